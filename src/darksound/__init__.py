@@ -1,0 +1,1 @@
+"""darksound: groups the bird sounds of unlabelled recordings into call types."""

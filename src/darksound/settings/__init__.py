@@ -1,0 +1,39 @@
+"""Settings of every stage, their sources and presets."""
+
+from darksound.settings.models import (
+    AudioSettings,
+    AugmentationSettings,
+    BackboneSettings,
+    ClusteringSettings,
+    ComputeSettings,
+    EpisodeSettings,
+    FrontEndSettings,
+    LearnerSettings,
+    MecSettings,
+    ReductionSettings,
+    RoiSettings,
+    Settings,
+    TrainingSettings,
+)
+from darksound.settings.presets import PRESETS
+from darksound.settings.sources import adopt, load_settings, to_toml
+
+__all__ = [
+    "PRESETS",
+    "AudioSettings",
+    "AugmentationSettings",
+    "BackboneSettings",
+    "ClusteringSettings",
+    "ComputeSettings",
+    "EpisodeSettings",
+    "FrontEndSettings",
+    "LearnerSettings",
+    "MecSettings",
+    "ReductionSettings",
+    "RoiSettings",
+    "Settings",
+    "TrainingSettings",
+    "adopt",
+    "load_settings",
+    "to_toml",
+]

@@ -1,0 +1,356 @@
+"""The settings of every stage: frozen pydantic models, one a stage, and their root.
+
+Names of methods (backbone, learner, reducer, clusterer) are plain strings here and are looked up
+in the registry of their own room, which says what there is when a name is unknown.
+"""
+
+import hashlib
+import json
+from pathlib import Path
+from typing import Annotated, Literal, Self
+
+from pydantic import BaseModel, ConfigDict, Field, model_validator
+
+__all__ = [
+    "AudioSettings",
+    "AugmentationSettings",
+    "BackboneSettings",
+    "ClusteringSettings",
+    "ComputeSettings",
+    "EpisodeSettings",
+    "FrontEndSettings",
+    "LearnerSettings",
+    "MecSettings",
+    "ReductionSettings",
+    "RoiSettings",
+    "Settings",
+    "TrainingSettings",
+]
+
+Channel = Literal["level", "floored", "height", "harmonic", "percussive", "delta"]
+Share = Annotated[float, Field(ge=0, le=1)]
+Positive = Annotated[int, Field(ge=1)]
+
+
+class Section(BaseModel):
+    """One stage's settings: frozen, and strict about keys it does not know."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", validate_default=True)
+
+
+class AudioSettings(Section):
+    """How sound is read."""
+
+    sample_rate: Annotated[int, Field(ge=4000, le=384_000)] | Literal["native"] = Field(
+        48_000, description="Rate in Hz that every ROI is resampled to, or `native`."
+    )
+    roi_s: Annotated[float, Field(ge=0.05, le=60)] | Literal["auto"] = Field(
+        3.0,
+        description="Length in seconds that every ROI is brought to; `auto` chooses 0.25, 0.5, 1, "
+        "2 or 3 from the ROIs' own durations.",
+    )
+
+
+class RoiSettings(Section):
+    """What becomes of a file that has no times."""
+
+    mode: Literal["auto", "whole", "windows"] = Field(
+        "auto",
+        description="`whole`: the file is one ROI; `windows`: consecutive windows of the ROI "
+        "length; `auto`: whole up to twice the ROI length, windows above it.",
+    )
+    window_floor_db: Annotated[float, Field(ge=0)] = Field(
+        20.0, description="Windows this many dB below the file's loudest one are left out."
+    )
+
+
+class FrontEndSettings(Section):
+    """How a waveform becomes an image."""
+
+    representation: Literal["mel", "spec", "cqt"] = Field(
+        "mel", description="Mel spectrogram, linear power spectrogram or constant-Q transform."
+    )
+    n_fft: Annotated[int, Field(ge=32, le=65_536)] | Literal["auto"] = Field(
+        "auto",
+        description="Window in samples; `auto`: 1024 at 48 kHz, shrinking with the hop to 512.",
+    )
+    hop: Annotated[int, Field(ge=1)] | Literal["auto"] = Field(
+        "auto", description="Hop in samples; `auto`: such that a ROI gives `n_frames` frames."
+    )
+    n_frames: Annotated[int, Field(ge=8, le=4096)] = Field(
+        192, description="Width of the image where the hop is `auto`."
+    )
+    n_bands: Annotated[int, Field(ge=8, le=1024)] = Field(
+        96, description="Mel bands, or CQT bins (24 an octave); a linear spectrogram has its own."
+    )
+    low_hz: Annotated[float, Field(ge=0)] = Field(500.0, description="Lower edge of the bands.")
+    high_hz: Annotated[float, Field(gt=0)] | Literal["nyquist"] = Field(
+        11_500.0, description="Upper edge of the bands."
+    )
+    fade_s: Annotated[float, Field(ge=0)] = Field(
+        0.1, description="Half-sine fade in and out, in seconds."
+    )
+    fade_share: Annotated[float, Field(ge=0, le=0.5)] = Field(
+        0.25, description="A fade is never longer than this share of its ROI."
+    )
+    long_rois: Literal["loudest", "start"] = Field(
+        "loudest", description="Which part of a ROI longer than the ROI length is kept."
+    )
+    hpss: bool = Field(False, description="Separate harmonic and percussive parts.")
+    hpss_kernel: Annotated[int, Field(ge=3, le=301)] = Field(
+        31, description="Length of both median filters."
+    )
+    hpss_margin: tuple[Annotated[float, Field(ge=1)], Annotated[float, Field(ge=1)]] = Field(
+        (1.0, 5.0), description="Margins of the harmonic and of the percussive mask."
+    )
+    remove_background: bool = Field(
+        False, description="Subtract each band's median power over the ROI before anything else."
+    )
+    decibels: Literal["power", "published"] = Field(
+        "power",
+        description="`power`: 10 log10 against the ROI's peak; `published`: 20 log10 applied to "
+        "power, with a floor of 1e-5 and 80 dB of range.",
+    )
+    channels: tuple[Channel, Channel, Channel] = Field(
+        ("level", "floored", "height"), description="What the three channels show."
+    )
+    level_range_db: Annotated[float, Field(gt=0)] = Field(
+        50.0, description="Range of the `level` channel."
+    )
+    floored_range_db: Annotated[float, Field(gt=0)] = Field(
+        40.0, description="Range of the `floored` channel."
+    )
+    floor_percentile: Annotated[float, Field(ge=0, le=100)] = Field(
+        30.0, description="Percentile over frames that counts as a band's stationary floor."
+    )
+    floor_bands: Annotated[int, Field(ge=1)] = Field(
+        17, description="Bands over which the floor is smoothed by a median."
+    )
+    fit: Literal["whole", "crop"] = Field(
+        "whole",
+        description="How an image meets a torchvision backbone: resized whole to 224 x 224, or "
+        "shorter side to 256 and centre crop of 224.",
+    )
+
+    @model_validator(mode="after")
+    def _edges_in_order(self) -> Self:
+        if self.high_hz != "nyquist" and self.high_hz <= self.low_hz:
+            raise ValueError(f"high_hz must lie above low_hz ({self.low_hz:g})")
+        if self.hpss_kernel % 2 == 0 or self.floor_bands % 2 == 0:
+            raise ValueError("hpss_kernel and floor_bands must be odd")
+        return self
+
+
+class BackboneSettings(Section):
+    """The network that turns an image into a vector."""
+
+    name: str = Field("small", description="`small`, or any torchvision classifier by its name.")
+    weights: str = Field(
+        "none", description="`none`, `imagenet` (torchvision's own) or a weights file."
+    )
+    channels: tuple[Positive, Positive, Positive, Positive] = Field(
+        (16, 32, 64, 128), description="Channels of the small CNN's stem and three blocks."
+    )
+    dim: Positive = Field(256, description="Length of the small CNN's embedding.")
+
+
+class LearnerSettings(Section):
+    """The few-shot classifier on top."""
+
+    method: str = Field("prototypical", description="`prototypical`, `matching` or `relation`.")
+    matching_steps: Positive | Literal["support"] = Field(
+        "support", description="Attention steps of Matching; `support`: one a support item."
+    )
+    relation_hidden: Positive = Field(8, description="Hidden units of the relation module.")
+    relation_layer: str = Field(
+        "auto",
+        description="Layer of a torchvision backbone whose maps Relation compares, such as "
+        "`layer4.0.conv2`; `auto`: the backbone's own choice.",
+    )
+
+
+class EpisodeSettings(Section):
+    """The tasks a learner is trained and judged on."""
+
+    n_way: Annotated[int, Field(ge=2)] = Field(5, description="Classes in an episode.")
+    n_shot: Positive = Field(5, description="Support ROIs a class.")
+    n_query: Positive = Field(5, description="Query ROIs a class.")
+    max_per_class: Positive | Literal["all"] = Field(
+        "all", description="At most this many ROIs of a class are used."
+    )
+    separate_recordings: bool = Field(
+        True, description="Support and query come from different recordings where a class has two."
+    )
+
+
+class TrainingSettings(Section):
+    """How a learner is trained."""
+
+    regime: Literal["episodic", "classical"] = Field(
+        "episodic", description="Episodes, or softmax over all classes and the learner on top."
+    )
+    epochs: Positive = Field(15, description="Epochs at most.")
+    tasks: Positive = Field(100, description="Episodes (or batches, classical) an epoch.")
+    batch_size: Positive = Field(64, description="Images a batch in the classical regime.")
+    validation_tasks: Positive = Field(100, description="Episodes that judge an epoch.")
+    validation_share: Annotated[float, Field(ge=0, lt=1)] = Field(
+        0.15, description="Share of classes held out to validate, where the data name no split."
+    )
+    learning_rate: Annotated[float, Field(gt=0, le=1)] = Field(1e-3, description="First rate.")
+    optimizer: Literal["adam", "adamw"] = Field("adamw", description="Optimiser.")
+    weight_decay: Annotated[float, Field(ge=0)] = Field(1e-4, description="Weight decay.")
+    plateau_factor: Annotated[float, Field(gt=0, lt=1)] = Field(
+        0.3, description="Factor on the rate when validation stops getting better."
+    )
+    plateau_patience: Annotated[int, Field(ge=0)] = Field(
+        3, description="Epochs without progress before the rate falls."
+    )
+    early_stop: Positive = Field(10, description="Epochs without progress before training ends.")
+
+
+class AugmentationSettings(Section):
+    """What training does to ROIs so that the learner hears past the recording."""
+
+    enabled: bool = Field(True, description="Augment while training.")
+    sound_versions: Annotated[int, Field(ge=0, le=32)] = Field(
+        2, description="Versions of each ROI with altered sound, made once and cached."
+    )
+    noise_snr_db: tuple[float, float] = Field((3.0, 30.0), description="SNR of added noise.")
+    gain_db: tuple[float, float] = Field((-12.0, 6.0), description="Gain before the front end.")
+    tilt_db: Annotated[float, Field(ge=0)] = Field(
+        6.0, description="Largest slope of an added spectral tilt, dB over the band."
+    )
+    neighbour_db: tuple[float, float] = Field(
+        (-24.0, -9.0), description="Level of another ROI mixed in."
+    )
+    neighbour_share: Share = Field(0.5, description="Share of versions with a neighbour mixed in.")
+    time_shift: Share = Field(0.15, description="Largest shift, as a share of the width.")
+    time_mask: Share = Field(0.12, description="Largest time mask, as a share of the width.")
+    frequency_mask: Share = Field(0.12, description="Largest frequency mask, share of height.")
+    level: Share = Field(0.1, description="Largest change of brightness and contrast.")
+
+
+class ReductionSettings(Section):
+    """From embeddings to the few dimensions that are clustered."""
+
+    method: str = Field("umap", description="`umap`, `pca` or `none`.")
+    normalise: Literal["l2", "standard", "none"] = Field(
+        "l2", description="What is done to embeddings first: unit length, unit variance, nothing."
+    )
+    n_components: Positive = Field(10, description="Dimensions to cluster in.")
+    n_neighbors: Annotated[int, Field(ge=2)] = Field(15, description="UMAP's neighbourhood.")
+    min_dist: Annotated[float, Field(ge=0)] = Field(0.0, description="UMAP's least distance.")
+    spread: Annotated[float, Field(gt=0)] = Field(1.0, description="UMAP's scale.")
+    metric: str = Field("euclidean", description="Distance between embeddings.")
+    n_epochs: Positive | Literal["auto"] = Field("auto", description="UMAP's epochs.")
+    init: Literal["spectral", "random", "pca"] = Field("spectral", description="UMAP's start.")
+    set_op_mix_ratio: Share = Field(1.0, description="Union (1) or intersection (0) of fuzzy sets.")
+    local_connectivity: Annotated[float, Field(ge=1)] = Field(
+        1.0, description="Nearest neighbours that count as certain."
+    )
+    repulsion_strength: Annotated[float, Field(ge=0)] = Field(1.0, description="UMAP's repulsion.")
+    negative_sample_rate: Positive = Field(5, description="Negative samples a positive one.")
+    densmap: bool = Field(False, description="Keep local density (densMAP).")
+    dens_lambda: Annotated[float, Field(ge=0)] = Field(2.0, description="Weight of density.")
+
+
+class ClusteringSettings(Section):
+    """From few dimensions to clusters."""
+
+    method: str = Field("hdbscan", description="`hdbscan`.")
+    min_cluster_size: Annotated[int, Field(ge=2)] | Literal["auto"] = Field(
+        "auto", description="Fewest ROIs of a cluster; `auto` follows the number of ROIs."
+    )
+    min_samples: Positive | Literal["auto"] = Field(
+        "auto", description="How conservative: more gives more noise; `auto`: half, at most 5."
+    )
+    selection: Literal["eom", "leaf"] = Field("eom", description="Excess of mass, or leaves.")
+    epsilon: Annotated[float, Field(ge=0)] = Field(0.0, description="Merge clusters closer.")
+    alpha: Annotated[float, Field(gt=0)] = Field(1.0, description="HDBSCAN's distance scaling.")
+    metric: str = Field("euclidean", description="Distance between reduced embeddings.")
+    allow_single_cluster: bool = Field(False, description="Whether one cluster is an answer.")
+    max_cluster_size: Annotated[int, Field(ge=0)] = Field(0, description="0 for no limit.")
+
+
+class MecSettings(Section):
+    """The loop: embed, reduce, cluster, pseudo-label, fine-tune."""
+
+    iterations: Annotated[int, Field(ge=0)] = Field(5, description="Fine-tunings at most.")
+    warm_up: Literal["demo", "none"] = Field(
+        "demo",
+        description="Without a checkpoint: first learn on the demo's synthetic birds, or start "
+        "from the backbone as it is.",
+    )
+    warm_up_epochs: Positive = Field(8, description="Epochs of that first learning.")
+    min_probability: Share = Field(
+        0.5, description="Membership from which a ROI counts as its cluster's core."
+    )
+    tasks: Positive = Field(60, description="Episodes of a fine-tuning.")
+    learning_rate: Annotated[float, Field(gt=0, le=1)] = Field(
+        1e-4, description="Rate of the fine-tunings."
+    )
+    restart: bool = Field(
+        True, description="Each fine-tuning starts from the first weights, not from the last."
+    )
+    converged_ami: Share = Field(
+        0.98, description="Agreement with the iteration before from which the loop ends."
+    )
+    keep_by: Literal["dbcv", "coverage", "persistence", "last"] = Field(
+        "dbcv", description="What chooses the iteration to keep; none of them needs labels."
+    )
+    reject_below: Share = Field(
+        0.5, description="A noise ROI is assigned only if the learner is at least this sure."
+    )
+
+
+class ComputeSettings(Section):
+    """Where and how it runs; nothing here changes a result."""
+
+    device: Literal["auto", "cpu", "cuda", "mps"] = Field("auto", description="Device.")
+    precision: Literal["auto", "float32", "bfloat16"] = Field(
+        "auto", description="Autocast of the networks; `auto`: bfloat16 where it is fast."
+    )
+    workers: Annotated[int, Field(ge=1)] | Literal["auto"] = Field(
+        "auto", description="Workers that read sound and make images."
+    )
+    batch_size: Positive = Field(64, description="ROIs embedded at once.")
+    cache_dtype: Literal["uint8", "float16"] = Field("uint8", description="Cached images.")
+    cache_dir: Path | None = Field(None, description="Image cache; none: the user's cache folder.")
+    data_dir: Path | None = Field(None, description="Published sets; none: the user's data folder.")
+
+
+class Settings(Section):
+    """All settings of a run. Same settings, same data, same seed: same labels."""
+
+    seed: Annotated[int, Field(ge=0, lt=2**32)] = Field(1979, description="Seed of everything.")
+    audio: AudioSettings = AudioSettings()
+    rois: RoiSettings = RoiSettings()
+    front_end: FrontEndSettings = FrontEndSettings()
+    backbone: BackboneSettings = BackboneSettings()
+    learner: LearnerSettings = LearnerSettings()
+    episodes: EpisodeSettings = EpisodeSettings()
+    training: TrainingSettings = TrainingSettings()
+    augmentation: AugmentationSettings = AugmentationSettings()
+    reduction: ReductionSettings = ReductionSettings()
+    clustering: ClusteringSettings = ClusteringSettings()
+    mec: MecSettings = MecSettings()
+    compute: ComputeSettings = ComputeSettings()
+
+    def image_fingerprint(self) -> str:
+        """Hash of all settings that an image depends on; the key of the image cache."""
+        return _digest({"audio": self.audio, "front_end": self.front_end})
+
+    def replace(self, **sections: object) -> "Settings":
+        """A copy with keys changed, e.g. `settings.replace(training={"epochs": 2}, seed=3)`.
+
+        Raises:
+            SettingsError: a key is unknown or a value impossible.
+        """
+        from darksound.settings.sources import checked, merge
+
+        return checked(merge(self.model_dump(exclude_unset=True), dict(sections)))
+
+
+def _digest(parts: dict[str, Section]) -> str:
+    text = json.dumps({k: v.model_dump(mode="json") for k, v in parts.items()}, sort_keys=True)
+    return hashlib.sha256(text.encode()).hexdigest()[:16]

@@ -1,0 +1,73 @@
+"""Named starting points: ours, and the two published recipes."""
+
+from collections.abc import Mapping
+from types import MappingProxyType
+from typing import Any
+
+__all__ = ["PRESETS"]
+
+_PUBLISHED_FRONT_END = {
+    "hop": 512,
+    "low_hz": 0.0,
+    "high_hz": "nyquist",
+    "fade_share": 0.5,
+    "long_rois": "start",
+    "hpss": True,
+    "decibels": "published",
+    "fit": "crop",
+}
+_PUBLISHED_TRAINING = {
+    "optimizer": "adam",
+    "weight_decay": 0.0,
+    "plateau_factor": 0.1,
+    "plateau_patience": 5,
+    "early_stop": 10,
+}
+
+# Poutaraud 2023 (thesis) and Poutaraud et al. 2024, doi 10.1016/j.ecoinf.2024.102687.
+PRESETS: Mapping[str, Mapping[str, Any]] = MappingProxyType(
+    {
+        "default": {},
+        "thesis-2023": {
+            "seed": 1979,
+            "audio": {"sample_rate": "native", "roi_s": 3.0},
+            "front_end": {
+                **_PUBLISHED_FRONT_END,
+                "n_fft": 1024,
+                "n_bands": 128,
+                "channels": ("harmonic", "percussive", "delta"),
+            },
+            "backbone": {"name": "resnet18", "weights": "imagenet"},
+            "learner": {"method": "matching", "relation_layer": "layer4.0.conv2"},
+            "episodes": {"n_way": 20, "n_shot": 5, "n_query": 1},
+            "training": {
+                **_PUBLISHED_TRAINING,
+                "tasks": 100,
+                "epochs": 20,
+                "learning_rate": 2.8e-5,
+            },
+            "augmentation": {"enabled": False},
+        },
+        "paper-2024": {
+            "seed": 1979,
+            "audio": {"sample_rate": "native", "roi_s": 3.0},
+            "front_end": {
+                **_PUBLISHED_FRONT_END,
+                "n_fft": 2048,
+                "n_bands": 256,
+                "channels": ("delta", "harmonic", "percussive"),
+            },
+            "backbone": {"name": "densenet121", "weights": "imagenet"},
+            "learner": {"method": "prototypical", "relation_layer": "layer4.1.bn2"},
+            "episodes": {"n_way": 5, "n_shot": 1, "n_query": 1, "max_per_class": 60},
+            "training": {
+                **_PUBLISHED_TRAINING,
+                "tasks": 500,
+                "epochs": 100,
+                "learning_rate": 1e-4,
+            },
+            "augmentation": {"enabled": False},
+            "reduction": {"n_components": 15},
+        },
+    }
+)

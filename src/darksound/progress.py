@@ -18,7 +18,5 @@ class Progress(Protocol):
         """
 
 
-def silent(
-    stage: str, done: int, total: int, /, values: Mapping[str, float] | None = None
-) -> None:
+def silent(stage: str, done: int, total: int, /, values: Mapping[str, float] | None = None) -> None:
     """Report nothing."""

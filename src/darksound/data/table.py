@@ -3,7 +3,7 @@
 import hashlib
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 import numpy.typing as npt
@@ -33,9 +33,7 @@ SCHEMA = pa.schema(
 _PANDAS = {"string": "str", "double": "float64", "float": "float32"}
 
 
-def roi_ids(
-    recordings: Sequence[str], starts: npt.ArrayLike, ends: npt.ArrayLike
-) -> list[str]:
+def roi_ids(recordings: Sequence[str], starts: npt.ArrayLike, ends: npt.ArrayLike) -> list[str]:
     """Stable ids: a hash of the recording's relative path, start and end in microseconds."""
     start_us = np.round(np.asarray(starts, dtype=np.float64) * 1e6).astype(np.int64)
     end_us = np.round(np.asarray(ends, dtype=np.float64) * 1e6).astype(np.int64)
@@ -63,7 +61,7 @@ def as_roi_table(columns: pd.DataFrame | dict[str, Any]) -> pd.DataFrame:
         values = given[field.name] if field.name in given.columns else None
         if values is None:
             values = pd.Series(np.nan if pa.types.is_floating(field.type) else None, given.index)
-        out[field.name] = values.astype(_PANDAS[str(field.type)])
+        out[field.name] = values.astype(cast(Any, _PANDAS[str(field.type)]))
     bad = ~(np.isfinite(out["start_s"]) & (out["end_s"] > out["start_s"]) & (out["start_s"] >= 0))
     if bad.any():
         row = out[bad].iloc[0]

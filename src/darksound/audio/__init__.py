@@ -1,0 +1,1 @@
+"""Sound in: reading, resampling, and the front end from waveform to image."""

@@ -1,0 +1,1 @@
+"""Finding structure: embedding, reduction, clustering, validity and the MEC loop."""

@@ -1,0 +1,1 @@
+"""What is learnt from: the ROI table, its sources, images and episodes."""

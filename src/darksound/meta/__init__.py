@@ -1,0 +1,1 @@
+"""Learning to compare: backbones, few-shot learners, training and evaluation."""

@@ -1,0 +1,1 @@
+"""A run on disk, and the jobs that make one."""

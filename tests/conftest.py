@@ -1,0 +1,16 @@
+"""What every test may ask for."""
+
+import os
+from pathlib import Path
+
+import pytest
+
+
+@pytest.fixture(scope="session")
+def audio_root() -> Path:
+    """The folder of real recordings, or a skip that says where it was sought."""
+    default = Path(__file__).parents[2] / "shared" / "audio"
+    root = Path(os.environ.get("DARKSOUND_TEST_AUDIO", default))
+    if not root.is_dir():
+        pytest.skip(f"real recordings not found at {root}; set DARKSOUND_TEST_AUDIO")
+    return root

@@ -18,6 +18,7 @@ __all__ = [
     "ClusteringSettings",
     "ComputeSettings",
     "EpisodeSettings",
+    "EvaluationSettings",
     "FrontEndSettings",
     "LearnerSettings",
     "MecSettings",
@@ -183,6 +184,16 @@ class EpisodeSettings(Section):
     )
 
 
+class EvaluationSettings(Section):
+    """The tasks a trained learner is judged on."""
+
+    n_way: Annotated[int, Field(ge=2)] = Field(5, description="Classes in a task.")
+    n_shot: Positive = Field(5, description="Support ROIs a class.")
+    n_query: Positive = Field(5, description="Query ROIs a class.")
+    tasks: Positive = Field(600, description="Tasks, over all folds.")
+    folds: Positive = Field(5, description="Folds of tasks, whose spread is told beside the mean.")
+
+
 class TrainingSettings(Section):
     """How a learner is trained."""
 
@@ -330,6 +341,7 @@ class Settings(Section):
     learner: LearnerSettings = LearnerSettings()
     episodes: EpisodeSettings = EpisodeSettings()
     training: TrainingSettings = TrainingSettings()
+    evaluation: EvaluationSettings = EvaluationSettings()
     augmentation: AugmentationSettings = AugmentationSettings()
     reduction: ReductionSettings = ReductionSettings()
     clustering: ClusteringSettings = ClusteringSettings()

@@ -40,6 +40,7 @@ PRESETS: Mapping[str, Mapping[str, Any]] = MappingProxyType(
             "backbone": {"name": "resnet18", "weights": "imagenet"},
             "learner": {"method": "matching", "relation_layer": "layer4.0.conv2"},
             "episodes": {"n_way": 20, "n_shot": 5, "n_query": 1},
+            "evaluation": {"n_way": 20, "n_shot": 5, "n_query": 1},
             "training": {
                 **_PUBLISHED_TRAINING,
                 "tasks": 100,
@@ -60,6 +61,7 @@ PRESETS: Mapping[str, Mapping[str, Any]] = MappingProxyType(
             "backbone": {"name": "densenet121", "weights": "imagenet"},
             "learner": {"method": "prototypical", "relation_layer": "layer4.1.bn2"},
             "episodes": {"n_way": 5, "n_shot": 1, "n_query": 1, "max_per_class": 60},
+            "evaluation": {"n_way": 5, "n_shot": 1, "n_query": 1},
             "training": {
                 **_PUBLISHED_TRAINING,
                 "tasks": 500,

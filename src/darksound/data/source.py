@@ -1,0 +1,70 @@
+"""What a source of ROIs is, and what it is asked."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal, get_args
+
+from darksound.data.rois import RoiSet
+from darksound.errors import SettingsError
+from darksound.settings import Settings
+
+__all__ = ["Request", "RoiMode", "Source", "make_request"]
+
+RoiMode = Literal["auto", "whole", "windows"]
+
+# Where the ROI length is still to be chosen from ROIs, files are cut into windows of this length.
+_WINDOW_S = 3.0
+
+
+@dataclass(frozen=True)
+class Request:
+    """How a source is to be read.
+
+    Attributes:
+        settings: lengths, floors, folders and workers.
+        mode: what becomes of a file without times.
+        root: what a table's recordings are relative to; None for the table's own folder.
+    """
+
+    settings: Settings
+    mode: RoiMode
+    root: Path | None = None
+
+    @property
+    def window_s(self) -> float:
+        """Length of a window in seconds."""
+        length = self.settings.audio.roi_s
+        return _WINDOW_S if length == "auto" else length
+
+
+@dataclass(frozen=True)
+class Source:
+    """One way to name data.
+
+    Attributes:
+        written: how a person writes it, for messages.
+        matches: whether a specification is of this source.
+        identity: the same text for two specifications that mean the same data.
+        load: its ROIs.
+    """
+
+    written: str
+    matches: Callable[[str], bool]
+    identity: Callable[[str], str]
+    load: Callable[[str, Request], RoiSet]
+
+
+def make_request(
+    settings: Settings | None = None, rois: str | None = None, root: str | Path | None = None
+) -> Request:
+    """A request with what is left out taken from the settings.
+
+    Raises:
+        SettingsError: `rois` is no mode.
+    """
+    settings = settings if settings is not None else Settings()
+    for mode in get_args(RoiMode):
+        if mode == (settings.rois.mode if rois is None else rois):
+            return Request(settings, mode, None if root is None else Path(root))
+    raise SettingsError(f"rois.mode cannot be {rois!r}; there are {', '.join(get_args(RoiMode))}.")

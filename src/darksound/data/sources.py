@@ -1,0 +1,122 @@
+"""All sources of ROIs, and one function that reads any of them."""
+
+import os
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+
+from darksound.data.demo import DEMO
+from darksound.data.folder import FOLDER
+from darksound.data.published import PUBLISHED
+from darksound.data.readers import DispatchReader
+from darksound.data.rois import RoiSet
+from darksound.data.source import Source, make_request
+from darksound.data.table import roi_ids
+from darksound.data.tables import TABLE
+from darksound.errors import InputError
+from darksound.settings import Settings
+
+__all__ = ["SOURCES", "load_rois"]
+
+#: Asked in this order; names come before paths, so that a folder called demo is `./demo`.
+SOURCES: tuple[Source, ...] = (DEMO, PUBLISHED, TABLE, FOLDER)
+
+
+def load_rois(
+    *specs: str | Path | Iterable[str | Path],
+    settings: Settings | None = None,
+    rois: str | None = None,
+    root: str | Path | None = None,
+) -> RoiSet:
+    """The ROIs of one or several sources as one set.
+
+    Args:
+        specs: each `demo[:train|val|test]`, a published set such as `darksound-2023:test`, a
+            folder of sound files, a .csv or .parquet table; or lists of these.
+        settings: lengths, floors and folders; None for the defaults.
+        rois: what becomes of a file without times, `auto`, `whole` or `windows`; None for
+            `settings.rois.mode`.
+        root: what the recordings of tables are relative to; None for each table's folder.
+
+    Returns:
+        Rows in the order of the sources, each source sorted by recording and time or as its
+        table has them; inputs that could not be used are in `problems`.
+
+    Raises:
+        InputError: a source does not exist, is given twice, or has nothing that can be used.
+        SettingsError: `rois` is no mode.
+    """
+    request = make_request(settings, rois, root)
+    wanted = _flat(specs)
+    if not wanted:
+        raise InputError(f"No data given. {_known()}")
+    sources = [_source(spec) for spec in wanted]
+    identities = [source.identity(spec) for source, spec in zip(sources, wanted, strict=True)]
+    for number, (spec, identity) in enumerate(zip(wanted, identities, strict=True)):
+        if identity in identities[:number]:
+            raise InputError(f"{spec} is given twice (as {wanted[identities.index(identity)]}).")
+    sets = [source.load(spec, request) for source, spec in zip(sources, wanted, strict=True)]
+    return sets[0] if len(sets) == 1 else _combine(wanted, sets)
+
+
+def _flat(specs: Sequence[str | Path | Iterable[str | Path]]) -> list[str]:
+    out: list[str] = []
+    for spec in specs:
+        # A Path is never a name: Path("demo") is the folder ./demo.
+        if isinstance(spec, Path):
+            out.append(os.path.join(os.curdir, spec))
+        elif isinstance(spec, str):
+            out.append(spec)
+        else:
+            out += _flat(tuple(spec))
+    return out
+
+
+def _source(spec: str) -> Source:
+    for source in SOURCES:
+        if source.matches(spec):
+            return source
+    path = Path(spec)
+    if path.exists():
+        raise InputError(f"{spec} is neither a folder, a sound file nor a table. {_known()}")
+    raise InputError(f"There is no data {spec!r}: no file or folder of that name. {_known()}")
+
+
+def _known() -> str:
+    return "Data may be " + "; ".join(source.written for source in SOURCES) + "."
+
+
+def _combine(specs: Sequence[str], sets: Sequence[RoiSet]) -> RoiSet:
+    table = pd.concat([part.table for part in sets], ignore_index=True)
+    source = [spec for spec, part in zip(specs, sets, strict=True) for _ in range(len(part))]
+    _refuse_overlap(table, source)
+    problems = tuple(problem for part in sets for problem in part.problems)
+    return RoiSet(_unique_ids(table), DispatchReader(), problems)
+
+
+def _refuse_overlap(table: pd.DataFrame, source: Sequence[str]) -> None:
+    paths = [os.path.join(*pair) for pair in zip(table["root"], table["recording"], strict=True)]
+    places = pd.DataFrame({"path": paths, "start": table["start_s"], "end": table["end_s"]})
+    again = places.duplicated()
+    if again.any():
+        row = int(np.argmax(again))
+        first = int(np.argmax((places == places.loc[row]).all(axis=1)))
+        raise InputError(
+            f"{paths[row]} comes both from {source[first]} and from {source[row]} "
+            f"({int(again.sum())} such ROIs); give one of them."
+        )
+
+
+def _unique_ids(table: pd.DataFrame) -> pd.DataFrame:
+    """The table with ids that two roots share made anew, from the root's name or all of it."""
+    for prefix in (table["root"].map(lambda root: Path(root).name), table["root"]):
+        shared = table["roi_id"].duplicated(keep=False)
+        if not shared.any():
+            break
+        rows = table[shared]
+        names = (prefix[shared] + "/" + rows["recording"]).tolist()
+        table = table.copy()
+        table.loc[shared, "roi_id"] = roi_ids(names, rows["start_s"], rows["end_s"])
+    return table

@@ -1,0 +1,1 @@
+"""Procedural birds: syllables, species' grammars, individuals, acoustics and recordings."""

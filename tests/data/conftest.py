@@ -1,0 +1,33 @@
+"""Sound files for the tests of sources."""
+
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pytest
+import soundfile as sf
+
+Write = Callable[..., Path]
+
+
+@pytest.fixture
+def tone() -> Write:
+    """Writes a sound file: a tone, louder where `loud` says so."""
+
+    def write(
+        path: Path,
+        seconds: float = 1.0,
+        rate: int = 16_000,
+        level: float = 0.1,
+        loud: tuple[float, float] | None = None,
+        **options: object,
+    ) -> Path:
+        time = np.arange(round(seconds * rate)) / rate
+        wave = level * np.sin(2 * np.pi * 2000 * time)
+        if loud is not None:
+            wave[(time >= loud[0]) & (time < loud[1])] *= 100
+        path.parent.mkdir(parents=True, exist_ok=True)
+        sf.write(path, wave, rate, **options)
+        return path
+
+    return write

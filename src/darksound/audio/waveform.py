@@ -1,0 +1,68 @@
+"""A ROI's waveform before its image: faded at both ends and brought to one length."""
+
+import math
+
+import numpy as np
+import numpy.typing as npt
+
+from darksound.settings import FrontEndSettings
+
+__all__ = ["bring_to_length", "fade", "prepare"]
+
+Wave = npt.NDArray[np.float32]
+
+
+def prepare(wave: Wave, rate: int, length: int, settings: FrontEndSettings) -> tuple[Wave, int]:
+    """Fade a ROI and bring it to `length` samples.
+
+    Args:
+        wave: samples `(n,)`.
+        rate: in Hz.
+        length: wanted number of samples.
+        settings: of the front end; `fade_s`, `fade_share` and `long_rois` are used.
+
+    Returns:
+        Samples `(length,)`, and how many of them are the ROI; the others are zeros around it.
+    """
+    faded = fade(wave, int(settings.fade_s * rate), settings.fade_share)
+    return bring_to_length(faded, length, settings.long_rois), min(len(wave), length)
+
+
+def fade(wave: Wave, samples: int, share: float) -> Wave:
+    """Half-sine fade in and out.
+
+    Args:
+        wave: samples `(n,)`.
+        samples: length of each fade.
+        share: of the ROI that a fade lasts at most.
+    """
+    samples = min(samples, int(share * len(wave)))
+    if samples == 0:
+        return wave
+    ramp = np.sin(np.linspace(0, math.pi / 2, samples)).astype(np.float32)
+    out = wave.copy()
+    out[:samples] *= ramp
+    out[-samples:] *= ramp[::-1]
+    return out
+
+
+def bring_to_length(wave: Wave, length: int, long_rois: str) -> Wave:
+    """Cut a wave, or pad it with zeros around it, the odd one on the left.
+
+    Args:
+        wave: samples `(n,)`.
+        length: wanted number of samples.
+        long_rois: `start` keeps the first `length` samples of a longer wave, `loudest` those
+            with most energy.
+    """
+    extra = len(wave) - length
+    if extra > 0:
+        start = 0 if long_rois == "start" else _loudest(wave, length)
+        return wave[start : start + length]
+    right = -extra // 2
+    return np.pad(wave, (-extra - right, right))
+
+
+def _loudest(wave: Wave, length: int) -> int:
+    energy = np.concatenate([[0.0], np.cumsum(np.square(wave, dtype=np.float64))])
+    return int(np.argmax(energy[length:] - energy[:-length]))

@@ -1,0 +1,142 @@
+"""Shards of cached images: one file each, written whole, checked when opened."""
+
+import json
+import logging
+import os
+import struct
+import tempfile
+import zlib
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+
+from darksound.errors import InputError, SettingsError
+
+__all__ = ["Images", "Shard", "open_shard", "write_shard"]
+
+logger = logging.getLogger(__name__)
+
+#: Images as they are kept: 8 bits of [0, 1], or half precision.
+Images = npt.NDArray[np.uint8 | np.float16]
+
+# Magic, length and checksum of the header, which is JSON; then the images, aligned.
+_MAGIC = b"dsimage1"
+_PREFIX = struct.Struct("<8sII")
+_ALIGNMENT = 64
+
+
+@dataclass(frozen=True)
+class Shard:
+    """What a shard's file holds.
+
+    Attributes:
+        path: the file.
+        offset: byte at which the images start.
+        dtype: of the images.
+        shape: `(n, 3, h, w)`; all zeros but the first where no ROI could be read.
+        causes: why an image is missing, by its row in the shard.
+    """
+
+    path: Path
+    offset: int
+    dtype: str
+    shape: tuple[int, int, int, int]
+    causes: Mapping[int, str]
+
+    def map(self) -> Images:
+        """The images, memory-mapped for reading.
+
+        Raises:
+            InputError: the file has gone.
+        """
+        if 0 in self.shape:
+            return np.zeros(self.shape, self.dtype)
+        try:
+            return np.memmap(self.path, self.dtype, "r", self.offset, self.shape)
+        except (OSError, ValueError):
+            raise InputError(
+                f"The image cache file {self.path} has gone or was cut short; run again to make "
+                "it anew."
+            ) from None
+
+
+def write_shard(path: Path, images: Images, causes: Mapping[int, str]) -> None:
+    """Write a shard beside its place and move it there, so that it is there whole or not at all.
+
+    Args:
+        path: of the file.
+        images: `(n, 3, h, w)`.
+        causes: why an image is missing, by its row.
+
+    Raises:
+        SettingsError: the cache folder cannot be written to.
+    """
+    images = np.ascontiguousarray(images)
+    header = {
+        "dtype": images.dtype.name,
+        "shape": images.shape,
+        "causes": {str(row): causes[row] for row in sorted(causes)},
+        "crc32": zlib.crc32(images.data if images.size else b""),
+    }
+    text = json.dumps(header, sort_keys=True).encode()
+    text += b" " * (-(_PREFIX.size + len(text)) % _ALIGNMENT)
+    prefix = _PREFIX.pack(_MAGIC, len(text), zlib.crc32(text))
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        _write_whole(path, prefix + text, images)
+    except OSError as error:
+        raise SettingsError(
+            f"compute.cache_dir: images cannot be kept in {path.parent} ({error.strerror}); "
+            "name another folder or make room."
+        ) from None
+
+
+def open_shard(path: Path) -> Shard | None:
+    """The shard in a file whose checksums are right; None where there is none.
+
+    A damaged file is logged and counts as none.
+    """
+    try:
+        with path.open("rb") as file:
+            magic, length, checksum = _PREFIX.unpack(file.read(_PREFIX.size))
+            text = file.read(length)
+            if magic != _MAGIC or zlib.crc32(text) != checksum:
+                raise ValueError("header")
+            header = json.loads(text)
+            shape = tuple(header["shape"])
+            causes = {int(row): cause for row, cause in header["causes"].items()}
+            shard = Shard(path, _PREFIX.size + length, header["dtype"], shape, causes)
+            if os.fstat(file.fileno()).st_size != shard.offset + _size(shard):
+                raise ValueError("length")
+            if _checksum(shard) != header["crc32"]:
+                raise ValueError("images")
+            return shard
+    except FileNotFoundError:
+        return None
+    except (OSError, ValueError, struct.error, InputError):
+        logger.warning("The image cache file %s is damaged and is made again.", path)
+        return None
+
+
+def _size(shard: Shard) -> int:
+    return int(np.prod(shard.shape)) * np.dtype(shard.dtype).itemsize
+
+
+def _checksum(shard: Shard) -> int:
+    images = shard.map()
+    return zlib.crc32(images.data if images.size else b"")
+
+
+def _write_whole(path: Path, head: bytes, images: Images) -> None:
+    handle, name = tempfile.mkstemp(prefix=f".{path.stem}-", dir=path.parent)
+    try:
+        with os.fdopen(handle, "wb") as file:
+            file.write(head)
+            file.write(images.data if images.size else b"")
+        os.replace(name, path)
+    except BaseException:
+        Path(name).unlink(missing_ok=True)
+        raise

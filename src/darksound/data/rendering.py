@@ -1,0 +1,129 @@
+"""Images of a few ROIs, as one worker makes them."""
+
+import hashlib
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+import torch
+
+from darksound.audio.augment import alter
+from darksound.audio.frontend import FrontEnd
+from darksound.data.cache import Images
+from darksound.data.rois import Reader
+from darksound.errors import InputError
+from darksound.settings import Settings
+
+__all__ = ["Item", "Rendered", "Stretch", "random_stream", "render"]
+
+# The purpose of a stream of random numbers; see `random_stream`.
+_ALTER = 12
+
+
+@dataclass(frozen=True)
+class Stretch:
+    """A stretch of a recording, and the recording's stamp."""
+
+    root: str
+    recording: str
+    start_s: float
+    end_s: float
+    stamp: str
+
+
+@dataclass(frozen=True)
+class Item:
+    """A ROI to make an image of, and the sound to mix into it when it is altered."""
+
+    roi_id: str
+    stretch: Stretch
+    neighbour: Stretch | None = None
+
+
+@dataclass(frozen=True)
+class Rendered:
+    """Images of some ROIs.
+
+    Attributes:
+        count: number of ROIs.
+        images: `(count, 3, h, w)`, zeros where a ROI could not be read; None where none could.
+        causes: why a ROI could not be read, by its row.
+    """
+
+    count: int
+    images: Images | None
+    causes: dict[int, str]
+
+
+def render(items: Sequence[Item], reader: Reader, settings: Settings, version: int) -> Rendered:
+    """Images of some ROIs, unaltered (version 0) or with altered sound.
+
+    Args:
+        items: what to make images of.
+        reader: how to hear them.
+        settings: with `audio.roi_s` a number.
+        version: 0, or the number of an altered version.
+
+    Raises:
+        InputError: recordings of several rates give images of several shapes.
+        SettingsError: the front end cannot work at a recording's rate.
+    """
+    causes: dict[int, str] = {}
+    front_ends: dict[int, FrontEnd] = {}
+    images: Images | None = None
+    for row, item in enumerate(items):
+        try:
+            wave, rate = _hear(item, reader, settings, version)
+        except InputError as error:
+            causes[row] = str(error)
+            continue
+        if rate not in front_ends:
+            front_ends[rate] = FrontEnd(settings, rate)
+        made = _quantised(front_ends[rate]([wave])[0], settings.compute.cache_dtype)
+        if images is None:
+            images = np.zeros((len(items), *made.shape), made.dtype)
+        if made.shape != images.shape[1:]:
+            raise InputError(
+                f"{item.stretch.recording} at {rate} Hz gives an image of {made.shape[1:]}, other "
+                f"recordings of {images.shape[2:]}; set audio.sample_rate to one rate for all."
+            )
+        images[row] = made
+    return Rendered(len(items), images, causes)
+
+
+def random_stream(seed: int, purpose: int, roi_id: str, version: int) -> np.random.Generator:
+    """Random numbers of a ROI's version, whatever else is drawn before."""
+    digest = hashlib.blake2b(roi_id.encode(), digest_size=8).digest()
+    return np.random.default_rng([seed, purpose, version, int.from_bytes(digest)])
+
+
+def _hear(
+    item: Item, reader: Reader, settings: Settings, version: int
+) -> tuple[npt.NDArray[np.float32], int]:
+    wanted = settings.audio.sample_rate
+    rate = None if wanted == "native" else wanted
+    wave, rate = _read(item.stretch, reader, rate)
+    if version == 0:
+        return wave, rate
+    neighbour = None
+    if item.neighbour is not None:
+        try:
+            neighbour, _ = _read(item.neighbour, reader, rate)
+        except InputError:
+            # It is reported where it stands as a ROI itself.
+            neighbour = None
+    rng = random_stream(settings.seed, _ALTER, item.roi_id, version)
+    return alter(wave, rate, rng, settings.augmentation, neighbour), rate
+
+
+def _read(
+    stretch: Stretch, reader: Reader, rate: int | None
+) -> tuple[npt.NDArray[np.float32], int]:
+    return reader.read(stretch.root, stretch.recording, stretch.start_s, stretch.end_s, rate)
+
+
+def _quantised(image: torch.Tensor, dtype: str) -> Images:
+    if dtype == "float16":
+        return image.to(torch.float16).numpy()
+    return (image * 255).round().to(torch.uint8).numpy()

@@ -1,0 +1,201 @@
+"""Which ROIs' images share a cache file, what it is called, and making those that are missing."""
+
+import hashlib
+import json
+import time
+from collections.abc import Iterator, Sequence
+from dataclasses import astuple, dataclass
+from pathlib import Path
+
+import joblib
+import numpy as np
+import numpy.typing as npt
+
+from darksound.audio.augment import sound_key
+from darksound.data.cache import Shard, open_shard, write_shard
+from darksound.data.rendering import Item, Rendered, Stretch, random_stream, render
+from darksound.data.rois import Problem, Reader, RoiSet
+from darksound.errors import InputError, SettingsError
+from darksound.progress import Progress
+from darksound.settings import Settings
+
+__all__ = ["SHARD_ROIS", "ShardPlan", "locate", "open_or_make", "plan_shards"]
+
+#: ROIs whose images share a file.
+SHARD_ROIS = 256
+# ROIs that a worker is given at once.
+_CHUNK_ROIS = 32
+# What starting worker processes costs, each importing what this process has.
+_STARTING_S = 4.0
+# Changes whenever the same settings and sound come to give other images.
+_EDITION = 1
+# The purpose of a stream of random numbers; see `random_stream`.
+_NEIGHBOUR = 11
+
+
+@dataclass(frozen=True)
+class ShardPlan:
+    """A cache file and what belongs in it.
+
+    Attributes:
+        path: of the file; its name is a hash of all that its images depend on.
+        start: row of its first ROI in the set.
+        items: its ROIs.
+        version: 0 for unaltered sound.
+    """
+
+    path: Path
+    start: int
+    items: tuple[Item, ...]
+    version: int
+
+
+def locate(rois: RoiSet) -> tuple[npt.NDArray[np.int64], list[Stretch], list[Problem]]:
+    """The rows whose recordings are there, where they stand, and why the others are not."""
+    stamps: dict[tuple[str, str], str | InputError] = {}
+    rows, stretches, problems = [], [], []
+    columns = [rois.table[name].tolist() for name in ("root", "recording", "start_s", "end_s")]
+    for row, (root, recording, start_s, end_s) in enumerate(zip(*columns, strict=True)):
+        if (root, recording) not in stamps:
+            stamps[root, recording] = _stamp(rois.reader, root, recording)
+        stamp = stamps[root, recording]
+        if isinstance(stamp, InputError):
+            problems.append(Problem(recording, str(stamp)))
+        else:
+            rows.append(row)
+            stretches.append(Stretch(root, recording, start_s, end_s, stamp))
+    return np.array(rows, dtype=np.int64), stretches, problems
+
+
+def plan_shards(
+    rois: RoiSet, stretches: Sequence[Stretch], settings: Settings, version: int, folder: Path
+) -> Iterator[ShardPlan]:
+    """The cache files of a version of all ROIs.
+
+    Args:
+        rois: whose recordings are all there.
+        stretches: of its rows, from `locate`.
+        settings: with `audio.roi_s` a number.
+        version: 0 for unaltered sound.
+        folder: of the cache.
+    """
+    ids = rois.table["roi_id"].tolist()
+    items = [
+        Item(roi_id, stretch, _neighbour(row, roi_id, stretches, settings, version))
+        for row, (roi_id, stretch) in enumerate(zip(ids, stretches, strict=True))
+    ]
+    for start in range(0, len(items), SHARD_ROIS):
+        own = tuple(items[start : start + SHARD_ROIS])
+        name = _key(own, settings, version)
+        yield ShardPlan(folder / name[:2] / f"{name}.images", start, own, version)
+
+
+def open_or_make(
+    plans: Sequence[ShardPlan], reader: Reader, settings: Settings, progress: Progress
+) -> list[Shard]:
+    """All shards, in the order of their plans; those missing or damaged are made.
+
+    Raises:
+        InputError: recordings of several rates give images of several shapes.
+        SettingsError: the front end cannot work at a recording's rate, or the cache folder
+            cannot be written to.
+    """
+    found = [open_shard(plan.path) for plan in plans]
+    missing = [plan for plan, shard in zip(plans, found, strict=True) if shard is None]
+    made = iter(_make(missing, reader, settings, progress))
+    return [next(made) if shard is None else shard for shard in found]
+
+
+def _make(
+    plans: Sequence[ShardPlan], reader: Reader, settings: Settings, progress: Progress
+) -> Iterator[Shard]:
+    jobs = [
+        (plan.items[i : i + _CHUNK_ROIS], reader, settings, plan.version)
+        for plan in plans
+        for i in range(0, len(plan.items), _CHUNK_ROIS)
+    ]
+    if not jobs:
+        return
+    done, total = 0, sum(len(plan.items) for plan in plans)
+    progress("images", 0, total)
+    rendered = _render_all(jobs, settings)
+    for plan in plans:
+        parts: list[Rendered] = []
+        while sum(part.count for part in parts) < len(plan.items):
+            parts.append(next(rendered))
+            done += parts[-1].count
+            progress("images", done, total)
+        yield _keep(plan, parts, settings)
+
+
+def _render_all(
+    jobs: Sequence[tuple[Sequence[Item], Reader, Settings, int]], settings: Settings
+) -> Iterator[Rendered]:
+    """The jobs' images in order; other processes help where that saves more than starting them."""
+    wanted = settings.compute.workers
+    workers = min(joblib.cpu_count() if wanted == "auto" else wanted, len(jobs))
+    start = time.perf_counter()
+    yield render(*jobs[0])
+    saved_s = (time.perf_counter() - start) * (len(jobs) - 1) * (1 - 1 / workers)
+    if saved_s <= _STARTING_S:
+        yield from (render(*job) for job in jobs[1:])
+        return
+    # One thread a process: as many processes as cores already keep them busy. They leave, and
+    # give their memory back, soon after.
+    with joblib.parallel_config(
+        "loky", n_jobs=workers, inner_max_num_threads=1, idle_worker_timeout=5
+    ):
+        parallel = joblib.Parallel(return_as="generator")
+    yield from parallel(joblib.delayed(render)(*job) for job in jobs[1:])
+
+
+def _keep(plan: ShardPlan, parts: Sequence[Rendered], settings: Settings) -> Shard:
+    shapes = {part.images.shape[1:] for part in parts if part.images is not None}
+    if len(shapes) > 1:
+        raise InputError(
+            f"Recordings of several rates give images of several shapes ({sorted(shapes)}); set "
+            "audio.sample_rate to one rate for all."
+        )
+    shape = shapes.pop() if shapes else (0, 0, 0)
+    images = np.zeros((len(plan.items), *shape), settings.compute.cache_dtype)
+    causes: dict[int, str] = {}
+    start = 0
+    for part in parts:
+        if part.images is not None:
+            images[start : start + part.count] = part.images
+        causes |= {start + row: cause for row, cause in part.causes.items()}
+        start += part.count
+    write_shard(plan.path, images, causes)
+    shard = open_shard(plan.path)
+    if shard is None:
+        raise SettingsError(
+            f"compute.cache_dir: {plan.path} does not hold what was written to it; name a folder "
+            "on another disk."
+        )
+    return shard
+
+
+def _stamp(reader: Reader, root: str, recording: str) -> str | InputError:
+    try:
+        return reader.stamp(root, recording)
+    except InputError as error:
+        return error
+
+
+def _neighbour(
+    row: int, roi_id: str, stretches: Sequence[Stretch], settings: Settings, version: int
+) -> Stretch | None:
+    if version == 0 or len(stretches) < 2:
+        return None
+    rng = random_stream(settings.seed, _NEIGHBOUR, roi_id, version)
+    if rng.random() >= settings.augmentation.neighbour_share:
+        return None
+    other = int(rng.integers(len(stretches) - 1))
+    return stretches[other + (other >= row)]
+
+
+def _key(items: Sequence[Item], settings: Settings, version: int) -> str:
+    altered = [version, settings.seed, sound_key(settings.augmentation)] if version else []
+    parts = [_EDITION, settings.image_fingerprint(), settings.compute.cache_dtype, altered]
+    text = json.dumps([parts, [astuple(item) for item in items]])
+    return hashlib.sha256(text.encode()).hexdigest()[:32]

@@ -1,0 +1,158 @@
+import os
+from pathlib import Path
+
+import numpy as np
+import pytest
+import soundfile as sf
+import soxr
+
+from darksound.audio.files import SUFFIXES, FileReader, probe, read
+from darksound.errors import InputError
+
+RATE = 48_000
+
+
+@pytest.fixture
+def wave(song):
+    return song(RATE, 1.5) * 0.5
+
+
+def _write(path: Path, samples, rate=RATE, **kwargs) -> Path:
+    sf.write(path, samples, rate, **kwargs)
+    return path
+
+
+@pytest.mark.parametrize(
+    ("name", "subtype", "tolerance"),
+    [
+        ("a.wav", "PCM_16", 1e-4),
+        ("a.WAV", "PCM_24", 1e-6),
+        ("a.w64", "FLOAT", 0),
+        ("a.Flac", "PCM_24", 1e-6),
+        ("a.aiff", "PCM_16", 1e-4),
+        ("a.ogg", "VORBIS", 0.3),
+        ("a.MP3", "MPEG_LAYER_III", 0.3),
+    ],
+)
+def test_a_stretch_is_what_was_written_there(tmp_path, wave, name, subtype, tolerance):
+    path = _write(tmp_path / name, wave, subtype=subtype, format=Path(name).suffix[1:].upper())
+    assert path.suffix.lower() in SUFFIXES
+    got, rate = read(path, 0.5, 1.25, None)
+    assert rate == RATE
+    assert got.dtype == np.float32
+    np.testing.assert_allclose(got, wave[24_000:60_000], atol=tolerance)
+    whole, _ = sf.read(path, dtype="float32")
+    np.testing.assert_allclose(got, whole[24_000:60_000], atol=1e-6)
+
+
+def test_channels_are_averaged(tmp_path, wave):
+    channels = np.stack([wave, -0.5 * wave, 0.25 * wave, np.zeros_like(wave)], axis=1)
+    path = _write(tmp_path / "a.wav", channels, subtype="FLOAT")
+    assert probe(path).channels == 4
+    np.testing.assert_allclose(read(path, 0, 1.5, None)[0], wave * 0.1875, atol=1e-6)
+
+
+@pytest.mark.parametrize("rate", [8_000, 22_050, 44_100, 96_000, 192_000])
+def test_rates_are_brought_to_the_one_wanted(tmp_path, rate):
+    tone = np.sin(2 * np.pi * 1000 * np.arange(rate) / rate).astype(np.float32)
+    path = _write(tmp_path / "a.wav", tone, rate, subtype="FLOAT")
+    got, got_rate = read(path, 0.25, 0.75, RATE)
+    assert got_rate == RATE
+    assert abs(len(got) - RATE // 2) <= RATE / rate
+    spectrum = np.abs(np.fft.rfft(got * np.hanning(len(got))))
+    assert np.argmax(spectrum) * RATE / len(got) == pytest.approx(1000, abs=3)
+    stretch = tone[round(0.25 * rate) : round(0.75 * rate)]
+    np.testing.assert_array_equal(got, soxr.resample(stretch, rate, RATE, "HQ"))
+
+
+def test_a_stretch_a_little_past_the_end_is_clipped_and_far_past_refused(tmp_path, wave):
+    path = _write(tmp_path / "a.wav", wave)
+    assert len(read(path, 1.0, 1.9, None)[0]) == 24_000
+    with pytest.raises(InputError, match=r"only 0\.100 s are there"):
+        read(path, 1.4, 2.0, None)
+    with pytest.raises(InputError, match=r"the file is 1\.500 s long"):
+        read(path, 1.6, 2.0, None)
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "cause"),
+    [
+        ("empty.wav", b"", "0 bytes"),
+        ("text.wav", b"no sound at all\n" * 9, "not a sound file"),
+        ("text.raw", b"no sound at all\n" * 9, "not a sound file"),
+        ("riff.wav", b"RIFF\x24\0\0\0WAVEfmt ", "not a sound file"),
+    ],
+)
+def test_what_is_no_sound_is_refused_with_its_cause(tmp_path, name, content, cause):
+    path = tmp_path / name
+    path.write_bytes(content)
+    for call in (lambda: probe(path), lambda: read(path, 0, 1, None)):
+        with pytest.raises(InputError, match=cause) as caught:
+            call()
+        assert name in str(caught.value)
+
+
+def test_missing_files_folders_and_headers_alone_are_refused(tmp_path, wave):
+    with pytest.raises(InputError, match="no such file"):
+        probe(tmp_path / "none.wav")
+    with pytest.raises(InputError, match="folder"):
+        probe(tmp_path)
+    path = _write(tmp_path / "a.wav", wave)
+    path.write_bytes(path.read_bytes()[:44])
+    with pytest.raises(InputError, match="header without samples"):
+        probe(path)
+
+
+@pytest.mark.parametrize("suffix", ["flac", "wav"])
+def test_a_truncated_file_gives_what_is_whole_and_refuses_the_rest(tmp_path, song, suffix):
+    wave = song(RATE, 4)
+    path = _write(tmp_path / f"a.{suffix}", wave)
+    content = path.read_bytes()
+    path.write_bytes(content[: len(content) // 2])
+    assert len(read(path, 0, 1, None)[0]) == RATE
+    with pytest.raises(InputError, match=r"cut short|long; mend"):
+        read(path, 3, 4, None)
+
+
+@pytest.mark.parametrize("bad", [np.nan, np.inf])
+def test_samples_that_are_no_numbers_are_refused(tmp_path, wave, bad):
+    wave[30_000] = bad
+    path = _write(tmp_path / "a.wav", wave, subtype="FLOAT")
+    assert len(read(path, 0, 0.5, None)[0]) == 24_000
+    with pytest.raises(InputError, match="no finite numbers"):
+        read(path, 0.5, 1, None)
+
+
+def test_silence_is_refused(tmp_path, wave):
+    wave[24_000:] = 0
+    path = _write(tmp_path / "a.wav", wave)
+    with pytest.raises(InputError, match="silent"):
+        read(path, 0.5, 1, None)
+
+
+def test_the_stamp_follows_size_and_time(tmp_path, wave):
+    reader = FileReader()
+    path = _write(tmp_path / "a.wav", wave)
+    first = reader.stamp(str(tmp_path), "a.wav")
+    assert reader.stamp(str(tmp_path), "a.wav") == first
+    os.utime(path, ns=(1, 1))
+    later = reader.stamp(str(tmp_path), "a.wav")
+    _write(path, wave[:100])
+    os.utime(path, ns=(1, 1))
+    assert len({first, later, reader.stamp(str(tmp_path), "a.wav")}) == 3
+    with pytest.raises(InputError, match="no such file"):
+        reader.stamp(str(tmp_path), "b.wav")
+
+
+@pytest.mark.audio
+def test_compressed_recordings_are_read_by_seek_as_from_the_start(audio_root):
+    for path in (
+        min((audio_root / "phoebe").rglob("*.mp3")),
+        min((audio_root / "british").rglob("*.ogg")),
+    ):
+        info = probe(path)
+        whole, _ = sf.read(path, dtype="float32", always_2d=True)
+        got, rate = read(path, 2.0, 3.5, None)
+        start = 2 * rate
+        assert rate == info.rate
+        np.testing.assert_allclose(got, whole[start : start + len(got)].mean(axis=1), atol=1e-6)

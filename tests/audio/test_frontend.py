@@ -1,0 +1,191 @@
+import librosa
+import numpy as np
+import pytest
+import torch
+
+from darksound.audio.files import read
+from darksound.audio.frontend import FrontEnd, image_shape
+from darksound.settings import Settings, load_settings
+
+PUBLISHED = ("thesis-2023", "paper-2024")
+
+
+def _prepared(wave: np.ndarray, rate: int) -> np.ndarray:
+    """The published fade and length, written out."""
+    samples, length = int(0.1 * rate), 3 * rate
+    ramp = np.sin(np.linspace(0, 1, samples) * np.pi / 2)
+    out = wave.astype(np.float64)
+    out[:samples] *= ramp
+    out[-samples:] *= ramp[::-1]
+    missing = length - len(out)
+    if missing > 0:
+        out = np.pad(out, (int(np.ceil(missing / 2)), missing // 2))
+    return out[:length].astype(np.float32)
+
+
+def _oracle(wave: np.ndarray, rate: int, preset: str) -> np.ndarray:
+    """The published image by librosa's own functions, `(3, h, w)`."""
+    n_fft, bands = {"thesis-2023": (1024, 128), "paper-2024": (2048, 256)}[preset]
+    mel = librosa.feature.melspectrogram(
+        y=_prepared(wave, rate),
+        sr=rate,
+        n_fft=n_fft,
+        hop_length=512,
+        n_mels=bands,
+        pad_mode="reflect",
+        htk=True,
+        norm="slaney",
+    )[::-1]
+    harmonic, percussive = librosa.decompose.hpss(mel, kernel_size=31, margin=(1, 5), power=2.0)
+    level = librosa.amplitude_to_db(mel, ref=np.max)
+    images = {
+        "harmonic": librosa.amplitude_to_db(harmonic, ref=np.max),
+        "percussive": librosa.amplitude_to_db(percussive, ref=np.max),
+        "delta": librosa.feature.delta(level, width=9, order=1),
+    }
+    order = {
+        "thesis-2023": ("harmonic", "percussive", "delta"),
+        "paper-2024": ("delta", "harmonic", "percussive"),
+    }[preset]
+    scaled = [(x - x.min()) / (np.ptp(x) or 1) for x in (images[name] for name in order)]
+    return np.stack(scaled)
+
+
+@pytest.mark.parametrize("preset", PUBLISHED)
+@pytest.mark.parametrize("seconds", [0.6, 2.2, 4.0])
+@pytest.mark.filterwarnings("ignore:Empty filters")
+def test_published_images_are_librosas(preset, seconds, song):
+    wave = song(48_000, seconds)
+    got = FrontEnd(load_settings(preset), 48_000)([wave])[0].numpy()
+    np.testing.assert_allclose(got, _oracle(wave, 48_000, preset), atol=1e-4)
+
+
+@pytest.mark.audio
+@pytest.mark.parametrize("preset", PUBLISHED)
+@pytest.mark.filterwarnings("ignore:Empty filters")
+def test_published_images_of_real_rois_are_librosas(preset, audio_root):
+    paths = [
+        *sorted((audio_root / "phoebe").rglob("*.mp3"))[::20],
+        *sorted((audio_root / "british").rglob("*.ogg"))[:2],
+        *sorted((audio_root / "maad").glob("*.wav"))[:2],
+    ]
+    for place, path in enumerate(paths):
+        wave, rate = read(path, 1.0, 2.5 + place / 2, None)
+        got = FrontEnd(load_settings(preset), rate)([wave])[0].numpy()
+        np.testing.assert_allclose(got, _oracle(wave, rate, preset), atol=1e-4, err_msg=str(path))
+
+
+def test_the_default_image_shows_level_floor_and_height(song):
+    wave = song(48_000, 1.0)
+    image = FrontEnd(Settings(), 48_000)([wave])[0].numpy()
+    padded = np.pad(wave, 48_000)
+    ramp = np.sin(np.linspace(0, np.pi / 2, 4800))
+    padded[48_000:52_800] *= ramp
+    padded[91_200:96_000] *= ramp[::-1]
+    mel = librosa.feature.melspectrogram(
+        y=padded,
+        sr=48_000,
+        n_fft=1024,
+        hop_length=750,
+        n_mels=96,
+        fmin=500,
+        fmax=11_500,
+        pad_mode="reflect",
+        htk=True,
+        norm="slaney",
+    )[::-1, :192]
+    level = np.clip(1 + 10 * np.log10(mel / mel.max() + 1e-30) / 50, 0, 1)
+    np.testing.assert_allclose(image[0], level, atol=1e-4)
+    # A second in the middle of three is frames 64 to 127.
+    floor = np.sort(mel[:, 64:128], axis=1)[:, round(0.3 * 63)]
+    edges = np.pad(floor, 8, mode="symmetric")
+    smooth = np.median(np.lib.stride_tricks.sliding_window_view(edges, 17), axis=1)
+    above = np.maximum(mel - smooth[:, None], 0)
+    floored = np.clip(1 + 10 * np.log10(above / above.max() + 1e-30) / 40, 0, 1)
+    np.testing.assert_allclose(image[1], floored, atol=1e-4)
+    np.testing.assert_allclose(image[2], np.linspace(1, 0, 96)[:, None].repeat(192, 1), atol=1e-6)
+
+
+@pytest.mark.parametrize("preset", ["default", *PUBLISHED])
+@pytest.mark.parametrize("representation", ["mel", "spec", "cqt"])
+@pytest.mark.parametrize("hpss", [True, False])
+@pytest.mark.filterwarnings("ignore:n_fft=.*too large")
+def test_every_representation_works_in_every_preset(preset, representation, hpss, song):
+    changes = {"representation": representation, "hpss": hpss, "remove_background": hpss}
+    settings = load_settings(preset).replace(front_end=changes)
+    images = FrontEnd(settings, 48_000)([song(48_000, 1.3)])
+    assert images.shape == (1, *image_shape(settings, 48_000))
+    assert images.dtype == torch.float32
+    assert images.isfinite().all()
+    assert images.min() >= 0
+    assert images.max() <= 1
+    assert (images.amax(dim=(-2, -1)) > 0.9).all()
+
+
+def test_without_separation_published_channels_show_the_same(song):
+    settings = load_settings("thesis-2023").replace(front_end={"hpss": False})
+    image = FrontEnd(settings, 48_000)([song(48_000, 2)])[0]
+    assert (image[0] == image[1]).all()
+    assert (image[0] == image[2]).all()
+
+
+def test_with_separation_level_and_floored_show_one_part_each(song):
+    wave = song(48_000, 2)
+    plain = FrontEnd(Settings(), 48_000)([wave])[0]
+    parted = FrontEnd(Settings().replace(front_end={"hpss": True}), 48_000)([wave])[0]
+    assert not torch.allclose(plain[0], parted[0], atol=0.05)
+    assert not torch.allclose(plain[1], parted[1], atol=0.05)
+
+
+def test_background_that_stays_is_removed():
+    rate = 48_000
+    time = np.arange(3 * rate) / rate
+    hum = np.sin(2 * np.pi * 2000 * time)
+    call = np.sin(2 * np.pi * 6000 * time) * (np.abs(time - 1.5) < 0.2)
+    wave = (hum + call).astype(np.float32)
+    level = [
+        FrontEnd(Settings().replace(front_end={"remove_background": on}), rate)([wave])[0, 0]
+        for on in (False, True)
+    ]
+    hum_row = int(level[0][:, 20].argmax())
+    assert level[0][hum_row, 30:160].min() > 0.9
+    assert level[1][hum_row, 30:80].max() < 0.5
+    assert level[1][:, 96].max() == pytest.approx(1, abs=0.1)
+
+
+@pytest.mark.parametrize("preset", ["default", *PUBLISHED])
+def test_silence_gives_black_not_a_fault(preset):
+    image = FrontEnd(load_settings(preset), 48_000)([np.zeros(4800, np.float32)])[0]
+    drawn = image[:2] if preset == "default" else image
+    assert (drawn == 0).all()
+
+
+def test_an_image_does_not_depend_on_its_batch_or_on_threads(song):
+    waves = [song(48_000, 0.5 + 0.3 * i, seed=i) for i in range(5)]
+    front_end = FrontEnd(Settings(), 48_000)
+    together = front_end(waves)
+    threads = torch.get_num_threads()
+    try:
+        torch.set_num_threads(1 if threads > 1 else 2)
+        alone = torch.cat([front_end([wave]) for wave in waves])
+    finally:
+        torch.set_num_threads(threads)
+    assert torch.equal((together * 255).round(), (alone * 255).round())
+    assert front_end([]).shape == (0, 3, 96, 192)
+
+
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a GPU")
+@pytest.mark.parametrize("preset", ["default", *PUBLISHED])
+def test_a_gpu_makes_the_same_images(preset, song):
+    waves = [song(48_000, 0.5 + 0.6 * i, seed=i) for i in range(5)]
+    settings = load_settings(preset)
+    got = FrontEnd(settings, 48_000, device="cuda")(waves).cpu()
+    torch.testing.assert_close(got, FrontEnd(settings, 48_000)(waves), atol=1e-4, rtol=0)
+
+
+@pytest.mark.parametrize("rate", [8_000, 22_050, 96_000, 192_000])
+def test_native_rates_give_images(rate, song):
+    settings = Settings().replace(audio={"sample_rate": "native"})
+    images = FrontEnd(settings, rate)([song(rate, 1.0)])
+    assert images.shape == (1, 3, 96, 192)
+    assert images[0, 0].max() == 1

@@ -1,0 +1,126 @@
+import librosa
+import numpy as np
+import pytest
+import torch
+
+from darksound.audio.geometry import geometry
+from darksound.audio.representations import REPRESENTATIONS
+from darksound.audio.representations.mel import mel_filters
+from darksound.errors import SettingsError
+from darksound.settings import Settings, load_settings
+
+CPU = torch.device("cpu")
+
+
+def _make(settings: Settings, rate: int):
+    make = REPRESENTATIONS[settings.front_end.representation]
+    return make(geometry(settings, rate), settings.front_end, CPU)
+
+
+@pytest.mark.parametrize(
+    ("rate", "n_fft", "bands", "low", "high"),
+    [(48_000, 1024, 128, 0, 24_000), (22_050, 2048, 64, 300, 9000), (44_100, 512, 40, 500, 11_500)],
+)
+def test_mel_filters_are_librosas(rate, n_fft, bands, low, high):
+    theirs = librosa.filters.mel(
+        sr=rate, n_fft=n_fft, n_mels=bands, fmin=low, fmax=high, htk=True, norm="slaney"
+    )
+    np.testing.assert_allclose(mel_filters(rate, n_fft, bands, low, high), theirs, atol=1e-7)
+
+
+@pytest.mark.parametrize("preset", ["thesis-2023", "paper-2024"])
+@pytest.mark.filterwarnings("ignore:Empty filters")
+def test_mel_spectrograms_are_librosas(preset, song):
+    settings = load_settings(preset)
+    wave = song(48_000, 3)
+    got = _make(settings, 48_000)(torch.from_numpy(wave[None]))[0].numpy()
+    theirs = librosa.feature.melspectrogram(
+        y=wave,
+        sr=48_000,
+        n_fft=settings.front_end.n_fft,
+        hop_length=512,
+        n_mels=settings.front_end.n_bands,
+        pad_mode="reflect",
+        htk=True,
+        norm="slaney",
+    )
+    np.testing.assert_allclose(got, theirs, atol=1e-6 * theirs.max())
+
+
+@pytest.mark.parametrize("roi_s", [0.25, 3.0])
+def test_no_band_is_empty_where_the_window_is_ours_to_choose(roi_s, song):
+    settings = Settings().replace(audio={"roi_s": roi_s})
+    geo = geometry(settings, 48_000)
+    wave = song(48_000, roi_s)
+    got = _make(settings, 48_000)(torch.from_numpy(wave[None]))[0].numpy()
+    theirs = librosa.feature.melspectrogram(
+        y=wave,
+        sr=48_000,
+        n_fft=1024,
+        win_length=geo.window,
+        hop_length=geo.hop,
+        n_mels=96,
+        fmin=500,
+        fmax=11_500,
+        pad_mode="reflect",
+        htk=True,
+        norm="slaney",
+    )[:, :192]
+    np.testing.assert_allclose(got, theirs, atol=1e-6 * theirs.max())
+    assert (got.max(axis=1) > 0).all()
+
+
+def test_a_linear_spectrogram_has_the_bins_between_the_edges(song):
+    settings = Settings().replace(front_end={"representation": "spec"})
+    wave = song(48_000, 3)
+    made = _make(settings, 48_000)
+    got = made(torch.from_numpy(wave[None]))[0].numpy()
+    theirs = np.abs(librosa.stft(wave, n_fft=1024, hop_length=750, pad_mode="reflect")) ** 2
+    hz = librosa.fft_frequencies(sr=48_000, n_fft=1024)
+    theirs = theirs[(hz >= 500) & (hz <= 11_500), :192]
+    assert made.height == len(theirs)
+    np.testing.assert_allclose(got, theirs, atol=1e-6 * theirs.max())
+
+
+def test_a_constant_q_transform_is_librosas(song):
+    settings = Settings().replace(front_end={"representation": "cqt"})
+    waves = np.stack([song(48_000, 3), song(48_000, 3, seed=1)])
+    got = _make(settings, 48_000)(torch.from_numpy(waves)).numpy()
+    for wave, ours in zip(waves, got, strict=True):
+        theirs = librosa.cqt(
+            wave, sr=48_000, hop_length=750, fmin=500, n_bins=96, bins_per_octave=24
+        )
+        np.testing.assert_allclose(ours, np.abs(theirs[:, :192]) ** 2, rtol=1e-4, atol=1e-7)
+
+
+@pytest.mark.parametrize(
+    ("preset", "rate", "roi_s", "hop", "window", "frames"),
+    [
+        ("default", 48_000, 3.0, 750, 1024, 192),
+        ("default", 48_000, 2.0, 500, 1024, 192),
+        ("default", 48_000, 1.0, 250, 512, 192),
+        ("default", 48_000, 0.25, 62, 512, 192),
+        ("default", 24_000, 3.0, 375, 512, 192),
+        ("default", 48_000, 6.0, 1500, 2048, 192),
+        ("thesis-2023", 48_000, 3.0, 512, 1024, 282),
+        ("paper-2024", 22_050, 3.0, 512, 2048, 130),
+    ],
+)
+def test_hop_and_window_follow_the_roi_length(preset, rate, roi_s, hop, window, frames):
+    geo = geometry(load_settings(preset).replace(audio={"roi_s": roi_s}), rate)
+    assert (geo.hop, geo.window, geo.frames) == (hop, window, frames)
+
+
+@pytest.mark.parametrize(
+    ("changes", "rate", "key"),
+    [
+        ({"audio": {"roi_s": "auto"}}, 48_000, "audio.roi_s"),
+        ({"audio": {"roi_s": 0.05}, "front_end": {"n_frames": 4096}}, 48_000, "n_frames"),
+        ({"audio": {"roi_s": 0.05}, "front_end": {"n_fft": 8192}}, 48_000, "n_fft"),
+        ({"front_end": {"low_hz": 6000.0}}, 8_000, "low_hz"),
+        ({"front_end": {"representation": "spec", "low_hz": 501, "high_hz": 502}}, 48_000, "bin"),
+    ],
+)
+def test_what_cannot_be_met_names_the_setting(changes, rate, key):
+    with pytest.raises(SettingsError, match=key):
+        _make(Settings().replace(**changes), rate)

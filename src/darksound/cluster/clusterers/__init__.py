@@ -1,0 +1,1 @@
+"""Clusterers: from few dimensions to clusters."""

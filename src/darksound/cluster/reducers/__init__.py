@@ -1,0 +1,1 @@
+"""Reducers: from embeddings to the few dimensions that are clustered."""

@@ -1,0 +1,85 @@
+"""From embeddings to clusters: reduction, clustering, and the cases that have no structure."""
+
+import numpy as np
+import numpy.typing as npt
+
+from darksound.cluster.clusterers.base import Clustering
+from darksound.cluster.clusterers.hdbscan import resolve_min_cluster_size
+from darksound.cluster.clusterers.registry import cluster
+from darksound.cluster.normalise import all_alike, normalise
+from darksound.cluster.notes import Say, log_note
+from darksound.cluster.reducers.registry import map_coordinates, reduce
+from darksound.progress import Progress, silent
+from darksound.settings import Settings
+
+__all__ = ["MIN_ROIS", "find_clusters", "lay_out"]
+
+#: Fewer ROIs than these cannot be two groups of two.
+MIN_ROIS = 4
+
+_PURPOSE = 401
+
+
+def _seed(settings: Settings) -> int:
+    """The reducer's seed, the same in every iteration.
+
+    Embeddings that did not change then give the same clusters, and agreement with the iteration
+    before measures the learner and not the reducer.
+    """
+    return int(np.random.SeedSequence([settings.seed, _PURPOSE]).generate_state(1)[0])
+
+
+def find_clusters(
+    embeddings: npt.NDArray[np.float32],
+    settings: Settings,
+    say: Say = log_note,
+    progress: Progress = silent,
+) -> Clustering:
+    """Clusters of embeddings `(n, dim)`; what leaves no choice is said in a sentence.
+
+    Fewer than four ROIs are all noise, and ROIs that are all alike are one cluster; neither
+    reducer nor clusterer is asked then.
+
+    Raises:
+        SettingsError: reducer, clusterer or one of their metrics is unknown.
+    """
+    n = len(embeddings)
+    if n < MIN_ROIS:
+        say(f"{n} ROIs are too few to cluster (at least {MIN_ROIS} are needed); all are noise.")
+        return Clustering.all_noise(n)
+    if all_alike(normalise(embeddings, settings.reduction.normalise)):
+        say(
+            f"All {n} ROIs look the same to the learner and make one cluster. If they are not "
+            "copies of one sound, the learner tells nothing apart; take another checkpoint."
+        )
+        return Clustering.one_cluster(n)
+    progress("reducing", 0, 1)
+    reduced = reduce(embeddings, settings.reduction, _seed(settings), say)
+    progress("reducing", 1, 1)
+    progress("clustering", 0, 1)
+    found = cluster(reduced, settings.clustering)
+    progress("clustering", 1, 1)
+    _comment(found, settings, say)
+    return found
+
+
+def _comment(found: Clustering, settings: Settings, say: Say) -> None:
+    n = len(found.labels)
+    size = resolve_min_cluster_size(settings.clustering, n)
+    if found.n_clusters == 0:
+        say(
+            f"No cluster was found: all {n} ROIs are noise. Lower clustering.min_cluster_size "
+            f"(now {size}) or clustering.min_samples, or add ROIs."
+        )
+    if found.n_clusters == 1:
+        say(
+            f"Only one cluster was found, of {int(np.sum(found.labels == 0))} of {n} ROIs. If "
+            f"there should be more, lower clustering.min_cluster_size (now {size})."
+        )
+
+
+def lay_out(embeddings: npt.NDArray[np.float32], settings: Settings) -> npt.NDArray[np.float32]:
+    """Coordinates `(n, 2)` of embeddings `(n, dim)` for a map; all 0 where all ROIs are alike."""
+    if len(embeddings) < 2 or all_alike(normalise(embeddings, settings.reduction.normalise)):
+        return np.zeros((len(embeddings), 2), dtype=np.float32)
+    return map_coordinates(embeddings, settings.reduction, _seed(settings))

@@ -1,0 +1,133 @@
+"""Metrics of clusters: parity with scikit-learn and brute force, and the cases at the edge."""
+
+from itertools import permutations
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from sklearn import metrics as oracle
+
+from darksound.cluster.metrics import (
+    accuracy,
+    adjusted_mutual_information,
+    adjusted_rand,
+    agreement,
+    coverage,
+    label_scores,
+    noise_apart,
+    normalised_mutual_information,
+)
+
+partitions = st.integers(2, 40).flatmap(
+    lambda n: st.tuples(
+        st.lists(st.integers(0, 6), min_size=n, max_size=n),
+        st.lists(st.integers(-1, 4), min_size=n, max_size=n),
+    )
+)
+
+
+def brute_force_accuracy(truth: np.ndarray, found: np.ndarray) -> float:
+    classes, clusters = np.unique(truth), np.unique(found)
+    width = max(len(classes), len(clusters))
+    names = list(clusters) + [None] * (width - len(clusters))
+    targets = list(classes) + [None] * (width - len(classes))
+    best = 0
+    for order in permutations(targets):
+        to = dict(zip(names, order, strict=True))
+        best = max(best, sum(to[f] == t for f, t in zip(found, truth, strict=True)))
+    return best / len(truth)
+
+
+@settings(deadline=None)
+@given(partitions)
+def test_agrees_with_scikit_learn(pair):
+    truth, found = map(np.array, pair)
+    assert normalised_mutual_information(truth, found) == pytest.approx(
+        oracle.v_measure_score(truth, found), abs=1e-9
+    )
+    assert adjusted_rand(truth, found) == pytest.approx(
+        oracle.adjusted_rand_score(truth, found), abs=1e-9
+    )
+    apart = len(np.unique(truth)) == len(np.unique(found)) == len(truth)
+    if not apart:  # scikit-learn divides 0 by 0 there; identical partitions agree fully
+        assert adjusted_mutual_information(truth, found) == pytest.approx(
+            oracle.adjusted_mutual_info_score(truth, found), abs=1e-7
+        )
+
+
+@settings(deadline=None, max_examples=40)
+@given(partitions)
+def test_accuracy_is_the_best_matching(pair):
+    truth, found = map(np.array, pair)
+    assert accuracy(truth % 4, found) == pytest.approx(brute_force_accuracy(truth % 4, found))
+    apart = noise_apart(found)[:5]
+    assert accuracy(truth[:5] % 4, apart) == pytest.approx(
+        brute_force_accuracy(truth[:5] % 4, apart)
+    )
+
+
+@settings(deadline=None)
+@given(partitions, st.randoms())
+def test_naming_and_order_do_not_matter(pair, random):
+    truth, found = map(np.array, pair)
+    order = list(range(len(truth)))
+    random.shuffle(order)
+    ours, theirs = agreement(truth, found), agreement(found[order] * -3, truth[order] + 9)
+    assert (ours.nmi, ours.ami, ours.ari) == pytest.approx((theirs.nmi, theirs.ami, theirs.ari))
+
+
+def test_every_noise_roi_becomes_a_cluster_of_its_own():
+    found = np.array([0, -1, 2, -1, 0])
+    apart = noise_apart(found)
+    assert apart.tolist() == [0, 3, 2, 4, 0]
+    assert noise_apart(np.array([-1, -1])).tolist() == [0, 1]
+    assert coverage(found) == pytest.approx(0.6)
+
+
+def test_leaving_out_hard_rois_is_no_progress():
+    labels = ["a"] * 10 + ["b"] * 10
+    timid = np.array([0] * 3 + [-1] * 7 + [1] * 3 + [-1] * 7)
+    bold = np.array([0] * 9 + [1] + [1] * 9 + [0])
+    few, all_in = label_scores(timid, labels), label_scores(bold, labels)
+    assert few.clustered.ari == 1.0 > all_in.clustered.ari
+    assert few.everything.ari < all_in.everything.ari
+    assert few.everything.acc == pytest.approx(6 / 20)
+    assert (few.coverage, all_in.coverage) == (0.3, 1.0)
+
+
+def test_rois_without_label_are_left_out_and_counted():
+    labels = ["a", None, "a", "b", float("nan"), "b"]
+    scores = label_scores(np.array([0, 1, 0, 1, -1, 1]), labels)
+    assert (scores.n_labelled, scores.n_unlabelled) == (4, 2)
+    assert scores.clustered.ari == scores.everything.acc == scores.coverage == 1.0
+
+
+def test_only_noise_has_nothing_to_judge_inside():
+    scores = label_scores(np.full(6, -1), list("aabbcc"))
+    assert np.isnan([scores.clustered.acc, scores.clustered.ami, scores.clustered.ari]).all()
+    assert (scores.everything.ami, scores.everything.ari) == (0.0, 0.0)
+    assert scores.everything.nmi == pytest.approx(oracle.v_measure_score(list("aabbcc"), range(6)))
+    assert scores.coverage == 0.0
+
+
+def test_one_cluster_says_nothing_about_two_labels():
+    scores = label_scores(np.zeros(6, dtype=int), list("aaabbb")).clustered
+    assert (scores.acc, scores.nmi, scores.ami, scores.ari) == (0.5, 0.0, 0.0, 0.0)
+    same = label_scores(np.zeros(3, dtype=int), list("aaa")).clustered
+    assert (same.acc, same.nmi, same.ami, same.ari) == (1.0, 1.0, 1.0, 1.0)
+
+
+def test_row_of_the_table_holds_both_kinds():
+    row = label_scores(np.array([0, 0, 1, -1]), list("aabb")).as_row()
+    assert list(row) == [f"{m}{s}" for s in ("", "_all") for m in ("acc", "nmi", "ami", "ari")]
+
+
+def test_a_thousand_noise_rois_are_quick_and_right():
+    rng = np.random.default_rng(0)
+    truth, found = rng.integers(0, 9, 3000), rng.integers(-1, 3, 3000)
+    found[rng.random(3000) < 0.5] = -1
+    apart = noise_apart(found)
+    assert adjusted_mutual_information(apart, truth) == pytest.approx(
+        oracle.adjusted_mutual_info_score(apart, truth), abs=1e-7
+    )

@@ -160,7 +160,8 @@ class LearnerSettings(Section):
 
     method: str = Field("prototypical", description="`prototypical`, `matching` or `relation`.")
     matching_steps: Positive | Literal["support"] = Field(
-        "support", description="Attention steps of Matching; `support`: one a support item."
+        3,
+        description="Attention steps of Matching; `support`: one a support item, as published.",
     )
     relation_hidden: Positive = Field(8, description="Hidden units of the relation module.")
     relation_layer: str = Field(
@@ -306,7 +307,7 @@ class MecSettings(Section):
     converged_ami: Share = Field(
         0.98, description="Agreement with the iteration before from which the loop ends."
     )
-    keep_by: Literal["dbcv", "coverage", "persistence", "last"] = Field(
+    keep_by: Literal["dbcv", "information", "coverage", "persistence", "last"] = Field(
         "dbcv", description="What chooses the iteration to keep; none of them needs labels."
     )
     reject_below: Share = Field(

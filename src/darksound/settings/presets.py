@@ -38,7 +38,11 @@ PRESETS: Mapping[str, Mapping[str, Any]] = MappingProxyType(
                 "channels": ("harmonic", "percussive", "delta"),
             },
             "backbone": {"name": "resnet18", "weights": "imagenet"},
-            "learner": {"method": "matching", "relation_layer": "layer4.0.conv2"},
+            "learner": {
+                "method": "matching",
+                "matching_steps": "support",
+                "relation_layer": "layer4.0.conv2",
+            },
             "episodes": {"n_way": 20, "n_shot": 5, "n_query": 1},
             "evaluation": {"n_way": 20, "n_shot": 5, "n_query": 1},
             "training": {
@@ -59,7 +63,7 @@ PRESETS: Mapping[str, Mapping[str, Any]] = MappingProxyType(
                 "channels": ("delta", "harmonic", "percussive"),
             },
             "backbone": {"name": "densenet121", "weights": "imagenet"},
-            "learner": {"method": "prototypical", "relation_layer": "layer4.1.bn2"},
+            "learner": {"method": "prototypical", "matching_steps": "support"},
             "episodes": {"n_way": 5, "n_shot": 1, "n_query": 1, "max_per_class": 60},
             "evaluation": {"n_way": 5, "n_shot": 1, "n_query": 1},
             "training": {

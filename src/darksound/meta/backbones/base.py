@@ -1,0 +1,39 @@
+"""What every backbone is: a network from images to vectors and to maps."""
+
+import torch
+from torch import Tensor, nn
+
+__all__ = ["Backbone", "pooled"]
+
+
+class Backbone(nn.Module):
+    """A network that turns images in [0, 1] into vectors, or into feature maps.
+
+    Attributes:
+        dim: length of a vector.
+        map_channels: channels of a feature map; 0 where the network has no maps.
+    """
+
+    dim: int
+    map_channels: int
+
+    def prepare(self, images: Tensor) -> Tensor:
+        """Bring images `(b, 3, h, w)` in [0, 1] to the size and scale the network was made for."""
+        return images
+
+    def forward(self, images: Tensor) -> Tensor:
+        """Vectors `(b, dim)` of images `(b, 3, h, w)` in [0, 1]."""
+        raise NotImplementedError
+
+    def feature_map(self, images: Tensor) -> Tensor:
+        """Maps `(b, map_channels, h', w')` of images `(b, 3, h, w)` in [0, 1].
+
+        Raises:
+            SettingsError: the network has no maps.
+        """
+        raise NotImplementedError
+
+
+def pooled(maps: Tensor) -> Tensor:
+    """Mean and maximum over each map: `(b, c, h, w)` to `(b, 2c)`."""
+    return torch.cat([maps.mean((2, 3)), maps.amax((2, 3))], dim=1)

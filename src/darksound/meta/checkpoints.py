@@ -1,0 +1,201 @@
+"""Learners on disk: weights as safetensors, what they are as JSON, the optimiser apart."""
+
+import dataclasses
+import json
+import os
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any
+
+import safetensors.torch
+import torch
+from pydantic import ValidationError
+from safetensors import SafetensorError, safe_open
+from torch import Tensor
+
+from darksound.errors import CheckpointError, DarksoundError
+from darksound.meta.learners import Learner, build_learner
+from darksound.meta.published import load_published
+from darksound.meta.state import EpochReport, TrainState
+from darksound.meta.weights import fill, read_pickle, read_weights
+from darksound.settings import Settings
+
+__all__ = ["FORMAT", "load_checkpoint", "load_train_state", "save_checkpoint", "save_training"]
+
+#: Version of the files; raised when an older darksound could not read them.
+FORMAT = 1
+_KEY = "darksound"
+_PICKLES = (".pt", ".pth")
+
+
+def save_checkpoint(
+    folder: Path,
+    name: str,
+    learner: Learner,
+    *,
+    weights: Mapping[str, Tensor] | None = None,
+    metrics: Mapping[str, object] | None = None,
+) -> Path:
+    """Write `name.safetensors` and, for people to read, `name.json` with the same description.
+
+    The description (settings, classes, metrics, format) lies in the weights file too, which is
+    therefore whole by itself. Each file is written beside and renamed into place.
+
+    Args:
+        folder: made where it is missing.
+        name: such as `best`.
+        learner: what to save.
+        weights: its state dict, where not the present one is meant.
+        metrics: figures to keep with it.
+
+    Returns:
+        The path of the weights file.
+    """
+    folder.mkdir(parents=True, exist_ok=True)
+    about = {
+        "format": FORMAT,
+        "method": learner.method,
+        "classes": list(learner.classes),
+        "metrics": dict(metrics or {}),
+        # Where it ran is no property of a learner.
+        "settings": learner.settings.model_dump(mode="json", exclude={"compute"}),
+    }
+    text = json.dumps(about, indent=2)
+    state = learner.state_dict() if weights is None else weights
+    tensors = {k: v.detach().cpu().contiguous() for k, v in state.items()}
+    path = folder / f"{name}.safetensors"
+    _replace(path, lambda to: safetensors.torch.save_file(tensors, to, metadata={_KEY: text}))
+    _replace(path.with_suffix(".json"), lambda to: to.write_text(text + "\n", encoding="utf-8"))
+    return path
+
+
+def save_training(folder: Path, state: TrainState) -> None:
+    """Write what a training needs to go on, and its best learner: call it after each epoch.
+
+    Writes `best.safetensors` where this epoch is the best, `last.safetensors`, and `last.state.pt`
+    with the optimiser and the weights it belongs to, so that a kill in between leaves the whole
+    state of the epoch before.
+    """
+    metrics = dataclasses.asdict(state.reports[-1])
+    if state.best_epoch == state.epoch:
+        save_checkpoint(folder, "best", state.learner, weights=state.best, metrics=metrics)
+    save_checkpoint(folder, "last", state.learner, metrics=metrics)
+    whole = {
+        "format": FORMAT,
+        "epoch": state.epoch,
+        "weights": state.learner.state_dict(),
+        "best": state.best,
+        "head": state.head,
+        "optimizer": state.optimizer,
+        "learning_rate": state.learning_rate,
+        "stale": state.stale,
+        "reports": [dataclasses.asdict(report) for report in state.reports],
+    }
+    _replace(folder / "last.state.pt", lambda to: torch.save(whole, to))
+
+
+def load_checkpoint(path: Path, settings: Settings | None = None) -> Learner:
+    """A learner as it was saved, in evaluation mode on the CPU.
+
+    Args:
+        path: a `.safetensors` file; a run directory or its `checkpoints`, for their `best`; or a
+            published state dict (`.pt`, `.pth`), see `load_published`.
+        settings: what a published state dict is used with; our own checkpoints bring theirs.
+
+    Raises:
+        CheckpointError: nothing there, damaged, of another format, or not what it says it is.
+    """
+    path = _weights_file(Path(path))
+    if path.suffix in _PICKLES:
+        return load_published(path, Settings() if settings is None else settings)
+    about = _read_about(path)
+    try:
+        stored = Settings.model_validate(about["settings"])
+        # What the weights started from does not matter any more, and may be gone.
+        learner = build_learner(stored.replace(backbone={"weights": "none"}))
+    except (KeyError, TypeError, ValidationError, DarksoundError) as error:
+        raise CheckpointError(
+            f"{path} describes a learner that this darksound cannot build ({error}); it was "
+            f"written by another version, or by hand."
+        ) from error
+    fill(learner, read_weights(path), str(path))
+    learner.settings = stored
+    learner.classes = tuple(about.get("classes", ()))
+    return learner.eval()
+
+
+def load_train_state(folder: Path) -> TrainState:
+    """Where a training stood when `save_training` last wrote to this folder.
+
+    Raises:
+        CheckpointError: nothing there, damaged, or of another format.
+    """
+    learner = load_checkpoint(folder / "last.safetensors")
+    path = folder / "last.state.pt"
+    whole = _read_state(path)
+    try:
+        learner.load_state_dict(whole["weights"])
+        return TrainState(
+            learner=learner.train(),
+            epoch=whole["epoch"],
+            head=whole["head"],
+            optimizer=whole["optimizer"],
+            learning_rate=whole["learning_rate"],
+            stale=whole["stale"],
+            best=whole["best"],
+            reports=[EpochReport(**report) for report in whole["reports"]],
+        )
+    except (KeyError, TypeError, RuntimeError) as error:
+        raise CheckpointError(f"{path} does not fit its checkpoint ({error}).") from error
+
+
+def _weights_file(path: Path) -> Path:
+    if not path.is_dir():
+        if not path.exists():
+            raise CheckpointError(f"There is no checkpoint {path}.")
+        return path
+    for inside in ("checkpoints/best.safetensors", "best.safetensors"):
+        if (path / inside).is_file():
+            return path / inside
+    raise CheckpointError(
+        f"The folder {path} holds no checkpoint: neither checkpoints/best.safetensors nor "
+        f"best.safetensors is there."
+    )
+
+
+def _read_about(path: Path) -> dict[str, Any]:
+    try:
+        with safe_open(path, framework="pt") as file:
+            text = (file.metadata() or {}).get(_KEY)
+        about = None if text is None else json.loads(text)
+    except (SafetensorError, OSError, ValueError) as error:
+        raise CheckpointError(
+            f"{path} is damaged or no safetensors file ({error}); copy or make it again."
+        ) from error
+    if not isinstance(about, dict):
+        raise CheckpointError(
+            f"{path} holds weights, but not which learner they are of; darksound did not write "
+            f"it. Use it as backbone.weights instead."
+        )
+    if about.get("format") != FORMAT:
+        raise CheckpointError(
+            f"{path} is of format {about.get('format')!r} and this darksound reads {FORMAT}; "
+            f"use the version that wrote it."
+        )
+    return about
+
+
+def _read_state(path: Path) -> dict[str, Any]:
+    whole = read_pickle(path)
+    if not isinstance(whole, dict) or whole.get("format") != FORMAT:
+        raise CheckpointError(f"{path} is no training state of format {FORMAT}.")
+    return whole
+
+
+def _replace(path: Path, write: Callable[[Path], object]) -> None:
+    beside = path.with_name(f".{path.name}.{os.getpid()}")
+    try:
+        write(beside)
+        os.replace(beside, path)
+    finally:
+        beside.unlink(missing_ok=True)

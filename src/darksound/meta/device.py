@@ -1,0 +1,66 @@
+"""Where networks run and in which precision."""
+
+from contextlib import AbstractContextManager, nullcontext
+from typing import TypeVar
+
+import torch
+from torch import Tensor, nn
+
+from darksound.errors import SettingsError
+from darksound.settings import ComputeSettings
+
+__all__ = ["autocast", "images_to", "resolve_device", "to_device"]
+
+_Module = TypeVar("_Module", bound=nn.Module)
+
+
+def resolve_device(compute: ComputeSettings) -> tuple[torch.device, torch.dtype | None]:
+    """The device, and the type that networks run in where it is not float32.
+
+    `auto` takes a GPU where there is one, and bfloat16 where the hardware multiplies it natively
+    (elsewhere it is emulated and slow).
+
+    Raises:
+        SettingsError: the device asked for is not there.
+    """
+    there = {"cuda": torch.cuda.is_available(), "mps": torch.backends.mps.is_available()}
+    there["cpu"] = True
+    name: str = compute.device
+    if name == "auto":
+        name = next(name for name, available in there.items() if available)
+    elif not there[name]:
+        raise SettingsError(
+            f"compute.device is {name!r}, but this machine offers no such device to torch; "
+            f"use 'auto' or 'cpu'."
+        )
+    device = torch.device(name)
+    if compute.precision == "auto":
+        return device, torch.bfloat16 if _bfloat16_is_fast(device) else None
+    return device, torch.bfloat16 if compute.precision == "bfloat16" else None
+
+
+def _bfloat16_is_fast(device: torch.device) -> bool:
+    if device.type == "cuda":
+        return torch.cuda.get_device_capability() >= (8, 0)
+    if device.type == "cpu":
+        # torch has no public question for this before its own get_capabilities().
+        return any(
+            getattr(torch.cpu, question, lambda: False)()
+            for question in ("_is_avx512_bf16_supported", "_is_amx_tile_supported")
+        )
+    return False
+
+
+def autocast(device: torch.device, dtype: torch.dtype | None) -> AbstractContextManager[object]:
+    """A context in which networks run in `dtype`; None leaves them in float32."""
+    return nullcontext() if dtype is None else torch.autocast(device.type, dtype=dtype)
+
+
+def to_device(module: _Module, device: torch.device) -> _Module:
+    """The module on the device, its convolutions in the memory format that is fast there."""
+    return module.to(device=device, memory_format=torch.channels_last)  # type: ignore[call-overload, no-any-return]  # torch's overloads leave out both at once
+
+
+def images_to(images: Tensor, device: torch.device) -> Tensor:
+    """Images `(b, 3, h, w)` on the device, in the memory format of `to_device`."""
+    return images.to(device, non_blocking=True).contiguous(memory_format=torch.channels_last)

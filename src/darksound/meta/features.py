@@ -1,0 +1,90 @@
+"""Features of many ROIs at once, in evaluation mode."""
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+import numpy.typing as npt
+import torch
+from torch import Tensor
+
+from darksound.errors import CheckpointError
+from darksound.meta.device import autocast, images_to, resolve_device, to_device
+from darksound.meta.learners import Learner
+from darksound.progress import Progress, silent
+from darksound.settings import Settings
+
+if TYPE_CHECKING:
+    from darksound.data.images import ImageStore
+
+__all__ = ["compute_features", "require_fit"]
+
+
+def require_fit(learner: Learner, images: "ImageStore") -> None:
+    """See that the images come from the front end that the learner was made for.
+
+    Only the ROI length may differ, and only where the hop follows it.
+
+    Raises:
+        CheckpointError: naming the settings that differ.
+    """
+    ours, theirs = learner.settings, images.settings
+    differing = [
+        f"{section}.{key} ({value!r} against {getattr(getattr(theirs, section), key)!r})"
+        for section in ("audio", "front_end")
+        for key, value in getattr(ours, section)
+        if value != getattr(getattr(theirs, section), key)
+        and not (key == "roi_s" and ours.front_end.hop == "auto")
+    ]
+    if differing:
+        raise CheckpointError(
+            f"The learner was made for images of another front end: {'; '.join(differing)}. "
+            f"Make the images with the learner's settings, or train a learner on these."
+        )
+
+
+def compute_features(
+    learner: Learner,
+    images: "ImageStore",
+    rows: npt.NDArray[np.int64] | None,
+    settings: Settings,
+    *,
+    embed: bool = False,
+    progress: Progress = silent,
+    stage: str = "embedding",
+) -> Tensor:
+    """Features of unaltered ROIs, each from its own image alone.
+
+    Args:
+        learner: moved to the device of the settings; its mode is as before afterwards.
+        images: where the ROIs' images are.
+        rows: `(n,)` which of them, in this order; None for all.
+        settings: for `compute`.
+        embed: vectors for clustering in place of what the learner compares.
+        progress: told of the ROIs done.
+        stage: under this name.
+
+    Returns:
+        float32 `(n, ...)` on the CPU.
+
+    Raises:
+        CheckpointError: the images are of another front end.
+    """
+    require_fit(learner, images)
+    rows = np.arange(len(images)) if rows is None else rows
+    device, dtype = resolve_device(settings.compute)
+    to_device(learner, device)
+    forward = learner.embed if embed else learner.features
+    parts: list[Tensor] = []
+    training = learner.training
+    learner.eval()
+    progress(stage, 0, len(rows))
+    try:
+        with torch.inference_mode(), autocast(device, dtype):
+            for start in range(0, len(rows), settings.compute.batch_size):
+                batch = rows[start : start + settings.compute.batch_size]
+                parts.append(forward(images_to(images.batch(batch), device)).float().cpu())
+                progress(stage, start + len(batch), len(rows))
+    finally:
+        learner.train(training)
+    # A clone outside inference mode, so that the result may take part in training.
+    return torch.cat(parts).clone() if parts else torch.zeros(0, learner.embedding_dim)

@@ -1,0 +1,211 @@
+"""Training a learner: epochs, validation, schedule, early stop, and the best weights."""
+
+import copy
+import dataclasses
+import logging
+import math
+import time
+from collections.abc import Callable, Sequence
+from types import MappingProxyType
+
+import numpy as np
+import torch
+from torch import nn
+
+from darksound.data.episodes import Episode, EpisodeSampler
+from darksound.data.images import ImageStore, build_images
+from darksound.data.rois import RoiSet
+from darksound.errors import InputError
+from darksound.meta.classical import ClassicalRegime
+from darksound.meta.features import require_fit
+from darksound.meta.holdout import part_rois, recording_names
+from darksound.meta.learners import Learner, build_learner
+from darksound.meta.randomness import Purpose, numpy_generator
+from darksound.meta.state import EpochReport, TrainState
+from darksound.meta.steps import EpisodicRegime, Regime, make_optimizer, run_pass
+from darksound.meta.tasks import judge_episodes
+from darksound.progress import Progress, silent
+from darksound.settings import Settings, TrainingSettings
+
+__all__ = ["REGIMES", "EpochReport", "TrainState", "fit", "train"]
+
+_log = logging.getLogger(__name__)
+OnEpoch = Callable[[EpochReport, TrainState], None]
+
+REGIMES: MappingProxyType[
+    str, Callable[[Learner, ImageStore, EpisodeSampler, Settings], Regime]
+] = MappingProxyType({"episodic": EpisodicRegime, "classical": ClassicalRegime})
+
+
+def train(
+    rois: RoiSet,
+    settings: Settings,
+    *,
+    validation: RoiSet | None = None,
+    learner: Learner | None = None,
+    resume: TrainState | None = None,
+    on_epoch: OnEpoch | None = None,
+    progress: Progress = silent,
+) -> Learner:
+    """Train a learner on labelled ROIs.
+
+    Args:
+        rois: where its `split` names training and validation ROIs, these are used so.
+        settings: all of them.
+        validation: ROIs that judge the epochs; by default the split `val`, or a held-out share.
+        learner: trained further in place; by default a new one.
+        resume: a training to go on with; takes the place of `learner`.
+        on_epoch: called after each epoch with its figures and the state to save.
+        progress: told of steps done.
+
+    Returns:
+        The learner with the weights of its best epoch, in evaluation mode.
+
+    Raises:
+        InputError: no labels, or fewer than two classes big enough for an episode.
+        SettingsError: an unknown backbone or learner, or parts that do not go together.
+        CheckpointError: weights that cannot be had, or made for another front end.
+    """
+    to_train, to_validate = part_rois(rois, settings, validation)
+    versions = settings.augmentation.sound_versions if settings.augmentation.enabled else 0
+    images = build_images(to_train, settings, progress, versions=versions)
+    judged_on = None
+    if to_validate is not None:
+        judged_on = build_images(to_validate, images.settings, progress)
+    if resume is None:
+        resume = TrainState(learner if learner is not None else build_learner(images.settings))
+    return fit(resume, images, judged_on, images.settings, on_epoch=on_epoch, progress=progress)
+
+
+def fit(
+    state: TrainState,
+    images: ImageStore,
+    judged_on: ImageStore | None,
+    settings: Settings,
+    *,
+    on_epoch: OnEpoch | None = None,
+    progress: Progress = silent,
+) -> Learner:
+    """Train on images that are made already; `train` without what comes before.
+
+    Raises:
+        InputError: fewer than two classes big enough for an episode.
+        SettingsError: the regime does not suit the learner.
+        CheckpointError: the images are of another front end than the learner's.
+    """
+    learner = state.learner
+    require_fit(learner, images)
+    sampler = _sampler(images, settings)
+    learner.classes = tuple(str(name) for name in sampler.classes)
+    regime = REGIMES[settings.training.regime](learner, images, sampler, settings)
+    optimizer = make_optimizer(regime.module, settings, settings.training.learning_rate)
+    _take_up(state, regime.module, optimizer, settings.training)
+    episodes = _validation_episodes(judged_on, settings)
+    if not episodes:
+        _log.warning("nothing validates this training; its epochs are compared by training loss")
+    while not _is_over(state, settings.training):
+        begun = time.perf_counter()
+        stage = f"epoch {state.epoch + 1}/{settings.training.epochs}"
+        steps = settings.training.tasks
+        done = run_pass(regime, optimizer, steps, (state.epoch,), progress, stage)
+        loss, accuracy = _validate(learner, judged_on, episodes, settings)
+        seconds = time.perf_counter() - begun
+        report = EpochReport(
+            state.epoch + 1,
+            done.loss,
+            done.accuracy,
+            loss,
+            accuracy,
+            state.learning_rate,
+            done.images / done.seconds,
+            seconds,
+        )
+        _advance(state, report, regime.module, optimizer, settings.training)
+        _log.info("%s: %s", stage, _line(report))
+        if on_epoch is not None:
+            on_epoch(report, state)
+    learner.load_state_dict(state.best)
+    return learner.eval()
+
+
+def _sampler(images: ImageStore, settings: Settings) -> EpisodeSampler:
+    labels = images.rois.labels
+    if labels is None:
+        raise InputError("None of the ROIs that could be read has a label.")
+    return EpisodeSampler(labels, recording_names(images.rois), settings.episodes)
+
+
+def _validation_episodes(images: ImageStore | None, settings: Settings) -> list[Episode]:
+    """The same episodes every epoch, so that epochs differ by their weights alone."""
+    if images is None:
+        return []
+    try:
+        sampler = _sampler(images, settings)
+    except InputError as error:
+        _log.warning("the validation ROIs cannot be used: %s", error)
+        return []
+    tasks = range(settings.training.validation_tasks)
+    return [sampler.sample(numpy_generator(settings.seed, Purpose.VALIDATION, i)) for i in tasks]
+
+
+def _validate(
+    learner: Learner, images: ImageStore | None, episodes: Sequence[Episode], settings: Settings
+) -> tuple[float, float]:
+    if images is None or not episodes:
+        return math.nan, math.nan
+    judged = list(judge_episodes(learner, images, episodes, settings))
+    loss = np.mean([one.loss for one in judged])
+    return float(loss), float(np.mean([one.accuracy for one in judged]))
+
+
+def _is_over(state: TrainState, training: TrainingSettings) -> bool:
+    if state.epoch >= training.epochs:
+        return True
+    return state.epoch - state.best_epoch >= training.early_stop
+
+
+def _take_up(
+    state: TrainState,
+    module: nn.Module,
+    optimizer: torch.optim.Optimizer,
+    training: TrainingSettings,
+) -> None:
+    """Bring module and optimiser to where the state says that training stands."""
+    if state.epoch == 0:
+        state.learning_rate = training.learning_rate
+        return
+    module.load_state_dict({**module.state_dict(), **state.head})
+    optimizer.load_state_dict(state.optimizer)
+    _set_rate(optimizer, state.learning_rate)
+
+
+def _advance(
+    state: TrainState,
+    report: EpochReport,
+    module: nn.Module,
+    optimizer: torch.optim.Optimizer,
+    training: TrainingSettings,
+) -> None:
+    """Note an epoch: keep its weights if they are the best, lower the rate if it is time."""
+    state.epoch = report.epoch
+    state.reports.append(report)
+    state.head = {k: v for k, v in module.state_dict().items() if k.startswith("head.")}
+    state.stale += 1
+    if state.best_epoch == report.epoch:
+        state.best = copy.deepcopy(state.learner.state_dict())
+        state.stale = 0
+    if state.stale > training.plateau_patience:
+        state.learning_rate *= training.plateau_factor
+        state.stale = 0
+        _set_rate(optimizer, state.learning_rate)
+    state.optimizer = optimizer.state_dict()
+
+
+def _set_rate(optimizer: torch.optim.Optimizer, rate: float) -> None:
+    for group in optimizer.param_groups:
+        group["lr"] = rate
+
+
+def _line(report: EpochReport) -> str:
+    figures = dataclasses.asdict(report)
+    return ", ".join(f"{name} {figures[name]:.4g}" for name in list(figures)[1:])

@@ -1,0 +1,30 @@
+"""Devices and precision."""
+
+import pytest
+import torch
+
+from darksound.errors import SettingsError
+from darksound.meta.device import autocast, resolve_device
+from darksound.settings import ComputeSettings
+
+
+def test_bfloat16_is_taken_only_where_the_hardware_has_it(monkeypatch):
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
+    monkeypatch.setattr(torch.cpu, "_is_amx_tile_supported", lambda: False, raising=False)
+    for native, expected in ((True, torch.bfloat16), (False, None)):
+        monkeypatch.setattr(
+            torch.cpu, "_is_avx512_bf16_supported", lambda native=native: native, raising=False
+        )
+        assert resolve_device(ComputeSettings(device="cpu")) == (torch.device("cpu"), expected)
+    forced = ComputeSettings(device="cpu", precision="bfloat16")
+    assert resolve_device(forced)[1] is torch.bfloat16
+    with autocast(*resolve_device(forced)):
+        assert (torch.zeros(2, 2) @ torch.zeros(2, 2)).dtype is torch.bfloat16
+
+
+def test_a_device_that_is_not_there_is_a_sentence(monkeypatch):
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
+    monkeypatch.setattr(torch.backends.mps, "is_available", lambda: False)
+    with pytest.raises(SettingsError, match=r"compute\.device is 'cuda'"):
+        resolve_device(ComputeSettings(device="cuda"))
+    assert resolve_device(ComputeSettings(device="auto"))[0].type == "cpu"

@@ -1,0 +1,182 @@
+"""State dicts as the reference code publishes them, made here from torchvision and easyfsl."""
+
+import os
+import pickle
+
+import easyfsl.methods
+import pytest
+import torch
+import torchvision
+from torch import nn
+from torchvision.models.feature_extraction import create_feature_extractor
+
+from darksound.errors import CheckpointError
+from darksound.meta.checkpoints import load_checkpoint
+from darksound.meta.published import load_published
+from darksound.settings import load_settings
+
+LABELS = torch.tensor([0, 0, 1, 1])
+RENAMED = {
+    "support_features_encoder": "support_embeddings_encoder",
+    "query_features_encoding_cell": "query_embeddings_encoding_cell",
+}
+
+
+@pytest.fixture
+def thesis():
+    return load_settings("thesis-2023")
+
+
+@pytest.fixture(scope="module")
+def resnet():
+    with torch.random.fork_rng():
+        torch.manual_seed(11)
+        network = torchvision.models.resnet18(num_classes=17)
+    return network
+
+
+def without_classifier(network):
+    for head in ("fc", "classifier"):
+        if hasattr(network, head):
+            setattr(network, head, nn.Identity())
+    return network
+
+
+def published(path, learner):
+    """Saved as the reference code names its parts."""
+    state = {}
+    for key, value in learner.state_dict().items():
+        part, _, rest = key.partition(".")
+        state[f"{RENAMED.get(part, part)}.{rest}"] = value
+    torch.save(state, path)
+    return path
+
+
+@torch.inference_mode()
+def scores(learner, images):
+    features = learner.features(images)
+    return learner.score(learner.adapt(features[:4], LABELS, 2), features[4:])
+
+
+@torch.inference_mode()
+def oracle_scores(oracle, images):
+    oracle.eval()
+    oracle.process_support_set(images[:4], LABELS)
+    return oracle(images[4:])
+
+
+@pytest.mark.parametrize("renamed", [True, False])
+def test_matching_on_resnet18_scores_as_easyfsl(resnet, thesis, tmp_path, renamed):
+    oracle = easyfsl.methods.MatchingNetworks(without_classifier(resnet), feature_dimension=512)
+    path = tmp_path / "matching.pt"
+    if renamed:
+        published(path, oracle)
+    else:
+        torch.save(oracle.state_dict(), path)
+    learner = load_published(path, thesis)
+    assert learner.method == "matching"
+    images = torch.rand(6, 3, 128, 282)
+    expected = oracle_scores(oracle, learner.backbone.prepare(images))
+    torch.testing.assert_close(scores(learner, images), expected, rtol=1e-4, atol=1e-4)
+
+
+@pytest.mark.parametrize("layer", ["layer4.0.conv2", "layer4.1.bn2"])
+def test_relation_on_resnet18_scores_as_easyfsl_also_without_the_layers_beyond(
+    resnet, thesis, tmp_path, layer
+):
+    body = create_feature_extractor(resnet, [layer])
+
+    class Maps(nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.body = body
+
+        def forward(self, images):
+            return self.body(images)[layer]
+
+    oracle = easyfsl.methods.RelationNetworks(Maps(), feature_dimension=512)
+    state = {k.replace("backbone.body.", "backbone."): v for k, v in oracle.state_dict().items()}
+    assert ("backbone.layer4.1.bn2.weight" in state) == (layer == "layer4.1.bn2")
+    path = tmp_path / "relation.pt"
+    torch.save(state, path)
+    learner = load_published(path, thesis.replace(learner={"relation_layer": layer}))
+    assert learner.method == "relation"
+    images = torch.rand(6, 3, 128, 282)
+    expected = oracle_scores(oracle, learner.backbone.prepare(images))
+    torch.testing.assert_close(scores(learner, images), expected, rtol=1e-4, atol=1e-4)
+
+
+@pytest.mark.parametrize("name", ["vgg16", "densenet121", "alexnet"])
+def test_the_other_backbones_are_known_by_their_keys(thesis, tmp_path, name):
+    with torch.device("meta"):
+        network = without_classifier(torchvision.models.get_model(name))
+    state = {
+        f"backbone.{k}": torch.zeros(v.shape, dtype=v.dtype)
+        for k, v in network.state_dict().items()
+    }
+    path = tmp_path / "prototypical.pt"
+    torch.save(state, path)
+    learner = load_published(path, thesis)
+    assert (learner.method, learner.settings.backbone.name) == ("prototypical", name)
+    assert learner.backbone.net.features[0].weight.abs().max() == 0
+    assert learner.settings.front_end == thesis.front_end
+
+
+def test_a_plain_torchvision_state_dict_loses_its_fc_of_any_size(thesis, tmp_path):
+    network = torchvision.models.resnet18(num_classes=290).eval()
+    path = tmp_path / "classical.pth"
+    torch.save(network.state_dict(), path)
+    learner = load_checkpoint(path, thesis)
+    assert learner.method == "prototypical"
+    images = torch.rand(1, 3, 128, 282)
+    with torch.inference_mode():
+        logits = network.fc(learner.embed(images))
+        torch.testing.assert_close(logits, network(learner.backbone.prepare(images)))
+
+
+class Malice:
+    def __reduce__(self):
+        return os.mkdir, ("made-by-a-pickle",)
+
+
+@pytest.mark.parametrize("how", ["torch", "pickle", "module"])
+def test_a_pickle_with_code_in_it_is_refused_unopened(thesis, tmp_path, monkeypatch, how):
+    monkeypatch.chdir(tmp_path)
+    path = tmp_path / "malice.pt"
+    if how == "torch":
+        torch.save({"backbone.conv1.weight": torch.zeros(1), "x": Malice()}, path)
+    elif how == "pickle":
+        path.write_bytes(pickle.dumps(Malice(), protocol=2))
+    else:
+        torch.save(nn.Linear(2, 2), path)
+    with pytest.raises(CheckpointError, match=r"malice\.pt holds code"):
+        load_published(path, thesis)
+    assert not (tmp_path / "made-by-a-pickle").exists()
+
+
+@pytest.mark.parametrize(
+    "content", [b"", b"some text", b"\x80\x02garbage", b"PK\x03\x04 and then nothing"]
+)
+def test_a_file_that_is_no_weights_file_is_a_sentence(thesis, tmp_path, content):
+    path = tmp_path / "broken.pt"
+    path.write_bytes(content)
+    with pytest.raises(CheckpointError, match=r"broken\.pt is damaged or no weights file"):
+        load_published(path, thesis)
+
+
+def test_other_things_are_named_for_what_they_are(resnet, thesis, tmp_path):
+    path = tmp_path / "other.pt"
+    for content, message in (
+        ([1, 2], "holds no state dict"),
+        ({"epoch": 3}, "holds other things than tensors"),
+        ({"conv.weight": torch.zeros(2)}, "not of a published backbone"),
+    ):
+        torch.save(content, path)
+        with pytest.raises(CheckpointError, match=message):
+            load_published(path, thesis)
+    oracle = easyfsl.methods.MatchingNetworks(without_classifier(resnet), feature_dimension=512)
+    state = oracle.state_dict()
+    del state["support_features_encoder.bias_hh_l0"], state["backbone.layer2.0.conv1.weight"]
+    torch.save(state, path)
+    with pytest.raises(CheckpointError, match=r"it lacks backbone\.net\.layer2\.0\.conv1\.weight"):
+        load_published(path, thesis)

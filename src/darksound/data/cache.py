@@ -4,7 +4,6 @@ import json
 import logging
 import os
 import struct
-import tempfile
 import zlib
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -13,7 +12,8 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 
-from darksound.errors import InputError, SettingsError
+from darksound.atomic import replacing
+from darksound.errors import InputError, RunError, SettingsError
 
 __all__ = ["Images", "Shard", "open_shard", "write_shard"]
 
@@ -85,11 +85,12 @@ def write_shard(path: Path, images: Images, causes: Mapping[int, str]) -> None:
     text += b" " * (-(_PREFIX.size + len(text)) % _ALIGNMENT)
     prefix = _PREFIX.pack(_MAGIC, len(text), zlib.crc32(text))
     try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        _write_whole(path, prefix + text, images)
-    except OSError as error:
+        with replacing(path) as beside, beside.open("wb") as file:
+            file.write(prefix + text)
+            file.write(images.data if images.size else b"")
+    except RunError as error:
         raise SettingsError(
-            f"compute.cache_dir: images cannot be kept in {path.parent} ({error.strerror}); "
+            f"compute.cache_dir: images cannot be kept in {path.parent} ({error.__cause__}); "
             "name another folder or make room."
         ) from None
 
@@ -128,15 +129,3 @@ def _size(shard: Shard) -> int:
 def _checksum(shard: Shard) -> int:
     images = shard.map()
     return zlib.crc32(images.data if images.size else b"")
-
-
-def _write_whole(path: Path, head: bytes, images: Images) -> None:
-    handle, name = tempfile.mkstemp(prefix=f".{path.stem}-", dir=path.parent)
-    try:
-        with os.fdopen(handle, "wb") as file:
-            file.write(head)
-            file.write(images.data if images.size else b"")
-        os.replace(name, path)
-    except BaseException:
-        Path(name).unlink(missing_ok=True)
-        raise

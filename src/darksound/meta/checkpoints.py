@@ -1,9 +1,9 @@
 """Learners on disk: weights as safetensors, what they are as JSON, the optimiser apart."""
 
 import dataclasses
+import io
 import json
-import os
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +13,7 @@ from pydantic import ValidationError
 from safetensors import SafetensorError, safe_open
 from torch import Tensor
 
+from darksound.atomic import write_bytes, write_text
 from darksound.errors import CheckpointError, DarksoundError
 from darksound.meta.learners import Learner, build_learner
 from darksound.meta.published import load_published
@@ -51,7 +52,6 @@ def save_checkpoint(
     Returns:
         The path of the weights file.
     """
-    folder.mkdir(parents=True, exist_ok=True)
     about = {
         "format": FORMAT,
         "method": learner.method,
@@ -64,8 +64,8 @@ def save_checkpoint(
     state = learner.state_dict() if weights is None else weights
     tensors = {k: v.detach().cpu().contiguous() for k, v in state.items()}
     path = folder / f"{name}.safetensors"
-    _replace(path, lambda to: safetensors.torch.save_file(tensors, to, metadata={_KEY: text}))
-    _replace(path.with_suffix(".json"), lambda to: to.write_text(text + "\n", encoding="utf-8"))
+    write_bytes(path, safetensors.torch.save(tensors, metadata={_KEY: text}))
+    write_text(path.with_suffix(".json"), text + "\n")
     return path
 
 
@@ -91,7 +91,9 @@ def save_training(folder: Path, state: TrainState) -> None:
         "stale": state.stale,
         "reports": [dataclasses.asdict(report) for report in state.reports],
     }
-    _replace(folder / "last.state.pt", lambda to: torch.save(whole, to))
+    content = io.BytesIO()
+    torch.save(whole, content)
+    write_bytes(folder / "last.state.pt", content.getvalue())
 
 
 def load_checkpoint(path: Path, settings: Settings | None = None) -> Learner:
@@ -190,12 +192,3 @@ def _read_state(path: Path) -> dict[str, Any]:
     if not isinstance(whole, dict) or whole.get("format") != FORMAT:
         raise CheckpointError(f"{path} is no training state of format {FORMAT}.")
     return whole
-
-
-def _replace(path: Path, write: Callable[[Path], object]) -> None:
-    beside = path.with_name(f".{path.name}.{os.getpid()}")
-    try:
-        write(beside)
-        os.replace(beside, path)
-    finally:
-        beside.unlink(missing_ok=True)

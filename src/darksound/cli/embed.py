@@ -1,0 +1,61 @@
+"""`darksound embed`."""
+
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+import typer
+
+from darksound.cli.options import (
+    CheckpointOptions,
+    CommonOptions,
+    DataOptions,
+    LearnerOptions,
+    RunOptions,
+    flattened,
+)
+from darksound.cli.perform import perform
+
+if TYPE_CHECKING:
+    from darksound.progress import Progress
+    from darksound.runs.directory import Run
+    from darksound.runs.outcome import Outcome
+
+__all__ = ["register"]
+
+
+def register(app: typer.Typer) -> None:
+    """Add the command."""
+    app.command("embed")(flattened(embed))
+
+
+def embed(
+    data: DataOptions,
+    source: CheckpointOptions,
+    learner: LearnerOptions,
+    run: RunOptions,
+    common: CommonOptions,
+) -> None:
+    """Turn ROIs into vectors.
+
+    --out may be a run directory, or a .parquet or .npy file; the record of the run then goes to
+    runs/embed-TIME.
+    """
+    from darksound.runs.embedding_files import FORMATS
+
+    target = run.out if run.out is not None and run.out.suffix in FORMATS else None
+    perform(
+        "embed",
+        _job,
+        common,
+        run if target is None else replace(run, out=None),
+        data,
+        learner.flags(),
+        checkpoint=source.checkpoint,
+        target=target,
+    )
+
+
+def _job(run: "Run", progress: "Progress") -> "Outcome":
+    from darksound.runs.embed import embed_run
+
+    return embed_run(run, progress)

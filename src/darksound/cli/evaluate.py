@@ -1,0 +1,39 @@
+"""`darksound evaluate`."""
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from darksound.cli.options import CommonOptions, DataOptions, RunOptions, flattened
+from darksound.cli.perform import perform
+
+if TYPE_CHECKING:
+    from darksound.progress import Progress
+    from darksound.runs.directory import Run
+    from darksound.runs.outcome import Outcome
+
+__all__ = ["register"]
+
+
+def register(app: typer.Typer) -> None:
+    """Add the command."""
+    app.command("evaluate")(flattened(evaluate))
+
+
+def evaluate(
+    data: DataOptions,
+    run: RunOptions,
+    common: CommonOptions,
+    checkpoint: Annotated[
+        Path | None, typer.Argument(help="A training run's directory, or a weights file.")
+    ] = None,
+) -> None:
+    """Measure a learner on labelled ROIs: few-shot accuracy, and how its embeddings cluster."""
+    perform("evaluate", _job, common, run, data, checkpoint=checkpoint)
+
+
+def _job(run: "Run", progress: "Progress") -> "Outcome":
+    from darksound.runs.evaluate import evaluate_run
+
+    return evaluate_run(run, progress)

@@ -1,0 +1,219 @@
+"""Options of the commands, in groups that commands share, and the settings that they stand for.
+
+A command takes a group as one parameter; `flattened` spells it out as one option a field.
+"""
+
+import functools
+import inspect
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, fields, is_dataclass
+from pathlib import Path
+from typing import Annotated, Any, get_type_hints
+
+import typer
+
+__all__ = [
+    "CheckpointOptions",
+    "CommonOptions",
+    "DataOptions",
+    "LearnerOptions",
+    "LoopOptions",
+    "RunOptions",
+    "TrainingOptions",
+    "flattened",
+]
+
+Flags = Mapping[str, Any]
+
+
+@dataclass(frozen=True)
+class CommonOptions:
+    """Where settings come from and what is shown; every command has these."""
+
+    config: Annotated[
+        Path | None,
+        typer.Option(metavar="FILE.toml", help="Settings file."),
+    ] = None
+    preset: Annotated[
+        str | None,
+        typer.Option(metavar="NAME", help="default, thesis-2023 or paper-2024."),
+    ] = None
+    assignments: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--set",
+            metavar="SECTION.KEY=VALUE",
+            help="Any setting; may be repeated. darksound settings shows them all.",
+        ),
+    ] = None
+    seed: Annotated[int | None, typer.Option(metavar="N", help="Seed of everything.")] = None
+    device: Annotated[
+        str | None,
+        typer.Option(metavar="NAME", help="auto, cpu, cuda or mps."),
+    ] = None
+    workers: Annotated[
+        str | None,
+        typer.Option(metavar="N", help="Workers that read sound, or auto. They change no result."),
+    ] = None
+    verbose: Annotated[
+        bool, typer.Option("--verbose", "-v", help="Tell more; tracebacks of our faults.")
+    ] = False
+    quiet: Annotated[
+        bool, typer.Option("--quiet", "-q", help="Show results, warnings and errors alone.")
+    ] = False
+
+    def flags(self) -> Flags:
+        """The settings among them, nested, None where not given."""
+        return {"seed": self.seed, "compute": {"device": self.device, "workers": self.workers}}
+
+
+@dataclass(frozen=True)
+class RunOptions:
+    """Where results go."""
+
+    out: Annotated[
+        Path | None,
+        typer.Option(metavar="DIR", help="Run directory; default: runs/COMMAND-TIME."),
+    ] = None
+    resume: Annotated[
+        bool,
+        typer.Option(
+            "--resume", help="Go on with the run in --out, or with the newest of this command."
+        ),
+    ] = False
+
+
+@dataclass(frozen=True)
+class DataOptions:
+    """Which ROIs."""
+
+    data: Annotated[
+        list[str] | None,
+        typer.Option(
+            metavar="SOURCE",
+            help="demo[:train|val|test], a folder of recordings, a .csv or .parquet table, or "
+            "darksound-2023[:SPLIT]; may be repeated.",
+        ),
+    ] = None
+    root: Annotated[
+        Path | None,
+        typer.Option(metavar="DIR", help="What a table's recordings are relative to."),
+    ] = None
+    rois: Annotated[
+        str | None,
+        typer.Option(
+            metavar="MODE",
+            help="What becomes of files without times: auto, whole or windows.",
+        ),
+    ] = None
+    roi_length: Annotated[
+        str | None,
+        typer.Option(metavar="SECONDS", help="Length of a ROI, or auto."),
+    ] = None
+
+    def flags(self) -> Flags:
+        """The settings among them, nested, None where not given."""
+        return {"rois": {"mode": self.rois}, "audio": {"roi_s": self.roi_length}}
+
+
+@dataclass(frozen=True)
+class CheckpointOptions:
+    """What has learnt already."""
+
+    checkpoint: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="PATH",
+            help="A training run's directory, or a weights file; without one a learner is first "
+            "trained on the demo.",
+        ),
+    ] = None
+
+
+@dataclass(frozen=True)
+class LearnerOptions:
+    """What learns."""
+
+    method: Annotated[
+        str | None,
+        typer.Option(metavar="NAME", help="prototypical, matching or relation."),
+    ] = None
+    backbone: Annotated[
+        str | None,
+        typer.Option(metavar="NAME", help="small, resnet18 or another torchvision classifier."),
+    ] = None
+    weights: Annotated[
+        str | None,
+        typer.Option(metavar="NAME", help="none, imagenet or a weights file."),
+    ] = None
+
+    def flags(self) -> Flags:
+        """The settings that they stand for, nested, None where not given."""
+        return {
+            "learner": {"method": self.method},
+            "backbone": {"name": self.backbone, "weights": self.weights},
+        }
+
+
+@dataclass(frozen=True)
+class TrainingOptions:
+    """How it learns."""
+
+    regime: Annotated[str | None, typer.Option(metavar="NAME", help="episodic or classical.")] = (
+        None
+    )
+    epochs: Annotated[int | None, typer.Option(metavar="N", help="Epochs at most.")] = None
+
+    def flags(self) -> Flags:
+        """The settings that they stand for, nested, None where not given."""
+        return {"training": {"regime": self.regime, "epochs": self.epochs}}
+
+
+@dataclass(frozen=True)
+class LoopOptions:
+    """How the loop of MEC goes."""
+
+    iterations: Annotated[int | None, typer.Option(metavar="N", help="Fine-tunings at most.")] = (
+        None
+    )
+
+    def flags(self) -> Flags:
+        """The settings that they stand for, nested, None where not given."""
+        return {"mec": {"iterations": self.iterations}}
+
+
+def flattened(command: Callable[..., None]) -> Callable[..., None]:
+    """`command` with each parameter that is a group of options spelled out for Typer."""
+    hints = get_type_hints(command, include_extras=True)
+    groups: dict[str, type] = {}
+    spelled: list[inspect.Parameter] = []
+    for name, parameter in inspect.signature(command).parameters.items():
+        group = hints[name]
+        if not is_dataclass(group):
+            spelled.append(parameter.replace(annotation=group, kind=parameter.KEYWORD_ONLY))
+            continue
+        assert isinstance(group, type)
+        groups[name] = group
+        inner = get_type_hints(group, include_extras=True)
+        spelled += [
+            inspect.Parameter(
+                field.name,
+                inspect.Parameter.KEYWORD_ONLY,
+                default=field.default,
+                annotation=inner[field.name],
+            )
+            for field in fields(group)
+        ]
+
+    @functools.wraps(command)
+    def spelled_out(**given: Any) -> None:
+        packed = {
+            name: group(**{field.name: given.pop(field.name) for field in fields(group)})
+            for name, group in groups.items()
+        }
+        command(**packed, **given)
+
+    # Typer reads both.
+    spelled_out.__signature__ = inspect.Signature(spelled)  # type: ignore[attr-defined]
+    spelled_out.__annotations__ = {p.name: p.annotation for p in spelled}
+    return spelled_out

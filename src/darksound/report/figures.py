@@ -1,0 +1,146 @@
+"""Figures of results, drawn without a screen.
+
+Colours are Okabe and Ito's (2008), told apart with every kind of colour vision; where there are
+more groups than colours, the shape of the points changes too.
+"""
+
+from collections.abc import Sequence
+from io import BytesIO
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import pandas as pd
+from matplotlib.axes import Axes
+from matplotlib.backends.backend_agg import FigureCanvasAgg
+from matplotlib.figure import Figure
+
+__all__ = ["cluster_map", "confusion_matrix", "iterations_plot", "png"]
+
+_COLOURS = ("#0072B2", "#E69F00", "#009E73", "#CC79A7", "#56B4E9", "#D55E00", "#000000", "#F0E442")
+_MARKERS = ("o", "^", "s", "D", "v", "P", "X", "*", "<", ">", "p", "h")
+_GREY = "#B4B4B4"
+_LEGEND_ROWS = 24
+_MOST_NAMED = 60
+
+
+def png(figure: Figure, dpi: int = 150) -> bytes:
+    """The figure as a PNG file's bytes; the same figure gives the same bytes."""
+    FigureCanvasAgg(figure)
+    buffer = BytesIO()
+    figure.savefig(buffer, format="png", dpi=dpi, metadata={"Software": None})
+    return buffer.getvalue()
+
+
+def confusion_matrix(counts: npt.NDArray[np.int64], classes: Sequence[str]) -> Figure:
+    """A confusion matrix, each row as shares of its true class.
+
+    Args:
+        counts: `(n, n)`, rows the true class, columns the predicted one.
+        classes: `n` names.
+    """
+    shares = counts / np.maximum(counts.sum(axis=1, keepdims=True), 1)
+    n = len(classes)
+    side = min(4.0 + 0.28 * n, 16.0)
+    figure = Figure(figsize=(side + 1.0, side), layout="constrained")
+    axes = figure.add_subplot()
+    image = axes.imshow(shares, vmin=0, vmax=1, cmap="Blues")
+    figure.colorbar(image, ax=axes, label="share of the true class", shrink=0.8)
+    size = 9 if n <= 20 else max(2.0, min(6.0, 480 / n))
+    axes.set_xticks(range(n), list(classes), rotation=90, fontsize=size)
+    axes.set_yticks(range(n), list(classes), fontsize=size)
+    axes.set_xlabel("predicted")
+    axes.set_ylabel("true")
+    if n <= 20:
+        for (i, j), share in np.ndenumerate(shares):
+            if share >= 0.005:
+                colour = "white" if share > 0.6 else "black"
+                text = f"{100 * share:.0f}"
+                axes.text(j, i, text, ha="center", va="center", fontsize=7, color=colour)
+    return figure
+
+
+def cluster_map(
+    clusters: pd.DataFrame, labels: npt.NDArray[np.object_] | None = None, title: str = ""
+) -> Figure:
+    """ROIs in two dimensions, coloured by cluster and, where labels exist, beside it by label.
+
+    Args:
+        clusters: columns `x`, `y` and `cluster` (-1 noise, grey).
+        labels: `(n,)`, None for a ROI without one; those are grey.
+        title: above both.
+    """
+    known = labels is not None and any(label is not None for label in labels)
+    figure = Figure(figsize=(15 if known else 8, 7), layout="constrained")
+    axes = figure.subplots(1, 2 if known else 1, squeeze=False)[0]
+    names = [None if c < 0 else f"cluster {c}" for c in clusters["cluster"]]
+    order = [f"cluster {c}" for c in sorted(set(clusters["cluster"])) if c >= 0]
+    _scatter(axes[0], clusters, names, order, "noise")
+    axes[0].set_title("by cluster")
+    if known and labels is not None:
+        present = sorted({label for label in labels if label is not None})
+        _scatter(axes[1], clusters, list(labels), present, "no label")
+        axes[1].set_title("by label")
+    if title:
+        figure.suptitle(title)
+    return figure
+
+
+def iterations_plot(iterations: pd.DataFrame) -> Figure:
+    """How the metrics went from iteration to iteration, the kept one marked by a line.
+
+    Args:
+        iterations: columns as in `iterations.csv`.
+    """
+    shown = [
+        ("coverage", "coverage"),
+        ("dbcv", "DBCV"),
+        ("ami_previous", "AMI with the previous iteration"),
+        ("ami_all", "AMI over all ROIs"),
+        ("ari_all", "ARI over all ROIs"),
+    ]
+    figure = Figure(figsize=(9, 4.5), layout="constrained")
+    axes = figure.add_subplot()
+    for (column, name), colour, marker in zip(shown, _COLOURS, _MARKERS, strict=False):
+        if column in iterations.columns and iterations[column].notna().any():
+            x, y = iterations["iteration"], iterations[column]
+            axes.plot(x, y, color=colour, marker=marker, label=name)
+    for kept in iterations.loc[iterations["kept"].astype(bool), "iteration"]:
+        axes.axvline(kept, color=_GREY, linestyle="--", label="kept", zorder=0)
+    axes.set_xlabel("iteration")
+    axes.set_xticks(iterations["iteration"].tolist())
+    axes.set_ylim(top=1.02)
+    axes.grid(axis="y", alpha=0.3)
+    axes.legend(loc="center left", bbox_to_anchor=(1.01, 0.5), frameon=False)
+    return figure
+
+
+def _scatter(
+    axes: Axes, points: pd.DataFrame, names: Sequence[Any], order: Sequence[str], nameless: str
+) -> None:
+    named = np.asarray(["" if name is None else name for name in names], dtype=object)
+    size = float(np.clip(20_000 / max(len(points), 1), 3, 28))
+    groups = [(nameless, "", _GREY, ".")]
+    for i, name in enumerate(order):
+        groups.append((name, name, _COLOURS[i % len(_COLOURS)], _marker(i)))
+    for shown, name, colour, marker in groups:
+        rows = named == name
+        if rows.any():
+            x, y = points["x"][rows], points["y"][rows]
+            axes.scatter(x, y, s=size, c=colour, marker=marker, linewidths=0, label=shown)
+    axes.set_xticks([])
+    axes.set_yticks([])
+    axes.set_aspect("equal", adjustable="datalim")
+    if 0 < len(order) <= _MOST_NAMED:
+        axes.legend(
+            loc="center left",
+            bbox_to_anchor=(1.0, 0.5),
+            ncols=1 + len(order) // _LEGEND_ROWS,
+            fontsize=8,
+            frameon=False,
+            markerscale=max(1.0, (25 / size) ** 0.5),
+        )
+
+
+def _marker(i: int) -> str:
+    return _MARKERS[(i // len(_COLOURS)) % len(_MARKERS)]

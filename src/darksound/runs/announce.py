@@ -1,0 +1,140 @@
+"""The first line of a run: where it computes, on how much, and about how long that takes."""
+
+import logging
+import math
+import time
+from collections.abc import Callable
+from copy import deepcopy
+from dataclasses import dataclass
+
+import torch
+
+from darksound.meta.device import autocast, images_to, resolve_device, to_device
+from darksound.meta.learners import Learner
+from darksound.report.words import duration
+from darksound.settings import Settings
+
+__all__ = ["Work", "announce"]
+
+_log = logging.getLogger(__name__)
+
+# Measured on one core of a server of 2023: a ROI through the default front end with its reading;
+# UMAP's compilation, once a process; reduction, clustering and validity of each ROI.
+_IMAGE_S = 0.006
+_COMPILATION_S = 12.0
+_STRUCTURE_S = 0.5
+_STRUCTURE_EACH_S = 0.006
+_TRIAL_IMAGES = 16
+_TRIAL_S = 0.2
+
+
+@dataclass(frozen=True)
+class Work:
+    """How much there is to do, at most.
+
+    Attributes:
+        images: to be made, as far as the cache does not have them.
+        embedded: images that pass the network.
+        trained: images that pass it forward and back.
+        clusterings: of all ROIs.
+    """
+
+    images: int = 0
+    embedded: int = 0
+    trained: int = 0
+    clusterings: int = 0
+
+    @classmethod
+    def of_training(cls, rois: int, settings: Settings, epochs: int) -> "Work":
+        """Training on that many ROIs."""
+        training, episodes = settings.training, settings.episodes
+        versions = settings.augmentation.sound_versions if settings.augmentation.enabled else 0
+        episode = episodes.n_way * (episodes.n_shot + episodes.n_query)
+        batch = training.batch_size if training.regime == "classical" else episode
+        return cls(
+            images=rois * (1 + versions),
+            embedded=epochs * training.validation_tasks * episode,
+            trained=epochs * training.tasks * batch,
+        )
+
+    def __add__(self, other: "Work") -> "Work":
+        return Work(
+            self.images + other.images,
+            self.embedded + other.embedded,
+            self.trained + other.trained,
+            self.clusterings + other.clusterings,
+        )
+
+
+def announce(rois: int, learner: Learner, settings: Settings, work: Work) -> None:
+    """Log device, precision, number of ROIs and an estimate, from a short trial of the learner.
+
+    Raises:
+        SettingsError: the device asked for is not there.
+    """
+    device, dtype = resolve_device(settings.compute)
+    precision = "float32" if dtype is None else str(dtype).removeprefix("torch.")
+    seconds = _estimate(rois, learner, settings, work)
+    cached = ", less where images are cached" if work.images * _IMAGE_S > 5 else ""
+    _log.info(
+        "%s, %s, %d ROIs, about %s%s.",
+        _named(device),
+        precision,
+        rois,
+        duration(max(seconds, 1.0)),
+        cached,
+    )
+
+
+def _estimate(rois: int, learner: Learner, settings: Settings, work: Work) -> float:
+    forward, both = _trial(learner, settings)
+    workers = settings.compute.workers
+    hands = torch.get_num_threads() if workers == "auto" else workers
+    return (
+        work.images * _IMAGE_S / hands
+        + work.embedded * forward
+        + work.trained * both
+        + (_COMPILATION_S if work.clusterings else 0)
+        + work.clusterings * (_STRUCTURE_S + rois * _STRUCTURE_EACH_S)
+    )
+
+
+def _trial(learner: Learner, settings: Settings) -> tuple[float, float]:
+    """Seconds an image through the network: forward, and forward and back."""
+    device, dtype = resolve_device(settings.compute)
+    # A copy, since training changes what batch norm remembers.
+    network = to_device(deepcopy(learner), device).train()
+    front_end = settings.front_end
+    shape = (_TRIAL_IMAGES, 3, front_end.n_bands, front_end.n_frames)
+    images = images_to(torch.full(shape, 0.5), device)
+
+    def forward() -> torch.Tensor:
+        with autocast(device, dtype):
+            return network.embed(images).float()
+
+    def back() -> None:
+        torch.autograd.backward(forward().sum())
+
+    back()  # the first pass pays for what is set up once
+    return _timed(forward, device), _timed(back, device)
+
+
+def _timed(work: Callable[[], object], device: torch.device) -> float:
+    """Seconds an image, by the fastest of a few trials: others may be using the machine too."""
+    fastest, spent = math.inf, 0.0
+    while spent < _TRIAL_S:
+        began = time.perf_counter()
+        work()
+        if device.type == "cuda":
+            torch.cuda.synchronize(device)
+        taken = time.perf_counter() - began
+        fastest, spent = min(fastest, taken), spent + taken
+    return fastest / _TRIAL_IMAGES
+
+
+def _named(device: torch.device) -> str:
+    if device.type == "cuda":
+        return torch.cuda.get_device_name(device)
+    if device.type == "cpu":
+        return f"CPU ({torch.get_num_threads()} threads)"
+    return device.type

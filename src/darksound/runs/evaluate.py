@@ -1,0 +1,60 @@
+"""The job of `darksound evaluate`."""
+
+from darksound.atomic import write_bytes
+from darksound.cluster.evaluation import Evaluation, evaluate
+from darksound.data.sources import load_rois
+from darksound.errors import InputError
+from darksound.progress import Progress
+from darksound.report.figures import confusion_matrix, png
+from darksound.report.tables import evaluation_table, per_class_table
+from darksound.runs.announce import Work, announce
+from darksound.runs.contents import write_csv, write_json
+from darksound.runs.directory import Run
+from darksound.runs.fingerprint import fingerprint
+from darksound.runs.learner import given_learner
+from darksound.runs.outcome import Outcome
+from darksound.runs.repeatable import make_repeatable
+from darksound.settings import adopt
+
+__all__ = ["evaluate_run"]
+
+
+def evaluate_run(run: Run, progress: Progress) -> Outcome:
+    """Judge a learner; leaves evaluation.json and .csv, per_class.csv, confusion.csv and .png.
+
+    Raises:
+        InputError, SettingsError, CheckpointError: see `darksound.evaluate`.
+        RunError: the run cannot be gone on with.
+    """
+    make_repeatable(run.settings.seed)
+    inputs = run.inputs
+    learner = given_learner(inputs.checkpoint, run.settings)
+    if learner is None:
+        raise InputError("Nothing to evaluate; name a training run or a weights file.")
+    if not inputs.data:
+        raise InputError("Nothing to evaluate on; name labelled ROIs with --data.")
+    run.adopt_settings(adopt(run.settings, learner.settings))
+    settings = run.settings
+    rois = load_rois(*inputs.data, settings=settings, root=inputs.root)
+    run.note_data(len(rois), fingerprint(rois))
+    work = Work(images=len(rois), embedded=2 * len(rois), clusterings=1)
+    announce(len(rois), learner, settings, work)
+    evaluation = evaluate(learner, rois, settings, progress=progress)
+    _write(run, evaluation)
+    run.note_problems(evaluation.rois.problems)
+    return Outcome(
+        (evaluation_table(evaluation), per_class_table(evaluation.few_shot.classes)),
+        f"The evaluation is in {run.path}.",
+        len(evaluation.rois.problems),
+    )
+
+
+def _write(run: Run, evaluation: Evaluation) -> None:
+    few_shot = evaluation.few_shot
+    confusion = few_shot.confusion
+    write_json(run.path / "evaluation.json", evaluation.as_json())
+    write_csv(run.path / "evaluation.csv", evaluation.table())
+    write_csv(run.path / "per_class.csv", few_shot.classes.reset_index(names="class"))
+    write_csv(run.path / "confusion.csv", confusion.reset_index(names="class"))
+    figure = confusion_matrix(confusion.to_numpy(), [str(name) for name in confusion.index])
+    write_bytes(run.path / "confusion.png", png(figure))

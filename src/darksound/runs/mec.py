@@ -1,0 +1,120 @@
+"""The job of `darksound mec`."""
+
+import os
+from dataclasses import replace
+
+from darksound.atomic import write_bytes
+from darksound.cluster.iteration import Iteration, iteration_table
+from darksound.cluster.mec import mec
+from darksound.cluster.result import MecResult
+from darksound.cluster.state import MecState
+from darksound.data.sources import load_rois
+from darksound.meta.checkpoints import save_checkpoint
+from darksound.meta.learners import Learner, build_learner
+from darksound.progress import Progress
+from darksound.report.figures import cluster_map, iterations_plot, png
+from darksound.report.tables import iterations_tables
+from darksound.runs.announce import Work, announce
+from darksound.runs.contents import write_csv
+from darksound.runs.directory import Run
+from darksound.runs.fingerprint import fingerprint
+from darksound.runs.learner import given_learner, warm_up_is_due, warmed_up
+from darksound.runs.mec_state import read_mec_state, write_mec_state
+from darksound.runs.outcome import Outcome
+from darksound.runs.repeatable import make_repeatable
+from darksound.settings import Settings, adopt
+
+__all__ = ["DEFAULT_DATA", "mec_run"]
+
+#: What is clustered where nothing was named: the test split of the published set.
+DEFAULT_DATA = "darksound-2023:test"
+_STATE = "state.safetensors"
+
+
+def mec_run(run: Run, progress: Progress) -> Outcome:
+    """Group ROIs into call types.
+
+    Leaves clusters.parquet, rois.parquet, embeddings.npy, iterations.csv, map.png,
+    iterations.png, and the learner of the kept iteration in `checkpoints/`.
+
+    Raises:
+        InputError, SettingsError, CheckpointError: see `darksound.mec`.
+        RunError: the run cannot be gone on with.
+    """
+    make_repeatable(run.settings.seed)
+    if not run.inputs.data:
+        run.note_inputs(replace(run.inputs, data=(DEFAULT_DATA,)))
+    inputs = run.inputs
+    given = given_learner(inputs.checkpoint, run.settings)
+    if given is not None:
+        run.adopt_settings(adopt(run.settings, given.settings))
+    settings = run.settings
+    rois = load_rois(*inputs.data, settings=settings, root=inputs.root)
+    run.note_data(len(rois), fingerprint(rois))
+    learner = given if given is not None else build_learner(settings)
+    warms_up = given is None and warm_up_is_due(settings)
+    announce(len(rois), learner, settings, _work(len(rois), settings, warms_up))
+    if warms_up:
+        learner = warmed_up(settings, run.path / "warm-up", progress)
+
+    def keep(iteration: Iteration, state: MecState) -> None:
+        write_mec_state(run.path / _STATE, state)
+        write_csv(run.path / "iterations.csv", iteration_table(state.iterations, state.kept))
+        run.journal.append("iteration", **iteration.as_row())
+
+    result = mec(
+        rois,
+        learner,
+        settings,
+        progress=progress,
+        on_iteration=keep,
+        resume=read_mec_state(run.path / _STATE),
+    )
+    _write(run, result)
+    run.journal.append("result", kept=result.kept, notes=list(result.notes))
+    (run.path / _STATE).unlink(missing_ok=True)
+    run.note_problems(result.rois.problems)
+    return Outcome(
+        iterations_tables(result.iterations), _sentence(run, result), len(result.rois.problems)
+    )
+
+
+def _work(rois: int, settings: Settings, warms_up: bool) -> Work:
+    loop = settings.mec
+    versions = settings.augmentation.sound_versions if settings.augmentation.enabled else 0
+    episode = settings.episodes.n_way * (settings.episodes.n_shot + settings.episodes.n_query)
+    work = Work(
+        images=rois * (1 + versions),
+        embedded=rois * (loop.iterations + 1),
+        trained=loop.iterations * loop.tasks * episode,
+        clusterings=loop.iterations + 2,
+    )
+    if warms_up:
+        work += Work.of_training(1000, settings, loop.warm_up_epochs)
+    return work
+
+
+def _write(run: Run, result: MecResult) -> None:
+    part = run.path / f".result.{os.getpid()}.part"
+    result.save(part)
+    for file in sorted(part.iterdir()):
+        os.replace(file, run.path / file.name)
+    part.rmdir()
+    _save_learner(run, result.learner, result)
+    labels = result.rois.labels
+    write_bytes(run.path / "map.png", png(cluster_map(result.clusters, labels)))
+    write_bytes(run.path / "iterations.png", png(iterations_plot(result.iterations)))
+
+
+def _save_learner(run: Run, learner: Learner, result: MecResult) -> None:
+    kept = result.iterations[result.iterations["kept"]].iloc[0]
+    metrics = {str(name): float(value) for name, value in kept.items() if name != "kept"}
+    save_checkpoint(run.path / "checkpoints", "best", learner, metrics=metrics)
+
+
+def _sentence(run: Run, result: MecResult) -> str:
+    kept = result.iterations[result.iterations["kept"]].iloc[0]
+    return (
+        f"Kept iteration {result.kept}: {int(kept['n_clusters'])} clusters that cover "
+        f"{100 * kept['coverage']:.0f} % of {len(result.rois)} ROIs. The result is in {run.path}."
+    )

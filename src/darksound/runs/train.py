@@ -1,0 +1,67 @@
+"""The job of `darksound train`."""
+
+from collections.abc import Sequence
+from dataclasses import asdict
+from pathlib import Path
+
+import pandas as pd
+
+from darksound.data.sources import load_rois
+from darksound.errors import InputError
+from darksound.meta.learners import build_learner
+from darksound.meta.state import EpochReport
+from darksound.progress import Progress
+from darksound.report.tables import metrics_table
+from darksound.runs.announce import Work, announce
+from darksound.runs.contents import write_csv
+from darksound.runs.directory import Run
+from darksound.runs.fingerprint import fingerprint
+from darksound.runs.outcome import Outcome
+from darksound.runs.repeatable import make_repeatable
+from darksound.runs.tensorboard import epoch_writer
+from darksound.runs.training import train_in
+
+__all__ = ["train_run"]
+
+
+def train_run(run: Run, progress: Progress) -> Outcome:
+    """Train a learner; leaves `checkpoints/` and `training.csv`, a row an epoch.
+
+    Raises:
+        InputError, SettingsError, CheckpointError: see `darksound.train`.
+        RunError: the run cannot be gone on with.
+    """
+    make_repeatable(run.settings.seed)
+    settings, inputs = run.settings, run.inputs
+    if not inputs.data:
+        raise InputError("Nothing to learn from; name labelled ROIs with --data.")
+    learner = build_learner(settings)
+    rois = load_rois(*inputs.data, settings=settings, root=inputs.root)
+    run.note_data(len(rois), fingerprint(rois))
+    work = Work.of_training(len(rois), settings, settings.training.epochs)
+    announce(len(rois), learner, settings, work)
+    with epoch_writer(run.path / "tensorboard") as write_epoch:
+
+        def keep(reports: Sequence[EpochReport]) -> None:
+            rows = [asdict(report) for report in reports]
+            write_csv(run.path / "training.csv", pd.DataFrame(rows))
+            write_epoch(rows[-1])
+            run.journal.append("epoch", **rows[-1])
+
+        trained = train_in(
+            run.path / "checkpoints", rois, settings, progress=progress, on_epoch=keep
+        )
+    run.note_problems(trained.problems)
+    best, names = trained.best, ("validation_accuracy", "validation_loss", "train_accuracy")
+    figures = {name: value for name in names if (value := getattr(best, name)) == value}
+    return Outcome(
+        (metrics_table(f"Epoch {best.epoch} of {len(trained.reports)}, which is kept", figures),),
+        f"The learner is in {run.path}. Judge it on other data with: "
+        f"darksound evaluate {_shown(run.path)} --data ...",
+        len(trained.problems),
+    )
+
+
+def _shown(path: Path) -> str:
+    text = str(path)
+    return f"'{text}'" if " " in text else text

@@ -1,0 +1,83 @@
+"""Training that can be stopped at any moment and gone on with."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from darksound.data.images import build_images
+from darksound.data.rois import Problem, RoiSet
+from darksound.meta.checkpoints import load_train_state, save_training
+from darksound.meta.holdout import part_rois
+from darksound.meta.learners import Learner, build_learner
+from darksound.meta.state import EpochReport, TrainState
+from darksound.meta.training import fit
+from darksound.progress import Progress
+from darksound.settings import Settings
+
+__all__ = ["Trained", "train_in"]
+
+
+@dataclass(frozen=True)
+class Trained:
+    """The end of a training.
+
+    Attributes:
+        learner: with the weights of the best epoch.
+        reports: one an epoch.
+        best_epoch: the epoch that was kept.
+        problems: inputs that were left out.
+    """
+
+    learner: Learner
+    reports: tuple[EpochReport, ...]
+    best_epoch: int
+    problems: tuple[Problem, ...]
+
+    @property
+    def best(self) -> EpochReport:
+        """Figures of the epoch that was kept."""
+        return self.reports[self.best_epoch - 1]
+
+
+def train_in(
+    folder: Path,
+    rois: RoiSet,
+    settings: Settings,
+    *,
+    progress: Progress,
+    validation: RoiSet | None = None,
+    on_epoch: Callable[[Sequence[EpochReport]], None] = lambda reports: None,
+) -> Trained:
+    """Train as `darksound.train` does, keeping the state of each epoch in `folder`.
+
+    Where the folder holds a state, training goes on from there and ends with the weights that
+    it would have had without the stop.
+
+    Args:
+        folder: for checkpoints; `best` is the result.
+        rois, settings, validation: see `darksound.train`.
+        progress: told of work done.
+        on_epoch: called after each epoch with the figures of all so far, once it is safe.
+
+    Raises:
+        InputError, SettingsError, CheckpointError: see `darksound.train`.
+        CheckpointError: the state in the folder is damaged.
+    """
+    to_train, to_validate = part_rois(rois, settings, validation)
+    versions = settings.augmentation.sound_versions if settings.augmentation.enabled else 0
+    images = build_images(to_train, settings, progress, versions=versions)
+    judged_on = None
+    if to_validate is not None:
+        judged_on = build_images(to_validate, images.settings, progress)
+    if (folder / "last.state.pt").exists():
+        state = load_train_state(folder)
+    else:
+        state = TrainState(build_learner(images.settings))
+
+    def keep(_: EpochReport, now: TrainState) -> None:
+        save_training(folder, now)
+        on_epoch(now.reports)
+
+    learner = fit(state, images, judged_on, images.settings, on_epoch=keep, progress=progress)
+    problems = [*images.rois.problems, *(judged_on.rois.problems if judged_on is not None else ())]
+    return Trained(learner, tuple(state.reports), state.best_epoch, tuple(dict.fromkeys(problems)))

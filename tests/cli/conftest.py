@@ -1,0 +1,85 @@
+"""The command line, called within the test's own process."""
+
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pytest
+import soundfile
+from typer.testing import CliRunner, Result
+
+from darksound.cli.app import app
+
+
+@pytest.fixture
+def darksound(tmp_path, monkeypatch) -> Callable[..., Result]:
+    """Calls `darksound` in an empty directory, without the environment's settings."""
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("DARKSOUND_CACHE", str(tmp_path / "cache"))
+    monkeypatch.setenv("DARKSOUND_DATA", str(tmp_path / "data"))
+    return lambda *words: CliRunner().invoke(app, [str(word) for word in words])
+
+
+# Small enough that a whole command takes a second.
+_SETTINGS = """
+[audio]
+sample_rate = 16000
+roi_s = 0.5
+[front_end]
+n_bands = 16
+n_frames = 24
+high_hz = 7500.0
+floor_bands = 5
+[backbone]
+channels = [4, 4, 8, 8]
+dim = 16
+[episodes]
+n_way = 3
+n_shot = 2
+n_query = 2
+[evaluation]
+n_way = 3
+n_shot = 2
+n_query = 2
+tasks = 50
+[training]
+tasks = 4
+validation_tasks = 4
+epochs = 4
+[augmentation]
+sound_versions = 1
+[reduction]
+method = "pca"
+n_components = 3
+[clustering]
+min_cluster_size = 3
+min_samples = 1
+[mec]
+iterations = 3
+tasks = 4
+learning_rate = 0.001
+converged_ami = 1.0
+warm_up = "none"
+[compute]
+workers = 1
+device = "cpu"
+precision = "float32"
+batch_size = 16
+"""
+
+
+@pytest.fixture(scope="session")
+def world(tmp_path_factory) -> Path:
+    """A folder with `sounds/CLASS/*.wav`, 4 classes of 8 short songs, and `tiny.toml`."""
+    root = tmp_path_factory.mktemp("world")
+    (root / "tiny.toml").write_text(_SETTINGS)
+    rng = np.random.default_rng(5)
+    time = np.arange(8000) / 16_000
+    for number, name in enumerate(("wren", "owl", "crake", "rail")):
+        (root / "sounds" / name).mkdir(parents=True)
+        for i in range(8):
+            pitch = 900 * (number + 1) * rng.uniform(0.9, 1.1)
+            song = np.sin(2 * np.pi * pitch * time) * (np.sin(2 * np.pi * 8 * time) > 0)
+            wave = 0.3 * song + rng.normal(scale=0.05, size=len(time))
+            soundfile.write(root / "sounds" / name / f"{i}.wav", wave, 16_000)
+    return root

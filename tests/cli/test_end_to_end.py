@@ -1,0 +1,268 @@
+"""Whole commands on a small world of sounds, broken off and gone on with."""
+
+import json
+import os
+import shutil
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+from safetensors.numpy import load_file
+
+# Kills its own process, as `kill -9` would, at the nth call of a function of ours.
+KILLED = """
+import importlib, os, signal, sys
+module, name, when, *words = sys.argv[1:]
+module, calls = importlib.import_module(module), 0
+real = getattr(module, name)
+
+def deadly(*args, **more):
+    global calls
+    calls += 1
+    if calls == abs(int(when)):
+        if int(when) > 0:
+            real(*args, **more)
+        os.kill(os.getpid(), signal.SIGKILL)
+    return real(*args, **more)
+
+setattr(module, name, deadly)
+sys.argv = ["darksound", *words]
+from darksound.cli.app import main
+main()
+"""
+
+
+@pytest.fixture
+def tiny(darksound, world):
+    """Calls a command with the tiny settings."""
+    return lambda command, *words: darksound(command, "--config", world / "tiny.toml", *words)
+
+
+@pytest.fixture
+def killed(world, tmp_path):
+    """Calls a command that dies at a given call of a function."""
+
+    def call(function, when, command, *words):
+        module, name = function.rsplit(".", 1)
+        words = (command, "--config", world / "tiny.toml", *words)
+        ended = subprocess.run(
+            [sys.executable, "-c", KILLED, module, name, str(when), *map(str, words)],
+            cwd=tmp_path,
+            env={**os.environ, "DARKSOUND_CACHE": str(tmp_path / "cache")},
+            capture_output=True,
+            text=True,
+            timeout=120,
+        )
+        assert ended.returncode == -signal.SIGKILL, ended.stderr
+
+    return call
+
+
+@pytest.fixture(scope="module")
+def learner(world, tmp_path_factory):
+    """A training run, made once."""
+    from typer.testing import CliRunner
+
+    from darksound.cli.app import app
+
+    out = tmp_path_factory.mktemp("learner") / "run"
+    words = ("train", "--config", world / "tiny.toml", "--data", world / "sounds", "--out", out)
+    ended = CliRunner().invoke(
+        app, [str(w) for w in words], env={"DARKSOUND_CACHE": str(out.parent / "cache")}
+    )
+    assert ended.exit_code == 0, ended.output
+    return out
+
+
+def weights(run):
+    return load_file(run / "checkpoints" / "best.safetensors")
+
+
+def same_weights(one, other):
+    ours, theirs = weights(one), weights(other)
+    return ours.keys() == theirs.keys() and all((ours[k] == theirs[k]).all() for k in ours)
+
+
+def test_training_leaves_a_learner_and_its_figures(learner):
+    about = json.loads((learner / "run.json").read_text())
+    assert (about["status"], about["rois"], about["problems"]) == ("done", 32, 0)
+    table = pd.read_csv(learner / "training.csv")
+    assert table["epoch"].tolist() == [1, 2, 3, 4]
+    assert table["train_loss"].notna().all()
+    assert {"best.safetensors", "best.json", "last.safetensors"} <= {
+        p.name for p in (learner / "checkpoints").iterdir()
+    }
+    log = (learner / "run.log").read_text()
+    assert "CPU" in log
+    assert "float32, 32 ROIs, about" in log
+
+
+def test_evaluation_is_a_table_a_csv_a_json_and_a_figure(tiny, learner, world):
+    ended = tiny("evaluate", learner, "--data", world / "sounds", "--out", "e")
+    assert ended.exit_code == 0, ended.output
+    assert "few-shot accuracy" in ended.stdout
+    assert "(95 % CI)" in ended.stdout
+    assert all(name in ended.stdout for name in ("wren", "owl", "crake", "rail"))
+    figures = json.loads(Path("e/evaluation.json").read_text())
+    assert 0.5 < figures["few_shot"]["accuracy"] <= 1
+    per_class = pd.read_csv("e/per_class.csv")
+    assert per_class["class"].tolist() == ["crake", "owl", "rail", "wren"]
+    confusion = pd.read_csv("e/confusion.csv", index_col="class")
+    assert confusion.to_numpy().sum() == per_class["queries"].sum()
+    assert Path("e/confusion.png").read_bytes()[:4] == b"\x89PNG"
+    assert (pd.read_csv("e/evaluation.csv")["figure"] == "ami_all").any()
+
+
+def test_embeddings_go_to_the_file_that_was_named_and_are_not_overwritten(tiny, learner, world):
+    words = ("embed", "--data", world / "sounds", "--checkpoint", learner, "--out", "e.parquet")
+    ended = tiny(*words)
+    assert ended.exit_code == 0, ended.output
+    table = pd.read_parquet("e.parquet")
+    assert len(table) == 32
+    assert np.isfinite(np.stack(table["embedding"])).all()
+    assert sorted(set(table["label"])) == ["crake", "owl", "rail", "wren"]
+    again = tiny(*words)
+    assert again.exit_code == 2
+    assert "exists already" in again.stderr
+    assert tiny(*words[:-1], "e.npy").exit_code == 0
+    assert (np.load("e.npy") == np.stack(table["embedding"])).all()
+    assert tiny(*words[:-1], "a-run").exit_code == 0
+    assert Path("a-run/embeddings.parquet").exists()
+
+
+def test_mec_leaves_all_that_a_run_promises_and_is_the_same_twice(tiny, learner, world):
+    words = ("mec", "--data", world / "sounds", "--checkpoint", learner)
+    ended = tiny(*words, "--out", "a")
+    assert ended.exit_code == 0, ended.output
+    assert "Iterations" in ended.stdout
+    assert "AMI all" in ended.stdout
+    names = {p.name for p in Path("a").iterdir()}
+    assert {
+        *("run.json", "journal.jsonl", "settings.toml", "checkpoints", "iterations.csv"),
+        *("embeddings.npy", "rois.parquet", "clusters.parquet", "map.png", "iterations.png"),
+    } <= names
+    assert not [name for name in names if name.endswith((".part", ".safetensors"))]
+    rows = len(pd.read_parquet("a/rois.parquet"))
+    assert rows == len(pd.read_parquet("a/clusters.parquet")) == len(np.load("a/embeddings.npy"))
+    iterations = pd.read_csv("a/iterations.csv")
+    assert iterations["kept"].sum() == 1
+    assert {"coverage", "dbcv", "ami_previous", "ami", "ami_all", "seconds"} <= set(iterations)
+
+    assert tiny(*words, "--out", "b", "--workers", 2).exit_code == 0
+    assert Path("a/clusters.parquet").read_bytes() == Path("b/clusters.parquet").read_bytes()
+    assert same_weights(Path("a"), Path("b"))
+    # The kept learner is a checkpoint like any other.
+    assert tiny("mec", "--data", world / "sounds", "--checkpoint", "a").exit_code == 0
+
+
+def test_a_killed_training_ends_with_the_same_weights(killed, tiny, learner, world):
+    # Dies when the checkpoints of the second epoch are half written.
+    words = ("train", "--data", world / "sounds", "--out", "r")
+    killed("darksound.meta.checkpoints.save_checkpoint", 4, *words)
+    assert json.loads(Path("r/run.json").read_text())["status"] == "running"
+    ended = tiny("train", "--resume", "--out", "r")
+    assert ended.exit_code == 0, ended.output
+    assert same_weights(Path("r"), learner)
+    columns = ["epoch", "train_loss", "validation_accuracy"]
+    ours, theirs = (pd.read_csv(run / "training.csv")[columns] for run in (Path("r"), learner))
+    pd.testing.assert_frame_equal(ours, theirs)
+
+
+@pytest.mark.parametrize(
+    ("function", "when"),
+    [("darksound.runs.mec.write_mec_state", -3), ("darksound.runs.mec.png", 1)],
+    ids=["in an iteration", "while results are written"],
+)
+def test_a_killed_mec_ends_with_the_same_labels(function, when, killed, tiny, learner, world):
+    words = ("mec", "--data", world / "sounds", "--checkpoint", learner)
+    killed(function, when, *words, "--out", "r")
+    assert tiny(*words, "--out", "whole").exit_code == 0
+    ended = tiny("mec", "--resume", "--out", "r")
+    assert ended.exit_code == 0, ended.output
+    assert Path("r/clusters.parquet").read_bytes() == Path("whole/clusters.parquet").read_bytes()
+    assert same_weights(Path("r"), Path("whole"))
+    columns = ["iteration", "n_clusters", "coverage", "ami_all", "kept"]
+    ours, theirs = (pd.read_csv(f"{run}/iterations.csv")[columns] for run in ("r", "whole"))
+    assert len(theirs) == 4
+    pd.testing.assert_frame_equal(ours, theirs)
+
+
+@pytest.mark.parametrize(("number", "status"), [(signal.SIGTERM, 143), (signal.SIGINT, 130)])
+def test_a_polite_signal_closes_the_run(number, status, tiny, learner, world, monkeypatch):
+    monkeypatch.setattr(
+        "darksound.runs.mec.write_mec_state", lambda *_: os.kill(os.getpid(), number)
+    )
+    ended = tiny("mec", "--data", world / "sounds", "--checkpoint", learner, "--out", "r")
+    assert ended.exit_code == status
+    assert json.loads(Path("r/run.json").read_text())["status"] == "interrupted"
+
+
+def test_files_that_cannot_be_read_are_listed_and_end_with_3(tiny, learner, world):
+    shutil.copytree(world / "sounds", "sounds")
+    Path("sounds/owl/empty.wav").touch()
+    Path("sounds/owl/text.wav").write_text("no sound")
+    ended = tiny("mec", "--data", "sounds", "--checkpoint", learner, "--out", "r")
+    assert ended.exit_code == 3, ended.output
+    errors = pd.read_csv("r/errors.csv")
+    assert sorted(errors["recording"]) == ["owl/empty.wav", "owl/text.wav"]
+    assert errors["cause"].str.len().min() > 10
+    assert json.loads(Path("r/run.json").read_text())["problems"] == 2
+    assert len(pd.read_parquet("r/rois.parquet")) == 32
+
+
+def test_a_changed_recording_is_noticed_on_resuming(tiny, learner, world, monkeypatch):
+    def interrupt(*_):
+        raise KeyboardInterrupt
+
+    shutil.copytree(world / "sounds", "sounds")
+    with monkeypatch.context() as patched:
+        patched.setattr("darksound.runs.mec.write_mec_state", interrupt)
+        ended = tiny("mec", "--data", "sounds", "--checkpoint", learner, "--out", "r")
+    assert ended.exit_code == 130
+    os.utime("sounds/owl/1.wav", (1, 1))
+    ended = tiny("mec", "--resume", "--out", "r")
+    assert ended.exit_code == 2
+    assert "The data of r changed since it began" in ended.stderr
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (("mec",), "darksound-2023:test is not on disk"),
+        (("mec",), "`--data demo` needs nothing"),
+        (("mec", "--data", "nowhere"), "There is no data 'nowhere'"),
+        (("mec", "--data", "void"), "void"),
+        (("mec", "--data", "demo", "--checkpoint", "gone"), "There is no checkpoint"),
+        (("mec", "--data", "demo", "--checkpoint", "void"), "holds no checkpoint"),
+        (("mec", "--data", "demo", "--method", "proto"), "learner.method cannot be 'proto'"),
+        (("mec", "--data", "demo", "--backbone", "resnet"), "backbone.name cannot be 'resnet'"),
+        (("mec", "--data", "demo", "--device", "cuda"), "compute.device is 'cuda'"),
+        (("train",), "name labelled ROIs with --data"),
+        (("train", "--data", "demo:train", "--method", "x"), "learner.method cannot be 'x'"),
+        (("train", "--data", "flat"), "label"),
+        (("evaluate", "--data", "demo"), "name a training run or a weights file"),
+        (("evaluate", "void", "--data", "demo"), "holds no checkpoint"),
+        (("evaluate", "text.safetensors", "--data", "demo"), "damaged or no safetensors"),
+        (("embed",), "name ROIs with --data"),
+        (("mec", "--data", "demo", "demo:test"), "Got unexpected extra argument"),
+        (("mec", "--data", "demo", "--data", "demo:test"), "given twice"),
+        (("mec", "--data", "times.csv"), "recording"),
+    ],
+)
+def test_faults_of_the_input_end_with_2_and_a_sentence(words, said, darksound, world, tmp_path):
+    if words[-1] == "cuda" and shutil.which("nvidia-smi"):
+        pytest.skip("there is such a device here")
+    Path("void").mkdir()
+    shutil.copytree(world / "sounds" / "owl", "flat")
+    Path("text.safetensors").write_text("text")
+    Path("times.csv").write_text("file,start\na.wav,1\n")
+    before = set(tmp_path.iterdir())
+    ended = darksound(*words)
+    assert ended.exit_code == 2, ended.output
+    assert said in ended.stderr
+    assert "Traceback" not in ended.stderr
+    assert set(tmp_path.iterdir()) - before <= {tmp_path / "cache", tmp_path / "runs"}

@@ -1,0 +1,51 @@
+"""Files are whole or not there."""
+
+import errno
+import os
+
+import pytest
+
+from darksound import atomic
+from darksound.errors import RunError
+
+
+def test_a_write_that_fails_leaves_the_old_file_and_nothing_beside(tmp_path):
+    path = tmp_path / "a.txt"
+    atomic.write_text(path, "old")
+
+    def write_half():
+        with atomic.replacing(path) as beside:
+            beside.write_text("half")
+            raise ZeroDivisionError
+
+    with pytest.raises(ZeroDivisionError):
+        write_half()
+    assert path.read_text() == "old"
+    assert list(tmp_path.iterdir()) == [path]
+
+
+def test_nobody_sees_a_file_before_it_is_whole(tmp_path):
+    path = tmp_path / "deep" / "a.txt"
+    with atomic.replacing(path) as beside:
+        beside.write_text("all of it")
+        assert not path.exists()
+    assert path.read_text() == "all of it"
+
+
+def test_a_full_disk_is_told_in_a_sentence(tmp_path, monkeypatch):
+    def full(*_):
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    monkeypatch.setattr(os, "fsync", full)
+    with pytest.raises(RunError, match=r"Cannot write .*a\.csv: No space left on device"):
+        atomic.write_text(tmp_path / "a.csv", "a")
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_what_a_killed_process_left_is_removed(tmp_path):
+    (tmp_path / "checkpoints").mkdir()
+    leftovers = [tmp_path / ".a.csv.77.part", tmp_path / "checkpoints" / ".b.npy.77.part"]
+    for path in [*leftovers, tmp_path / "a.part"]:
+        path.touch()
+    atomic.remove_leftovers(tmp_path)
+    assert sorted(p.name for p in tmp_path.rglob("*")) == ["a.part", "checkpoints"]

@@ -1,0 +1,240 @@
+"""Where settings come from, what is refused, and what the presets promise."""
+
+import pytest
+
+from darksound.errors import SettingsError
+from darksound.settings import PRESETS, Settings, adopt, load_settings, to_toml
+
+
+@pytest.fixture
+def config(tmp_path):
+    path = tmp_path / "my.toml"
+    path.write_text('seed = 2\n[episodes]\nn_way = 7\nn_shot = 3\n[audio]\nroi_s = "auto"\n')
+    return path
+
+
+def test_later_sources_win_over_earlier_ones(config):
+    sources = {
+        "preset": "thesis-2023",
+        "config": config,
+        "environment": {"DARKSOUND_EPISODES__N_SHOT": "4", "DARKSOUND_SEED": "3"},
+        "assignments": ["episodes.n_query=6", "seed=4"],
+        "flags": {"seed": 5, "episodes": {"n_way": None}},
+    }
+    settings = load_settings(**sources)
+    assert settings.seed == 5
+    assert settings.episodes.n_query == 6
+    assert settings.episodes.n_shot == 4
+    assert settings.episodes.n_way == 7
+    assert settings.audio.roi_s == "auto"
+    assert settings.backbone.name == "resnet18"
+
+    assert load_settings(**{**sources, "flags": {}}).seed == 4
+    assert load_settings(**{**sources, "flags": {}, "assignments": []}).seed == 3
+    assert load_settings(preset="thesis-2023", config=config).seed == 2
+    assert load_settings(preset="thesis-2023").episodes.n_way == 20
+
+
+def test_the_environment_names_the_folders_and_nothing_else_of_it_matters():
+    settings = load_settings(
+        environment={
+            "DARKSOUND_DATA": "/data",
+            "DARKSOUND_CACHE": "/cache",
+            "DARKSOUND_TEST_AUDIO": "/elsewhere",
+            "SEED": "9",
+        }
+    )
+    assert str(settings.compute.data_dir) == "/data"
+    assert str(settings.compute.cache_dir) == "/cache"
+    assert settings.seed == Settings().seed
+
+
+@pytest.mark.parametrize("preset", list(PRESETS))
+def test_toml_comes_back_unchanged(preset, tmp_path):
+    settings = load_settings(preset, assignments=["compute.cache_dir=/c", "training.epochs=3"])
+    path = tmp_path / "settings.toml"
+    path.write_text(to_toml(settings))
+    assert load_settings(config=path) == settings
+
+
+def test_a_value_may_be_toml_or_a_bare_word():
+    settings = load_settings(
+        assignments=[
+            "front_end.hpss_margin=[2, 3]",
+            "learner.method=matching",
+            'reduction.metric="cosine"',
+            "mec.restart=false",
+            "audio.roi_s=auto",
+        ]
+    )
+    assert settings.front_end.hpss_margin == (2.0, 3.0)
+    assert settings.learner.method == "matching"
+    assert settings.reduction.metric == "cosine"
+    assert settings.mec.restart is False
+    assert settings.audio.roi_s == "auto"
+
+
+@pytest.mark.parametrize(
+    ("assignment", "said"),
+    [
+        ("training.epoch=3", "no setting training.epoch; did you mean epochs?"),
+        ("trainin.epochs=3", "no setting trainin; did you mean training?"),
+        ("training.epochs=0", "training.epochs cannot be 0"),
+        ("training.epochs=0", "greater than or equal to 1"),
+        ("audio.roi_s=quack", "audio.roi_s cannot be 'quack'"),
+        ("front_end.high_hz=400", "high_hz must lie above low_hz (500)"),
+        ("front_end.hpss_kernel=30", "must be odd"),
+        ("compute.precision=float64", "'float32'"),
+        ("seed", "--set 'seed' is not of the form section.key=value"),
+        ("audio.=3", "not of the form"),
+    ],
+)
+def test_what_is_wrong_is_named_with_its_key_and_what_is_allowed(assignment, said):
+    with pytest.raises(SettingsError) as refusal:
+        load_settings(assignments=[assignment])
+    assert said in str(refusal.value)
+    assert len(str(refusal.value)) < 300
+
+
+def test_every_wrong_key_is_told_at_once():
+    with pytest.raises(SettingsError) as refusal:
+        load_settings(assignments=["training.epochs=0", "mec.tasks=0", "nonsense=1"])
+    assert [line.split()[0] for line in str(refusal.value).splitlines()] == [
+        "training.epochs",
+        "mec.tasks",
+        "There",
+    ]
+
+
+@pytest.mark.parametrize(
+    ("content", "said"),
+    [(b"seed = ", "not valid TOML"), (b"\xff\xfe", "not valid TOML"), (None, "No such file")],
+)
+def test_a_settings_file_that_cannot_be_read_is_named(content, said, tmp_path):
+    path = tmp_path / "odd.toml"
+    if content is not None:
+        path.write_bytes(content)
+    with pytest.raises(SettingsError, match=said) as refusal:
+        load_settings(config=path)
+    assert str(path) in str(refusal.value)
+
+
+def test_an_unknown_preset_is_refused_with_those_there_are():
+    with pytest.raises(SettingsError, match="default, thesis-2023, paper-2024"):
+        load_settings("thesis")
+
+
+def test_settings_are_frozen_and_replaced_by_checked_copies():
+    settings = Settings()
+    with pytest.raises(ValueError, match="frozen"):
+        settings.seed = 3  # type: ignore[misc]
+    changed = settings.replace(training={"epochs": 2}, seed=3)
+    assert (changed.training.epochs, changed.seed) == (2, 3)
+    assert changed.training.tasks == settings.training.tasks
+    with pytest.raises(SettingsError, match=r"training\.epochs"):
+        settings.replace(training={"epochs": -1})
+
+
+@pytest.mark.parametrize(
+    ("preset", "published"),
+    [
+        (
+            "thesis-2023",
+            {
+                "seed": 1979,
+                "audio.sample_rate": "native",
+                "audio.roi_s": 3.0,
+                "front_end.n_fft": 1024,
+                "front_end.hop": 512,
+                "front_end.n_bands": 128,
+                "front_end.low_hz": 0.0,
+                "front_end.high_hz": "nyquist",
+                "front_end.fade_s": 0.1,
+                "front_end.hpss": True,
+                "front_end.hpss_kernel": 31,
+                "front_end.hpss_margin": (1.0, 5.0),
+                "front_end.decibels": "published",
+                "front_end.channels": ("harmonic", "percussive", "delta"),
+                "front_end.fit": "crop",
+                "backbone.name": "resnet18",
+                "backbone.weights": "imagenet",
+                "learner.method": "matching",
+                "learner.relation_layer": "layer4.0.conv2",
+                "episodes.n_way": 20,
+                "episodes.n_shot": 5,
+                "episodes.n_query": 1,
+                "evaluation.n_way": 20,
+                "evaluation.n_shot": 5,
+                "learner.matching_steps": "support",
+                "training.tasks": 100,
+                "training.epochs": 20,
+                "training.learning_rate": 2.8e-5,
+                "training.optimizer": "adam",
+                "training.plateau_factor": 0.1,
+                "training.plateau_patience": 5,
+                "training.early_stop": 10,
+                "augmentation.enabled": False,
+            },
+        ),
+        (
+            "paper-2024",
+            {
+                "seed": 1979,
+                "front_end.n_fft": 2048,
+                "front_end.n_bands": 256,
+                "front_end.channels": ("delta", "harmonic", "percussive"),
+                "backbone.name": "densenet121",
+                "learner.method": "prototypical",
+                "episodes.n_way": 5,
+                "episodes.n_shot": 1,
+                "episodes.n_query": 1,
+                "episodes.max_per_class": 60,
+                "evaluation.n_way": 5,
+                "evaluation.n_shot": 1,
+                "learner.matching_steps": "support",
+                "training.tasks": 500,
+                "training.epochs": 100,
+                "training.learning_rate": 1e-4,
+                "reduction.n_components": 15,
+            },
+        ),
+    ],
+)
+def test_presets_carry_the_published_values(preset, published):
+    settings = load_settings(preset)
+    for path, value in published.items():
+        found = settings
+        for key in path.split("."):
+            found = getattr(found, key)
+        assert found == value, path
+
+
+def test_images_of_other_settings_have_another_fingerprint():
+    settings = Settings()
+    same = settings.replace(training={"epochs": 2}, compute={"workers": 2}, seed=4)
+    assert same.image_fingerprint() == settings.image_fingerprint()
+    for section, key, value in [("audio", "roi_s", 1.0), ("front_end", "n_bands", 64)]:
+        other = settings.replace(**{section: {key: value}})
+        assert other.image_fingerprint() != settings.image_fingerprint()
+
+
+def test_a_checkpoint_brings_its_front_end_backbone_and_learner():
+    checkpoint = load_settings("thesis-2023")
+    ours = load_settings(assignments=["episodes.n_way=4", "seed=3"])
+    adopted = adopt(ours, checkpoint)
+    for section in ("audio", "front_end", "backbone", "learner"):
+        assert getattr(adopted, section) == getattr(checkpoint, section)
+    assert adopted.episodes.n_way == 4
+    assert adopted.seed == 3
+
+
+def test_a_setting_that_contradicts_the_checkpoint_is_refused():
+    with pytest.raises(SettingsError, match=r"front_end\.n_bands is 64.*trained with 128"):
+        adopt(load_settings(assignments=["front_end.n_bands=64"]), load_settings("thesis-2023"))
+
+
+def test_the_roi_length_may_differ_where_the_hop_follows_it():
+    ours = load_settings(assignments=["audio.roi_s=0.25"])
+    assert adopt(ours, Settings()).audio.roi_s == 0.25
+    with pytest.raises(SettingsError, match=r"audio\.roi_s"):
+        adopt(ours, load_settings("thesis-2023"))

@@ -80,11 +80,11 @@ def perform(
             argv=tuple(sys.argv[1:]),
         )
         with open_run(request) as opened:
-            ending.run(command, opened.path)
+            log = ending.run(command, opened.path)
             if opened.done:
                 ending.screen.say(f"The run in {opened.path} is finished; nothing is left to do.")
                 return
-            with ending.screen.progress() as progress:
+            with ending.screen.at_work(log) as progress:
                 outcome = job(opened, progress)
         ending.screen.remark(f"Done in {duration(time.monotonic() - began)}.")
         _show(outcome, ending.screen)
@@ -131,10 +131,11 @@ class _Ending:
         self.log: Path | None = None
         self.resume: str | None = None
 
-    def run(self, command: str, path: Path) -> None:
-        """Note the run that is under way."""
+    def run(self, command: str, path: Path) -> Path:
+        """Note the run that is under way; its log is the answer."""
         self.log = path / "run.log"
         self.resume = f"darksound {command} --resume --out {shlex.quote(str(path))}"
+        return self.log
 
 
 @contextmanager

@@ -4,11 +4,13 @@ import logging
 import sys
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
+from pathlib import Path
 
 from rich.box import SIMPLE_HEAD
 from rich.console import Console
 from rich.table import Table as RichTable
 
+from darksound.cli.noise import native_noise_in
 from darksound.cli.progress import BarProgress, LineProgress
 from darksound.report.tables import Table
 
@@ -88,10 +90,13 @@ class Screen:
             ours.setLevel(before)
 
     @contextmanager
-    def progress(self) -> Iterator[BarProgress | LineProgress]:
-        """How work is to be told of: bars on a terminal, lines elsewhere."""
+    def at_work(self, log: Path) -> Iterator[BarProgress | LineProgress]:
+        """How work is to be told of: bars on a terminal, lines elsewhere; noise goes to `log`."""
         bars = self._messages.is_terminal and not self._quiet
-        with BarProgress(self._messages) if bars else LineProgress() as progress:
+        with (
+            native_noise_in(log, self._messages),
+            BarProgress(self._messages) if bars else LineProgress() as progress,
+        ):
             yield progress
 
     def _level(self) -> int:

@@ -54,6 +54,7 @@ def run_loop(
     """
     network = deepcopy(learner)
     total = settings.mec.iterations + 1
+    progress("iteration", 0, total)
     if resume is None:
         state = _begin(network, images, settings, progress)
         _tell(state, settings, total, on_iteration, progress)
@@ -192,7 +193,7 @@ def _checked(state: MecState, network: Learner, images: ImageStore) -> MecState:
 
 def _with_note(state: MecState, sentence: str) -> MecState:
     notes = Notebook(state.notes)
-    notes(sentence)
+    notes(sentence, logging.INFO)
     return replace(state, notes=notes.sentences)
 
 

@@ -11,9 +11,9 @@ _LOG = logging.getLogger(__name__)
 Say = Callable[[str], None]
 
 
-def log_note(sentence: str) -> None:
-    """Log a sentence as a warning and keep it nowhere."""
-    _LOG.warning("%s", sentence)
+def log_note(sentence: str, level: int = logging.WARNING) -> None:
+    """Log a sentence and keep it nowhere."""
+    _LOG.log(level, "%s", sentence)
 
 
 class Notebook:
@@ -22,11 +22,11 @@ class Notebook:
     def __init__(self, sentences: Iterable[str] = ()) -> None:
         self._sentences = dict.fromkeys(sentences)
 
-    def __call__(self, sentence: str) -> None:
-        """Note a sentence."""
+    def __call__(self, sentence: str, level: int = logging.WARNING) -> None:
+        """Note a sentence; `level` is that of its line in the log."""
         if sentence not in self._sentences:
             self._sentences[sentence] = None
-            log_note(sentence)
+            log_note(sentence, level)
 
     @property
     def sentences(self) -> tuple[str, ...]:

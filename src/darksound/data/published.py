@@ -12,12 +12,20 @@ from darksound.data.source import Request, Source
 from darksound.errors import InputError
 from darksound.settings import Settings
 
-__all__ = ["PUBLISHED", "SETS", "data_folder", "load_published"]
+__all__ = ["ORIGINS", "PUBLISHED", "SETS", "data_folder", "load_published"]
 
 #: Sets by name and their splits. 2023: Poutaraud's thesis, `split/family/species/clip.wav`;
 #: 2024: Poutaraud et al., doi 10.1016/j.ecoinf.2024.102687, `split/species/clip.wav`.
 SETS: Mapping[str, tuple[str, ...]] = MappingProxyType(
     {"darksound-2023": ("train", "val", "test"), "darksound-2024": ("train", "test")}
+)
+
+#: Where the sets were published.
+ORIGINS: Mapping[str, str] = MappingProxyType(
+    {
+        "darksound-2023": "https://www.kaggle.com/datasets/joachipo/darksound",
+        "darksound-2024": "https://zenodo.org/records/10512103",
+    }
 )
 
 
@@ -40,8 +48,9 @@ def load_published(spec: str, request: Request) -> RoiSet:
     root = data_folder(request.settings) / name
     if not (root / split).is_dir():
         raise InputError(
-            f"{spec} is not on disk (looked in {root / split}). `darksound download {spec}` "
-            f"gets it; `--data demo` needs nothing."
+            f"{spec} is not on disk (looked in {root / split}). Fetch it from {ORIGINS[name]} "
+            f"and unpack it into {root}, or say with DARKSOUND_DATA where it is; "
+            f"`--data demo` needs nothing."
         )
     return load_folder(root, request, below=split)
 

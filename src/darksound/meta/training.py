@@ -1,7 +1,6 @@
 """Training a learner: epochs, validation, schedule, early stop, and the best weights."""
 
 import copy
-import dataclasses
 import logging
 import math
 import time
@@ -207,5 +206,7 @@ def _set_rate(optimizer: torch.optim.Optimizer, rate: float) -> None:
 
 
 def _line(report: EpochReport) -> str:
-    figures = dataclasses.asdict(report)
-    return ", ".join(f"{name} {figures[name]:.4g}" for name in list(figures)[1:])
+    text = f"loss {report.train_loss:.3g}, accuracy {report.train_accuracy:.3f}"
+    if not math.isnan(report.validation_accuracy):
+        text += f", validation accuracy {report.validation_accuracy:.3f}"
+    return f"{text}, {report.images_per_s:.0f} images/s"

@@ -174,9 +174,9 @@ class LearnerSettings(Section):
 class EpisodeSettings(Section):
     """The tasks a learner is trained and judged on."""
 
-    n_way: Annotated[int, Field(ge=2)] = Field(5, description="Classes in an episode.")
-    n_shot: Positive = Field(5, description="Support ROIs a class.")
-    n_query: Positive = Field(5, description="Query ROIs a class.")
+    n_way: Annotated[int, Field(ge=2)] = Field(12, description="Classes in an episode.")
+    n_shot: Positive = Field(2, description="Support ROIs a class.")
+    n_query: Positive = Field(2, description="Query ROIs a class.")
     max_per_class: Positive | Literal["all"] = Field(
         "all", description="At most this many ROIs of a class are used."
     )
@@ -227,10 +227,10 @@ class AugmentationSettings(Section):
     sound_versions: Annotated[int, Field(ge=0, le=32)] = Field(
         2, description="Versions of each ROI with altered sound, made once and cached."
     )
-    noise_snr_db: tuple[float, float] = Field((3.0, 30.0), description="SNR of added noise.")
+    noise_snr_db: tuple[float, float] = Field((0.0, 25.0), description="SNR of added noise.")
     gain_db: tuple[float, float] = Field((-12.0, 6.0), description="Gain before the front end.")
     tilt_db: Annotated[float, Field(ge=0)] = Field(
-        6.0, description="Largest slope of an added spectral tilt, dB over the band."
+        12.0, description="Largest slope of an added spectral tilt, dB over the band."
     )
     neighbour_db: tuple[float, float] = Field(
         (-24.0, -9.0), description="Level of another ROI mixed in."

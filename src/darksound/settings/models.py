@@ -307,8 +307,8 @@ class MecSettings(Section):
     converged_ami: Share = Field(
         0.98, description="Agreement with the iteration before from which the loop ends."
     )
-    keep_by: Literal["dbcv", "information", "coverage", "persistence", "last"] = Field(
-        "dbcv", description="What chooses the iteration to keep; none of them needs labels."
+    keep_by: Literal["information", "dbcv", "coverage", "persistence", "last"] = Field(
+        "information", description="What chooses the iteration to keep; none of them needs labels."
     )
     reject_below: Share = Field(
         0.5, description="A noise ROI is assigned only if the learner is at least this sure."

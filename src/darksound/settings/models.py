@@ -316,7 +316,7 @@ class MecSettings(Section):
 
 
 class ComputeSettings(Section):
-    """Where and how it runs; nothing here changes a result."""
+    """Where and how it runs; `device` and `precision` change results in their last digits."""
 
     device: Literal["auto", "cpu", "cuda", "mps"] = Field("auto", description="Device.")
     precision: Literal["auto", "float32", "bfloat16"] = Field(

@@ -54,7 +54,8 @@ def test_clusters_without_enough_core_take_no_part():
     labels = np.repeat([0, 1, 2, 3, 4], [10, 10, 10, 10, 3])
     probability = np.ones(43)
     probability[35:40] = 0.1  # half of cluster 3
-    found = pseudo_labels(clustering(labels, probability), Settings())
+    settings = Settings().replace(episodes={"n_shot": 5, "n_query": 5})
+    found = pseudo_labels(clustering(labels, probability), settings)
     assert (found.episodes.n_shot, found.episodes.n_query) == (2, 3)
     assert found.n_clusters == 4
     assert set(found.labels) == {0, 1, 2, 3}

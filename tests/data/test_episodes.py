@@ -82,7 +82,7 @@ def test_recordings_are_mixed_where_that_is_asked_for_or_they_are_not_known():
 
 def test_both_sides_draw_from_several_recordings():
     labels, recordings = labelled([[9] * 6] * 2)
-    sampler = EpisodeSampler(labels, recordings, EpisodeSettings(n_way=2))
+    sampler = EpisodeSampler(labels, recordings, EpisodeSettings(n_way=2, n_shot=5, n_query=5))
     takes = np.array(recordings)
     widths = {
         len(set(takes[side[:5]]))
@@ -98,7 +98,7 @@ def test_small_classes_are_named_with_their_size_and_unlabelled_rows_left_out(ca
     labels += [None] * 20
     recordings += ["elsewhere.wav"] * 20
     with caplog.at_level(logging.WARNING):
-        sampler = EpisodeSampler(labels, recordings, EpisodeSettings())
+        sampler = EpisodeSampler(labels, recordings, EpisodeSettings(n_shot=5, n_query=5))
     assert "2 of 4 classes" in caplog.text
     assert "class 2 (4), class 3 (6)" in caplog.text
     assert sampler.classes == ("class 0", "class 1")
@@ -107,12 +107,14 @@ def test_small_classes_are_named_with_their_size_and_unlabelled_rows_left_out(ca
 
 def test_max_per_class_limits_what_a_class_offers_evenly():
     labels, recordings = labelled([[30], [30]])
-    sampler = EpisodeSampler(labels, recordings, EpisodeSettings(max_per_class=10))
+    sampler = EpisodeSampler(
+        labels, recordings, EpisodeSettings(n_shot=5, n_query=5, max_per_class=10)
+    )
     first, second = sampler.rows_by_class
     assert len(first) == len(second) == 10
     assert {first[0], first[-1]} == {0, 29}
     with pytest.raises(InputError, match="max_per_class"):
-        EpisodeSampler(labels, recordings, EpisodeSettings(max_per_class=9))
+        EpisodeSampler(labels, recordings, EpisodeSettings(n_shot=5, n_query=5, max_per_class=9))
 
 
 def test_integer_labels_are_classes_too():

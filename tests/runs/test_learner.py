@@ -111,7 +111,8 @@ def test_work_adds_up():
     ours = Settings()
     work = Work.of_training(100, ours, 2)
     assert work.images == 100 * (1 + ours.augmentation.sound_versions)
-    assert work.trained == 2 * ours.training.tasks * 5 * 10
+    episode = ours.episodes.n_way * (ours.episodes.n_shot + ours.episodes.n_query)
+    assert work.trained == 2 * ours.training.tasks * episode
     assert (work + Work(clusterings=1, trained=1)) == Work(
         work.images, work.embedded, work.trained + 1, 1
     )

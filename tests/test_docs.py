@@ -35,6 +35,8 @@ def test_commands_and_presets_in_the_text_exist(page):
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
 def test_settings_given_in_the_text_are_taken(page):
-    assignments = re.findall(r"--set ([a-z_]+\.[a-z_]+=\S+)", page.read_text(encoding="utf-8"))
+    assignments = re.findall(
+        r"--set ([a-z_]+\.[a-z_]+=[^\s\"'`]+)", page.read_text(encoding="utf-8")
+    )
     named = [text.rstrip("`.,)") for text in assignments]
     load_settings(assignments=[text for text in named if text != "section.key=value"])

@@ -53,7 +53,7 @@ def mec(
     if not len(rois):
         raise InputError("There are no ROIs to cluster; look at the data source.")
     ours = adopt(settings or Settings(), learner.settings)
-    versions = ours.augmentation.sound_versions if _fine_tunes(ours) else 0
+    versions = ours.augmentation.versions if ours.mec.iterations else 0
     images = build_images(rois, ours, progress, versions=versions)
     return mec_on_images(
         images, learner, ours, progress=progress, on_iteration=on_iteration, resume=resume
@@ -98,7 +98,3 @@ def mec_on_images(
         learner=network,
         notes=notes.sentences,
     )
-
-
-def _fine_tunes(settings: Settings) -> bool:
-    return settings.mec.iterations > 0 and settings.augmentation.enabled

@@ -26,7 +26,7 @@ from darksound.meta.tasks import judge_episodes
 from darksound.progress import Progress, silent
 from darksound.settings import Settings, TrainingSettings
 
-__all__ = ["REGIMES", "EpochReport", "TrainState", "fit", "train"]
+__all__ = ["REGIMES", "EpochReport", "TrainState", "fit", "train", "training_images"]
 
 _log = logging.getLogger(__name__)
 OnEpoch = Callable[[EpochReport, TrainState], None]
@@ -65,15 +65,28 @@ def train(
         SettingsError: an unknown backbone or learner, or parts that do not go together.
         CheckpointError: weights that cannot be had, or made for another front end.
     """
-    to_train, to_validate = part_rois(rois, settings, validation)
-    versions = settings.augmentation.sound_versions if settings.augmentation.enabled else 0
-    images = build_images(to_train, settings, progress, versions=versions)
-    judged_on = None
-    if to_validate is not None:
-        judged_on = build_images(to_validate, images.settings, progress)
+    images, judged_on = training_images(rois, settings, validation, progress)
     if resume is None:
         resume = TrainState(learner if learner is not None else build_learner(images.settings))
     return fit(resume, images, judged_on, images.settings, on_epoch=on_epoch, progress=progress)
+
+
+def training_images(
+    rois: RoiSet, settings: Settings, validation: RoiSet | None, progress: Progress
+) -> tuple[ImageStore, ImageStore | None]:
+    """Images to train on, with their altered versions, and those that judge the epochs.
+
+    Args:
+        rois, settings, validation, progress: see `train`.
+
+    Raises:
+        InputError: no labels, or no ROI that can be read.
+    """
+    to_train, to_validate = part_rois(rois, settings, validation)
+    images = build_images(to_train, settings, progress, versions=settings.augmentation.versions)
+    if to_validate is None:
+        return images, None
+    return images, build_images(to_validate, images.settings, progress)
 
 
 def fit(

@@ -48,11 +48,10 @@ class Work:
     def of_training(cls, rois: int, settings: Settings, epochs: int) -> "Work":
         """Training on that many ROIs."""
         training, episodes = settings.training, settings.episodes
-        versions = settings.augmentation.sound_versions if settings.augmentation.enabled else 0
         episode = episodes.n_way * (episodes.n_shot + episodes.n_query)
         batch = training.batch_size if training.regime == "classical" else episode
         return cls(
-            images=rois * (1 + versions),
+            images=rois * (1 + settings.augmentation.versions),
             embedded=epochs * training.validation_tasks * episode,
             trained=epochs * training.tasks * batch,
         )

@@ -81,10 +81,9 @@ def mec_run(run: Run, progress: Progress) -> Outcome:
 
 def _work(rois: int, settings: Settings, warms_up: bool) -> Work:
     loop = settings.mec
-    versions = settings.augmentation.sound_versions if settings.augmentation.enabled else 0
     episode = settings.episodes.n_way * (settings.episodes.n_shot + settings.episodes.n_query)
     work = Work(
-        images=rois * (1 + versions),
+        images=rois * (1 + settings.augmentation.versions),
         embedded=rois * (loop.iterations + 1),
         trained=loop.iterations * loop.tasks * episode,
         clusterings=loop.iterations + 2,

@@ -4,13 +4,11 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from darksound.data.images import build_images
 from darksound.data.rois import Problem, RoiSet
 from darksound.meta.checkpoints import load_train_state, save_training
-from darksound.meta.holdout import part_rois
 from darksound.meta.learners import Learner, build_learner
 from darksound.meta.state import EpochReport, TrainState
-from darksound.meta.training import fit
+from darksound.meta.training import fit, training_images
 from darksound.progress import Progress
 from darksound.settings import Settings
 
@@ -63,12 +61,7 @@ def train_in(
         InputError, SettingsError, CheckpointError: see `darksound.train`.
         CheckpointError: the state in the folder is damaged.
     """
-    to_train, to_validate = part_rois(rois, settings, validation)
-    versions = settings.augmentation.sound_versions if settings.augmentation.enabled else 0
-    images = build_images(to_train, settings, progress, versions=versions)
-    judged_on = None
-    if to_validate is not None:
-        judged_on = build_images(to_validate, images.settings, progress)
+    images, judged_on = training_images(rois, settings, validation, progress)
     if (folder / "last.state.pt").exists():
         state = load_train_state(folder)
     else:

@@ -241,6 +241,11 @@ class AugmentationSettings(Section):
     frequency_mask: Share = Field(0.12, description="Largest frequency mask, share of height.")
     level: Share = Field(0.1, description="Largest change of brightness and contrast.")
 
+    @property
+    def versions(self) -> int:
+        """Altered versions of each ROI that training uses: none where it does not augment."""
+        return self.sound_versions if self.enabled else 0
+
 
 class ReductionSettings(Section):
     """From embeddings to the few dimensions that are clustered."""

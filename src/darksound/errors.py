@@ -4,7 +4,14 @@ Every message says what is wrong, where, and what to do about it. The command li
 message alone and exits with 2; anything that is not a `DarksoundError` is our fault and exits 1.
 """
 
-__all__ = ["CheckpointError", "DarksoundError", "InputError", "RunError", "SettingsError"]
+__all__ = [
+    "CheckpointError",
+    "DarksoundError",
+    "DownloadError",
+    "InputError",
+    "RunError",
+    "SettingsError",
+]
 
 
 class DarksoundError(Exception):
@@ -25,3 +32,7 @@ class CheckpointError(DarksoundError):
 
 class RunError(DarksoundError):
     """A run directory cannot be created, resumed or read."""
+
+
+class DownloadError(DarksoundError):
+    """A published set cannot be fetched, unpacked or verified."""

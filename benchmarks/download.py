@@ -1,0 +1,113 @@
+"""Compares the throughput of `darksound download` with that of curl, on a server on this machine.
+
+Both fetch the same file to the same folder, in turn; curl writes it, darksound also hashes it,
+brings it to the disk and renames it. Prints megabytes a second of each and their ratio, medians
+over the rounds.
+
+    python benchmarks/download.py --megabytes 200 --rounds 7
+"""
+
+import argparse
+import hashlib
+import multiprocessing
+import os
+import shutil
+import statistics
+import subprocess
+import tempfile
+import time
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from multiprocessing.connection import Connection
+from pathlib import Path
+
+from darksound.data.download.client import Client
+from darksound.data.download.transfer import Wanted, fetch
+from darksound.data.download.waits import Tries
+from darksound.settings import Settings
+
+
+def serve(file: Path, ready: Connection) -> None:
+    """Serve one file from a process of its own, by the fastest way that there is."""
+
+    class Handler(BaseHTTPRequestHandler):
+        protocol_version = "HTTP/1.1"
+
+        def do_GET(self) -> None:
+            self.send_response(200)
+            self.send_header("Content-Length", str(file.stat().st_size))
+            self.send_header("ETag", '"file"')
+            self.end_headers()
+            self.wfile.flush()
+            with file.open("rb") as opened:
+                self.connection.sendfile(opened)
+
+        def log_message(self, *args: object) -> None:
+            """Say nothing."""
+
+    server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+    ready.send(server.server_port)
+    server.serve_forever()
+
+
+def by_curl(address: str, folder: Path) -> float:
+    """Seconds that curl takes."""
+    began = time.perf_counter()
+    command = ["curl", "--silent", "--fail", "--noproxy", "*", "--output", folder / "curl", address]
+    subprocess.run(command, check=True)
+    return time.perf_counter() - began
+
+
+def by_darksound(address: str, folder: Path, md5: str) -> float:
+    """Seconds that darksound takes."""
+    settings = Settings().download
+    client = Client(settings)
+    wanted = Wanted("archive", folder, address, md5, "benchmark")
+    began = time.perf_counter()
+    fetched = fetch(
+        wanted, lambda headers: client.archive(address, headers), settings, Tries(settings)
+    )
+    taken = time.perf_counter() - began
+    client.close()
+    fetched.path.unlink()
+    return taken
+
+
+def main() -> None:
+    """Measure and print."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--megabytes", type=int, default=200)
+    parser.add_argument("--rounds", type=int, default=7)
+    given = parser.parse_args()
+    if shutil.which("curl") is None:
+        parser.error("curl is not installed")
+    os.environ["NO_PROXY"] = "*"
+    with tempfile.TemporaryDirectory() as name:
+        folder = Path(name)
+        content = b"PK\x03\x04" + os.urandom(given.megabytes * 1_000_000 - 4)
+        (folder / "served").write_bytes(content)
+        md5 = hashlib.md5(content, usedforsecurity=False).hexdigest()
+        ours, theirs = multiprocessing.Pipe()
+        server = multiprocessing.Process(
+            target=serve, args=(folder / "served", theirs), daemon=True
+        )
+        server.start()
+        address = f"http://127.0.0.1:{ours.recv()}/archive"
+        seconds: dict[str, list[float]] = {"curl": [], "darksound": []}
+        for number in range(given.rounds + 1):
+            pair = {
+                "curl": by_curl(address, folder),
+                "darksound": by_darksound(address, folder, md5),
+            }
+            # The first round warms the caches.
+            for tool, taken in pair.items() if number else ():
+                seconds[tool].append(taken)
+        server.terminate()
+    rates = {tool: given.megabytes / statistics.median(taken) for tool, taken in seconds.items()}
+    for tool, taken in seconds.items():
+        low, high = given.megabytes / max(taken), given.megabytes / min(taken)
+        print(f"{tool:>10}: {rates[tool]:6.0f} MB/s (from {low:.0f} to {high:.0f})")
+    print(f"     ratio: {rates['darksound'] / rates['curl']:6.2f}")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,1 @@
+"""Published sets: fetched, checked, unpacked and put in place."""

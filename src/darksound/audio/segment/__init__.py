@@ -1,0 +1,1 @@
+"""Finding sound units in long recordings, a block at a time."""

@@ -1,0 +1,62 @@
+"""The background of each band over a chunk."""
+
+from collections.abc import Callable, Mapping
+from types import MappingProxyType
+
+import numpy as np
+import numpy.typing as npt
+import scipy.ndimage
+
+from darksound.settings import SegmentationSettings
+
+__all__ = ["BACKGROUNDS", "background", "quiet_power"]
+
+Power = npt.NDArray[np.float32]
+
+# The share of a chunk that any band is taken to be free of sounds.
+_FREE_SHARE = 0.3
+# No band lies farther than this below the loudest point: lossy codecs leave holes that everything
+# would stand out from.
+_DEEPEST = 1e-8
+# Rounding noise of 24 bits, for digital silence.
+_LEAST = (2.0**-23) ** 2 / 12
+
+
+def quiet_power(power: Power) -> Power:
+    """What each band's power seldom falls below, `(bands,)`, of power `(frames, bands)`."""
+    rank = int(_FREE_SHARE * (len(power) - 1))
+    quiet: Power = np.partition(power, rank, axis=0)[rank]
+    return quiet
+
+
+def _median(power: Power) -> Power:
+    return np.median(power, axis=0)
+
+
+def _mean(power: Power) -> Power:
+    tiny = np.finfo(np.float32).tiny
+    mean: Power = np.exp(np.log(np.maximum(power, tiny)).mean(axis=0))
+    return mean
+
+
+#: The background `(bands,)` of power `(frames, bands)`. `median` and `mean` are those of decibels.
+BACKGROUNDS: Mapping[str, Callable[[Power], Power]] = MappingProxyType(
+    {"floor": quiet_power, "median": _median, "mean": _mean}
+)
+
+
+def background(power: Power, settings: SegmentationSettings) -> Power:
+    """The background of each band, its decibels smoothed over neighbouring bands.
+
+    Args:
+        power: of a chunk, `(frames, bands)`.
+        settings: `background` and `background_bands` are used.
+
+    Returns:
+        Power `(bands,)`, everywhere above zero.
+    """
+    least = max(float(power.max(initial=0)) * _DEEPEST, _LEAST)
+    profile = np.log(np.maximum(BACKGROUNDS[settings.background](power), least))
+    width = min(settings.background_bands, len(profile))
+    smooth: Power = np.exp(scipy.ndimage.uniform_filter1d(profile, width, mode="nearest"))
+    return smooth.astype(np.float32)

@@ -1,0 +1,1 @@
+"""ROIs that somebody marked: Raven selection tables and Audacity label tracks."""

@@ -1,0 +1,204 @@
+"""Annotation files, alone or in a folder beside their recordings, as a source of ROIs."""
+
+import logging
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from types import MappingProxyType
+
+import pandas as pd
+
+from darksound.data.annotations.audacity import is_audacity, read_audacity
+from darksound.data.annotations.marks import Mark
+from darksound.data.annotations.places import recording_beside, recording_named
+from darksound.data.annotations.raven import is_raven, read_raven
+from darksound.data.finding import find_recordings
+from darksound.data.readers import DispatchReader
+from darksound.data.rois import Problem, RoiSet
+from darksound.data.source import Request, Source
+from darksound.data.table import as_roi_table
+from darksound.data.tables import usable_rows
+from darksound.data.untimed import all_left_out
+from darksound.errors import InputError
+
+__all__ = ["ANNOTATIONS", "FORMATS", "load_annotations", "read_marks"]
+
+logger = logging.getLogger(__name__)
+
+_SUFFIX = ".txt"
+_NUMBERS = dict.fromkeys(("start_s", "end_s", "low_hz", "high_hz"), "float64")
+_COLUMNS = {"line": "int64", "root": "str", "recording": "str", **_NUMBERS, "label": "str"}
+
+
+@dataclass(frozen=True)
+class Format:
+    """A format of annotation files.
+
+    Attributes:
+        tells: whether a file is of it, from its first line.
+        read: the marks of its lines; the second argument names the column of labels, or is None.
+    """
+
+    tells: Callable[[str], bool]
+    read: Callable[[Sequence[str], str | None], list[Mark]]
+
+
+#: Formats by name, asked in this order.
+FORMATS: Mapping[str, Format] = MappingProxyType(
+    {"raven": Format(is_raven, read_raven), "audacity": Format(is_audacity, read_audacity)}
+)
+
+
+def read_marks(path: Path, label_column: str | None = None) -> list[Mark]:
+    """What an annotation file says.
+
+    Args:
+        path: of the file.
+        label_column: of a Raven table, that holds the label; None for the first usual one.
+
+    Raises:
+        InputError: the file cannot be read, or is of no known format.
+    """
+    lines = _lines(path)
+    form = _format(lines)
+    if form is None:
+        raise InputError(f"{path}: neither a Raven selection table nor Audacity labels.")
+    try:
+        return form.read(lines, label_column)
+    except InputError as error:
+        raise InputError(f"{path}: {error}") from None
+
+
+def load_annotations(place: Path, request: Request) -> RoiSet:
+    """ROIs of one annotation file, or of all in a folder and below.
+
+    Args:
+        place: the file or folder.
+        request: `root` is where recordings are sought; else beside their annotation files.
+
+    Raises:
+        InputError: there are no annotations, or none of them can be used.
+    """
+    place = place.resolve()
+    files = [place] if place.is_file() else _below(place)
+    if not files:
+        raise InputError(
+            f"{place}: no annotations there: Raven selection tables or Audacity labels, as .txt "
+            "files beside their recordings."
+        )
+    parts: list[pd.DataFrame] = []
+    problems: list[Problem] = []
+    for file in files:
+        rows, more = _rows(file, place, request)
+        problems += more
+        used, more, _ = usable_rows(rows, file, request)
+        problems += more
+        parts.append(used)
+    table = pd.concat(parts, ignore_index=True)
+    if table.empty:
+        if problems:
+            raise all_left_out(str(place), problems)
+        raise InputError(f"{place}: nothing is marked there.")
+    if place.is_dir():
+        _tell_unannotated(place, table)
+    return RoiSet(as_roi_table(table), DispatchReader(), tuple(problems))
+
+
+def _rows(file: Path, place: Path, request: Request) -> tuple[pd.DataFrame, list[Problem]]:
+    """Rows of one annotation file, indexed by line less 2, and what could not be placed."""
+    below = place if place.is_dir() else file.parent
+    folder = file.parent if request.root is None else request.root.resolve()
+    rows: list[dict[str, object]] = []
+    problems: list[Problem] = []
+    recordings: dict[str | None, Path | InputError] = {}
+    try:
+        marks = read_marks(file, request.settings.rois.label_column)
+    except InputError as error:
+        marks, problems = [], [Problem(file.name, str(error))]
+    for mark in marks:
+        if mark.recording not in recordings:
+            found = _recording(file, folder, mark.recording)
+            recordings[mark.recording] = found
+            if isinstance(found, InputError):
+                problems.append(Problem(mark.recording or file.name, str(found)))
+        recording = recordings[mark.recording]
+        if isinstance(recording, Path):
+            rows.append(_row(mark, recording, (below, folder)))
+    table = pd.DataFrame(rows, columns=list(_COLUMNS)).astype(_COLUMNS)
+    return table.set_index("line"), problems
+
+
+def _row(mark: Mark, recording: Path, roots: Sequence[Path]) -> dict[str, object]:
+    root = next((r for r in roots if recording.is_relative_to(r)), recording.parent)
+    return {
+        "line": mark.line - 2,
+        "root": str(root),
+        "recording": recording.relative_to(root).as_posix(),
+        "start_s": mark.start_s,
+        "end_s": mark.end_s,
+        "low_hz": mark.low_hz,
+        "high_hz": mark.high_hz,
+        "label": mark.label,
+    }
+
+
+def _recording(file: Path, folder: Path, name: str | None) -> Path | InputError:
+    try:
+        return recording_beside(file, folder) if name is None else recording_named(name, folder)
+    except InputError as error:
+        return error
+
+
+def _below(folder: Path) -> list[Path]:
+    """Annotation files in a folder and below, sorted."""
+    texts = (file for file in folder.rglob("*") if file.suffix.lower() == _SUFFIX)
+    return sorted(file for file in texts if file.is_file() and _is_annotation(file))
+
+
+def _is_annotation(file: Path) -> bool:
+    try:
+        return _format(_lines(file)) is not None
+    except InputError:
+        return False
+
+
+def _format(lines: Sequence[str]) -> Format | None:
+    first = next((line for line in lines if line.strip()), "")
+    return next((form for form in FORMATS.values() if form.tells(first)), None)
+
+
+def _lines(path: Path) -> list[str]:
+    try:
+        content = path.read_bytes()
+    except OSError as error:
+        raise InputError(f"{path}: cannot be read ({error.strerror}).") from None
+    try:
+        return content.decode("utf-8-sig").splitlines()
+    except UnicodeDecodeError:
+        # What older programs write on Windows.
+        return content.decode("cp1252", errors="replace").splitlines()
+
+
+def _tell_unannotated(folder: Path, table: pd.DataFrame) -> None:
+    recordings, _ = find_recordings(folder)
+    without = len(set(recordings) - set(table["recording"]))
+    if without:
+        logger.warning(
+            "%d of %d recordings in %s have no annotations and give no ROIs.",
+            without,
+            len(recordings),
+            folder,
+        )
+
+
+def _matches(spec: str) -> bool:
+    path = Path(spec)
+    return path.suffix.lower() == _SUFFIX and path.is_file() and _is_annotation(path)
+
+
+ANNOTATIONS = Source(
+    written="a Raven selection table or Audacity labels (.txt)",
+    matches=_matches,
+    identity=lambda spec: str(Path(spec).resolve()),
+    load=lambda spec, request: load_annotations(Path(spec), request),
+)

@@ -1,0 +1,207 @@
+"""The sound units of many recordings as ROIs."""
+
+import logging
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+
+from darksound.audio.files import AudioInfo, FileReader
+from darksound.audio.segment.block import Found, segment_block
+from darksound.audio.segment.blocks import Block
+from darksound.audio.segment.boxes import BOX
+from darksound.audio.segment.grid import Grid
+from darksound.audio.segment.recording import join_found, plan_recording
+from darksound.data.processes import in_any_order
+from darksound.data.segment_journal import SegmentJournal
+from darksound.data.source import Request
+from darksound.data.tolerance import Tolerance
+from darksound.errors import InputError
+from darksound.settings import SegmentationSettings
+
+__all__ = ["Segments", "segment_files"]
+
+logger = logging.getLogger(__name__)
+
+_STAGE = "seconds of sound"
+_NOTHING = Found(np.empty(0, BOX), ())
+_CHUNK_COLUMNS = {
+    "root": "str",
+    "recording": "str",
+    "start_s": "float64",
+    "end_s": "float64",
+    "level_db": "float64",
+    "flags": "str",
+}
+# However short ROIs are to be, a unit has so many seconds.
+_SHORTEST_S = 0.05
+
+
+@dataclass(frozen=True)
+class Segments:
+    """The ROIs of a recording.
+
+    Attributes:
+        rows: a row a ROI: `start_s`, `end_s`, `low_hz`, `high_hz`, `snr_db`, `flags`.
+        cause: why part or all of the recording was left out; None where nothing was.
+    """
+
+    rows: pd.DataFrame
+    cause: str | None = None
+
+
+@dataclass(frozen=True)
+class _Job:
+    """A block of a recording to be looked at, and where what is found is kept."""
+
+    recording: str
+    path: Path
+    block: Block
+    grid: Grid
+    unit_s: float
+    settings: SegmentationSettings
+    place: Path
+
+    @property
+    def seconds(self) -> float:
+        """Length of what it answers for."""
+        return (self.block.stop - self.block.start) * self.grid.frame_s
+
+
+def segment_files(
+    root: Path, known: Mapping[str, AudioInfo], request: Request, tolerance: Tolerance
+) -> dict[str, Segments]:
+    """The ROIs of recordings; blocks that are in the journal are taken from there.
+
+    The result is the same for any number of workers.
+
+    Args:
+        root: what recordings are relative to.
+        known: what each recording says of itself.
+        request: `settings.segmentation` says how; `on_chunks` is given what all chunks are like.
+        tolerance: counts recordings that cannot be used.
+
+    Raises:
+        InputError: too many recordings cannot be used.
+        SettingsError: the cache folder cannot be written to, or no Dask scheduler answers.
+    """
+    settings = request.settings.segmentation
+    unit_s = max(request.window_s - 2 * settings.pad_s, _SHORTEST_S)
+    journal = SegmentJournal(request.settings, unit_s)
+    segments: dict[str, Segments] = {}
+    jobs: dict[str, list[_Job]] = {}
+    for recording, info in known.items():
+        path = root / recording
+        try:
+            stamp = FileReader().stamp(str(root), recording)
+            grid, blocks = plan_recording(info, settings)
+        except InputError as error:
+            cause = tolerance.note(f"{path}: {error}")
+            segments[recording] = Segments(_rois(_NOTHING, info, settings), cause)
+            continue
+        jobs[recording] = [
+            _Job(recording, path, block, grid, unit_s, settings, journal.place(path, stamp, block))
+            for block in blocks
+        ]
+    every = [job for own in jobs.values() for job in own]
+    found = _look(every, journal, request, tolerance)
+    chunks = [_no_chunks()]
+    for recording, own in jobs.items():
+        parts = [found[job.place] for job in own]
+        segments[recording], more = _segments(own[0], parts, known[recording], root)
+        chunks.append(more)
+    request.on_chunks(pd.concat(chunks, ignore_index=True))
+    return segments
+
+
+def _look(
+    jobs: Sequence[_Job], journal: SegmentJournal, request: Request, tolerance: Tolerance
+) -> dict[Path, Found | str]:
+    """What was found in each block, or why it could not be looked at."""
+    found: dict[Path, Found | str] = {}
+    for job in jobs:
+        before = journal.read(job.place)
+        if before is not None:
+            found[job.place] = before
+    missing = [job for job in jobs if job.place not in found]
+    if len(missing) < len(jobs):
+        logger.info("%d of %d blocks were segmented before.", len(found), len(jobs))
+    if not missing:
+        return found
+    total = math.ceil(sum(job.seconds for job in missing))
+    done, refused = 0.0, set[str]()
+    request.progress(_STAGE, 0, total)
+    for count, (number, result) in enumerate(
+        in_any_order(_segment, missing, request.settings), start=1
+    ):
+        job = missing[number]
+        found[job.place] = result
+        if isinstance(result, Found):
+            journal.write(job.place, result)
+        elif job.recording not in refused:
+            refused.add(job.recording)
+            tolerance.note(result)
+        done += job.seconds
+        request.progress(
+            _STAGE, total if count == len(missing) else min(round(done), total - 1), total
+        )
+    return found
+
+
+def _segment(job: _Job) -> Found | str:
+    try:
+        return segment_block(job.path, job.block, job.grid, job.unit_s, job.settings)
+    except InputError as error:
+        return str(error)
+
+
+def _segments(
+    job: _Job, parts: Sequence[Found | str], info: AudioInfo, root: Path
+) -> tuple[Segments, pd.DataFrame]:
+    """The ROIs of a recording and what its chunks are like."""
+    cause = next((part for part in parts if isinstance(part, str)), None)
+    if cause is not None:
+        return Segments(_rois(_NOTHING, info, job.settings), cause), _no_chunks()
+    found = join_found([part for part in parts if isinstance(part, Found)])
+    cause = found.cause
+    if not any(np.isfinite(chunk.level_db) for chunk in found.chunks) and cause is None:
+        cause = f"{job.path}: silent, every sample is zero; leave it out."
+    chunks = pd.DataFrame(
+        {
+            "root": str(root),
+            "recording": job.recording,
+            "start_s": [chunk.start_s for chunk in found.chunks],
+            "end_s": [chunk.end_s for chunk in found.chunks],
+            "level_db": [chunk.level_db for chunk in found.chunks],
+            "flags": [" ".join(chunk.flags) for chunk in found.chunks],
+        },
+        columns=list(_CHUNK_COLUMNS),
+    )
+    return Segments(_rois(found, info, job.settings), cause), chunks
+
+
+def _rois(found: Found, info: AudioInfo, settings: SegmentationSettings) -> pd.DataFrame:
+    """Units with their margins, and the flags of the chunk that each one's middle lies in."""
+    boxes = found.boxes
+    middle = (boxes["start_s"] + boxes["end_s"]) / 2
+    ends = np.array([chunk.end_s for chunk in found.chunks])
+    within = np.minimum(np.searchsorted(ends, middle), max(len(ends) - 1, 0))
+    flags = [" ".join(chunk.flags) or None for chunk in found.chunks]
+    return pd.DataFrame(
+        {
+            # A tenth of a millisecond is less than a sample of most recordings.
+            "start_s": np.round(np.maximum(boxes["start_s"] - settings.pad_s, 0), 4),
+            "end_s": np.round(np.minimum(boxes["end_s"] + settings.pad_s, info.duration_s), 4),
+            "low_hz": np.maximum(boxes["low_hz"] - settings.pad_hz, 0),
+            "high_hz": np.minimum(boxes["high_hz"] + settings.pad_hz, info.rate / 2),
+            "snr_db": boxes["snr_db"],
+            "flags": pd.Series([flags[i] for i in within], dtype="str"),
+        }
+    )
+
+
+def _no_chunks() -> pd.DataFrame:
+    return pd.DataFrame({name: pd.Series(dtype=kind) for name, kind in _CHUNK_COLUMNS.items()})

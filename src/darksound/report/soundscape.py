@@ -1,0 +1,188 @@
+"""Pictures and tables of segmented recordings."""
+
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+import pandas as pd
+from matplotlib.figure import Figure
+from matplotlib.patches import Rectangle
+
+from darksound.audio.files import open_sound
+from darksound.audio.segment.spectrum import power_spectrum
+from darksound.report.tables import Table
+
+__all__ = ["busiest_stretch", "hourly", "hourly_plot", "segmentation_tables", "soundscape"]
+
+# Wind and handling below this say nothing about how loud birds are.
+_RUMBLE_HZ = 500.0
+_TOP_HZ = 12_000.0
+_WINDOW_S = 1024 / 48_000
+_BOX, _FLAGGED, _BAR = "#D55E00", "#E69F00", "#0072B2"
+
+
+def soundscape(
+    path: Path, start_s: float, end_s: float, rois: pd.DataFrame, chunks: pd.DataFrame
+) -> Figure:
+    """A stretch of a recording as a spectrogram, its ROIs drawn as boxes.
+
+    Chunks that are flagged have a bar with their flags above.
+
+    Args:
+        path: of the recording.
+        start_s: where the stretch starts.
+        end_s: where it ends.
+        rois: of the recording, with `start_s`, `end_s`, `low_hz` and `high_hz`.
+        chunks: of the recording, with `start_s`, `end_s` and `flags`.
+
+    Raises:
+        InputError: the recording cannot be read.
+    """
+    levels, rate = _levels(path, start_s, end_s)
+    figure = Figure(figsize=(float(np.clip(0.45 * (end_s - start_s), 8, 24)), 4.5))
+    figure.set_layout_engine("constrained")
+    axes = figure.add_subplot()
+    quiet, loud = _contrast(levels, rate)
+    axes.imshow(
+        levels.T,
+        origin="lower",
+        aspect="auto",
+        cmap="gray_r",
+        extent=(start_s, end_s, 0, rate / 2000),
+        vmin=quiet,
+        vmax=loud,
+    )
+    bounds = ["start_s", "end_s", "low_hz", "high_hz"]
+    for first, last, low, high in _within(rois, start_s, end_s)[bounds].to_numpy(np.float64):
+        corner, width, height = (first, low / 1000), last - first, (high - low) / 1000
+        axes.add_patch(Rectangle(corner, width, height, fill=False, ec=_BOX, lw=1.2))
+    flagged = _within(chunks[chunks["flags"] != ""], start_s, end_s)
+    times = flagged[["start_s", "end_s"]].to_numpy(np.float64).clip(start_s, end_s)
+    for (first, last), flags in zip(times, flagged["flags"], strict=True):
+        axes.axvspan(first, last, ymin=0.97, color=_FLAGGED)
+        axes.annotate(
+            flags, (first, 1), xycoords=("data", "axes fraction"), fontsize=8, va="bottom"
+        )
+    top = min(max(_TOP_HZ, float(rois["high_hz"].max()) if len(rois) else 0.0), rate / 2) / 1000
+    axes.set_ylim(0, top)
+    axes.set_xlim(start_s, end_s)
+    axes.set_xlabel("seconds")
+    axes.set_ylabel("kHz")
+    axes.set_title(path.name, fontsize=10, pad=14)
+    return figure
+
+
+def busiest_stretch(rois: pd.DataFrame, duration_s: float, length_s: float) -> tuple[float, float]:
+    """The stretch of a recording, of a whole multiple of a length, in which most ROIs start.
+
+    Args:
+        rois: of the recording, with `start_s`.
+        duration_s: of the recording.
+        length_s: of the stretch; all of a shorter recording.
+    """
+    if duration_s <= length_s or rois.empty:
+        return 0.0, min(duration_s, length_s)
+    counts = np.bincount((rois["start_s"] // length_s).astype(int))
+    start = float(np.argmax(counts) * length_s)
+    return start, min(start + length_s, duration_s)
+
+
+def hourly(rois: pd.DataFrame, chunks: pd.DataFrame) -> tuple[str, pd.DataFrame]:
+    """ROIs an hour of sound, hour by hour.
+
+    Args:
+        rois: with `start_s` and `recorded_at`.
+        chunks: with `start_s`, `end_s` and `recorded_at`.
+
+    Returns:
+        What hours are counted by, and a row an hour: `hour`, `minutes` of sound, `rois`,
+        `rois_per_hour`. It is the hour of the day as the recorders' clocks had it, over the
+        recordings that tell when they started; where none does, the hour of the recording.
+    """
+    by_clock = bool(chunks["recorded_at"].notna().any())
+    if by_clock:
+        rois, chunks = (rows[rows["recorded_at"].notna()] for rows in (rois, chunks))
+    sound = (chunks["end_s"] - chunks["start_s"]) / 60
+    minutes = sound.groupby(_hours(chunks, by_clock)).sum()
+    counts = pd.Series(1, rois.index).groupby(_hours(rois, by_clock)).sum()
+    table = pd.DataFrame({"minutes": minutes, "rois": counts.reindex(minutes.index, fill_value=0)})
+    table["rois_per_hour"] = 60 * table["rois"] / table["minutes"]
+    named = "hour of the day" if by_clock else "hour of the recording"
+    return named, table.rename_axis("hour").reset_index()
+
+
+def hourly_plot(named: str, hours: pd.DataFrame) -> Figure:
+    """ROIs an hour of sound as bars; the two values are those of `hourly`."""
+    figure = Figure(figsize=(8, 3.5), layout="constrained")
+    axes = figure.add_subplot()
+    axes.bar(hours["hour"], hours["rois_per_hour"], color=_BAR)
+    axes.set_xlabel(named)
+    axes.set_ylabel("ROIs an hour of sound")
+    axes.locator_params(axis="x", integer=True)
+    axes.grid(axis="y", alpha=0.3)
+    return figure
+
+
+def segmentation_tables(rois: pd.DataFrame, chunks: pd.DataFrame) -> tuple[Table, ...]:
+    """How much was found in how much sound, how much of it is flagged, and hour by hour.
+
+    Args:
+        rois: the ROI table.
+        chunks: with `root`, `recording`, `start_s`, `end_s`, `flags` and `recorded_at`.
+    """
+    seconds = chunks["end_s"] - chunks["start_s"]
+    hours = float(seconds.sum()) / 3600
+    rows = [
+        ("recordings", str(len(chunks[["root", "recording"]].drop_duplicates()))),
+        ("hours of sound", f"{hours:.2f}"),
+        ("ROIs", str(len(rois))),
+        ("ROIs an hour", f"{len(rois) / hours:.0f}" if hours else ""),
+    ]
+    flags = sorted({flag for text in chunks["flags"] for flag in text.split()})
+    for flag in flags:
+        flagged = chunks["flags"].str.split().map(lambda own, flag=flag: flag in own)
+        share = 100 * float(seconds[flagged].sum() / seconds.sum())
+        rows.append((f"flagged {flag}", f"{share:.0f} % of the sound"))
+    named, by_hour = hourly(rois, chunks)
+    figures = by_hour[["hour", "minutes", "rois", "rois_per_hour"]].to_numpy(np.float64)
+    hour_rows = tuple(
+        (f"{hour:.0f}", f"{minutes:.1f}", f"{count:.0f}", f"{rate:.0f}")
+        for hour, minutes, count, rate in figures
+    )
+    return (
+        Table("Segmentation", ("figure", "value"), tuple(rows)),
+        Table(f"By the {named}", ("hour", "minutes", "ROIs", "ROIs an hour"), hour_rows),
+    )
+
+
+def _levels(path: Path, start_s: float, end_s: float) -> tuple[npt.NDArray[np.float32], int]:
+    """Decibels `(frames, bins)` of a stretch, and the sampling rate."""
+    with open_sound(path) as sound:
+        rate = sound.samplerate
+        sound.seek(round(start_s * rate))
+        wave = sound.read(round((end_s - start_s) * rate), dtype="float32", always_2d=True)
+    n_fft = 2 * round(_WINDOW_S * rate / 2)
+    power = power_spectrum(np.ascontiguousarray(wave.mean(axis=1)), n_fft, n_fft // 2)
+    levels: npt.NDArray[np.float32] = 10 * np.log10(power + np.float32(1e-12))
+    return levels, rate
+
+
+def _contrast(levels: npt.NDArray[np.float32], rate: int) -> tuple[float, float]:
+    """The levels that are drawn white and black."""
+    seen = levels[:, round(_RUMBLE_HZ / (rate / 2) * levels.shape[1]) :]
+    if not seen.size:
+        return 0.0, 1.0
+    quiet, loud = np.percentile(seen, (40, 99.8))
+    return float(quiet), float(max(loud, quiet + 10))
+
+
+def _within(rows: pd.DataFrame, start_s: float, end_s: float) -> pd.DataFrame:
+    return rows[(rows["end_s"] > start_s) & (rows["start_s"] < end_s)]
+
+
+def _hours(rows: pd.DataFrame, by_clock: bool) -> "pd.Series[int]":
+    if not by_clock:
+        return (rows["start_s"] // 3600).astype(int)
+    # The clock of the recorder, whatever its offset from UTC.
+    local = pd.to_datetime(rows["recorded_at"].str[:19])
+    return (local + pd.to_timedelta(rows["start_s"], unit="s")).dt.hour.astype(int)

@@ -1,0 +1,93 @@
+"""`darksound segment`, called as a person does."""
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+import soundfile as sf
+
+from darksound.data.sources import load_rois
+
+RATE = 24_000
+
+
+@pytest.fixture
+def nights(tmp_path) -> Path:
+    root = tmp_path / "nights"
+    root.mkdir()
+    t = np.arange(12 * RATE) / RATE
+    for hour in (5, 6):
+        noise = 1e-3 * np.random.default_rng(hour).normal(size=len(t))
+        notes = 0.1 * np.sin(2 * np.pi * 3000 * t) * (t % 2 < 0.4)
+        sf.write(root / f"HILL_20220101_{hour:02}0000.wav", noise + notes, RATE)
+    return root
+
+
+def test_recordings_become_a_table_with_pictures_and_the_flags_of_chunks(darksound, nights):
+    ended = darksound("segment", nights, "--out", "rois.parquet", "--plot")
+    assert ended.exit_code == 0, ended.output
+    table = load_rois("rois.parquet").table
+    assert len(table) == 12
+    (run,) = Path("runs").iterdir()
+    chunks = pd.read_csv(run / "chunks.csv")
+    assert chunks["recording"].tolist() == [f"HILL_20220101_0{hour}0000.wav" for hour in (5, 6)]
+    assert {path.name for path in (run / "plots").iterdir()} == {
+        "rois-per-hour.png", "HILL_20220101_050000.png", "HILL_20220101_060000.png"
+    }  # fmt: skip
+    assert "12 ROIs are in" in ended.stdout
+    assert "hour of the day" in ended.stdout
+    assert json.loads((run / "run.json").read_text())["rois"] == 12
+    again = darksound("segment", nights, "--out", "rois.parquet")
+    assert again.exit_code == 2
+    assert "exists already" in again.stderr
+
+
+def test_the_run_directory_holds_the_table_where_no_file_is_named(darksound, nights):
+    ended = darksound("segment", nights / "HILL_20220101_050000.wav", "--out", "run")
+    assert ended.exit_code == 0, ended.output
+    assert len(load_rois("run/rois.parquet")) == 6
+    assert not Path("run/plots").exists()
+
+
+def test_options_are_settings(darksound, nights):
+    ended = darksound(
+        *("segment", nights, "--out", "rois.csv", "--high-hz", 2500, "--low-hz", 300),
+        *("--max-bad", "5%", "--roi-length", 2),
+    )
+    assert ended.exit_code == 0, ended.output
+    assert len(pd.read_csv("rois.csv")) == 0
+    (run,) = Path("runs").iterdir()
+    settings = json.loads((run / "run.json").read_text())["settings"]
+    assert settings["segmentation"]["max_bad"] == 0.05
+    assert settings["segmentation"]["high_hz"] == 2500
+    assert settings["audio"]["roi_s"] == 2
+
+
+def test_bad_files_end_with_3_and_too_many_with_2(darksound, nights):
+    (nights / "bad.wav").touch()
+    ended = darksound("segment", nights, "--out", "some")
+    assert ended.exit_code == 3
+    assert pd.read_csv("some/errors.csv")["recording"].tolist() == ["bad.wav"]
+    ended = darksound("segment", nights, "--out", "none", "--max-bad", "10%")
+    assert ended.exit_code == 2
+    assert "1 of 3 recordings cannot be used" in ended.stderr
+    assert "Traceback" not in ended.stderr
+    assert not Path("none").exists()
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        ((), "Nothing to segment"),
+        (("gone",), "no file or folder of that name"),
+        (("--max-bad", "few", "x"), "segmentation.max_bad cannot be 'few'"),
+        (("--low-hz", "9000", "--high-hz", "100", "x"), "high_hz must lie above low_hz"),
+    ],
+)
+def test_wrong_usage_ends_with_2(darksound, words, said):
+    ended = darksound("segment", *words)
+    assert ended.exit_code == 2
+    assert said in ended.stderr
+    assert "Traceback" not in ended.stderr

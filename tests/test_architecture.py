@@ -18,7 +18,7 @@ MODULES = sorted(PACKAGE.rglob("*.py"))
 # A room may import itself and what stands before it.
 ROOMS = (
     ("errors", "progress"),
-    ("atomic",),
+    ("atomic", "locking"),
     ("settings",),
     ("audio",),
     ("data",),

@@ -17,12 +17,14 @@ if TYPE_CHECKING:
     from darksound.cluster.evaluation import Evaluation, evaluate
     from darksound.cluster.mec import mec
     from darksound.cluster.result import MecResult
+    from darksound.data.download.command import download
     from darksound.data.images import ImageStore, build_images
     from darksound.data.rois import Problem, RoiSet
     from darksound.data.sources import load_rois
     from darksound.errors import (
         CheckpointError,
         DarksoundError,
+        DownloadError,
         InputError,
         RunError,
         SettingsError,
@@ -37,6 +39,7 @@ if TYPE_CHECKING:
 __all__ = [
     "CheckpointError",
     "DarksoundError",
+    "DownloadError",
     "Evaluation",
     "ImageStore",
     "InputError",
@@ -49,6 +52,7 @@ __all__ = [
     "SettingsError",
     "__version__",
     "build_images",
+    "download",
     "embed",
     "evaluate",
     "load_checkpoint",
@@ -61,6 +65,7 @@ __all__ = [
 _HOMES = {
     "CheckpointError": "errors",
     "DarksoundError": "errors",
+    "DownloadError": "errors",
     "Evaluation": "cluster.evaluation",
     "ImageStore": "data.images",
     "InputError": "errors",
@@ -72,6 +77,7 @@ _HOMES = {
     "Settings": "settings",
     "SettingsError": "errors",
     "build_images": "data.images",
+    "download": "data.download.command",
     "embed": "cluster.embedding",
     "evaluate": "cluster.evaluation",
     "load_checkpoint": "meta.checkpoints",

@@ -192,7 +192,7 @@ def test_versions_hold_altered_sound(root, settings):
 def test_neighbours_are_mixed_in_and_are_never_the_roi_itself(root, settings):
     settings = settings.replace(augmentation={"neighbour_share": 1.0})
     rois = _rois(root)
-    _, stretches, _ = shards.locate(rois)
+    _, stretches, _ = shards.locate(rois, settings)
     plans = shards.plan_shards(rois, stretches, settings, 1, root)
     items = [item for plan in plans for item in plan.items]
     assert all(item.neighbour not in (None, item.stretch) for item in items)
@@ -303,3 +303,28 @@ def test_a_cache_folder_that_cannot_be_is_refused(root, settings):
     (root / "file").write_text("in the way")
     with pytest.raises(SettingsError, match=r"compute\.cache_dir"):
         build_images(_rois(root), settings.replace(compute={"cache_dir": root / "file"}))
+
+
+def test_rois_at_once_are_seen_each_in_its_band(tmp_path, settings):
+    rng = np.random.default_rng(0)
+    time = np.arange(RATE) / RATE
+    wave = sum(0.2 * np.sin(2 * np.pi * hz * time) for hz in (1500, 5000))
+    sf.write(tmp_path / "a.wav", wave + 0.01 * rng.normal(size=RATE), RATE)
+    bands = {"low_hz": [1200.0, 4500.0], "high_hz": [1800.0, 5500.0]}
+    table = {"root": str(tmp_path), "recording": "a.wav", "start_s": 0.0, "end_s": 1.0, **bands}
+    found = RoiSet(as_roi_table({**table, "snr_db": [20.0, 20.0]}), FileReader())
+    given = RoiSet(as_roi_table(table), FileReader())
+
+    def heights(rois, choice):
+        images = build_images(rois, settings.replace(front_end={"band_limits": choice}))
+        level = images.batch([0, 1])[:, 0].mean(dim=-1)
+        return [set(torch.nonzero(image > 0.75)[:, 0].tolist()) for image in level]
+
+    low, high = heights(found, "segmented")
+    assert low
+    assert high
+    assert max(high) < min(low)  # the lowest frequency is in the last row
+    for rois, choice in ((given, "segmented"), (found, "none")):
+        one, other = heights(rois, choice)
+        assert one == other == low | high
+    assert heights(given, "all") == [low, high]

@@ -114,7 +114,7 @@ def test_published_sets_are_read_where_they_are(tmp_path: Path, tone) -> None:
 
 def test_published_sets_that_are_not_there_say_how_to_get_them(tmp_path: Path) -> None:
     settings = Settings().replace(compute={"data_dir": tmp_path})
-    with pytest.raises(InputError, match=r"zenodo\.org/records/10512103 .*--data demo"):
+    with pytest.raises(InputError, match=r"`darksound download darksound-2024:test`.*--data demo"):
         load_rois("darksound-2024:test", settings=settings)
     with pytest.raises(InputError, match="there are darksound-2024:train, darksound-2024:test"):
         load_rois("darksound-2024:val", settings=settings)

@@ -83,8 +83,10 @@ def test_a_damaged_kept_learner_is_named(tmp_path, trainings):
         warmed_up(settings(tmp_path), tmp_path / "run", silent)
 
 
-def test_weights_from_elsewhere_need_no_warming_up():
-    assert warm_up_is_due(Settings())
+def test_what_was_learnt_before_needs_no_warming_up():
+    assert warm_up_is_due(Settings().replace(backbone={"weights": "none"}))
+    assert not warm_up_is_due(Settings())
+    assert warm_up_is_due(Settings().replace(learner={"method": "relation"}))
     assert not warm_up_is_due(load_settings("thesis-2023"))
     assert not warm_up_is_due(load_settings(assignments=["mec.warm_up=none"]))
     assert given_learner(None, Settings()) is None

@@ -1,19 +1,23 @@
 """Sound files: what they hold, and reading a stretch of one by seek."""
 
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from types import MappingProxyType, TracebackType
+from typing import Protocol, Self
 
 import numpy as np
 import numpy.typing as npt
 import soundfile as sf
 import soxr
 
+from darksound.audio.compressed import AV_SUFFIXES, AvSound
 from darksound.errors import InputError
 
-__all__ = ["SUFFIXES", "AudioInfo", "FileReader", "probe", "read"]
+__all__ = ["SUFFIXES", "AudioInfo", "FileReader", "Sound", "open_sound", "probe", "read"]
 
-#: Suffixes, in lower case, of files that libsndfile reads.
-SUFFIXES = frozenset(
+#: Suffixes, in lower case, of sound files.
+SUFFIXES = AV_SUFFIXES | frozenset(
     {
         ".aif", ".aifc", ".aiff", ".au", ".caf", ".flac", ".mp3", ".oga", ".ogg", ".opus",
         ".rf64", ".snd", ".w64", ".wav", ".wave",
@@ -22,6 +26,38 @@ SUFFIXES = frozenset(
 
 #: A stretch of which less than this share lies within the file is refused, the rest is clipped.
 _LEAST_SHARE = 0.5
+
+
+class Sound(Protocol):
+    """An open sound file, as `soundfile.SoundFile`."""
+
+    name: str
+    frames: int
+    samplerate: int
+    channels: int
+
+    def seek(self, frame: int, /) -> object:
+        """Go to a sample, counted from the start."""
+
+    def read(
+        self, frames: int, dtype: str = "float32", always_2d: bool = True
+    ) -> npt.NDArray[np.float32]:
+        """The next samples `(frames, channels)`, fewer at the end."""
+
+    def __enter__(self) -> Self: ...
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        at: TracebackType | None,
+    ) -> None: ...
+
+
+# What opens a file that libsndfile does not.
+_OPENERS: Mapping[str, Callable[[Path], Sound]] = MappingProxyType(
+    dict.fromkeys(AV_SUFFIXES, AvSound)
+)
 
 
 @dataclass(frozen=True)
@@ -41,13 +77,39 @@ class AudioInfo:
     duration_s: float
 
 
+def open_sound(path: Path) -> Sound:
+    """A file opened for reading by blocks and by seek.
+
+    Raises:
+        InputError: the file is missing, empty or no audio.
+    """
+    try:
+        size = path.stat().st_size
+    except OSError as error:
+        raise _unreadable(path, error) from None
+    if not path.is_file():
+        raise InputError(f"{path}: a folder or device, not a sound file.")
+    if size == 0:
+        raise InputError(f"{path}: empty (0 bytes); copy it again or leave it out.")
+    opener = _OPENERS.get(path.suffix.lower(), sf.SoundFile)
+    try:
+        sound: Sound = opener(path)
+        return sound
+    # A .raw file without its parameters gives TypeError; all else libsndfile's own error.
+    except (sf.SoundFileError, TypeError, OSError) as error:
+        raise InputError(
+            f"{path}: not a sound file that can be read ({_cause(error)}); "
+            f"readable are {', '.join(sorted(SUFFIXES))}."
+        ) from None
+
+
 def probe(path: Path) -> AudioInfo:
     """What a file says of itself, without decoding it.
 
     Raises:
         InputError: the file is missing, empty, no audio, or a header without samples.
     """
-    with _open(path) as sound:
+    with open_sound(path) as sound:
         return _describe(sound)
 
 
@@ -71,7 +133,7 @@ def read(
         InputError: the file cannot be opened or decoded, less than half of the stretch lies
             within it, or the stretch is silent or holds values that are no numbers.
     """
-    with _open(path) as sound:
+    with open_sound(path) as sound:
         info = _describe(sound)
         where = f"{path} from {start_s:.3f} to {end_s:.3f} s"
         wave = _decode(sound, info, round(start_s * info.rate), round(end_s * info.rate), where)
@@ -115,26 +177,7 @@ class FileReader:
         return f"{status.st_size}-{status.st_mtime_ns}"
 
 
-def _open(path: Path) -> sf.SoundFile:
-    try:
-        size = path.stat().st_size
-    except OSError as error:
-        raise _unreadable(path, error) from None
-    if not path.is_file():
-        raise InputError(f"{path}: a folder or device, not a sound file.")
-    if size == 0:
-        raise InputError(f"{path}: empty (0 bytes); copy it again or leave it out.")
-    try:
-        return sf.SoundFile(path)
-    # A .raw file without its parameters gives TypeError; all else libsndfile's own error.
-    except (sf.SoundFileError, TypeError, OSError) as error:
-        raise InputError(
-            f"{path}: not a sound file that can be read ({_cause(error)}); "
-            f"readable are {', '.join(sorted(SUFFIXES))}."
-        ) from None
-
-
-def _describe(sound: sf.SoundFile) -> AudioInfo:
+def _describe(sound: Sound) -> AudioInfo:
     if sound.frames <= 0 or sound.samplerate <= 0:
         raise InputError(
             f"{sound.name}: a header without samples; the recording was cut short. "
@@ -146,7 +189,7 @@ def _describe(sound: sf.SoundFile) -> AudioInfo:
 
 
 def _decode(
-    sound: sf.SoundFile, info: AudioInfo, start: int, stop: int, where: str
+    sound: Sound, info: AudioInfo, start: int, stop: int, where: str
 ) -> npt.NDArray[np.float32]:
     wanted = max(stop - start, 1)
     if start < 0 or start >= info.frames:

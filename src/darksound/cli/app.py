@@ -4,7 +4,17 @@ from typing import Annotated
 
 import typer
 
-from darksound.cli import embed, evaluate, mec, settings, train
+from darksound.cli import (
+    download,
+    embed,
+    evaluate,
+    mec,
+    pretrain,
+    segment,
+    settings,
+    synth,
+    train,
+)
 
 __all__ = ["app", "main"]
 
@@ -35,7 +45,7 @@ def _root(
     """Group the bird sounds of unlabelled recordings into call types."""
 
 
-for _command in (mec, train, evaluate, embed, settings):
+for _command in (download, segment, mec, train, evaluate, embed, synth, pretrain, settings):
     _command.register(app)
 
 

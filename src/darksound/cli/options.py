@@ -16,9 +16,11 @@ __all__ = [
     "CheckpointOptions",
     "CommonOptions",
     "DataOptions",
+    "DownloadOptions",
     "LearnerOptions",
     "LoopOptions",
     "RunOptions",
+    "SegmentOptions",
     "TrainingOptions",
     "flattened",
 ]
@@ -91,8 +93,8 @@ class DataOptions:
         list[str] | None,
         typer.Option(
             metavar="SOURCE",
-            help="demo[:train|val|test], a folder of recordings, a .csv or .parquet table, or "
-            "darksound-2023[:SPLIT]; may be repeated.",
+            help="demo[:train|val|test], a folder of recordings, a .csv or .parquet table, "
+            "annotations (.txt), or darksound-2023[:SPLIT]; may be repeated.",
         ),
     ] = None
     root: Annotated[
@@ -103,7 +105,8 @@ class DataOptions:
         str | None,
         typer.Option(
             metavar="MODE",
-            help="What becomes of files without times: auto, whole or windows.",
+            help="What becomes of files without times: auto, whole, windows, segment or "
+            "annotations.",
         ),
     ] = None
     roi_length: Annotated[
@@ -117,6 +120,42 @@ class DataOptions:
 
 
 @dataclass(frozen=True)
+class SegmentOptions:
+    """How sound units are found."""
+
+    roi_length: Annotated[
+        str | None,
+        typer.Option(metavar="SECONDS", help="Longer units are cut at their quietest points."),
+    ] = None
+    low_hz: Annotated[float | None, typer.Option(metavar="HZ", help="Lower edge of the band.")] = (
+        None
+    )
+    high_hz: Annotated[float | None, typer.Option(metavar="HZ", help="Upper edge of the band.")] = (
+        None
+    )
+    max_bad: Annotated[
+        str | None,
+        typer.Option(metavar="SHARE", help="Stop if more recordings are unusable, such as 5%."),
+    ] = None
+    dask: Annotated[
+        str | None,
+        typer.Option(metavar="ADDRESS", help="Scheduler of a Dask cluster that does the work."),
+    ] = None
+
+    def flags(self) -> Flags:
+        """The settings that they stand for, nested, None where not given."""
+        return {
+            "audio": {"roi_s": self.roi_length},
+            "segmentation": {
+                "low_hz": self.low_hz,
+                "high_hz": self.high_hz,
+                "max_bad": self.max_bad,
+            },
+            "compute": {"dask": self.dask},
+        }
+
+
+@dataclass(frozen=True)
 class CheckpointOptions:
     """What has learnt already."""
 
@@ -124,8 +163,8 @@ class CheckpointOptions:
         Path | None,
         typer.Option(
             metavar="PATH",
-            help="A training run's directory, or a weights file; without one a learner is first "
-            "trained on the demo.",
+            help="A training run's directory, or a weights file; without one, the package's "
+            "own weights.",
         ),
     ] = None
 
@@ -144,7 +183,7 @@ class LearnerOptions:
     ] = None
     weights: Annotated[
         str | None,
-        typer.Option(metavar="NAME", help="none, imagenet or a weights file."),
+        typer.Option(metavar="NAME", help="darksound, imagenet, none or a weights file."),
     ] = None
 
     def flags(self) -> Flags:
@@ -180,6 +219,41 @@ class LoopOptions:
     def flags(self) -> Flags:
         """The settings that they stand for, nested, None where not given."""
         return {"mec": {"iterations": self.iterations}}
+
+
+@dataclass(frozen=True)
+class DownloadOptions:
+    """How published sets are come by."""
+
+    root: Annotated[
+        Path | None,
+        typer.Option(metavar="DIR", help="Folder that sets live in; default: DARKSOUND_DATA."),
+    ] = None
+    listing: Annotated[
+        bool, typer.Option("--list", help="Show what there is, and what of it is on disk.")
+    ] = False
+    verifying: Annotated[
+        bool, typer.Option("--verify", help="Hold what is on disk against what was recorded.")
+    ] = False
+    offline: Annotated[bool, typer.Option("--offline", help="Never touch the network.")] = False
+    mirror: Annotated[
+        str | None,
+        typer.Option(metavar="URL", help="A mirror to ask first, with {set} and {split} in it."),
+    ] = None
+    md5: Annotated[
+        str | None, typer.Option(metavar="MD5", help="What the one archive must have.")
+    ] = None
+    named: Annotated[
+        str | None,
+        typer.Option("--as", metavar="SET[:SPLIT]", help="What the one archive is."),
+    ] = None
+
+    def flags(self) -> Flags:
+        """The settings that they stand for, nested, None where not given."""
+        return {
+            "compute": {"data_dir": self.root},
+            "download": {"offline": self.offline or None, "mirror": self.mirror},
+        }
 
 
 def flattened(command: Callable[..., None]) -> Callable[..., None]:

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from darksound.runs.outcome import Outcome
     from darksound.settings import Settings
 
-__all__ = ["Status", "endings", "perform", "settings_from"]
+__all__ = ["Status", "endings", "perform", "settings_from", "show"]
 
 # What the system refuses and a person can mend, wherever it comes up.
 _MENDABLE = {errno.ENOSPC, errno.EDQUOT, errno.EACCES, errno.EPERM, errno.EROFS}
@@ -87,10 +87,10 @@ def perform(
             with ending.screen.at_work(log) as progress:
                 outcome = job(opened, progress)
         ending.screen.remark(f"Done in {duration(time.monotonic() - began)}.")
-        _show(outcome, ending.screen)
+        show(outcome, ending.screen)
 
 
-def _show(outcome: "Outcome", screen: "Screen") -> None:
+def show(outcome: "Outcome", screen: "Screen") -> None:
     """Show what came out.
 
     Raises:

@@ -89,14 +89,15 @@ class Screen:
             ours.removeHandler(handler)
             ours.setLevel(before)
 
+    def progress(self) -> BarProgress | LineProgress:
+        """How work is told of: bars on a terminal, lines elsewhere; a context manager."""
+        bars = self._messages.is_terminal and not self._quiet
+        return BarProgress(self._messages) if bars else LineProgress()
+
     @contextmanager
     def at_work(self, log: Path) -> Iterator[BarProgress | LineProgress]:
-        """How work is to be told of: bars on a terminal, lines elsewhere; noise goes to `log`."""
-        bars = self._messages.is_terminal and not self._quiet
-        with (
-            native_noise_in(log, self._messages),
-            BarProgress(self._messages) if bars else LineProgress() as progress,
-        ):
+        """As `progress`; what C libraries print meanwhile goes to `log`."""
+        with native_noise_in(log, self._messages), self.progress() as progress:
             yield progress
 
     def _level(self) -> int:

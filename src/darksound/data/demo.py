@@ -70,7 +70,6 @@ def demo_rois(spec: str) -> RoiSet:
                         "high_hz": slot.high_hz,
                         "label": f"{world}species-{number:03d}",
                         "split": name,
-                        "snr_db": recording.place.snr_db,
                     }
                     for slot in recording.slots
                 ]

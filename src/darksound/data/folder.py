@@ -1,22 +1,20 @@
 """A folder of sound files: any depth, the parent folder being the label."""
 
-import logging
-import os
 from pathlib import Path, PurePosixPath
 
 import pandas as pd
 
 from darksound.audio.files import SUFFIXES
+from darksound.data.annotations.loading import load_annotations
+from darksound.data.finding import find_recordings
 from darksound.data.readers import DispatchReader
 from darksound.data.rois import Problem, RoiSet
 from darksound.data.source import Request, Source
 from darksound.data.table import as_roi_table
-from darksound.data.windows import all_left_out, untimed_rows
+from darksound.data.untimed import all_left_out, untimed_rows
 from darksound.errors import InputError
 
-__all__ = ["FOLDER", "SPLITS", "find_recordings", "load_folder"]
-
-logger = logging.getLogger(__name__)
+__all__ = ["FOLDER", "SPLITS", "load_folder"]
 
 #: A folder of one of these names directly below the root is a split.
 SPLITS = ("train", "val", "test")
@@ -34,6 +32,8 @@ def load_folder(root: Path, request: Request, below: str = "") -> RoiSet:
         InputError: there is no sound below the folder, or none of it can be used.
     """
     root = root.resolve()
+    if request.mode == "annotations" and root.is_dir():
+        return load_annotations(root / below, request)
     problems: list[Problem] = []
     if root.is_file():
         root, recordings = root.parent, [root.name]
@@ -51,46 +51,11 @@ def load_folder(root: Path, request: Request, below: str = "") -> RoiSet:
             "split": [_split(PurePosixPath(r)) for r in recordings],
         }
     )
-    rows, left_out = untimed_rows(root, files, request)
-    problems += left_out
-    if rows.empty:
+    untimed = untimed_rows(root, files, request)
+    problems += untimed.problems
+    if not untimed.usable:
         raise all_left_out(str(root), problems)
-    return RoiSet(as_roi_table(rows), DispatchReader(), tuple(problems))
-
-
-def find_recordings(root: Path, below: str = "") -> tuple[list[str], list[Problem]]:
-    """Sound files below `root / below`, as sorted POSIX paths relative to `root`.
-
-    Suffixes count whatever their case. Hidden files and folders are passed over. Links to
-    folders are followed, each folder once.
-
-    Returns:
-        The paths, and folders that could not be looked into.
-    """
-    found: list[str] = []
-    problems: list[Problem] = []
-    seen: set[str] = set()
-    others = 0
-
-    def blocked(error: OSError) -> None:
-        where = Path(error.filename).relative_to(root).as_posix()
-        problems.append(Problem(where, f"{error.filename}: cannot be opened ({error.strerror})."))
-
-    for folder, folders, names in os.walk(root / below, onerror=blocked, followlinks=True):
-        real = os.path.realpath(folder)
-        if real in seen:
-            folders.clear()
-            continue
-        seen.add(real)
-        folders[:] = sorted(name for name in folders if not name.startswith("."))
-        visible = [name for name in names if not name.startswith(".")]
-        sounds = [name for name in visible if Path(name).suffix.lower() in SUFFIXES]
-        others += len(visible) - len(sounds)
-        place = Path(folder).relative_to(root)
-        found += [(place / name).as_posix() for name in sounds]
-    if others:
-        logger.info("%s: %d files passed over that are no sound by their suffix.", root, others)
-    return sorted(found), problems
+    return RoiSet(as_roi_table(untimed.rows), DispatchReader(), tuple(problems))
 
 
 def _label(recording: PurePosixPath) -> str | None:

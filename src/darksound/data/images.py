@@ -119,7 +119,7 @@ def build_images(
         raise InputError("There are no ROIs to make images of.")
     durations = (rois.table["end_s"] - rois.table["start_s"]).to_numpy()
     settings = resolve_roi_length(settings, durations)
-    present, stretches, problems = locate(rois)
+    present, stretches, problems = locate(rois, settings)
     located = rois.take(present, problems)
     folder = _cache_folder(settings)
     plans = [

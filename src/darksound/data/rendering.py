@@ -9,6 +9,7 @@ import numpy.typing as npt
 import torch
 
 from darksound.audio.augment import alter
+from darksound.audio.band import limit_band
 from darksound.audio.frontend import FrontEnd
 from darksound.data.cache import Images
 from darksound.data.rois import Reader
@@ -23,13 +24,14 @@ _ALTER = 12
 
 @dataclass(frozen=True)
 class Stretch:
-    """A stretch of a recording, and the recording's stamp."""
+    """A stretch of a recording, the recording's stamp, and the band it is limited to, if any."""
 
     root: str
     recording: str
     start_s: float
     end_s: float
     stamp: str
+    band_hz: tuple[float, float] | None = None
 
 
 @dataclass(frozen=True)
@@ -103,13 +105,14 @@ def _hear(
 ) -> tuple[npt.NDArray[np.float32], int]:
     wanted = settings.audio.sample_rate
     rate = None if wanted == "native" else wanted
-    wave, rate = _read(item.stretch, reader, rate)
+    attenuation_db = settings.front_end.band_attenuation_db
+    wave, rate = _read(item.stretch, reader, rate, attenuation_db)
     if version == 0:
         return wave, rate
     neighbour = None
     if item.neighbour is not None:
         try:
-            neighbour, _ = _read(item.neighbour, reader, rate)
+            neighbour, _ = _read(item.neighbour, reader, rate, attenuation_db)
         except InputError:
             # It is reported where it stands as a ROI itself.
             neighbour = None
@@ -118,9 +121,13 @@ def _hear(
 
 
 def _read(
-    stretch: Stretch, reader: Reader, rate: int | None
+    stretch: Stretch, reader: Reader, rate: int | None, attenuation_db: float
 ) -> tuple[npt.NDArray[np.float32], int]:
-    return reader.read(stretch.root, stretch.recording, stretch.start_s, stretch.end_s, rate)
+    place = (stretch.root, stretch.recording, stretch.start_s, stretch.end_s)
+    wave, rate = reader.read(*place, rate)
+    if stretch.band_hz is not None:
+        wave = limit_band(wave, rate, *stretch.band_hz, attenuation_db)
+    return wave, rate
 
 
 def _quantised(image: torch.Tensor, dtype: str) -> Images:

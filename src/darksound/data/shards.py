@@ -3,18 +3,21 @@
 import hashlib
 import json
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import astuple, dataclass
 from pathlib import Path
+from types import MappingProxyType
 
 import joblib
 import numpy as np
 import numpy.typing as npt
+import pandas as pd
 
 from darksound.audio.augment import sound_key
 from darksound.data.cache import Shard, open_shard, write_shard
 from darksound.data.rendering import Item, Rendered, Stretch, random_stream, render
 from darksound.data.rois import Problem, Reader, RoiSet
+from darksound.data.workers import worker_count
 from darksound.errors import InputError, SettingsError
 from darksound.progress import Progress
 from darksound.settings import Settings
@@ -50,12 +53,17 @@ class ShardPlan:
     version: int
 
 
-def locate(rois: RoiSet) -> tuple[npt.NDArray[np.int64], list[Stretch], list[Problem]]:
+def locate(
+    rois: RoiSet, settings: Settings
+) -> tuple[npt.NDArray[np.int64], list[Stretch], list[Problem]]:
     """The rows whose recordings are there, where they stand, and why the others are not."""
     stamps: dict[tuple[str, str], str | InputError] = {}
     rows, stretches, problems = [], [], []
     columns = [rois.table[name].tolist() for name in ("root", "recording", "start_s", "end_s")]
-    for row, (root, recording, start_s, end_s) in enumerate(zip(*columns, strict=True)):
+    bands = _BANDS[settings.front_end.band_limits](rois.table)
+    for row, (root, recording, start_s, end_s, band) in enumerate(
+        zip(*columns, bands, strict=True)
+    ):
         if (root, recording) not in stamps:
             stamps[root, recording] = _stamp(rois.reader, root, recording)
         stamp = stamps[root, recording]
@@ -63,7 +71,7 @@ def locate(rois: RoiSet) -> tuple[npt.NDArray[np.int64], list[Stretch], list[Pro
             problems.append(Problem(recording, str(stamp)))
         else:
             rows.append(row)
-            stretches.append(Stretch(root, recording, start_s, end_s, stamp))
+            stretches.append(Stretch(root, recording, start_s, end_s, stamp, band))
     return np.array(rows, dtype=np.int64), stretches, problems
 
 
@@ -132,8 +140,7 @@ def _render_all(
     jobs: Sequence[tuple[Sequence[Item], Reader, Settings, int]], settings: Settings
 ) -> Iterator[Rendered]:
     """The jobs' images in order; other processes help where that saves more than starting them."""
-    wanted = settings.compute.workers
-    workers = min(joblib.cpu_count() if wanted == "auto" else wanted, len(jobs))
+    workers = min(worker_count(settings), len(jobs))
     start = time.perf_counter()
     yield render(*jobs[0])
     saved_s = (time.perf_counter() - start) * (len(jobs) - 1) * (1 - 1 / workers)
@@ -173,6 +180,27 @@ def _keep(plan: ShardPlan, parts: Sequence[Rendered], settings: Settings) -> Sha
             "on another disk."
         )
     return shard
+
+
+def _bounds(table: pd.DataFrame) -> list[tuple[float, float] | None]:
+    """The band of each ROI that has one."""
+    pairs = zip(table["low_hz"].tolist(), table["high_hz"].tolist(), strict=True)
+    return [(low, high) if low < high else None for low, high in pairs]
+
+
+def _segmented_bounds(table: pd.DataFrame) -> list[tuple[float, float] | None]:
+    # Only segmentation tells how far a ROI stands above the background.
+    return _bounds(table.assign(low_hz=table["low_hz"].where(table["snr_db"].notna())))
+
+
+# The band that each ROI is limited to, by `front_end.band_limits`.
+_BANDS: Mapping[str, Callable[[pd.DataFrame], list[tuple[float, float] | None]]] = MappingProxyType(
+    {
+        "segmented": _segmented_bounds,
+        "all": _bounds,
+        "none": lambda table: [None] * len(table),
+    }
+)
 
 
 def _stamp(reader: Reader, root: str, recording: str) -> str | InputError:

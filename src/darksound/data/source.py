@@ -5,13 +5,23 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal, get_args
 
+import pandas as pd
+
 from darksound.data.rois import RoiSet
 from darksound.errors import SettingsError
+from darksound.progress import Progress, silent
 from darksound.settings import Settings
 
-__all__ = ["Request", "RoiMode", "Source", "make_request"]
+__all__ = ["OnChunks", "Request", "RoiMode", "Source", "make_request"]
 
-RoiMode = Literal["auto", "whole", "windows"]
+RoiMode = Literal["auto", "whole", "windows", "segment", "annotations"]
+
+OnChunks = Callable[[pd.DataFrame], None]
+
+
+def _ignored(_: pd.DataFrame) -> None:
+    """Nobody asked."""
+
 
 # Where the ROI length is still to be chosen from ROIs, files are cut into windows of this length.
 _WINDOW_S = 3.0
@@ -25,11 +35,16 @@ class Request:
         settings: lengths, floors, folders and workers.
         mode: what becomes of a file without times.
         root: what a table's recordings are relative to; None for the table's own folder.
+        progress: told of sound that was segmented.
+        on_chunks: given what the chunks of segmented recordings are like, a row a chunk: `root`,
+            `recording`, `start_s`, `end_s`, `level_db`, `flags`.
     """
 
     settings: Settings
     mode: RoiMode
     root: Path | None = None
+    progress: Progress = silent
+    on_chunks: OnChunks = _ignored
 
     @property
     def window_s(self) -> float:
@@ -56,7 +71,11 @@ class Source:
 
 
 def make_request(
-    settings: Settings | None = None, rois: str | None = None, root: str | Path | None = None
+    settings: Settings | None = None,
+    rois: str | None = None,
+    root: str | Path | None = None,
+    progress: Progress = silent,
+    on_chunks: OnChunks = _ignored,
 ) -> Request:
     """A request with what is left out taken from the settings.
 
@@ -66,5 +85,6 @@ def make_request(
     settings = settings if settings is not None else Settings()
     for mode in get_args(RoiMode):
         if mode == (settings.rois.mode if rois is None else rois):
-            return Request(settings, mode, None if root is None else Path(root))
+            place = None if root is None else Path(root)
+            return Request(settings, mode, place, progress, on_chunks)
     raise SettingsError(f"rois.mode cannot be {rois!r}; there are {', '.join(get_args(RoiMode))}.")

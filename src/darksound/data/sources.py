@@ -7,21 +7,23 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
+from darksound.data.annotations.loading import ANNOTATIONS
 from darksound.data.demo import DEMO
 from darksound.data.folder import FOLDER
 from darksound.data.published import PUBLISHED
 from darksound.data.readers import DispatchReader
 from darksound.data.rois import RoiSet
-from darksound.data.source import Source, make_request
+from darksound.data.source import OnChunks, Source, make_request
 from darksound.data.table import roi_ids
 from darksound.data.tables import TABLE
 from darksound.errors import InputError
+from darksound.progress import Progress, silent
 from darksound.settings import Settings
 
 __all__ = ["SOURCES", "load_rois"]
 
 #: Asked in this order; names come before paths, so that a folder called demo is `./demo`.
-SOURCES: tuple[Source, ...] = (DEMO, PUBLISHED, TABLE, FOLDER)
+SOURCES: tuple[Source, ...] = (DEMO, PUBLISHED, TABLE, ANNOTATIONS, FOLDER)
 
 
 def load_rois(
@@ -29,6 +31,8 @@ def load_rois(
     settings: Settings | None = None,
     rois: str | None = None,
     root: str | Path | None = None,
+    progress: Progress = silent,
+    on_chunks: OnChunks | None = None,
 ) -> RoiSet:
     """The ROIs of one or several sources as one set.
 
@@ -36,9 +40,12 @@ def load_rois(
         specs: each `demo[:train|val|test]`, a published set such as `darksound-2023:test`, a
             folder of sound files, a .csv or .parquet table; or lists of these.
         settings: lengths, floors and folders; None for the defaults.
-        rois: what becomes of a file without times, `auto`, `whole` or `windows`; None for
-            `settings.rois.mode`.
+        rois: what becomes of a file without times, `auto`, `whole`, `windows`, `segment` or
+            `annotations`; None for `settings.rois.mode`.
         root: what the recordings of tables are relative to; None for each table's folder.
+        progress: told of sound that is segmented.
+        on_chunks: given what the chunks of segmented recordings are like, a row a chunk: `root`,
+            `recording`, `start_s`, `end_s`, `level_db`, `flags`.
 
     Returns:
         Rows in the order of the sources, each source sorted by recording and time or as its
@@ -48,7 +55,8 @@ def load_rois(
         InputError: a source does not exist, is given twice, or has nothing that can be used.
         SettingsError: `rois` is no mode.
     """
-    request = make_request(settings, rois, root)
+    told = {} if on_chunks is None else {"on_chunks": on_chunks}
+    request = make_request(settings, rois, root, progress, **told)
     wanted = _flat(specs)
     if not wanted:
         raise InputError(f"No data given. {_known()}")
@@ -98,7 +106,9 @@ def _combine(specs: Sequence[str], sets: Sequence[RoiSet]) -> RoiSet:
 
 def _refuse_overlap(table: pd.DataFrame, source: Sequence[str]) -> None:
     paths = [os.path.join(*pair) for pair in zip(table["root"], table["recording"], strict=True)]
-    places = pd.DataFrame({"path": paths, "start": table["start_s"], "end": table["end_s"]})
+    places = table[["start_s", "end_s", "low_hz", "high_hz"]].assign(path=paths)
+    # Bounds that are not known are the same, which NaN is not.
+    places = places.fillna(-1.0)
     again = places.duplicated()
     if again.any():
         row = int(np.argmax(again))
@@ -118,5 +128,7 @@ def _unique_ids(table: pd.DataFrame) -> pd.DataFrame:
         rows = table[shared]
         names = (prefix[shared] + "/" + rows["recording"]).tolist()
         table = table.copy()
-        table.loc[shared, "roi_id"] = roi_ids(names, rows["start_s"], rows["end_s"])
+        table.loc[shared, "roi_id"] = roi_ids(
+            names, rows["start_s"], rows["end_s"], rows["low_hz"], rows["high_hz"]
+        )
     return table

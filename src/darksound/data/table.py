@@ -16,6 +16,9 @@ from darksound.errors import InputError
 __all__ = ["SCHEMA", "as_roi_table", "read_roi_table", "roi_ids", "write_roi_table"]
 
 #: One row a ROI. `root` says what `recording` is relative to: a folder, or `demo:<split>`.
+#: `recorded_at` is when the recording (not the ROI) starts, ISO 8601, with an offset from UTC only
+#: where the recorder gave one; `recorder` and `gain` are in its words; `flags` are those of the
+#: chunk that the ROI lies in, separated by spaces.
 SCHEMA = pa.schema(
     [
         pa.field("roi_id", pa.string(), nullable=False),
@@ -28,19 +31,36 @@ SCHEMA = pa.schema(
         pa.field("label", pa.string()),
         pa.field("split", pa.string()),
         pa.field("snr_db", pa.float32()),
+        pa.field("recorded_at", pa.string()),
+        pa.field("recorder", pa.string()),
+        pa.field("gain", pa.string()),
+        pa.field("flags", pa.string()),
     ]
 )
 _PANDAS = {"string": "str", "double": "float64", "float": "float32"}
 
 
-def roi_ids(recordings: Sequence[str], starts: npt.ArrayLike, ends: npt.ArrayLike) -> list[str]:
-    """Stable ids: a hash of the recording's relative path, start and end in microseconds."""
+def roi_ids(
+    recordings: Sequence[str],
+    starts: npt.ArrayLike,
+    ends: npt.ArrayLike,
+    lows: npt.ArrayLike = np.nan,
+    highs: npt.ArrayLike = np.nan,
+) -> list[str]:
+    """Stable ids: a hash of the recording's relative path, start and end in microseconds.
+
+    Frequency bounds, in Hz, are hashed too where both are known: two ROIs may sound at once.
+    """
+    count = len(recordings)
     start_us = np.round(np.asarray(starts, dtype=np.float64) * 1e6).astype(np.int64)
     end_us = np.round(np.asarray(ends, dtype=np.float64) * 1e6).astype(np.int64)
-    return [
-        hashlib.blake2b(f"{name}\0{start}\0{end}".encode(), digest_size=8).hexdigest()
-        for name, start, end in zip(recordings, start_us, end_us, strict=True)
+    low = np.broadcast_to(np.asarray(lows, dtype=np.float32), count).tolist()
+    high = np.broadcast_to(np.asarray(highs, dtype=np.float32), count).tolist()
+    texts = [
+        f"{name}\0{start}\0{end}" + ("" if np.isnan(a + b) else f"\0{a:.3f}\0{b:.3f}")
+        for name, start, end, a, b in zip(recordings, start_us, end_us, low, high, strict=True)
     ]
+    return [hashlib.blake2b(text.encode(), digest_size=8).hexdigest() for text in texts]
 
 
 def as_roi_table(columns: pd.DataFrame | dict[str, Any]) -> pd.DataFrame:
@@ -74,7 +94,11 @@ def as_roi_table(columns: pd.DataFrame | dict[str, Any]) -> pd.DataFrame:
     if without.any():
         rows = out[without]
         out.loc[without, "roi_id"] = roi_ids(
-            rows["recording"].tolist(), rows["start_s"], rows["end_s"]
+            rows["recording"].tolist(),
+            rows["start_s"],
+            rows["end_s"],
+            rows["low_hz"],
+            rows["high_hz"],
         )
     return out
 

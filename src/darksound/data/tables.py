@@ -13,15 +13,16 @@ import pyarrow.parquet as pq
 
 from darksound.audio.files import AudioInfo
 from darksound.data.demo import DEMO
+from darksound.data.origins import with_origins
 from darksound.data.readers import DispatchReader
 from darksound.data.rois import Problem, RoiSet
 from darksound.data.source import Request, Source
 from darksound.data.survey import survey
 from darksound.data.table import SCHEMA, as_roi_table
-from darksound.data.windows import all_left_out, untimed_rows
+from darksound.data.untimed import all_left_out, untimed_rows
 from darksound.errors import InputError
 
-__all__ = ["TABLE", "load_table"]
+__all__ = ["TABLE", "load_table", "usable_rows"]
 
 logger = logging.getLogger(__name__)
 
@@ -56,19 +57,38 @@ def load_table(path: Path, request: Request) -> RoiSet:
         # A folder may have moved; what is synthesised has nowhere to move to.
         given["root"] = given["root"].where(given["root"].fillna("").map(DEMO.matches), home)
     given["root"] = given["root"].fillna(home)
+    table, problems, usable = usable_rows(given, path, request)
+    if not usable:
+        raise all_left_out(str(path), problems)
+    return RoiSet(as_roi_table(table), DispatchReader(), tuple(problems))
+
+
+def usable_rows(
+    given: pd.DataFrame, path: Path, request: Request
+) -> tuple[pd.DataFrame, list[Problem], bool]:
+    """The rows of a table that can be used, and what their recordings tell of their origin.
+
+    Args:
+        given: `root`, `recording` and any more columns of the ROI table, indexed by their line in
+            the file less 2.
+        path: the table's file, for messages.
+        request: what becomes of rows without times.
+
+    Returns:
+        ROIs in the order of the rows, the rows that were left out, and whether any could be used.
+    """
     good = given.loc[(causes := _row_causes(given)).isna()]
     problems = _problems(path, given, causes)
     parts: list[pd.DataFrame] = []
+    usable = False
     for root, rows in good.groupby("root", sort=False):
-        part, more = _rows_below(str(root), rows, request, path)
+        part, more, any_usable = _rows_below(str(root), rows, request, path)
         parts.append(part)
         problems += more
-    table = pd.concat(parts) if parts else good
-    if table.empty:
-        raise all_left_out(str(path), problems)
+        usable |= any_usable
     # Windows of one row share its place, so that the table keeps the order it was given in.
-    table = table.sort_index(kind="stable")
-    return RoiSet(as_roi_table(table), DispatchReader(), tuple(problems))
+    table = pd.concat(parts).sort_index(kind="stable") if parts else good
+    return table.reset_index(drop=True), problems, usable
 
 
 def _read_csv(path: Path) -> pd.DataFrame:
@@ -151,6 +171,8 @@ def _row_causes(given: pd.DataFrame) -> "pd.Series[str]":
         note(timed & (start < 0), "starts before the recording does")
         note(timed & (end <= start), "does not end after it starts")
         place += ["start_s", "end_s"]
+        # Two ROIs may sound at once, apart in frequency.
+        place += [name for name in ("low_hz", "high_hz") if name in given.columns]
     note(given.duplicated(place), "repeats the recording and times of an earlier row")
     if "roi_id" in given.columns:
         note(given["roi_id"].notna() & given.duplicated("roi_id"), "repeats an earlier roi_id")
@@ -168,10 +190,10 @@ def _problems(path: Path, given: pd.DataFrame, causes: "pd.Series[str]") -> list
 
 def _rows_below(
     root: str, rows: pd.DataFrame, request: Request, path: Path
-) -> tuple[pd.DataFrame, list[Problem]]:
-    """The usable rows of one root, in the index of the table, and problems."""
+) -> tuple[pd.DataFrame, list[Problem], bool]:
+    """The usable rows of one root in the index of the table, problems, and if any was usable."""
     if DEMO.matches(root):
-        return rows, []
+        return rows, [], True
     folder = Path(root)
     rows = rows.assign(recording=[_posix(folder, name) for name in rows["recording"]])
     timed = rows["start_s"].notna() if "start_s" in rows else pd.Series(False, rows.index)
@@ -190,11 +212,14 @@ def _rows_below(
     )
     problems = _problems(path, rows, causes)
     kept = rows.loc[timed].loc[causes.isna()]
+    if len(kept):
+        kept = with_origins(kept, request.settings)
     if timed.all():
-        return kept, problems
+        return kept, problems, len(kept) > 0
     files = rows.loc[~timed].assign(row=rows.index[~timed])
-    cut, left_out = untimed_rows(folder, files, request)
-    return pd.concat([kept, cut.set_index("row")]), problems + left_out
+    untimed = untimed_rows(folder, files, request)
+    both = pd.concat([kept, untimed.rows.set_index("row")])
+    return both, problems + untimed.problems, untimed.usable or len(kept) > 0
 
 
 def _time_cause(info: AudioInfo | InputError, start: float, end: float) -> str | None:

@@ -1,27 +1,17 @@
-"""What becomes of a file without times: one ROI, or windows where something sounds."""
+"""Windows of a file, where something sounds."""
 
-from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
-import pandas as pd
 import soundfile as sf
 
-from darksound.audio.files import AudioInfo
-from darksound.data.rois import Problem
-from darksound.data.source import Request
-from darksound.data.survey import in_threads, survey
-from darksound.errors import InputError
+from darksound.audio.files import AudioInfo, open_sound
 
-__all__ = ["Stretches", "all_left_out", "loud_windows", "stretches", "untimed_rows"]
+__all__ = ["Stretches", "loud_windows"]
 
-# In `auto`, a file of up to this many ROI lengths is one ROI.
-_WHOLE_UP_TO = 2.0
-# Codecs add a few milliseconds that nobody sang in.
-_CODEC_S = 0.1
 # A remainder of at least this share of a window is a window.
 _LEAST_WINDOW = 0.5
 
@@ -37,51 +27,6 @@ class Stretches:
 
     times: npt.NDArray[np.float64]
     cause: str | None = None
-
-
-def untimed_rows(
-    root: Path, files: pd.DataFrame, request: Request
-) -> tuple[pd.DataFrame, list[Problem]]:
-    """Rows for files without times.
-
-    Args:
-        root: what `files.recording` is relative to.
-        files: one row a file with `recording` and any more columns, which its ROIs inherit.
-        request: the mode, the window length and the floor.
-
-    Returns:
-        `files` with each row repeated for each of its ROIs, with `root`, `start_s` and `end_s`;
-        and files that were left out.
-    """
-    recordings: list[str] = files["recording"].tolist()
-    known = survey(root, recordings, request.settings)
-
-    def cut(recording: str) -> Stretches:
-        return stretches(root / recording, known[recording], request)
-
-    found = in_threads(cut, recordings, request.settings)
-    problems = [
-        Problem(recording, part.cause)
-        for recording, part in zip(recordings, found, strict=True)
-        if part.cause is not None
-    ]
-    counts = [len(part.times) for part in found]
-    rows = files.iloc[np.repeat(np.arange(len(files)), counts)].reset_index(drop=True)
-    times = np.concatenate([part.times for part in found]) if found else np.zeros((0, 2))
-    return rows.assign(root=str(root), start_s=times[:, 0], end_s=times[:, 1]), problems
-
-
-def stretches(path: Path, info: AudioInfo | InputError, request: Request) -> Stretches:
-    """ROIs of one file by the mode of the request."""
-    if isinstance(info, InputError):
-        return Stretches(np.zeros((0, 2)), str(info))
-    window = request.window_s
-    whole = request.mode == "whole" or (
-        request.mode == "auto" and info.duration_s <= _WHOLE_UP_TO * window + _CODEC_S
-    )
-    if whole:
-        return Stretches(np.array([[0.0, info.duration_s]]))
-    return loud_windows(path, info, window, request.settings.rois.window_floor_db)
 
 
 def loud_windows(path: Path, info: AudioInfo, window_s: float, floor_db: float) -> Stretches:
@@ -125,7 +70,7 @@ def _window_levels(
     # Counted in whole windows from the start, so that starts do not drift with rounding.
     edges = np.round(np.arange(0.0, info.duration_s + window_s, window_s) * info.rate).astype(int)
     try:
-        with sf.SoundFile(path) as sound:
+        with open_sound(path) as sound:
             for first, last in pairwise(edges.tolist()):
                 block = sound.read(last - first, dtype="float32", always_2d=True)
                 if len(block) < _LEAST_WINDOW * (last - first):
@@ -137,11 +82,3 @@ def _window_levels(
         after = f" after {spans[-1][1]:.1f} s" if spans else ""
         return levels, spans, f"{path}: damaged{after} ({error}); what follows is left out."
     return levels, spans, None
-
-
-def all_left_out(where: str, problems: Sequence[Problem]) -> InputError:
-    """The error that says that nothing of a source is usable, and why."""
-    causes: Mapping[str, None] = dict.fromkeys(problem.cause for problem in problems[:3])
-    return InputError(
-        f"None of the {len(problems)} inputs of {where} can be used:\n  " + "\n  ".join(causes)
-    )

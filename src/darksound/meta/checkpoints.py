@@ -58,7 +58,7 @@ def save_checkpoint(
         "classes": list(learner.classes),
         "metrics": dict(metrics or {}),
         # Where it ran is no property of a learner.
-        "settings": learner.settings.model_dump(mode="json", exclude={"compute"}),
+        "settings": learner.settings.model_dump(mode="json", exclude={"compute", "download"}),
     }
     text = json.dumps(about, indent=2)
     state = learner.state_dict() if weights is None else weights

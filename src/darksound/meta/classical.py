@@ -51,7 +51,7 @@ class ClassicalRegime:
     def __init__(
         self, learner: Learner, images: "ImageStore", sampler: EpisodeSampler, settings: Settings
     ) -> None:
-        if any(not name.startswith("backbone.") for name, _ in learner.named_parameters()):
+        if learner.own_parts:
             raise SettingsError(
                 f"training.regime 'classical' trains the backbone alone, and learner.method "
                 f"{learner.method!r} has parts of its own; use 'prototypical', then train "

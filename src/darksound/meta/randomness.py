@@ -22,6 +22,8 @@ class Purpose(IntEnum):
     VALIDATION = 107
     EVALUATION = 108
     FINE_TUNE = 109
+    SCENE = 110
+    PRETRAIN = 111
 
 
 def numpy_generator(seed: int, purpose: Purpose, *counters: int) -> np.random.Generator:

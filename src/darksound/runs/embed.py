@@ -39,7 +39,7 @@ def embed_run(run: Run, progress: Progress) -> Outcome:
     if given is not None:
         run.adopt_settings(adopt(run.settings, given.settings))
     settings = run.settings
-    rois = load_rois(*inputs.data, settings=settings, root=inputs.root)
+    rois = load_rois(*inputs.data, settings=settings, root=inputs.root, progress=progress)
     run.note_data(len(rois), fingerprint(rois))
     learner = given if given is not None else build_learner(settings)
     announce(len(rois), learner, settings, Work(images=len(rois), embedded=len(rois)))

@@ -35,7 +35,7 @@ def evaluate_run(run: Run, progress: Progress) -> Outcome:
         raise InputError("Nothing to evaluate on; name labelled ROIs with --data.")
     run.adopt_settings(adopt(run.settings, learner.settings))
     settings = run.settings
-    rois = load_rois(*inputs.data, settings=settings, root=inputs.root)
+    rois = load_rois(*inputs.data, settings=settings, root=inputs.root, progress=progress)
     run.note_data(len(rois), fingerprint(rois))
     work = Work(images=len(rois), embedded=2 * len(rois), clusterings=1)
     announce(len(rois), learner, settings, work)

@@ -10,8 +10,10 @@ from pathlib import Path
 import platformdirs
 
 from darksound.data.sources import load_rois
+from darksound.meta.backbones import weights_in_force
 from darksound.meta.checkpoints import load_checkpoint, save_checkpoint
-from darksound.meta.learners import Learner
+from darksound.meta.ears import BUNDLED
+from darksound.meta.learners import Learner, build_learner
 from darksound.progress import Progress
 from darksound.runs.fingerprint import fingerprint
 from darksound.runs.manifest import versions
@@ -46,9 +48,13 @@ def given_learner(checkpoint: str | None, settings: Settings) -> Learner | None:
 def warm_up_is_due(settings: Settings) -> bool:
     """Whether a learner without a checkpoint is to learn on the demo first.
 
-    Weights from elsewhere have learnt already.
+    Weights from elsewhere are taken as they are; the package's own are of a backbone alone, and
+    what Matching and Relation Networks have beside it knows nothing yet.
     """
-    return settings.mec.warm_up == "demo" and settings.backbone.weights == "none"
+    weights = weights_in_force(settings)
+    if settings.mec.warm_up != "demo" or weights not in ("none", BUNDLED):
+        return False
+    return weights == "none" or bool(build_learner(settings).own_parts)
 
 
 def warmed_up(settings: Settings, folder: Path, progress: Progress) -> Learner:

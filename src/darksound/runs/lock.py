@@ -1,19 +1,17 @@
 """One process a run: a lock that the system lets go of when its process dies."""
 
-import errno
 import logging
-import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import IO
 
 from darksound.errors import RunError
+from darksound.locking import try_lock
 
 __all__ = ["locked"]
 
 _log = logging.getLogger(__name__)
-_HELD = {errno.EACCES, errno.EAGAIN, errno.EDEADLK}
 
 
 @contextmanager
@@ -27,14 +25,15 @@ def locked(folder: Path) -> Iterator[None]:
     """
     with _opened(folder) as file:
         try:
-            _acquire(file.fileno())
+            alone = try_lock(file.fileno())
         except OSError as error:
-            if error.errno in _HELD:
-                raise RunError(
-                    f"Another process is working in {folder}; wait for it, or give another --out."
-                ) from None
             # Some network disks have no locks; a run there is still a run.
             _log.warning("%s cannot be locked (%s); run nothing else in it.", folder, error)
+            alone = True
+        if not alone:
+            raise RunError(
+                f"Another process is working in {folder}; wait for it, or give another --out."
+            )
         yield
 
 
@@ -43,14 +42,3 @@ def _opened(folder: Path) -> IO[bytes]:
         return (folder / ".lock").open("a+b")
     except OSError as error:
         raise RunError(f"Cannot write in {folder}: {error.strerror}.") from None
-
-
-def _acquire(descriptor: int) -> None:
-    if sys.platform == "win32":
-        import msvcrt
-
-        msvcrt.locking(descriptor, msvcrt.LK_NBLCK, 1)
-    else:
-        import fcntl
-
-        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)

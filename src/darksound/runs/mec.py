@@ -49,7 +49,7 @@ def mec_run(run: Run, progress: Progress) -> Outcome:
     if given is not None:
         run.adopt_settings(adopt(run.settings, given.settings))
     settings = run.settings
-    rois = load_rois(*inputs.data, settings=settings, root=inputs.root)
+    rois = load_rois(*inputs.data, settings=settings, root=inputs.root, progress=progress)
     run.note_data(len(rois), fingerprint(rois))
     learner = given if given is not None else build_learner(settings)
     warms_up = given is None and warm_up_is_due(settings)

@@ -50,7 +50,7 @@ def agreed_settings(given: Settings, stored: Settings, path: Path) -> Settings:
     Raises:
         RunError: a key was set to something else than the run's.
     """
-    for name in sorted(given.model_fields_set - {"compute"}):
+    for name in sorted(given.model_fields_set - {"compute", "download"}):
         ours, theirs = getattr(given, name), getattr(stored, name)
         if not isinstance(ours, BaseModel):
             _hold(name, ours, theirs, path)

@@ -36,7 +36,7 @@ def train_run(run: Run, progress: Progress) -> Outcome:
     if not inputs.data:
         raise InputError("Nothing to learn from; name labelled ROIs with --data.")
     learner = build_learner(settings)
-    rois = load_rois(*inputs.data, settings=settings, root=inputs.root)
+    rois = load_rois(*inputs.data, settings=settings, root=inputs.root, progress=progress)
     run.note_data(len(rois), fingerprint(rois))
     work = Work.of_training(len(rois), settings, settings.training.epochs)
     announce(len(rois), learner, settings, work)

@@ -1,5 +1,6 @@
 """Settings of every stage, their sources and presets."""
 
+from darksound.settings.download import DownloadSettings
 from darksound.settings.models import (
     AudioSettings,
     AugmentationSettings,
@@ -17,6 +18,8 @@ from darksound.settings.models import (
     TrainingSettings,
 )
 from darksound.settings.presets import PRESETS
+from darksound.settings.pretraining import PretrainingSettings
+from darksound.settings.segmentation import SegmentationSettings
 from darksound.settings.sources import adopt, load_settings, to_toml
 
 __all__ = [
@@ -26,13 +29,16 @@ __all__ = [
     "BackboneSettings",
     "ClusteringSettings",
     "ComputeSettings",
+    "DownloadSettings",
     "EpisodeSettings",
     "EvaluationSettings",
     "FrontEndSettings",
     "LearnerSettings",
     "MecSettings",
+    "PretrainingSettings",
     "ReductionSettings",
     "RoiSettings",
+    "SegmentationSettings",
     "Settings",
     "TrainingSettings",
     "adopt",

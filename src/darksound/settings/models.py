@@ -9,7 +9,12 @@ import json
 from pathlib import Path
 from typing import Annotated, Literal, Self
 
-from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic import Field, model_validator
+
+from darksound.settings.download import DownloadSettings
+from darksound.settings.pretraining import PretrainingSettings
+from darksound.settings.section import Positive, Section, Share
+from darksound.settings.segmentation import SegmentationSettings
 
 __all__ = [
     "AudioSettings",
@@ -29,14 +34,6 @@ __all__ = [
 ]
 
 Channel = Literal["level", "floored", "height", "harmonic", "percussive", "delta"]
-Share = Annotated[float, Field(ge=0, le=1)]
-Positive = Annotated[int, Field(ge=1)]
-
-
-class Section(BaseModel):
-    """One stage's settings: frozen, and strict about keys it does not know."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid", validate_default=True)
 
 
 class AudioSettings(Section):
@@ -55,10 +52,17 @@ class AudioSettings(Section):
 class RoiSettings(Section):
     """What becomes of a file that has no times."""
 
-    mode: Literal["auto", "whole", "windows"] = Field(
+    mode: Literal["auto", "whole", "windows", "segment", "annotations"] = Field(
         "auto",
         description="`whole`: the file is one ROI; `windows`: consecutive windows of the ROI "
-        "length; `auto`: whole up to twice the ROI length, windows above it.",
+        "length; `segment`: the sound units found in it; `annotations`: what the annotation files "
+        "in the folder mark; `auto`: whole up to twice the ROI length, above it segments where "
+        "the file tells when a recorder made it, else windows.",
+    )
+    label_column: str | None = Field(
+        None,
+        description="Column of Raven tables that holds the label; none: the first of the usual "
+        "names, such as Annotation or Species.",
     )
     window_floor_db: Annotated[float, Field(ge=0)] = Field(
         20.0, description="Windows this many dB below the file's loudest one are left out."
@@ -127,6 +131,14 @@ class FrontEndSettings(Section):
     floor_bands: Annotated[int, Field(ge=1)] = Field(
         17, description="Bands over which the floor is smoothed by a median."
     )
+    band_limits: Literal["segmented", "all", "none"] = Field(
+        "segmented",
+        description="Which ROIs with frequency bounds are attenuated outside them: those that "
+        "segmentation found, all, or none.",
+    )
+    band_attenuation_db: Annotated[float, Field(ge=0)] = Field(
+        40.0, description="How much they are attenuated there."
+    )
     fit: Literal["whole", "crop"] = Field(
         "whole",
         description="How an image meets a torchvision backbone: resized whole to 224 x 224, or "
@@ -147,7 +159,10 @@ class BackboneSettings(Section):
 
     name: str = Field("small", description="`small`, or any torchvision classifier by its name.")
     weights: str = Field(
-        "none", description="`none`, `imagenet` (torchvision's own) or a weights file."
+        "auto",
+        description="`darksound` (the package's own, learnt from synthetic birds), `imagenet` "
+        "(torchvision's own), `none` (random) or a weights file; `auto`: the first for `small` "
+        "in its usual size, the second for torchvision's networks.",
     )
     channels: tuple[Positive, Positive, Positive, Positive] = Field(
         (16, 32, 64, 128), description="Channels of the small CNN's stem and three blocks."
@@ -333,6 +348,9 @@ class ComputeSettings(Section):
     batch_size: Positive = Field(64, description="ROIs embedded at once.")
     cache_dtype: Literal["uint8", "float16"] = Field("uint8", description="Cached images.")
     cache_dir: Path | None = Field(None, description="Image cache; none: the user's cache folder.")
+    dask: str | None = Field(
+        None, description="Address of a Dask scheduler whose workers segment recordings."
+    )
     data_dir: Path | None = Field(None, description="Published sets; none: the user's data folder.")
 
 
@@ -342,6 +360,7 @@ class Settings(Section):
     seed: Annotated[int, Field(ge=0, lt=2**32)] = Field(1979, description="Seed of everything.")
     audio: AudioSettings = AudioSettings()
     rois: RoiSettings = RoiSettings()
+    segmentation: SegmentationSettings = SegmentationSettings()
     front_end: FrontEndSettings = FrontEndSettings()
     backbone: BackboneSettings = BackboneSettings()
     learner: LearnerSettings = LearnerSettings()
@@ -352,7 +371,9 @@ class Settings(Section):
     reduction: ReductionSettings = ReductionSettings()
     clustering: ClusteringSettings = ClusteringSettings()
     mec: MecSettings = MecSettings()
+    pretraining: PretrainingSettings = PretrainingSettings()
     compute: ComputeSettings = ComputeSettings()
+    download: DownloadSettings = DownloadSettings()
 
     def image_fingerprint(self) -> str:
         """Hash of all settings that an image depends on; the key of the image cache."""

@@ -24,6 +24,26 @@ _PUBLISHED_TRAINING = {
     "early_stop": 10,
 }
 
+# As bambird (Michaud et al. 2023) was set up for both.
+_PUBLISHED_SEGMENTATION = {
+    "low_hz": 250.0,
+    "chunk_s": 10.0,
+    "background": "median",
+    "background_bands": 10,
+    "smoothing": (1, 1),
+    "high_db": 26.0,
+    "low_db": 10.0,
+    "range_db": "all",
+    "merge_s": 0.2,
+    "merge_hz": 250.0,
+    "min_s": 0.2,
+    "max_ratio": 7.0,
+    "overtones": "keep",
+    "nested": "keep",
+    "pad_s": 0.2,
+    "pad_hz": 250.0,
+}
+
 # Poutaraud 2023 (thesis) and Poutaraud et al. 2024, doi 10.1016/j.ecoinf.2024.102687.
 PRESETS: Mapping[str, Mapping[str, Any]] = MappingProxyType(
     {
@@ -31,6 +51,7 @@ PRESETS: Mapping[str, Mapping[str, Any]] = MappingProxyType(
         "thesis-2023": {
             "seed": 1979,
             "audio": {"sample_rate": "native", "roi_s": 3.0},
+            "segmentation": {**_PUBLISHED_SEGMENTATION, "high_hz": 2500.0},
             "front_end": {
                 **_PUBLISHED_FRONT_END,
                 "n_fft": 1024,
@@ -56,6 +77,7 @@ PRESETS: Mapping[str, Mapping[str, Any]] = MappingProxyType(
         "paper-2024": {
             "seed": 1979,
             "audio": {"sample_rate": "native", "roi_s": 3.0},
+            "segmentation": {**_PUBLISHED_SEGMENTATION, "high_hz": 5000.0},
             "front_end": {
                 **_PUBLISHED_FRONT_END,
                 "n_fft": 2048,

@@ -6,7 +6,8 @@ import numpy as np
 import numpy.typing as npt
 
 from darksound.data.synthesis.species import Section, Species
-from darksound.data.synthesis.syllables import Syllable, render_syllable
+from darksound.data.synthesis.syllables import Syllable
+from darksound.data.synthesis.voice import pitch_range, render_syllable
 
 __all__ = [
     "LONGEST_SONG_S",
@@ -47,13 +48,19 @@ class Performance:
     duration_s: float
 
 
-def draw_individual(species: Species, rng: np.random.Generator) -> Species:
-    """A bird of a species: its pitch, tempo and every syllable differ a little."""
-    tempo = float(np.exp(rng.normal(0.0, 0.05)))
+def draw_individual(species: Species, rng: np.random.Generator, variety: float = 1.0) -> Species:
+    """A bird of a species: its pitch, tempo and every syllable differ a little.
+
+    Args:
+        species: what it is one of.
+        rng: decides how it differs.
+        variety: how much, 1 being 5 % in tempo and 0.06 octaves in pitch (standard deviations).
+    """
+    tempo = float(np.exp(variety * rng.normal(0.0, 0.05)))
     return Species(
         form=species.form,
-        centre_hz=species.centre_hz * float(np.exp2(rng.normal(0.0, 0.06))),
-        syllables=tuple(_own_way(syllable, tempo, rng) for syllable in species.syllables),
+        centre_hz=species.centre_hz * float(np.exp2(variety * rng.normal(0.0, 0.06))),
+        syllables=tuple(_own_way(syllable, tempo, variety, rng) for syllable in species.syllables),
         sections=tuple(
             replace(section, gap_s=section.gap_s / tempo, rest_s=section.rest_s / tempo)
             for section in species.sections
@@ -61,31 +68,48 @@ def draw_individual(species: Species, rng: np.random.Generator) -> Species:
     )
 
 
-def _own_way(syllable: Syllable, tempo: float, rng: np.random.Generator) -> Syllable:
-    vary = np.exp(rng.normal(0.0, 0.06, size=4))
+def _own_way(
+    syllable: Syllable, tempo: float, variety: float, rng: np.random.Generator
+) -> Syllable:
+    vary = np.exp(variety * rng.normal(0.0, 0.06, size=4))
     return replace(
         syllable,
         duration_s=syllable.duration_s / tempo,
         span=syllable.span * float(vary[0]),
-        pitch=syllable.pitch + float(rng.normal(0.0, 0.02)),
+        pitch=syllable.pitch + variety * float(rng.normal(0.0, 0.02)),
         warble_hz=syllable.warble_hz * float(vary[1]),
         warble=syllable.warble * float(vary[2]),
         beat_hz=syllable.beat_hz * float(vary[3]),
+        knots=tuple(knot * float(vary[0]) for knot in syllable.knots),
+        pulse_hz=syllable.pulse_hz * tempo,
     )
 
 
-def perform(bird: Species, rng: np.random.Generator) -> Performance:
-    """One song: how often phrases are repeated, and small slips in time and level."""
+def perform(
+    bird: Species, rng: np.random.Generator, longest_s: float = LONGEST_SONG_S
+) -> Performance:
+    """One song: how often phrases are repeated, and small slips in time and level.
+
+    Args:
+        bird: who sings.
+        rng: decides how.
+        longest_s: notes that would end later are left off, save the first.
+    """
     notes: list[Note] = []
     now = 0.0
     for section in bird.sections:
-        now = _sing_section(bird, section, now, notes, rng)
+        now = _sing_section(bird, section, now, notes, longest_s, rng)
     last = notes[-1]
     return Performance(bird, tuple(notes), last.start_s + bird.syllables[last.syllable].duration_s)
 
 
 def _sing_section(
-    bird: Species, section: Section, now: float, notes: list[Note], rng: np.random.Generator
+    bird: Species,
+    section: Section,
+    now: float,
+    notes: list[Note],
+    longest_s: float,
+    rng: np.random.Generator,
 ) -> float:
     low, high = section.repeats
     for repeat in range(int(rng.integers(low, high + 1))):
@@ -93,7 +117,7 @@ def _sing_section(
         gain = 10 ** (section.swell_db * repeat / 20)
         for syllable in section.phrase:
             duration = bird.syllables[syllable].duration_s
-            if notes and now + duration > LONGEST_SONG_S:
+            if notes and now + duration > longest_s:
                 return now
             level = gain * float(np.exp(rng.normal(0.0, 0.08)))
             notes.append(Note(syllable, now, section.step * repeat, level))
@@ -106,11 +130,8 @@ def song_band(song: Performance) -> tuple[float, float]:
     """Lowest and highest frequency in Hz that a song's notes reach."""
     low, high = np.inf, -np.inf
     for note in song.notes:
-        syllable = song.bird.syllables[note.syllable]
-        reach = abs(syllable.span) / 2 + syllable.warble + 2 * syllable.roughness
-        middle = syllable.pitch + note.octaves
-        low = min(low, middle - reach)
-        high = max(high, middle + reach + float(np.log2(len(syllable.partials))))
+        lowest, highest = pitch_range(song.bird.syllables[note.syllable])
+        low, high = min(low, lowest + note.octaves), max(high, highest + note.octaves)
     return song.bird.centre_hz * 2.0 ** float(low), song.bird.centre_hz * 2.0 ** float(high)
 
 

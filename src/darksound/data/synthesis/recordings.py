@@ -1,5 +1,6 @@
 """A recording: songs of one bird at one place, planned cheaply and rendered where it is read."""
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from functools import lru_cache
 
@@ -14,7 +15,9 @@ from darksound.data.synthesis.acoustics import (
     noise_spectrum,
     transfer,
 )
+from darksound.data.synthesis.cast import wild_bird
 from darksound.data.synthesis.individuals import (
+    LONGEST_SONG_S,
     Performance,
     draw_individual,
     perform,
@@ -22,8 +25,16 @@ from darksound.data.synthesis.individuals import (
     song_band,
 )
 from darksound.data.synthesis.species import Species, draw_species
+from darksound.data.synthesis.weather import Weather, draw_weather, weathered
 
-__all__ = ["RATE", "Recording", "Slot", "plan_recording", "render_recording"]
+__all__ = [
+    "RATE",
+    "Recording",
+    "Slot",
+    "plan_recording",
+    "plan_wild_recording",
+    "render_recording",
+]
 
 RATE = 48_000
 #: Samples of a slot: one song and its surroundings. A product of small primes, for the FFT.
@@ -36,6 +47,9 @@ _SHORTEST_ROI_S, _LONGEST_ROI_S = 1.0, 3.0
 _BACKGROUND_FROM, _BACKGROUND_SPECIES = 900, 60
 # Purposes of the child seeds.
 _SPECIES, _BIRD, _RECORDING, _SONG, _RENDER, _ECHO = range(6)
+_WILD_PLACE, _WILD_SONG, _WEATHER = 20, 21, 22
+
+Sing = Callable[[np.random.Generator], Performance]
 
 
 @dataclass(frozen=True)
@@ -67,6 +81,7 @@ class Recording:
     key: tuple[int, ...]
     place: Place
     slots: tuple[Slot, ...]
+    weather: Weather | None = None
 
     @property
     def samples(self) -> int:
@@ -98,13 +113,40 @@ def plan_recording(seed: int, number: int, bird: int, take: int, songs: int) -> 
     """
     key = (seed, number, bird, take)
     place = draw_place(np.random.default_rng([seed, _RECORDING, *key[1:]]))
-    slots = tuple(_plan_slot(seed, _bird(seed, number, bird), index, key) for index in range(songs))
-    return Recording(key, place, slots)
+    own = _bird(seed, number, bird)
+
+    def slot(index: int) -> Slot:
+        rng = np.random.default_rng([seed, _SONG, *key[1:], index])
+        return _plan_slot(index, perform(own, rng), lambda r: _background_song(seed, r), rng)
+
+    return Recording(key, place, tuple(slot(index) for index in range(songs)))
 
 
-def _plan_slot(seed: int, bird: Species, index: int, key: tuple[int, ...]) -> Slot:
-    rng = np.random.default_rng([seed, _SONG, *key[1:], index])
-    song = perform(bird, rng)
+def plan_wild_recording(
+    seed: int, number: int, bird: int, take: int, songs: int, species: int
+) -> Recording:
+    """The plan of a recording of a wild species, with weather, among `species` of its world.
+
+    Other arguments as `plan_recording`.
+    """
+    key = (seed, number, bird, take)
+    rng = np.random.default_rng([seed, _WILD_PLACE, *key[1:]])
+    place, weather = draw_place(rng), draw_weather(rng)
+
+    def sung(own: tuple[Species, ...], rng: np.random.Generator) -> Performance:
+        return perform(own[int(rng.integers(len(own)))], rng, LONGEST_SONG_S)
+
+    def neighbour(rng: np.random.Generator) -> Performance:
+        return sung(wild_bird(seed, int(rng.integers(species)), int(rng.integers(4))), rng)
+
+    def slot(index: int) -> Slot:
+        rng = np.random.default_rng([seed, _WILD_SONG, *key[1:], index])
+        return _plan_slot(index, sung(wild_bird(seed, number, bird), rng), neighbour, rng)
+
+    return Recording(key, place, tuple(slot(index) for index in range(songs)), weather)
+
+
+def _plan_slot(index: int, song: Performance, neighbour: Sing, rng: np.random.Generator) -> Slot:
     shortest = max(_SHORTEST_ROI_S, song.duration_s + 0.1)
     length = float(rng.uniform(shortest, max(shortest, _LONGEST_ROI_S)))
     roi = float(rng.uniform(FADE / RATE, (SLOT - FADE) / RATE - length))
@@ -113,7 +155,7 @@ def _plan_slot(seed: int, bird: Species, index: int, key: tuple[int, ...]) -> Sl
     return Slot(
         song=song,
         song_s=roi + float(rng.uniform(0.04, length - song.duration_s - 0.04)),
-        neighbours=_plan_neighbours(seed, rng),
+        neighbours=_plan_neighbours(neighbour, rng),
         start_s=start,
         end_s=round(start + length, 3),
         low_hz=low,
@@ -121,11 +163,15 @@ def _plan_slot(seed: int, bird: Species, index: int, key: tuple[int, ...]) -> Sl
     )
 
 
-def _plan_neighbours(seed: int, rng: np.random.Generator) -> tuple[Neighbour, ...]:
+def _background_song(seed: int, rng: np.random.Generator) -> Performance:
+    number = _BACKGROUND_FROM + int(rng.integers(_BACKGROUND_SPECIES))
+    return perform(_bird(seed, number, int(rng.integers(4))), rng)
+
+
+def _plan_neighbours(sing: Sing, rng: np.random.Generator) -> tuple[Neighbour, ...]:
     out = []
     for _ in range(int(rng.choice([0, 0, 1, 1, 2]))):
-        number = _BACKGROUND_FROM + int(rng.integers(_BACKGROUND_SPECIES))
-        song = perform(_bird(seed, number, int(rng.integers(4))), rng)
+        song = sing(rng)
         start = float(rng.uniform(-0.5, SLOT / RATE - 0.5))
         out.append(Neighbour(song, max(0.0, start), float(10 ** (rng.uniform(-26, -12) / 20))))
     return tuple(out)
@@ -161,6 +207,9 @@ def _render_slot(recording: Recording, index: int) -> npt.NDArray[np.float32]:
     response, noise, gain = _surroundings(recording)
     spectrum = fft.rfft(dry) * response + noise_spectrum(noise, rng)
     wave: npt.NDArray[np.float32] = fft.irfft(spectrum, SLOT) * gain
+    if recording.weather is not None:
+        own = np.random.default_rng([seed, _WEATHER, *rest, index])
+        wave = weathered(wave, RATE, recording.weather, own)
     ramp = np.sin(0.5 * np.pi * np.arange(FADE, dtype=np.float32) / FADE)
     if index > 0:
         wave[:FADE] *= ramp

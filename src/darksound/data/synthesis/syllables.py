@@ -7,13 +7,10 @@ from types import MappingProxyType
 import numpy as np
 import numpy.typing as npt
 
-__all__ = ["CONTOURS", "KINDS", "Syllable", "draw_syllable", "render_syllable"]
+__all__ = ["CONTOURS", "KINDS", "Syllable", "draw_syllable"]
 
 Draw = Callable[[np.random.Generator], "Syllable"]
 Samples = npt.NDArray[np.float64]
-
-# Partials above this share of Nyquist would alias or be lost in any recorder.
-_HIGHEST_PARTIAL = 0.9
 
 
 @dataclass(frozen=True)
@@ -32,6 +29,12 @@ class Syllable:
         beat: its depth, 0 to 1.
         partials: amplitudes of the fundamental and its multiples.
         roughness: octaves of random pitch jitter, which makes a band of noise.
+        knots: octaves that the pitch passes at even intervals, in place of contour and span.
+        jumps: whether the pitch jumps from knot to knot or glides.
+        pulse_hz: rate of a train of pulses that it is cut into; 0 for none.
+        pulse: share of a pulse's period in which it fades to 1/e.
+        lean_db: how much louder the end is than the start.
+        second: another voice, at the same time.
     """
 
     kind: str
@@ -45,6 +48,12 @@ class Syllable:
     beat: float = 0.0
     partials: tuple[float, ...] = (1.0,)
     roughness: float = 0.0
+    knots: tuple[float, ...] = ()
+    jumps: bool = False
+    pulse_hz: float = 0.0
+    pulse: float = 0.3
+    lean_db: float = 0.0
+    second: "Syllable | None" = None
 
 
 #: Pitch over the course of a syllable: from u in [0, 1] to [-0.5, 0.5].
@@ -159,48 +168,3 @@ KINDS: Mapping[str, Draw] = MappingProxyType(
 def draw_syllable(kind: str, rng: np.random.Generator) -> Syllable:
     """A syllable of a kind in `KINDS`."""
     return KINDS[kind](rng)
-
-
-def render_syllable(
-    syllable: Syllable, centre_hz: float, rate: int, rng: np.random.Generator
-) -> npt.NDArray[np.float32]:
-    """Samples `(n,)` of a syllable around a pitch, with an RMS of 1.
-
-    Args:
-        syllable: what to sing.
-        centre_hz: the pitch that `syllable.pitch` counts from.
-        rate: samples a second.
-        rng: the jitter of a rough syllable; else unused.
-    """
-    n = max(16, round(syllable.duration_s * rate))
-    u = np.linspace(0.0, 1.0, n)
-    octaves = syllable.pitch + syllable.span * CONTOURS[syllable.contour](u)
-    if syllable.warble:
-        octaves += syllable.warble * np.sin((2 * np.pi * syllable.warble_hz * n / rate) * u)
-    if syllable.roughness:
-        # Held for about 0.4 ms, so that the jitter spreads energy instead of averaging out.
-        knots = rng.standard_normal(max(2, round(syllable.duration_s * 2500)))
-        octaves += syllable.roughness * np.interp(u, np.linspace(0, 1, knots.size), knots)
-    hertz = centre_hz * np.exp2(octaves)
-    cycles = np.cumsum(hertz / rate)
-    angle = (2 * np.pi * (cycles - np.floor(cycles))).astype(np.float32)
-    wave = np.zeros(n, dtype=np.float32)
-    highest = float(hertz.max())
-    for number, amplitude in enumerate(syllable.partials, start=1):
-        if number == 1 or number * highest < _HIGHEST_PARTIAL * rate / 2:
-            wave += np.float32(amplitude) * np.sin(np.float32(number) * angle)
-    wave *= _envelope(syllable, u, n / rate)
-    return wave * np.float32(1 / np.sqrt(np.mean(np.square(wave)) + 1e-12))
-
-
-def _envelope(syllable: Syllable, u: Samples, duration_s: float) -> npt.NDArray[np.float32]:
-    edge = min(0.35, 0.012 / duration_s + 0.08)
-    shape = np.ones(u.size)
-    rise, fall = int(edge * u.size), int(1.6 * edge * u.size)
-    shape[:rise] = np.sin(0.5 * np.pi / edge * u[:rise])
-    shape[u.size - fall :] *= np.sin(0.3125 * np.pi / edge * u[:fall])[::-1]
-    if syllable.beat:
-        shape *= 1 - syllable.beat * (
-            0.5 + 0.5 * np.cos((2 * np.pi * syllable.beat_hz * duration_s) * u)
-        )
-    return shape.astype(np.float32)

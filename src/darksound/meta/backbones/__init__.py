@@ -1,6 +1,8 @@
 """Backbones by name. A new one is a file here and a line in `BACKBONES`."""
 
+import logging
 from collections.abc import Callable
+from dataclasses import dataclass
 from difflib import get_close_matches
 from pathlib import Path
 from types import MappingProxyType
@@ -13,20 +15,46 @@ from darksound.meta.backbones.torchvision_nets import (
     TorchvisionBackbone,
     torchvision_names,
 )
+from darksound.meta.ears import BUNDLED, bundled_path, bundled_size, front_end_of
 from darksound.meta.randomness import Purpose, seeded_torch
 from darksound.meta.weights import load_backbone_weights
 from darksound.settings import Settings
 
-__all__ = ["BACKBONES", "Backbone", "TorchvisionBackbone", "build_backbone", "pooled"]
+__all__ = [
+    "BACKBONES",
+    "Backbone",
+    "TorchvisionBackbone",
+    "build_backbone",
+    "pooled",
+    "weights_in_force",
+]
+
+_log = logging.getLogger(__name__)
+_IMAGENET, _NONE = "imagenet", "none"
+
+
+@dataclass(frozen=True)
+class _Family:
+    """Backbones that are built alike.
+
+    Attributes:
+        build: the network; ImageNet's weights in it where the settings ask for them.
+        usual: the weights that `auto` stands for.
+        offered: names of weights that there are, beside files and `none`.
+    """
+
+    build: Callable[[Settings], Backbone]
+    usual: Callable[[Settings], str]
+    offered: str
 
 
 def _small(settings: Settings) -> Backbone:
-    if settings.backbone.weights == "imagenet":
-        raise SettingsError(
-            "backbone.weights cannot be 'imagenet' for the backbone 'small', which has no such "
-            "weights; choose 'none', a file, or a torchvision backbone."
-        )
     return SmallCNN(settings.backbone.channels, settings.backbone.dim)
+
+
+def _usual_of_small(settings: Settings) -> str:
+    own = settings.backbone.model_dump(mode="json", include={"channels", "dim"})
+    return BUNDLED if own == bundled_size() else _NONE
 
 
 def _torchvision(settings: Settings) -> Backbone:
@@ -34,13 +62,34 @@ def _torchvision(settings: Settings) -> Backbone:
         settings.backbone.name,
         relation_layer=settings.learner.relation_layer,
         fit=settings.front_end.fit,
-        pretrained=settings.backbone.weights == "imagenet",
+        pretrained=weights_in_force(settings) == _IMAGENET,
     )
 
 
-BACKBONES: MappingProxyType[str, Callable[[Settings], Backbone]] = MappingProxyType(
-    {"small": _small, **dict.fromkeys(torchvision_names(), _torchvision)}
+BACKBONES: MappingProxyType[str, _Family] = MappingProxyType(
+    {
+        "small": _Family(_small, _usual_of_small, BUNDLED),
+        **dict.fromkeys(torchvision_names(), _Family(_torchvision, lambda _: _IMAGENET, _IMAGENET)),
+    }
 )
+
+
+def weights_in_force(settings: Settings) -> str:
+    """What `backbone.weights` means for this backbone: a name, `none` for random, or a path.
+
+    Raises:
+        SettingsError: an unknown backbone, or weights that this one does not have.
+    """
+    family = _family(settings)
+    weights = settings.backbone.weights
+    if weights == "auto":
+        return family.usual(settings)
+    if weights in {BUNDLED, _IMAGENET} - {family.offered}:
+        raise SettingsError(
+            f"backbone.weights cannot be {weights!r} for the backbone {settings.backbone.name!r}, "
+            f"which has no such weights; choose {family.offered!r}, 'none' or a file."
+        )
+    return weights
 
 
 def build_backbone(settings: Settings) -> Backbone:
@@ -50,15 +99,36 @@ def build_backbone(settings: Settings) -> Backbone:
         SettingsError: an unknown name or layer, or weights that this backbone does not have.
         CheckpointError: weights that cannot be fetched or read, or do not fit.
     """
-    name, weights = settings.backbone.name, settings.backbone.weights
+    weights = weights_in_force(settings)
+    with seeded_torch(settings.seed, Purpose.BACKBONE):
+        backbone = _family(settings).build(settings)
+    if weights == BUNDLED:
+        _warn_of_other_images(settings)
+        load_backbone_weights(backbone, bundled_path())
+    elif weights not in (_NONE, _IMAGENET):
+        load_backbone_weights(backbone, Path(weights))
+    return backbone
+
+
+def _family(settings: Settings) -> _Family:
+    name = settings.backbone.name
     if name not in BACKBONES:
         near = get_close_matches(name, BACKBONES, n=3) or ["small", *RELATION_LAYERS]
         raise SettingsError(
             f"backbone.name cannot be {name!r}; there are 'small' and torchvision's classifiers, "
             f"such as {', '.join(near)}."
         )
-    with seeded_torch(settings.seed, Purpose.BACKBONE):
-        backbone = BACKBONES[name](settings)
-    if weights not in ("none", "imagenet"):
-        load_backbone_weights(backbone, Path(weights))
-    return backbone
+    return BACKBONES[name]
+
+
+def _warn_of_other_images(settings: Settings) -> None:
+    made_with = front_end_of(bundled_path())
+    own = settings.front_end.model_dump(mode="json")
+    other = sorted(key for key, value in made_with.items() if own[key] != value)
+    if other:
+        _log.warning(
+            "The weights %r were learnt from other images (other front_end.%s), so they may hear "
+            "badly; set backbone.weights to none, or leave the front end as it is.",
+            BUNDLED,
+            ", ".join(other),
+        )

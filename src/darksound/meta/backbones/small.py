@@ -4,16 +4,19 @@ import math
 from collections.abc import Sequence
 from itertools import pairwise
 
+import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from darksound.meta.backbones.base import Backbone, pooled
+from darksound.meta.backbones.base import Backbone
 
 __all__ = ["SmallCNN"]
 
 # Mean squared distance between two embeddings of an untrained network: a softmax over such
 # distances is neither flat nor saturated.
 _FIRST_DISTANCE = 16.0
+# Ranges of frequency that are pooled apart.
+_RANGES = 6
 
 
 class _Block(nn.Module):
@@ -35,9 +38,11 @@ class _Block(nn.Module):
 
 
 class SmallCNN(Backbone):
-    """5x5 stem, three residual blocks, mean and max pooling, a linear layer and batch norm.
+    """5x5 stem, three residual blocks, pooling over time, a linear layer and batch norm.
 
-    Every stage halves height and width, so a 96 x 192 image gives a map of 6 x 12.
+    Every stage halves height and width, so a 96 x 192 image gives a map of 6 x 12. Mean and
+    maximum are taken over time alone, in six ranges of frequency: how high a bird sings is half
+    of what it sings.
 
     Args:
         channels: of the stem and the three blocks.
@@ -52,7 +57,7 @@ class SmallCNN(Backbone):
         self.stem_norm = nn.BatchNorm2d(channels[0])
         steps = pairwise(channels)
         self.blocks = nn.Sequential(*(_Block(c_in, c_out) for c_in, c_out in steps))
-        self.linear = nn.Linear(2 * channels[-1], dim, bias=False)
+        self.linear = nn.Linear(2 * _RANGES * channels[-1], dim, bias=False)
         self.norm = nn.BatchNorm1d(dim)
         self._initialise()
 
@@ -71,5 +76,13 @@ class SmallCNN(Backbone):
 
     def forward(self, images: Tensor) -> Tensor:
         """Vectors `(b, dim)`."""
-        vectors: Tensor = self.norm(self.linear(pooled(self.feature_map(images))))
+        maps = self.feature_map(images)
+        over_time = torch.cat(
+            [
+                F.adaptive_avg_pool2d(maps, (_RANGES, 1)),
+                F.adaptive_max_pool2d(maps, (_RANGES, 1)),
+            ],
+            dim=1,
+        )
+        vectors: Tensor = self.norm(self.linear(over_time.flatten(1)))
         return vectors

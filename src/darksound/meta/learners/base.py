@@ -37,6 +37,12 @@ class Learner(nn.Module):
         self.embedding_dim = backbone.dim
         self.classes: tuple[str, ...] = ()
 
+    @property
+    def own_parts(self) -> tuple[str, ...]:
+        """Names of the parameters that it has beside its backbone's."""
+        names = (name for name, _ in self.named_parameters())
+        return tuple(name for name in names if not name.startswith("backbone."))
+
     def features(self, images: Tensor) -> Tensor:
         """What is compared: vectors `(b, dim)`, or maps `(b, c, h, w)`, of images `(b, 3, h, w)`.
 

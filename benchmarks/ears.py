@@ -1,0 +1,210 @@
+"""Compare ways of hearing on birds that none of them was trained on.
+
+    python benchmarks/ears.py AUDIO [--weights FILE] [--birdnet MODEL.tflite] [--final]
+
+AUDIO holds the folders `birdguess`, `british`, `bengalese` and `phoebe` of labelled recordings.
+Without `--final` the sets that ways are chosen by are scored: the nearest neighbour from another
+recording of the species (from the other half of the recording, where there is one alone) and its
+mean average precision on windows of `birdguess` and `british`, and the V-measure of clusters on
+`bengalese` with `auto` length. With it, the held-out set `phoebe`, with three seeds.
+"""
+
+import argparse
+import logging
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+import pandas as pd
+
+import darksound as ds
+from darksound.cluster.metrics import label_scores
+from darksound.cluster.structure import find_clusters
+from darksound.meta.learners import build_learner
+
+Vectors = npt.NDArray[np.float32]
+Hear = Callable[[ds.RoiSet, ds.Settings], Vectors]
+SEEDS = (1979, 1980, 1981)
+TASKS = 600
+
+
+def learner_of(settings: ds.Settings) -> Hear:
+    return hearing(build_learner(settings))
+
+
+def hearing(learner: ds.Learner) -> Hear:
+    def hear(rois: ds.RoiSet, settings: ds.Settings) -> Vectors:
+        own = learner.settings.replace(audio={"roi_s": settings.audio.roi_s})
+        images = ds.build_images(rois, own)
+        learner.settings = images.settings
+        return ds.embed(learner, images, images.settings)
+
+    return hear
+
+
+def log_mel(rois: ds.RoiSet, settings: ds.Settings) -> Vectors:
+    """Mean, deviation and maximum over time of each band, each of unit variance over the ROIs."""
+    images = ds.build_images(rois, settings)
+    rows = []
+    for row in range(len(images)):
+        level = images.batch([row])[0, 0].numpy()
+        rows.append(np.concatenate([level.mean(1), level.std(1), level.max(1)]))
+    vectors = np.stack(rows)
+    return (vectors - vectors.mean(0)) / (vectors.std(0) + 1e-6)
+
+
+def birdnet(model: Path) -> Hear:
+    """BirdNET 2.4's embedding, the tensor before its classes, of the loudest three seconds."""
+    from ai_edge_litert.interpreter import Interpreter
+
+    network = Interpreter(str(model), experimental_preserve_all_tensors=True)
+    network.allocate_tensors()
+    given, wanted = network.get_input_details()[0], network.get_output_details()[0]["index"] - 1
+
+    def hear(rois: ds.RoiSet, settings: ds.Settings) -> Vectors:
+        from darksound.audio.waveform import bring_to_length
+
+        rows = []
+        for row in rois.table.itertuples():
+            wave, _ = rois.reader.read(row.root, row.recording, row.start_s, row.end_s, 48_000)
+            network.set_tensor(given["index"], bring_to_length(wave, 144_000, "loudest")[None])
+            network.invoke()
+            rows.append(network.get_tensor(wanted)[0].copy())
+        vectors = np.stack(rows)
+        return (vectors - vectors.mean(0)) / (vectors.std(0) + 1e-6)
+
+    return hear
+
+
+def trained(audio: Path, seed: int, **changes: object) -> Hear:
+    """A learner trained on the windows of `birdguess` and `british`."""
+    settings = ds.Settings().replace(seed=seed, training={"regime": "classical"}, **changes)
+    rois = ds.load_rois(audio / "birdguess", audio / "british", rois="windows", settings=settings)
+    return hearing(ds.train(rois, settings))
+
+
+def neighbours(vectors: Vectors, table: pd.DataFrame) -> tuple[float, float]:
+    """1-NN accuracy and mean average precision, by cosine, across recordings or halves."""
+    unit = vectors / np.linalg.norm(vectors, axis=1, keepdims=True)
+    labels = table["label"].to_numpy()
+    several = table.groupby("label")["recording"].transform("nunique") > 1
+    late = table["start_s"] > table.groupby("recording")["start_s"].transform("median")
+    place = table["recording"].where(several, table["recording"] + "#" + late.astype(str))
+    elsewhere = place.to_numpy()[:, None] != place.to_numpy()[None]
+    order = np.argsort(np.where(elsewhere, -(unit @ unit.T), np.inf), axis=1)
+    allowed = np.take_along_axis(elsewhere, order, axis=1)
+    right = (labels[order] == labels[:, None]) & allowed
+    judged = right.any(axis=1)
+    precision = np.cumsum(right, axis=1) / np.arange(1, len(labels) + 1)
+    average = (precision * right).sum(1)[judged] / right.sum(1)[judged]
+    return float(right[judged, 0].mean()), float(average.mean())
+
+
+def few_shot(vectors: Vectors, labels: npt.NDArray[np.str_], shots: int, seed: int) -> float:
+    """Accuracy of the nearest mean of `shots` unit vectors, among five classes."""
+    unit = vectors / np.linalg.norm(vectors, axis=1, keepdims=True)
+    rng = np.random.default_rng([seed, shots])
+    right = 0.0
+    for _ in range(TASKS):
+        ways = rng.choice(np.unique(labels), 5, replace=False)
+        drawn = [rng.permutation(np.flatnonzero(labels == way))[: shots + 5] for way in ways]
+        centres = np.stack([unit[rows[:shots]].mean(0) for rows in drawn])
+        centres /= np.linalg.norm(centres, axis=1, keepdims=True)
+        scores = np.stack([unit[rows[shots:]] @ centres.T for rows in drawn])
+        right += float((scores.argmax(2) == np.arange(5)[:, None]).mean())
+    return right / TASKS
+
+
+def clusters(vectors: Vectors, labels: npt.NDArray[np.str_], seed: int) -> dict[str, float]:
+    found = find_clusters(vectors, ds.Settings().replace(seed=seed))
+    scores = label_scores(found.labels, labels)
+    everything = scores.everything
+    return {
+        "clusters": found.n_clusters,
+        "coverage": scores.coverage,
+        "V": everything.nmi,
+        "AMI": everything.ami,
+        "ARI": everything.ari,
+    }
+
+
+def selection(audio: Path, hear: Hear) -> dict[str, float]:
+    out: dict[str, float] = {}
+    for name in ("birdguess", "british"):
+        rois = ds.load_rois(audio / name, rois="windows")
+        first, average = neighbours(hear(rois, ds.Settings()), rois.table)
+        out |= {f"{name} 1-NN": first, f"{name} mAP": average}
+    rois = ds.load_rois(audio / "bengalese" / "syllables.csv")
+    vectors = hear(rois, ds.Settings().replace(audio={"roi_s": "auto"}))
+    figures = [clusters(vectors, rois.labels, seed) for seed in SEEDS]
+    return out | {
+        f"bengalese {key}": float(np.mean([f[key] for f in figures]))
+        for key in ("V", "AMI", "coverage", "clusters")
+    }
+
+
+def final(audio: Path, hear: Hear, seed: int) -> dict[str, float]:
+    rois = ds.load_rois(audio / "phoebe")
+    vectors = hear(rois, ds.Settings())
+    return {
+        "1-NN": neighbours(vectors, rois.table)[0],
+        "5-way 1-shot": few_shot(vectors, rois.labels, 1, seed),
+        "5-way 5-shot": few_shot(vectors, rois.labels, 5, seed),
+        **clusters(vectors, rois.labels, seed),
+    }
+
+
+def ways(arguments: argparse.Namespace, seed: int) -> Iterator[tuple[str, Callable[[], Hear]]]:
+    audio, fine = arguments.audio, {"epochs": arguments.epochs}
+    weights = arguments.weights
+    ours = {"backbone": {"weights": weights}}
+    yield (
+        "random",
+        lambda: learner_of(ds.Settings().replace(seed=seed, backbone={"weights": "none"})),
+    )
+    yield "log-mel", lambda: log_mel
+    yield "ours", lambda: learner_of(ds.Settings().replace(seed=seed, **ours))
+    if arguments.trained:
+        yield "ours, fine-tuned", lambda: trained(audio, seed, **ours)
+        yield (
+            "resnet18 from scratch",
+            lambda: trained(
+                audio, seed, backbone={"name": "resnet18", "weights": "none"}, training=fine
+            ),
+        )
+    if arguments.birdnet:
+        yield "BirdNET 2.4", lambda: birdnet(arguments.birdnet)
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("audio", type=Path)
+    parser.add_argument("--weights", default="darksound")
+    parser.add_argument("--birdnet", type=Path)
+    parser.add_argument("--only", help="the way with this name alone")
+    parser.add_argument("--trained", action="store_true", help="ways that are trained here too")
+    parser.add_argument("--epochs", type=int, default=6, help="of ResNet18")
+    parser.add_argument("--final", action="store_true", help="score the held-out set")
+    arguments = parser.parse_args()
+    logging.basicConfig(level=logging.ERROR)
+    seeds = SEEDS if arguments.final else SEEDS[:1]
+    names = [name for name, _ in ways(arguments, 0) if arguments.only in (None, name)]
+    for name in names:
+        rows = []
+        for seed in seeds:
+            hear = dict(ways(arguments, seed))[name]()
+            score = (
+                final(arguments.audio, hear, seed)
+                if arguments.final
+                else selection(arguments.audio, hear)
+            )
+            rows.append(score)
+        table = pd.DataFrame(rows)
+        mean, spread = table.mean(), table.std(ddof=0)
+        figures = " | ".join(f"{k} {mean[k]:.3f} ± {spread[k]:.3f}" for k in table)
+        print(f"{name}: {figures}", flush=True)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,1 @@
+"""Pretraining on synthetic birds: dry songs, scenes, losses and the loop."""

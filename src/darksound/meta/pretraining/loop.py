@@ -1,0 +1,144 @@
+"""Pretraining: a backbone learns to tell synthetic species apart, whatever the recording."""
+
+import logging
+import math
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from torch import nn
+
+from darksound.data.songs import SongLibrary
+from darksound.meta.backbones import Backbone, build_backbone
+from darksound.meta.device import autocast, resolve_device, to_device
+from darksound.meta.pretraining.batches import Batches
+from darksound.meta.pretraining.loss import LOSSES
+from darksound.meta.randomness import Purpose, seeded_torch
+from darksound.progress import Progress, silent
+from darksound.settings import Settings
+
+__all__ = ["Pretrainer", "Report"]
+
+_log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class Report:
+    """What came of some steps: means of loss and of the share that was told right."""
+
+    step: int
+    loss: float
+    accuracy: float
+    learning_rate: float
+    images_per_s: float
+
+
+class Pretrainer:
+    """A backbone, its optimiser, and how far they are.
+
+    Args:
+        libraries: of dry songs, one a ROI length.
+        settings: `pretraining`, `backbone`, `front_end`, `compute` and the seed.
+    """
+
+    def __init__(self, libraries: list[SongLibrary], settings: Settings) -> None:
+        self.settings = settings
+        self.step = 0
+        self._batches = Batches(libraries, settings)
+        self._device, self._dtype = resolve_device(settings.compute)
+        self.backbone: Backbone = to_device(build_backbone(settings), self._device)
+        own = settings.pretraining
+        with seeded_torch(settings.seed, Purpose.HEAD):
+            head = _head(self.backbone.dim, own.head) if own.head else nn.Identity()
+        self._whole = to_device(nn.Sequential(self.backbone, head), self._device)
+        self._optimizer = torch.optim.AdamW(
+            _decayed(self._whole, own.weight_decay), lr=own.learning_rate, betas=(0.9, 0.99)
+        )
+
+    def run(
+        self,
+        progress: Progress = silent,
+        every: int = 200,
+        on_report: Callable[[Report], None] | None = None,
+    ) -> None:
+        """Go on to the last step of the settings, reporting every so many steps."""
+        own = self.settings.pretraining
+        sums, seen, start = torch.zeros(2), 0, time.perf_counter()
+        while self.step < own.steps:
+            loss, right = self._one()
+            self.step += 1
+            seen += 1
+            sums += torch.stack([loss, right])
+            progress("pretraining", self.step, own.steps)
+            if on_report is not None and (self.step % every == 0 or self.step == own.steps):
+                elapsed = time.perf_counter() - start
+                mean = (sums / seen).tolist()
+                speed = seen * 2 * own.batch_species / elapsed
+                on_report(Report(self.step, mean[0], mean[1], self._rate(), speed))
+                sums, seen, start = torch.zeros(2), 0, time.perf_counter()
+
+    def _one(self) -> tuple[torch.Tensor, torch.Tensor]:
+        own = self.settings.pretraining
+        images = self._batches(self.step).to(self._device)
+        for group in self._optimizer.param_groups:
+            group["lr"] = self._rate()
+        self._whole.train()
+        with autocast(self._device, self._dtype):
+            embeddings = self._whole(
+                images.flatten(0, 1).contiguous(memory_format=torch.channels_last)
+            )
+        loss, right = LOSSES[own.loss](embeddings.unflatten(0, images.shape[:2]), own.temperature)
+        self._optimizer.zero_grad()
+        loss.backward()  # type: ignore[no-untyped-call]  # torch's own is untyped
+        self._optimizer.step()
+        return loss.detach().cpu(), right.cpu()
+
+    def _rate(self) -> float:
+        """One cycle (Smith and Topin 2018, arXiv 1708.07120): up over a tenth, down to nothing."""
+        own = self.settings.pretraining
+        rise = max(1, own.steps // 10)
+        if self.step < rise:
+            return own.learning_rate * (self.step + 1) / rise
+        share = (self.step - rise) / max(1, own.steps - rise)
+        return own.learning_rate * (0.5 + 0.5 * math.cos(math.pi * min(share, 1.0)))
+
+    def state(self) -> dict[str, Any]:
+        """All that going on needs, as `restore` takes it."""
+        return {
+            "step": self.step,
+            "network": self._whole.state_dict(),
+            "optimizer": self._optimizer.state_dict(),
+        }
+
+    def restore(self, state: dict[str, Any]) -> None:
+        """Go on from a state, to the same weights as without the stop."""
+        self.step = state["step"]
+        self._whole.load_state_dict(state["network"])
+        self._optimizer.load_state_dict(state["optimizer"])
+
+
+def _head(dim: int, out: int) -> nn.Module:
+    """What takes the loss's wishes upon itself, so that embeddings stay general (SimCLR, sec. 4.2).
+
+    Without it the layer that the loss sees forgets all that does not tell the synthetic species
+    apart.
+    """
+    return nn.Sequential(
+        nn.ReLU(),
+        nn.Linear(dim, dim, bias=False),
+        nn.BatchNorm1d(dim),
+        nn.ReLU(),
+        nn.Linear(dim, out),
+    )
+
+
+def _decayed(module: nn.Module, weight_decay: float) -> list[dict[str, Any]]:
+    """Weights decay; scales and shifts of batch norm do not."""
+    matrices = [p for p in module.parameters() if p.ndim > 1]
+    vectors = [p for p in module.parameters() if p.ndim <= 1]
+    return [
+        {"params": matrices, "weight_decay": weight_decay},
+        {"params": vectors, "weight_decay": 0.0},
+    ]

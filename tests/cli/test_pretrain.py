@@ -1,0 +1,77 @@
+"""`darksound pretrain` and `darksound synth` from the words of the command line."""
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+
+import pandas as pd
+import pytest
+from safetensors.torch import load_file
+from typer.testing import Result
+
+from darksound.meta.ears import read_card
+from darksound.meta.pretraining.loop import Pretrainer
+
+TINY = (
+    *("--set", "front_end.n_bands=16", "--set", "front_end.n_frames=24"),
+    *("--set", "front_end.floor_bands=5", "--set", "backbone.channels=[4,4,8,8]"),
+    *("--set", "backbone.dim=8", "--set", "pretraining.windows_s=[1.0]"),
+    *("--set", "pretraining.window_shares=[1]", "--set", "pretraining.birds=2"),
+    *("--set", "pretraining.batch_species=4", "--species", 6, "--steps", 450),
+    *("--workers", 1, "--device", "cpu", "--set", "compute.precision=float32"),
+)
+
+
+def test_pretraining_leaves_weights_that_train_takes_and_resumes_to_the_same(
+    darksound: Callable[..., Result], world: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert darksound("pretrain", *TINY, "--out", "whole").exit_code == 0
+    card = read_card(Path("whole/weights.safetensors"))
+    assert card["settings"]["pretraining"]["species"] == 6
+    assert json.loads(Path("whole/weights.json").read_text()) == card
+    table = pd.read_csv("whole/pretraining.csv")
+    assert table["step"].tolist() == [200, 400, 450]
+
+    step = Pretrainer._one
+
+    def dies(self: Pretrainer) -> object:
+        if self.step == 300:
+            raise KeyboardInterrupt
+        return step(self)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(Pretrainer, "_one", dies)
+        stopped = darksound("pretrain", *TINY, "--out", "r")
+    assert stopped.exit_code == 130
+    assert "darksound pretrain --resume --out r" in stopped.stderr
+    ended = darksound("pretrain", "--resume", "--out", "r")
+    assert ended.exit_code == 0, ended.output
+    ours, theirs = (load_file(f"{run}/weights.safetensors") for run in ("r", "whole"))
+    assert ours.keys() == theirs.keys()
+    assert all((ours[key] == theirs[key]).all() for key in ours)
+    assert pd.read_csv("r/pretraining.csv")["step"].tolist() == [200, 400, 450]
+
+    trained = darksound(
+        *("train", "--config", world / "tiny.toml", "--data", world / "sounds"),
+        *("--weights", "whole/weights.safetensors", "--set", "backbone.dim=8"),
+    )
+    assert trained.exit_code == 0, trained.output
+
+
+def test_synth_writes_a_world_that_mec_takes(darksound: Callable[..., Result], world: Path) -> None:
+    ended = darksound("synth", "--species", 3, "--birds", 2, "--out", "w", "--workers", 1)
+    assert ended.exit_code == 0, ended.output
+    assert "24 songs of 3 species are in w" in ended.stdout
+    again = darksound("synth", "--species", 4, "--out", "w")
+    assert again.exit_code == 2
+    assert "holds another synthetic world" in again.stderr
+    grouped = darksound("mec", "--config", world / "tiny.toml", "--data", "w/rois.csv")
+    assert grouped.exit_code == 0, grouped.output
+
+
+def test_impossible_settings_of_pretraining_are_told_in_a_sentence(
+    darksound: Callable[..., Result],
+) -> None:
+    ended = darksound("pretrain", "--set", "pretraining.windows_s=[3.0]")
+    assert ended.exit_code == 2
+    assert "3 window_shares for 1 windows_s" in ended.stderr

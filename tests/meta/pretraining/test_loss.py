@@ -1,0 +1,47 @@
+"""Losses of pretraining against the formulas, written out slowly."""
+
+import math
+
+import pytest
+import torch
+from torch import Tensor
+
+from darksound.meta.pretraining.loss import contrastive, prototypical
+
+
+@pytest.fixture
+def embeddings() -> Tensor:
+    return torch.randn(2, 5, 7, generator=torch.Generator().manual_seed(3))
+
+
+def _cosine(a: Tensor, b: Tensor) -> float:
+    return float(a @ b / (a.norm() * b.norm()))
+
+
+def test_contrastive_is_the_mean_of_nt_xent_over_all_recordings(embeddings: Tensor) -> None:
+    both = torch.cat([embeddings[0], embeddings[1]])
+    losses = []
+    for i in range(10):
+        partner = (i + 5) % 10
+        others = [math.exp(_cosine(both[i], both[j]) / 0.3) for j in range(10) if j != i]
+        losses.append(-math.log(math.exp(_cosine(both[i], both[partner]) / 0.3) / sum(others)))
+    loss, _ = contrastive(embeddings, 0.3)
+    assert float(loss) == pytest.approx(sum(losses) / 10, rel=1e-5)
+
+
+def test_prototypical_is_cross_entropy_of_negative_squared_distances(embeddings: Tensor) -> None:
+    support, query = embeddings
+    losses = []
+    for i in range(5):
+        scores = [-float((query[i] - support[k]).square().sum()) / 2.0 for k in range(5)]
+        losses.append(-scores[i] + math.log(sum(math.exp(score) for score in scores)))
+    loss, _ = prototypical(embeddings, 2.0)
+    assert float(loss) == pytest.approx(sum(losses) / 5, rel=1e-5)
+
+
+@pytest.mark.parametrize("loss", [contrastive, prototypical])
+def test_accuracy_counts_recordings_whose_nearest_is_their_partner(loss: object) -> None:
+    apart = torch.eye(4).expand(2, 4, 4)
+    swapped = torch.stack([torch.eye(4), torch.eye(4).roll(1, 0)])
+    assert float(loss(apart, 0.1)[1]) == 1.0  # type: ignore[operator]
+    assert float(loss(swapped, 0.1)[1]) == 0.0  # type: ignore[operator]

@@ -1,0 +1,78 @@
+"""Scenes: their statistics, what they leave of a song, and the silence around a ROI."""
+
+import numpy as np
+import pytest
+import torch
+from torch import Tensor
+
+from darksound.audio.frontend import FrontEnd
+from darksound.data.songs import SONG_RATE
+from darksound.meta.pretraining.noise import Speckle
+from darksound.meta.pretraining.scene import Scenes
+from darksound.settings import Settings
+
+BANDS, WIDTH = 96, 192
+
+
+@pytest.fixture(scope="module")
+def scenes() -> Scenes:
+    return Scenes(Settings())
+
+
+def _tone(count: int, band: int, first: int, stop: int) -> Tensor:
+    songs = torch.zeros(count, BANDS, WIDTH)
+    songs[:, band, first:stop] = 1.0
+    return songs
+
+
+def _seeded(seed: int) -> torch.Generator:
+    return torch.Generator().manual_seed(seed)
+
+
+def _whole(count: int) -> Tensor:
+    return torch.tensor([[0, WIDTH]]).expand(count, 2)
+
+
+def test_scenes_are_images_and_the_generator_alone_decides_them(scenes: Scenes) -> None:
+    songs, others = _tone(6, 40, 20, 90), _tone(6, 70, 0, 50)
+    one = scenes(songs, _whole(6), others, _seeded(1))
+    assert one.shape == (6, 3, BANDS, WIDTH)
+    assert one.min() >= 0
+    assert one.max() <= 1
+    assert torch.equal(one, scenes(songs, _whole(6), others, _seeded(1)))
+    assert not torch.equal(one, scenes(songs, _whole(6), others, _seeded(2)))
+
+
+def test_songs_can_be_seen_in_most_scenes_and_each_scene_is_another(scenes: Scenes) -> None:
+    count = 200
+    images = scenes(
+        _tone(count, 40, 60, 120), _whole(count), torch.zeros(count, 96, 192), _seeded(0)
+    )
+    level = images[:, 0, BANDS - 1 - 40]
+    above = level[:, 70:110].mean(1) - level[:, :50].mean(1)
+    assert (above > 0.1).float().mean() > 0.9
+    assert above.std() > 0.1
+    assert len({tuple(image[0, 10, :20].tolist()) for image in images}) > count // 2
+
+
+def test_around_a_framed_roi_there_is_silence(scenes: Scenes) -> None:
+    spans = torch.tensor([[50, 150], [0, WIDTH], [90, 96]])
+    images = scenes(_tone(3, 40, 80, 100), spans, torch.zeros(3, BANDS, WIDTH), _seeded(5))
+    for image, (first, stop) in zip(images[:, 0], spans.tolist(), strict=True):
+        assert image[:, :first].abs().max() == 0 if first else True
+        assert image[:, stop:].abs().max() == 0 if stop < WIDTH else True
+        assert image[:, first:stop].max() > 0.9
+
+
+def test_speckle_scatters_as_the_front_end_s_own_noise_does() -> None:
+    settings = Settings()
+    drawn = Speckle(settings)(64, WIDTH, _seeded(0))
+    assert drawn.mean((0, 2)).numpy() == pytest.approx(np.ones(BANDS), abs=0.1)
+    rng = np.random.default_rng(9)
+    waves = [rng.standard_normal(3 * SONG_RATE).astype(np.float32) for _ in range(16)]
+    # Level, in units of 50 dB: its scatter in each band is that of the power.
+    shown = FrontEnd(settings.replace(front_end={"fade_s": 0.0}), SONG_RATE)(waves)[:, 0].flip(-2)
+    theirs = 50 * shown[..., 4:-4]
+    ours = 10 * drawn.clamp_min(1e-3).log10()
+    high = slice(70, BANDS)
+    assert ours[:, high].std() == pytest.approx(float(theirs[:, high].std(2).mean()), rel=0.15)

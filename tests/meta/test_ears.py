@@ -1,0 +1,72 @@
+"""The package's own weights: there, small enough, described, and loaded where they fit."""
+
+import logging
+from pathlib import Path
+
+import pytest
+import torch
+
+from darksound.errors import CheckpointError, SettingsError
+from darksound.meta.backbones import build_backbone, weights_in_force
+from darksound.meta.ears import bundled_path, read_card, write_ears
+from darksound.settings import Settings
+
+
+def test_the_package_brings_weights_with_a_card_that_says_how_to_make_them_again() -> None:
+    assert bundled_path().stat().st_size < 12e6
+    card = read_card(bundled_path())
+    assert card["licence"] == "Apache-2.0"
+    again = Settings.model_validate(card["settings"])
+    assert again.front_end == Settings().front_end
+    assert again.pretraining == Settings().pretraining
+    assert again.seed == Settings().seed
+
+
+def test_the_demo_s_species_are_of_another_grammar_than_those_it_was_trained_on() -> None:
+    from darksound.data.synthesis.cast import wild_species
+    from darksound.data.synthesis.species import FORMS
+
+    forms = {song.form for n in range(200) for song in wild_species(1979, n).songs}
+    assert forms == {"song", "call"}
+    assert not forms & (set(FORMS) - {"calls"})
+
+
+def test_auto_is_our_own_for_the_usual_small_network_and_nothing_for_another_size() -> None:
+    settings = Settings()
+    assert weights_in_force(settings) == "darksound"
+    assert weights_in_force(settings.replace(backbone={"dim": 64})) == "none"
+    assert weights_in_force(settings.replace(backbone={"name": "resnet18"})) == "imagenet"
+    backbone = build_backbone(settings)
+    other = build_backbone(settings.replace(seed=5))
+    for key, value in backbone.state_dict().items():
+        assert torch.equal(value, other.state_dict()[key]), key
+    with pytest.raises(SettingsError, match="cannot be 'darksound' for the backbone 'resnet18'"):
+        weights_in_force(settings.replace(backbone={"name": "resnet18", "weights": "darksound"}))
+    with pytest.raises(CheckpointError, match="does not fit"):
+        build_backbone(settings.replace(backbone={"dim": 64, "weights": "darksound"}))
+
+
+def test_a_front_end_that_they_were_not_made_with_is_warned_of(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    with caplog.at_level(logging.WARNING):
+        build_backbone(Settings().replace(audio={"roi_s": 0.5}))
+        assert not caplog.records
+        build_backbone(Settings().replace(front_end={"low_hz": 100.0}))
+    (record,) = caplog.records
+    assert "other front_end.low_hz" in record.getMessage()
+
+
+def test_written_weights_come_back_to_half_precision_with_their_card(tmp_path: Path) -> None:
+    settings = Settings().replace(backbone={"channels": (4, 4, 8, 8), "dim": 16})
+    backbone = build_backbone(settings)
+    path = tmp_path / "weights.safetensors"
+    write_ears(path, backbone.state_dict(), {"settings": {}, "what": "a test"})
+    assert read_card(path)["what"] == "a test"
+    loaded = build_backbone(settings.replace(seed=3, backbone={"weights": str(path)}))
+    for key, value in backbone.state_dict().items():
+        assert loaded.state_dict()[key].dtype == value.dtype
+        torch.testing.assert_close(loaded.state_dict()[key], value, rtol=1e-3, atol=1e-6)
+    path.write_bytes(path.read_bytes()[:100])
+    with pytest.raises(CheckpointError, match="damaged or no safetensors file"):
+        read_card(path)

@@ -11,12 +11,12 @@ from darksound.errors import CheckpointError, SettingsError
 from darksound.meta.backbones import BACKBONES, build_backbone
 
 
-def test_small_is_about_half_a_million_weights_and_halves_the_image_four_times(tiny):
+def test_small_is_under_a_million_weights_and_halves_the_image_four_times(tiny):
     backbone = build_backbone(tiny.replace(backbone={"channels": (16, 32, 64, 128), "dim": 256}))
     images = torch.rand(2, 3, 96, 192)
     assert backbone(images).shape == (2, 256)
     assert backbone.feature_map(images).shape == (2, 128, 6, 12)
-    assert 300_000 < sum(p.numel() for p in backbone.parameters()) < 550_000
+    assert 300_000 < sum(p.numel() for p in backbone.parameters()) < 1_000_000
 
 
 def test_untrained_small_spreads_a_batch_to_distances_that_a_softmax_can_use(tiny):

@@ -310,8 +310,8 @@ class MecSettings(Section):
     iterations: Annotated[int, Field(ge=0)] = Field(5, description="Fine-tunings at most.")
     warm_up: Literal["demo", "none"] = Field(
         "demo",
-        description="Without a checkpoint: first learn on the demo's synthetic birds, or start "
-        "from the backbone as it is.",
+        description="Without a checkpoint, a learner with random parts first learns on the demo's "
+        "synthetic birds, or starts as it is.",
     )
     warm_up_epochs: Positive = Field(8, description="Epochs of that first learning.")
     min_probability: Share = Field(

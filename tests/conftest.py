@@ -1,9 +1,14 @@
 """What every test may ask for."""
 
 import os
+import signal
 from pathlib import Path
 
 import pytest
+
+# Where the tests run in the background, a shell has interrupts ignored, and processes that tests
+# start would inherit that.
+signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 @pytest.fixture(scope="session")

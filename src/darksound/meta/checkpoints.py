@@ -10,11 +10,11 @@ from typing import Any
 import safetensors.torch
 import torch
 from pydantic import ValidationError
-from safetensors import SafetensorError, safe_open
 from torch import Tensor
 
 from darksound.atomic import write_bytes, write_text
 from darksound.errors import CheckpointError, DarksoundError
+from darksound.meta.described import description_in
 from darksound.meta.learners import Learner, build_learner
 from darksound.meta.published import load_published
 from darksound.meta.state import EpochReport, TrainState
@@ -166,15 +166,8 @@ def _weights_file(path: Path) -> Path:
 
 
 def _read_about(path: Path) -> dict[str, Any]:
-    try:
-        with safe_open(path, framework="pt") as file:
-            text = (file.metadata() or {}).get(_KEY)
-        about = None if text is None else json.loads(text)
-    except (SafetensorError, OSError, ValueError) as error:
-        raise CheckpointError(
-            f"{path} is damaged or no safetensors file ({error}); copy or make it again."
-        ) from error
-    if not isinstance(about, dict):
+    about = description_in(path, _KEY)
+    if about is None:
         raise CheckpointError(
             f"{path} holds weights, but not which learner they are of; darksound did not write "
             f"it. Use it as backbone.weights instead."

@@ -12,11 +12,11 @@ from pathlib import Path
 from typing import Any
 
 import safetensors.torch
-from safetensors import SafetensorError, safe_open
 from torch import Tensor
 
 from darksound.atomic import write_bytes, write_text
 from darksound.errors import CheckpointError
+from darksound.meta.described import description_in
 
 __all__ = ["BUNDLED", "bundled_path", "bundled_size", "front_end_of", "read_card", "write_ears"]
 
@@ -65,14 +65,7 @@ def read_card(path: Path) -> dict[str, Any]:
     Raises:
         CheckpointError: it is missing or damaged, or has no card.
     """
-    try:
-        with safe_open(path, framework="pt") as file:
-            text = (file.metadata() or {}).get(_CARD)
-        card = None if text is None else json.loads(text)
-    except (SafetensorError, OSError, ValueError) as error:
-        raise CheckpointError(
-            f"{path} is damaged or no safetensors file ({error}); copy or make it again."
-        ) from error
-    if not isinstance(card, dict):
+    card = description_in(path, _CARD)
+    if card is None:
         raise CheckpointError(f"{path} has no card; `darksound pretrain` did not write it.")
     return card

@@ -7,12 +7,12 @@ from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
-import platformdirs
 import torch
 from torch import Tensor
 
 from darksound.audio.length import resolve_roi_length
 from darksound.data.cache import Images, Shard
+from darksound.data.cache_folder import cache_folder
 from darksound.data.rois import Problem, RoiSet
 from darksound.data.shards import SHARD_ROIS, locate, open_or_make, plan_shards
 from darksound.errors import InputError
@@ -141,7 +141,7 @@ def build_images(
 
 
 def _cache_folder(settings: Settings) -> Path:
-    folder = settings.compute.cache_dir or platformdirs.user_cache_path("darksound")
+    folder = cache_folder(settings)
     return folder / "images"
 
 

@@ -6,12 +6,12 @@ import logging
 from pathlib import Path
 
 import numpy as np
-import platformdirs
 
 from darksound.atomic import write_text
 from darksound.audio.segment.block import Chunk, Found
 from darksound.audio.segment.blocks import Block
 from darksound.audio.segment.boxes import BOX
+from darksound.data.cache_folder import cache_folder
 from darksound.errors import RunError, SettingsError
 from darksound.settings import SegmentationSettings, Settings
 
@@ -39,7 +39,7 @@ class SegmentJournal:
             settings: `compute.cache_dir` and `segmentation` are used.
             unit_s: longest unit in seconds.
         """
-        cache = settings.compute.cache_dir or platformdirs.user_cache_path("darksound")
+        cache = cache_folder(settings)
         self._folder = cache / "segments"
         self._settings = _key(settings.segmentation, unit_s)
 

@@ -7,8 +7,7 @@ import os
 import shutil
 from pathlib import Path
 
-import platformdirs
-
+from darksound.data.cache_folder import cache_folder
 from darksound.data.sources import load_rois
 from darksound.meta.backbones import weights_in_force
 from darksound.meta.checkpoints import load_checkpoint, save_checkpoint
@@ -94,7 +93,7 @@ def _warm_up_settings(settings: Settings) -> Settings:
 
 
 def _cache(settings: Settings) -> Path:
-    folder = settings.compute.cache_dir or platformdirs.user_cache_path("darksound")
+    folder = cache_folder(settings)
     return folder / "learners"
 
 

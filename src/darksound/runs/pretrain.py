@@ -7,10 +7,10 @@ from pathlib import Path
 from typing import Any
 
 import pandas as pd
-import platformdirs
 import torch
 
 from darksound.atomic import write_bytes
+from darksound.data.cache_folder import cache_folder
 from darksound.data.songs import SongLibrary, SongPlan, build_library
 from darksound.errors import CheckpointError
 from darksound.meta.ears import write_ears
@@ -73,7 +73,7 @@ def pretrain_run(run: Run, progress: Progress) -> Outcome:
 def song_libraries(settings: Settings, progress: Progress) -> list[SongLibrary]:
     """The dry songs that the settings ask for, one library a window length, from the cache."""
     own = settings.pretraining
-    folder = (settings.compute.cache_dir or platformdirs.user_cache_path("darksound")) / "songs"
+    folder = cache_folder(settings) / "songs"
     plans = [
         SongPlan(settings.seed, own.species, own.birds, own.songs, window_s)
         for window_s in own.windows_s

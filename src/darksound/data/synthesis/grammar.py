@@ -5,6 +5,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
+from darksound.data.synthesis.draws import log_uniform
 from darksound.data.synthesis.individuals import draw_individual
 from darksound.data.synthesis.repertoire import WILD_KINDS, draw_wild_syllable
 from darksound.data.synthesis.species import Section, Species
@@ -34,10 +35,6 @@ class WildSpecies:
     variety: float
 
 
-def _log_uniform(rng: np.random.Generator, low: float, high: float) -> float:
-    return float(np.exp(rng.uniform(np.log(low), np.log(high))))
-
-
 def draw_wild(rng: np.random.Generator, longest_s: float = 5.0) -> WildSpecies:
     """A species of its own.
 
@@ -49,8 +46,8 @@ def draw_wild(rng: np.random.Generator, longest_s: float = 5.0) -> WildSpecies:
     centre = float(np.clip(_USUAL_HZ * 2.0**octaves, _LOWEST_HZ, _HIGHEST_HZ))
     # Few kinds a species, one pitch range and one tempo, so that its songs resemble each other.
     taste = rng.dirichlet(np.full(len(WILD_KINDS), 0.35))
-    width = _log_uniform(rng, 0.05, 0.7)
-    gap_s = _log_uniform(rng, 0.008, 0.35)
+    width = log_uniform(rng, 0.05, 0.7)
+    gap_s = log_uniform(rng, 0.008, 0.35)
     shared = _syllables(int(rng.integers(1, 6)), taste, width, rng)
     least, most = _SONG_TYPES[int(rng.choice(len(_SONG_TYPES), p=_SHARES))]
     types = int(rng.integers(least, most + 1))
@@ -58,7 +55,7 @@ def draw_wild(rng: np.random.Generator, longest_s: float = 5.0) -> WildSpecies:
     for _ in range(types):
         own = _syllables(int(rng.integers(0, 4)), taste, width, rng) if types > 1 else ()
         songs.append(_song((*shared, *own), centre, longest_s, gap_s, rng))
-    return WildSpecies(tuple(songs), _log_uniform(rng, 0.5, 2.0))
+    return WildSpecies(tuple(songs), log_uniform(rng, 0.5, 2.0))
 
 
 def _syllables(
@@ -97,8 +94,8 @@ def _section(
     phrase = tuple(
         int(i) for i in rng.integers(0, len(syllables), int(rng.choice([1, 1, 2, 3, 4])))
     )
-    gap_s = gap * _log_uniform(rng, 0.6, 1.6)
-    rest_s = float(rng.choice([0.0, 0.0, _log_uniform(rng, 0.05, 0.5)]))
+    gap_s = gap * log_uniform(rng, 0.6, 1.6)
+    rest_s = float(rng.choice([0.0, 0.0, log_uniform(rng, 0.05, 0.5)]))
     once = sum(syllables[i].duration_s + gap_s for i in phrase) + rest_s
     most = int(np.clip(room_s / once, 1, _MOST_NOTES // len(phrase)))
     repeats = int(rng.integers(1, most + 1))
@@ -119,7 +116,7 @@ def _call(
     """One to three syllables, sung once or a few times."""
     count = int(rng.choice([1, 1, 1, 2, 3]))
     chosen = tuple(int(i) for i in rng.integers(0, len(syllables), count))
-    gap_s = _log_uniform(rng, 0.01, 0.12)
+    gap_s = log_uniform(rng, 0.01, 0.12)
     total = sum(syllables[i].duration_s + gap_s for i in chosen)
     if total > longest_s:
         # A call that is too long is sung faster.
@@ -127,7 +124,7 @@ def _call(
         syllables = tuple(replace(s, duration_s=haste * s.duration_s) for s in syllables)
         gap_s *= haste
     repeats = 1 if longest_s < 1.0 else int(rng.choice([1, 1, 2, 3]))
-    rest_s = _log_uniform(rng, 0.1, 0.6)
+    rest_s = log_uniform(rng, 0.1, 0.6)
     return Species("call", centre, syllables, (Section(chosen, (1, repeats), gap_s, rest_s),))
 
 
@@ -164,7 +161,7 @@ def _transposed(species: WildSpecies, rng: np.random.Generator) -> WildSpecies:
 
 
 def _other_tempo(species: WildSpecies, rng: np.random.Generator) -> WildSpecies:
-    slower = _log_uniform(rng, 1.25, 1.8) ** float(rng.choice([-1.0, 1.0]))
+    slower = log_uniform(rng, 1.25, 1.8) ** float(rng.choice([-1.0, 1.0]))
 
     def change(song: Species) -> Species:
         return replace(
@@ -202,8 +199,8 @@ def _other_syllable(species: WildSpecies, rng: np.random.Generator) -> WildSpeci
 
 
 def _other_rhythm(species: WildSpecies, rng: np.random.Generator) -> WildSpecies:
-    wider = _log_uniform(rng, 1.5, 4.0) ** float(rng.choice([-1.0, 1.0]))
-    more = _log_uniform(rng, 1.5, 2.5) ** float(rng.choice([-1.0, 1.0]))
+    wider = log_uniform(rng, 1.5, 4.0) ** float(rng.choice([-1.0, 1.0]))
+    more = log_uniform(rng, 1.5, 2.5) ** float(rng.choice([-1.0, 1.0]))
 
     def change(song: Species) -> Species:
         sections = tuple(
@@ -221,7 +218,7 @@ def _other_rhythm(species: WildSpecies, rng: np.random.Generator) -> WildSpecies
 
 def _other_timbre(species: WildSpecies, rng: np.random.Generator) -> WildSpecies:
     """Beats, pulses and vibratos twice as fast or half as fast, and other partials."""
-    faster = _log_uniform(rng, 1.4, 2.2) ** float(rng.choice([-1.0, 1.0]))
+    faster = log_uniform(rng, 1.4, 2.2) ** float(rng.choice([-1.0, 1.0]))
     colour = rng.uniform(0.3, 3.0)
 
     def change(song: Species) -> Species:

@@ -5,15 +5,12 @@ from types import MappingProxyType
 
 import numpy as np
 
+from darksound.data.synthesis.draws import log_uniform
 from darksound.data.synthesis.syllables import Syllable
 
 __all__ = ["WILD_KINDS", "draw_wild_syllable"]
 
 Draw = Callable[[np.random.Generator], Syllable]
-
-
-def _log_uniform(rng: np.random.Generator, low: float, high: float) -> float:
-    return float(np.exp(rng.uniform(np.log(low), np.log(high))))
 
 
 def _knots(rng: np.random.Generator, count: int, reach: float) -> tuple[float, ...]:
@@ -38,21 +35,21 @@ def _harmonics(rng: np.random.Generator) -> tuple[float, ...]:
 
 def _whistle(rng: np.random.Generator) -> Syllable:
     knots = _knots(rng, int(rng.integers(2, 4)), rng.uniform(0.0, 0.1))
-    return Syllable("whistle", _log_uniform(rng, 0.06, 1.0), knots=knots, partials=_harmonics(rng))
+    return Syllable("whistle", log_uniform(rng, 0.06, 1.0), knots=knots, partials=_harmonics(rng))
 
 
 def _sweep(rng: np.random.Generator) -> Syllable:
-    knots = _knots(rng, int(rng.integers(2, 6)), _log_uniform(rng, 0.15, 1.6))
-    return Syllable("sweep", _log_uniform(rng, 0.02, 0.5), knots=knots, partials=_harmonics(rng))
+    knots = _knots(rng, int(rng.integers(2, 6)), log_uniform(rng, 0.15, 1.6))
+    return Syllable("sweep", log_uniform(rng, 0.02, 0.5), knots=knots, partials=_harmonics(rng))
 
 
 def _warble(rng: np.random.Generator) -> Syllable:
     return Syllable(
         "warble",
-        _log_uniform(rng, 0.12, 0.9),
+        log_uniform(rng, 0.12, 0.9),
         knots=_knots(rng, 3, rng.uniform(0.0, 0.5)),
-        warble_hz=_log_uniform(rng, 8, 60),
-        warble=_log_uniform(rng, 0.03, 0.3),
+        warble_hz=log_uniform(rng, 8, 60),
+        warble=log_uniform(rng, 0.03, 0.3),
         partials=_harmonics(rng),
     )
 
@@ -60,11 +57,11 @@ def _warble(rng: np.random.Generator) -> Syllable:
 def _buzz(rng: np.random.Generator) -> Syllable:
     return Syllable(
         "buzz",
-        _log_uniform(rng, 0.06, 0.9),
+        log_uniform(rng, 0.06, 0.9),
         knots=_knots(rng, 2, rng.uniform(0.0, 0.6)),
-        warble_hz=_log_uniform(rng, 60, 250),
-        warble=_log_uniform(rng, 0.05, 0.3),
-        beat_hz=_log_uniform(rng, 15, 80),
+        warble_hz=log_uniform(rng, 60, 250),
+        warble=log_uniform(rng, 0.05, 0.3),
+        beat_hz=log_uniform(rng, 15, 80),
         beat=rng.uniform(0.0, 0.8),
     )
 
@@ -72,10 +69,10 @@ def _buzz(rng: np.random.Generator) -> Syllable:
 def _rattle(rng: np.random.Generator) -> Syllable:
     return Syllable(
         "rattle",
-        _log_uniform(rng, 0.15, 1.2),
+        log_uniform(rng, 0.15, 1.2),
         knots=_knots(rng, 2, rng.uniform(0.0, 0.4)),
         roughness=float(rng.choice([0.0, rng.uniform(0.05, 0.5)])),
-        pulse_hz=_log_uniform(rng, 12, 90),
+        pulse_hz=log_uniform(rng, 12, 90),
         pulse=rng.uniform(0.12, 0.5),
         partials=_harmonics(rng),
     )
@@ -89,11 +86,11 @@ def _stack(rng: np.random.Generator) -> Syllable:
     amplitude = np.exp(-0.5 * ((number[:, None] - formants) / width) ** 2).sum(axis=1)
     return Syllable(
         "stack",
-        _log_uniform(rng, 0.03, 0.6),
+        log_uniform(rng, 0.03, 0.6),
         knots=_knots(rng, int(rng.integers(2, 5)), rng.uniform(0.02, 0.5)),
         pitch=-float(np.log2(formants.mean())),
         partials=tuple(float(each) for each in amplitude + 0.03),
-        warble_hz=_log_uniform(rng, 10, 40),
+        warble_hz=log_uniform(rng, 10, 40),
         warble=float(rng.choice([0.0, 0.0, rng.uniform(0.02, 0.08)])),
     )
 
@@ -101,10 +98,10 @@ def _stack(rng: np.random.Generator) -> Syllable:
 def _rasp(rng: np.random.Generator) -> Syllable:
     return Syllable(
         "rasp",
-        _log_uniform(rng, 0.03, 0.7),
+        log_uniform(rng, 0.03, 0.7),
         knots=_knots(rng, 2, rng.uniform(0.0, 0.6)),
-        roughness=_log_uniform(rng, 0.06, 0.6),
-        beat_hz=_log_uniform(rng, 10, 60),
+        roughness=log_uniform(rng, 0.06, 0.6),
+        beat_hz=log_uniform(rng, 10, 60),
         beat=float(rng.choice([0.0, rng.uniform(0.2, 0.9)])),
     )
 
@@ -112,16 +109,16 @@ def _rasp(rng: np.random.Generator) -> Syllable:
 def _click(rng: np.random.Generator) -> Syllable:
     return Syllable(
         "click",
-        _log_uniform(rng, 0.008, 0.03),
+        log_uniform(rng, 0.008, 0.03),
         knots=_knots(rng, 2, rng.uniform(0.3, 1.5)),
         roughness=rng.uniform(0.0, 0.5),
     )
 
 
 def _jump(rng: np.random.Generator) -> Syllable:
-    knots = _knots(rng, int(rng.integers(2, 6)), _log_uniform(rng, 0.2, 1.2))
+    knots = _knots(rng, int(rng.integers(2, 6)), log_uniform(rng, 0.2, 1.2))
     return Syllable(
-        "jump", _log_uniform(rng, 0.06, 0.5), knots=knots, jumps=True, partials=_harmonics(rng)
+        "jump", log_uniform(rng, 0.06, 0.5), knots=knots, jumps=True, partials=_harmonics(rng)
     )
 
 

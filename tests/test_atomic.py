@@ -47,5 +47,7 @@ def test_what_a_killed_process_left_is_removed(tmp_path):
     leftovers = [tmp_path / ".a.csv.77.part", tmp_path / "checkpoints" / ".b.npy.77.part"]
     for path in [*leftovers, tmp_path / "a.part"]:
         path.touch()
+    (tmp_path / ".result.77.part").mkdir()
+    (tmp_path / ".result.77.part" / "rois.parquet").touch()
     atomic.remove_leftovers(tmp_path)
     assert sorted(p.name for p in tmp_path.rglob("*")) == ["a.part", "checkpoints"]

@@ -21,6 +21,8 @@ if TYPE_CHECKING:
     from darksound.data.images import ImageStore, build_images
     from darksound.data.rois import Problem, RoiSet
     from darksound.data.sources import load_rois
+    from darksound.data.store import Store
+    from darksound.data.stores import build_store
     from darksound.errors import (
         CheckpointError,
         DarksoundError,
@@ -50,8 +52,10 @@ __all__ = [
     "RunError",
     "Settings",
     "SettingsError",
+    "Store",
     "__version__",
     "build_images",
+    "build_store",
     "download",
     "embed",
     "evaluate",
@@ -76,7 +80,9 @@ _HOMES = {
     "RunError": "errors",
     "Settings": "settings",
     "SettingsError": "errors",
+    "Store": "data.store",
     "build_images": "data.images",
+    "build_store": "data.stores",
     "download": "data.download.command",
     "embed": "cluster.embedding",
     "evaluate": "cluster.evaluation",

@@ -1,6 +1,7 @@
 """Files that are whole or not there: written beside, synced, renamed into place."""
 
 import os
+import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -40,8 +41,11 @@ def replacing(path: Path) -> Iterator[Path]:
 
 def remove_leftovers(folder: Path) -> None:
     """Remove what a killed process left half-written in `folder` and below."""
-    for part in folder.rglob(f".*{_PART}"):
-        part.unlink(missing_ok=True)
+    for part in list(folder.rglob(f".*{_PART}")):
+        if part.is_dir():
+            shutil.rmtree(part, ignore_errors=True)
+        else:
+            part.unlink(missing_ok=True)
 
 
 def write_bytes(path: Path, content: bytes) -> None:

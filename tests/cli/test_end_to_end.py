@@ -244,7 +244,7 @@ def test_a_changed_recording_is_noticed_on_resuming(tiny, learner, world, monkey
         (("train",), "name labelled ROIs with --data"),
         (("train", "--data", "demo:train", "--method", "x"), "learner.method cannot be 'x'"),
         (("train", "--data", "flat"), "label"),
-        (("evaluate", "--data", "demo"), "name a training run or a weights file"),
+        (("evaluate", "--data", "demo"), "name a training run, a weights file, or an embedder"),
         (("evaluate", "void", "--data", "demo"), "holds no checkpoint"),
         (("evaluate", "text.safetensors", "--data", "demo"), "damaged or no safetensors"),
         (("embed",), "name ROIs with --data"),

@@ -25,6 +25,8 @@ class Unheard:
 class MemoryImages:
     """What `ImageStore` offers, from a tensor."""
 
+    kind = "images"
+
     def __init__(self, images: torch.Tensor, settings: Settings, labels: list | None) -> None:
         n = len(images)
         table = as_roi_table(

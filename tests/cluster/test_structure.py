@@ -14,6 +14,7 @@ from darksound.cluster.metrics import adjusted_rand
 from darksound.cluster.normalise import NORMALISERS, all_alike, normalise
 from darksound.cluster.reducers import umap as umap_reducer
 from darksound.cluster.reducers.registry import map_coordinates, reduce
+from darksound.cluster.reducers.umap import resolve_repeats
 from darksound.cluster.structure import find_clusters, lay_out
 from darksound.errors import SettingsError
 from darksound.settings import ClusteringSettings, ReductionSettings, Settings
@@ -49,10 +50,26 @@ def test_umap_finds_groups_twice_the_same_and_keeps_quiet(sentences, capfd):
         other = reduce(x, settings, 6, sentences)
     assert [str(w.message) for w in caught if w.category is not ImportWarning] == []
     assert capfd.readouterr() == ("", "")
-    assert once.shape == (100, 10)
+    assert once.shape == (100, 30)  # three runs beside each other
     assert (once == again).all()
     assert (once != other).any()
     assert adjusted_rand(truth, cluster(once, ClusteringSettings()).labels) == 1.0
+
+
+def test_umaps_runs_differ_and_the_first_is_the_one_without_repeats(sentences):
+    x, _ = blobs([12] * 3)
+    settings = ReductionSettings(n_components=4, n_epochs=30)
+    three = reduce(x, settings, 5, sentences)
+    one = reduce(x, settings.model_copy(update={"repeats": 1}), 5, sentences)
+    assert (three[:, :4] == one).all()
+    assert (three[:, :4] != three[:, 4:8]).any()
+    assert (three[:, 4:8] != three[:, 8:]).any()
+
+
+@pytest.mark.parametrize(("n", "repeats"), [(100, 3), (20_000, 3), (20_001, 1)])
+def test_umap_is_repeated_where_that_costs_little(n, repeats):
+    assert resolve_repeats(ReductionSettings(), n) == repeats
+    assert resolve_repeats(ReductionSettings(repeats=2), n) == 2
 
 
 def test_umap_takes_all_its_settings(sentences):
@@ -67,6 +84,7 @@ def test_umap_takes_all_its_settings(sentences):
         local_connectivity=2.0,
         set_op_mix_ratio=0.5,
         repulsion_strength=2.0,
+        repeats=1,
     )
     found = reduce(x, settings, 1, sentences)
     assert found.shape == (30, 3)
@@ -78,7 +96,7 @@ def test_umap_takes_all_its_settings(sentences):
 
 @pytest.mark.parametrize("n", [4, 9])
 def test_umap_on_fewer_rois_than_neighbours_says_what_it_did(n, sentences):
-    found = reduce(blobs([n])[0], ReductionSettings(n_epochs=10), 1, sentences)
+    found = reduce(blobs([n])[0], ReductionSettings(n_epochs=10, repeats=1), 1, sentences)
     assert found.shape == (n, 10)
     assert np.isfinite(found).all()
     assert f"reduction.n_neighbors becomes {n - 1}" in sentences[0]
@@ -95,7 +113,7 @@ def test_umap_whose_spectral_start_fails_starts_elsewhere(monkeypatch, sentences
         return fit(x, settings, neighbours, start, seed)
 
     monkeypatch.setattr(umap_reducer, "_fit", failing)
-    found = reduce(blobs([30])[0], ReductionSettings(n_epochs=10), 1, sentences)
+    found = reduce(blobs([30])[0], ReductionSettings(n_epochs=10, repeats=1), 1, sentences)
     assert starts == ["spectral", "pca"]
     assert np.isfinite(found).all()
     assert "starts from PCA instead" in sentences[-1]
@@ -130,15 +148,15 @@ def test_normalising_survives_zeros_and_constants(how):
 @pytest.mark.parametrize(
     ("n", "size", "samples"),
     [
-        (4, 2, 1),
-        (6, 3, 1),
+        (4, 2, 2),
+        (6, 3, 2),
         (10, 4, 2),
         (100, 4, 2),
-        (240, 6, 3),
-        (632, 10, 5),
-        (1379, 15, 5),
-        (8000, 36, 5),
-        (1_000_000, 400, 5),
+        (240, 4, 2),
+        (632, 4, 3),
+        (1379, 4, 3),
+        (8000, 9, 4),
+        (1_000_000, 100, 5),
     ],
 )
 def test_automatic_sizes_follow_the_number_of_rois(n, size, samples):

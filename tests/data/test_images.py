@@ -12,6 +12,7 @@ from darksound.audio.files import FileReader, read
 from darksound.audio.frontend import FrontEnd
 from darksound.data import shards
 from darksound.data.images import build_images
+from darksound.data.rendering import render
 from darksound.data.rois import RoiSet
 from darksound.data.table import as_roi_table
 from darksound.errors import InputError, SettingsError
@@ -38,7 +39,7 @@ def root(tmp_path) -> Path:
 def settings(tmp_path, monkeypatch) -> Settings:
     """Small images, several shards, several chunks a shard."""
     monkeypatch.setattr(shards, "SHARD_ROIS", 8)
-    monkeypatch.setattr("darksound.data.images.SHARD_ROIS", 8)
+    monkeypatch.setattr("darksound.data.cached.SHARD_ROIS", 8)
     monkeypatch.setattr(shards, "_CHUNK_ROIS", 3)
     return Settings().replace(
         audio={"sample_rate": RATE, "roi_s": 1.0},
@@ -193,7 +194,8 @@ def test_neighbours_are_mixed_in_and_are_never_the_roi_itself(root, settings):
     settings = settings.replace(augmentation={"neighbour_share": 1.0})
     rois = _rois(root)
     _, stretches, _ = shards.locate(rois, settings)
-    plans = shards.plan_shards(rois, stretches, settings, 1, root)
+    recipe = shards.Recipe("images", (), render, "processes")
+    plans = shards.plan_shards(rois, stretches, settings, 1, root, recipe)
     items = [item for plan in plans for item in plan.items]
     assert all(item.neighbour not in (None, item.stretch) for item in items)
     assert len({item.neighbour for item in items}) > COUNT / 3

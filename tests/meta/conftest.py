@@ -28,6 +28,7 @@ class FakeImages:
     A class is a pattern; a row adds noise, a version some more.
     """
 
+    kind = "images"
     shape = (3, 16, 24)
 
     def __init__(self, rois: RoiSet, settings: Settings, versions: int = 0) -> None:

@@ -25,7 +25,7 @@ def built(make_images, monkeypatch):
         stores.append(make_images(rois, settings, versions))
         return stores[-1]
 
-    monkeypatch.setattr(training, "build_images", build)
+    monkeypatch.setattr(training, "build_store", build)
     return stores
 
 

@@ -176,6 +176,14 @@ class FileReader:
             raise _unreadable(path, error) from None
         return f"{status.st_size}-{status.st_mtime_ns}"
 
+    def info(self, root: str, recording: str) -> AudioInfo:
+        """What the recording says of itself; see `probe`.
+
+        Raises:
+            InputError: as `probe` raises it.
+        """
+        return probe(Path(root) / recording)
+
 
 def _describe(sound: Sound) -> AudioInfo:
     if sound.frames <= 0 or sound.samplerate <= 0:

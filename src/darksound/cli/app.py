@@ -8,8 +8,10 @@ from darksound.cli import (
     download,
     embed,
     evaluate,
+    export,
     mec,
     pretrain,
+    report,
     segment,
     settings,
     synth,
@@ -45,7 +47,19 @@ def _root(
     """Group the bird sounds of unlabelled recordings into call types."""
 
 
-for _command in (download, segment, mec, train, evaluate, embed, synth, pretrain, settings):
+for _command in (
+    download,
+    segment,
+    mec,
+    report,
+    train,
+    evaluate,
+    embed,
+    export,
+    synth,
+    pretrain,
+    settings,
+):
     _command.register(app)
 
 

@@ -5,7 +5,13 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from darksound.cli.options import CommonOptions, DataOptions, RunOptions, flattened
+from darksound.cli.options import (
+    CommonOptions,
+    DataOptions,
+    LearnerOptions,
+    RunOptions,
+    flattened,
+)
 from darksound.cli.perform import perform
 
 if TYPE_CHECKING:
@@ -23,6 +29,7 @@ def register(app: typer.Typer) -> None:
 
 def evaluate(
     data: DataOptions,
+    learner: LearnerOptions,
     run: RunOptions,
     common: CommonOptions,
     checkpoint: Annotated[
@@ -30,7 +37,7 @@ def evaluate(
     ] = None,
 ) -> None:
     """Measure a learner on labelled ROIs: few-shot accuracy, and how its embeddings cluster."""
-    perform("evaluate", _job, common, run, data, checkpoint=checkpoint)
+    perform("evaluate", _job, common, run, data, learner.flags(), checkpoint=checkpoint)
 
 
 def _job(run: "Run", progress: "Progress") -> "Outcome":

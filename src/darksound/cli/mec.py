@@ -1,6 +1,7 @@
 """`darksound mec`."""
 
-from typing import TYPE_CHECKING
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -10,6 +11,7 @@ from darksound.cli.options import (
     DataOptions,
     LearnerOptions,
     LoopOptions,
+    PageOptions,
     RunOptions,
     flattened,
 )
@@ -34,7 +36,19 @@ def mec(
     source: CheckpointOptions,
     learner: LearnerOptions,
     run: RunOptions,
+    page: PageOptions,
     common: CommonOptions,
+    review: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="FILE",
+            help="review.csv of an earlier run on these ROIs: what was rejected is left out, what "
+            "was named or merged is learnt from and stays together.",
+        ),
+    ] = None,
+    no_report: Annotated[
+        bool, typer.Option("--no-report", help="Do not write report.html.")
+    ] = False,
 ) -> None:
     """Group ROIs into call types by Meta-Embedded Clustering; no labels needed.
 
@@ -48,7 +62,10 @@ def mec(
         data,
         looping.flags(),
         learner.flags(),
+        page.flags(),
+        {"report": {"page": False if no_report else None}},
         checkpoint=source.checkpoint,
+        review=review,
     )
 
 

@@ -6,9 +6,9 @@ A command takes a group as one parameter; `flattened` spells it out as one optio
 import functools
 import inspect
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, fields, is_dataclass
+from dataclasses import MISSING, dataclass, fields, is_dataclass
 from pathlib import Path
-from typing import Annotated, Any, get_type_hints
+from typing import Annotated, Any, Literal, get_type_hints
 
 import typer
 
@@ -17,8 +17,10 @@ __all__ = [
     "CommonOptions",
     "DataOptions",
     "DownloadOptions",
+    "ExportOptions",
     "LearnerOptions",
     "LoopOptions",
+    "PageOptions",
     "RunOptions",
     "SegmentOptions",
     "TrainingOptions",
@@ -179,18 +181,37 @@ class LearnerOptions:
     ] = None
     backbone: Annotated[
         str | None,
-        typer.Option(metavar="NAME", help="small, resnet18 or another torchvision classifier."),
+        typer.Option(
+            metavar="NAME",
+            help="small, resnet18 or another torchvision classifier, birdnet, onnx:FILE, "
+            "tflite:FILE.",
+        ),
     ] = None
     weights: Annotated[
         str | None,
         typer.Option(metavar="NAME", help="darksound, imagenet, none or a weights file."),
     ] = None
+    embeddings: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="FILE",
+            help="Embeddings made elsewhere, in place of a backbone; without --data they name "
+            "their ROIs themselves.",
+        ),
+    ] = None
 
     def flags(self) -> Flags:
-        """The settings that they stand for, nested, None where not given."""
+        """The settings that they stand for, nested, None where not given.
+
+        Raises:
+            typer.BadParameter: a backbone and embeddings are given.
+        """
+        if self.embeddings is not None and self.backbone is not None:
+            raise typer.BadParameter("Give --backbone or --embeddings, not both.")
+        table = None if self.embeddings is None else f"embeddings:{self.embeddings}"
         return {
             "learner": {"method": self.method},
-            "backbone": {"name": self.backbone, "weights": self.weights},
+            "backbone": {"name": self.backbone or table, "weights": self.weights},
         }
 
 
@@ -219,6 +240,26 @@ class LoopOptions:
     def flags(self) -> Flags:
         """The settings that they stand for, nested, None where not given."""
         return {"mec": {"iterations": self.iterations}}
+
+
+@dataclass(frozen=True)
+class PageOptions:
+    """What the page of a run holds."""
+
+    report_mb: Annotated[
+        float | None,
+        typer.Option(metavar="MB", help="What report.html may take; default: 50."),
+    ] = None
+    clips_beside: Annotated[
+        bool,
+        typer.Option(
+            "--clips-beside", help="Put sound and pictures in a folder beside report.html."
+        ),
+    ] = False
+
+    def flags(self) -> Flags:
+        """The settings that they stand for, nested, None where not given."""
+        return {"report": {"page_mb": self.report_mb, "clips_beside": self.clips_beside or None}}
 
 
 @dataclass(frozen=True)
@@ -256,6 +297,40 @@ class DownloadOptions:
         }
 
 
+@dataclass(frozen=True)
+class ExportOptions:
+    """What becomes of a run in another tool."""
+
+    form: Annotated[
+        str,
+        typer.Option(
+            "--format", metavar="NAME", help="raven, audacity, csv, parquet, clips or dataset."
+        ),
+    ]
+    out: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="PATH", help="File or folder that it goes to; default: in RUN/exports."
+        ),
+    ] = None
+    review: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="FILE", help="review.csv of the run: names, merges and rejections count."
+        ),
+    ] = None
+    root: Annotated[
+        Path | None,
+        typer.Option(metavar="DIR", help="Where the recordings lie now, if they were moved."),
+    ] = None
+    audio: Annotated[
+        Literal["wav", "flac"], typer.Option(help="Format of clips.", show_default=True)
+    ] = "wav"
+    overwrite: Annotated[
+        bool, typer.Option("--overwrite", help="Replace an export that is there.")
+    ] = False
+
+
 def flattened(command: Callable[..., None]) -> Callable[..., None]:
     """`command` with each parameter that is a group of options spelled out for Typer."""
     hints = get_type_hints(command, include_extras=True)
@@ -273,7 +348,7 @@ def flattened(command: Callable[..., None]) -> Callable[..., None]:
             inspect.Parameter(
                 field.name,
                 inspect.Parameter.KEYWORD_ONLY,
-                default=field.default,
+                default=inspect.Parameter.empty if field.default is MISSING else field.default,
                 annotation=inner[field.name],
             )
             for field in fields(group)

@@ -49,6 +49,7 @@ def perform(
     *groups: Mapping[str, Any],
     checkpoint: Path | None = None,
     target: Path | None = None,
+    review: Path | None = None,
 ) -> None:
     """Open the run that was asked for, do the job in it, and show what came out.
 
@@ -59,6 +60,7 @@ def perform(
         groups: settings that its other options stand for, nested.
         checkpoint: the learner that it was given.
         target: a file that its result goes to, instead of the run directory.
+        review: the review of an earlier run that it was given.
 
     Raises:
         typer.Exit: with the status of the command, where that is not 0.
@@ -73,7 +75,7 @@ def perform(
             settings=settings_from(common, data.flags(), *groups),
             inputs=Inputs(
                 tuple(data.data or ()),
-                *(None if p is None else str(p) for p in (data.root, checkpoint, target)),
+                *(None if p is None else str(p) for p in (data.root, checkpoint, target, review)),
             ),
             out=run.out,
             resume=run.resume,

@@ -10,7 +10,7 @@ from torch import Tensor
 from darksound.cluster.clusterers.base import Clustering
 from darksound.cluster.metrics import NOISE
 from darksound.cluster.pseudo import strongest_members
-from darksound.data.images import ImageStore
+from darksound.data.store import Store
 from darksound.meta.device import resolve_device
 from darksound.meta.features import compute_features
 from darksound.meta.learners import Learner, State
@@ -54,7 +54,7 @@ def support_size(sizes: npt.NDArray[np.int64], n_shot: int) -> int:
 
 def assign_noise(
     learner: Learner,
-    images: ImageStore,
+    images: Store,
     clustering: Clustering,
     settings: Settings,
     progress: Progress = silent,
@@ -87,7 +87,7 @@ def assign_noise(
 
 @torch.inference_mode()
 def _adapted(
-    learner: Learner, images: ImageStore, clustering: Clustering, settings: Settings
+    learner: Learner, images: Store, clustering: Clustering, settings: Settings
 ) -> State:
     device, _ = resolve_device(settings.compute)
     sizes = np.bincount(clustering.labels[clustering.labels != NOISE])

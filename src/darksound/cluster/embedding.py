@@ -3,7 +3,7 @@
 import numpy as np
 import numpy.typing as npt
 
-from darksound.data.images import ImageStore
+from darksound.data.store import Store
 from darksound.meta.features import compute_features
 from darksound.meta.learners import Learner
 from darksound.progress import Progress, silent
@@ -13,7 +13,7 @@ __all__ = ["embed"]
 
 
 def embed(
-    learner: Learner, images: ImageStore, settings: Settings, progress: Progress = silent
+    learner: Learner, images: Store, settings: Settings, progress: Progress = silent
 ) -> npt.NDArray[np.float32]:
     """Vectors `(n, dim)` of all ROIs of a store, row i of row i.
 

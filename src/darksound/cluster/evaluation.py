@@ -12,8 +12,9 @@ from darksound.cluster.embedding import embed
 from darksound.cluster.iteration import Iteration, describe
 from darksound.cluster.notes import Notebook
 from darksound.cluster.structure import find_clusters
-from darksound.data.images import ImageStore, build_images
 from darksound.data.rois import RoiSet
+from darksound.data.store import Store
+from darksound.data.stores import build_store
 from darksound.errors import InputError
 from darksound.meta.evaluation import FewShot, evaluate_few_shot
 from darksound.meta.learners import Learner
@@ -95,13 +96,13 @@ def evaluate(
             "groups ROIs without labels."
         )
     ours = learner.settings if settings is None else adopt(settings, learner.settings)
-    images = build_images(rois, ours, progress)
+    images = build_store(rois, ours, progress)
     return evaluate_on_images(learner, images, ours, progress=progress)
 
 
 def evaluate_on_images(
     learner: Learner,
-    images: ImageStore,
+    images: Store,
     settings: Settings,
     *,
     progress: Progress = silent,

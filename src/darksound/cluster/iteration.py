@@ -31,7 +31,7 @@ class Iteration:
         iteration: 0 for the learner as given, then the number of fine-tunings so far.
         n_clusters: clusters, noise being none.
         coverage: share of ROIs in a cluster.
-        dbcv: density-based validity in the space of the normalised embeddings.
+        dbcv: density-based validity in the space of normalised embeddings, see `describe`.
         information: bits that a ROI's cluster tells of it, weighted by validity.
         ami_previous: AMI over all ROIs with the iteration before; NaN for the first.
         persistence: mean persistence of the clusters.
@@ -79,11 +79,11 @@ def describe(
     settings: Settings,
     seconds: float,
 ) -> Iteration:
-    """The figures of a clustering of `(n, dim)` embeddings.
+    """The figures of a clustering, judged in embeddings `(n, dim)`.
 
-    Validity is taken where the learner puts the ROIs, in the normalised embeddings, and not in the
-    space that was clustered: UMAP pulls any two groups apart, so that there the index is near 1
-    with good and bad embeddings alike and says nothing about which iteration is the better one.
+    Validity is taken in normalised embeddings, and not in the space that was clustered: UMAP
+    pulls any two groups apart, so that there the index is near 1 with good and bad embeddings
+    alike and says nothing about which iteration is the better one.
     """
     space = normalise(embeddings, settings.reduction.normalise)
     validity = judge(space, clustering.labels)

@@ -4,19 +4,25 @@ import logging
 from collections.abc import Callable
 from copy import deepcopy
 from dataclasses import replace
-from math import isnan
+from math import ceil, isnan
 from time import perf_counter
 
 import numpy as np
+import numpy.typing as npt
 
+from darksound.cluster.background import without_background
+from darksound.cluster.clusterers.base import Clustering
 from darksound.cluster.embedding import embed
 from darksound.cluster.iteration import Iteration, describe
+from darksound.cluster.merging import merge_confused
 from darksound.cluster.notes import Notebook
 from darksound.cluster.pseudo import PseudoLabels, pseudo_labels
 from darksound.cluster.state import MecState, Outcome, weights_of
 from darksound.cluster.structure import find_clusters
-from darksound.data.images import ImageStore
+from darksound.cluster.truth import NOTHING_SAID, Groups, impose
+from darksound.data.store import Store
 from darksound.errors import CheckpointError, RunError
+from darksound.meta.features import settle
 from darksound.meta.fine_tune import fine_tune
 from darksound.meta.holdout import recording_names
 from darksound.meta.learners import Learner
@@ -25,6 +31,7 @@ from darksound.settings import Settings
 
 __all__ = ["OnIteration", "run_loop"]
 
+Vectors = npt.NDArray[np.float32]
 _LOG = logging.getLogger(__name__)
 
 #: Called after each iteration with its figures and all that is needed to go on from there.
@@ -32,18 +39,20 @@ OnIteration = Callable[[Iteration, MecState], None]
 
 
 def run_loop(
-    images: ImageStore,
+    images: Store,
     learner: Learner,
     settings: Settings,
     *,
     progress: Progress = silent,
     on_iteration: OnIteration | None = None,
     resume: MecState | None = None,
+    truth: Groups = NOTHING_SAID,
 ) -> MecState:
     """Iterate until the settings' number of fine-tunings, agreement, or nothing to learn from.
 
     Nothing but the state passes from one iteration to the next, so that a loop resumed from the
-    state of any iteration ends with the same labels. The learner itself is not changed.
+    state of any iteration ends with the same labels. The learner itself is not changed. What is
+    known of ROIs (`truth`, see `impose`) holds in every iteration, and so of its pseudo-labels.
 
     Returns:
         The last state; its last note says why the loop ended early, where it did.
@@ -53,17 +62,19 @@ def run_loop(
         RunError: `resume` is of other ROIs or another learner.
     """
     network = deepcopy(learner)
+    settle(network, images)
     total = settings.mec.iterations + 1
     progress("iteration", 0, total)
     if resume is None:
-        state = _begin(network, images, settings, progress)
+        state = _begin(network, images, settings, progress, truth)
         _tell(state, settings, total, on_iteration, progress)
     else:
         state = _checked(resume, network, images)
         progress("iteration", len(state.iterations), total)
+    first = _first_embeddings(state, network, images, settings)
     while len(state.iterations) < total and (why := _finished(state, settings)) is None:
         before = len(state.iterations)
-        state = _advance(state, network, images, settings, progress)
+        state = _advance(state, network, images, settings, progress, truth, first)
         if len(state.iterations) > before:
             _tell(state, settings, total, on_iteration, progress)
     if len(state.iterations) < total:
@@ -73,7 +84,7 @@ def run_loop(
 
 
 def _begin(
-    network: Learner, images: ImageStore, settings: Settings, progress: Progress
+    network: Learner, images: Store, settings: Settings, progress: Progress, truth: Groups
 ) -> MecState:
     began = perf_counter()
     notes = Notebook()
@@ -84,7 +95,7 @@ def _begin(
             "The learner embeds ROIs as values that are not finite; its weights are broken. "
             "Use another checkpoint."
         )
-    clustering = find_clusters(embeddings, settings, notes, progress)
+    clustering = _grouped(network, images, embeddings, settings, notes, progress, truth)
     figures = describe(
         0, embeddings, clustering, None, images.rois.labels, settings, perf_counter() - began
     )
@@ -93,16 +104,20 @@ def _begin(
 
 
 def _advance(
-    state: MecState, network: Learner, images: ImageStore, settings: Settings, progress: Progress
+    state: MecState,
+    network: Learner,
+    images: Store,
+    settings: Settings,
+    progress: Progress,
+    truth: Groups,
+    first: Vectors,
 ) -> MecState:
     """One fine-tuning and what is found after it; without progress where it fails."""
     began = perf_counter()
     number = len(state.iterations)
     notes = Notebook(state.notes)
     network.load_state_dict(state.first_weights if settings.mec.restart else state.last.weights)
-    _learn(
-        network, images, pseudo_labels(state.last.clustering, settings), number, settings, progress
-    )
+    _learn(network, images, _next_labels(state, settings), number, settings, progress)
     embeddings = embed(network, images, settings, progress)
     if not np.isfinite(embeddings).all():
         return replace(
@@ -110,10 +125,13 @@ def _advance(
             ended=f"Fine-tuning {number} left the learner with weights that are not finite; the "
             f"loop ends there. Lower mec.learning_rate (now {settings.mec.learning_rate:g}).",
         )
-    clustering = find_clusters(embeddings, settings, notes, progress)
+    if settings.mec.background:
+        known = state.last.clustering.labels
+        embeddings = without_background(embeddings, known, recording_names(images.rois))
+    clustering = _grouped(network, images, embeddings, settings, notes, progress, truth)
     figures = describe(
         number,
-        embeddings,
+        first if settings.mec.judged_in == "first" else embeddings,
         clustering,
         state.last.clustering,
         images.rois.labels,
@@ -124,9 +142,43 @@ def _advance(
     return state.followed_by(figures, outcome, notes.sentences, settings.mec.keep_by)
 
 
+def _first_embeddings(
+    state: MecState, network: Learner, images: Store, settings: Settings
+) -> Vectors:
+    """Embeddings `(n, dim)` of the learner as it was given, made again where a run is resumed."""
+    if not state.last.iteration:
+        return state.last.embeddings
+    network.load_state_dict(state.first_weights)
+    return embed(network, images, settings)
+
+
+def _source(state: MecState, settings: Settings) -> Outcome:
+    return state.best if settings.mec.labels_from == "best" else state.last
+
+
+def _next_labels(state: MecState, settings: Settings) -> PseudoLabels:
+    return pseudo_labels(_source(state, settings).clustering, settings)
+
+
+def _grouped(
+    network: Learner,
+    images: Store,
+    embeddings: Vectors,
+    settings: Settings,
+    notes: Notebook,
+    progress: Progress,
+    truth: Groups,
+) -> Clustering:
+    """What the clusterer finds, what the learner confuses made one, and what is known laid over."""
+    found = find_clusters(embeddings, settings, notes, progress)
+    if settings.mec.merge > 0:
+        found = merge_confused(network, images, found, settings)
+    return impose(found, truth)
+
+
 def _learn(
     network: Learner,
-    images: ImageStore,
+    images: Store,
     pseudo: PseudoLabels,
     number: int,
     settings: Settings,
@@ -147,12 +199,27 @@ def _learn(
         pseudo.rows,
         pseudo.labels,
         recording_names(images.rois)[pseudo.rows],
-        settings.model_copy(update={"episodes": pseudo.episodes}),
-        tasks=settings.mec.tasks,
+        _as_episodes_need(settings, pseudo),
+        tasks=_tasks(settings, pseudo),
         learning_rate=settings.mec.learning_rate,
+        support_as_it_is=settings.mec.augmented == "queries",
         key=(number,),
         progress=progress,
     )
+
+
+def _tasks(settings: Settings, pseudo: PseudoLabels) -> int:
+    if settings.mec.passes == 0:
+        return settings.mec.tasks
+    episodes = pseudo.episodes
+    drawn = episodes.n_way * (episodes.n_shot + episodes.n_query)
+    return min(settings.mec.tasks, ceil(settings.mec.passes * pseudo.rows.size / drawn))
+
+
+def _as_episodes_need(settings: Settings, pseudo: PseudoLabels) -> Settings:
+    alters = settings.augmentation.enabled and settings.mec.augmented != "none"
+    augmentation = settings.augmentation.model_copy(update={"enabled": alters})
+    return settings.model_copy(update={"episodes": pseudo.episodes, "augmentation": augmentation})
 
 
 def _finished(state: MecState, settings: Settings) -> str | None:
@@ -160,10 +227,11 @@ def _finished(state: MecState, settings: Settings) -> str | None:
     figures = state.iterations[-1]
     if state.ended is not None:
         return state.ended
-    usable = pseudo_labels(state.last.clustering, settings).n_clusters
+    usable = _next_labels(state, settings).n_clusters
     if usable < 2:
+        found = state.iterations[_source(state, settings).iteration]
         return (
-            f"Iteration {figures.iteration} found {figures.n_clusters} cluster(s), {usable} of "
+            f"Iteration {found.iteration} found {found.n_clusters} cluster(s), {usable} of "
             "them with enough sure members to learn from; fine-tuning needs two, so the loop "
             "ends there."
         )
@@ -172,10 +240,16 @@ def _finished(state: MecState, settings: Settings) -> str | None:
             f"Iteration {figures.iteration} agrees with the one before (AMI "
             f"{figures.ami_previous:.3f}); the loop has converged."
         )
+    stale = figures.iteration - state.kept
+    if settings.mec.patience is not None and stale >= settings.mec.patience:
+        return (
+            f"No iteration after number {state.kept} was better by mec.keep_by "
+            f"({settings.mec.keep_by}) in {stale} of them; the loop ends there."
+        )
     return None
 
 
-def _checked(state: MecState, network: Learner, images: ImageStore) -> MecState:
+def _checked(state: MecState, network: Learner, images: Store) -> MecState:
     n = len(state.last.clustering.labels)
     if n != len(images):
         raise RunError(

@@ -9,8 +9,11 @@ from darksound.cluster.notes import Notebook
 from darksound.cluster.result import MecResult, cluster_table
 from darksound.cluster.state import MecState
 from darksound.cluster.structure import lay_out
-from darksound.data.images import ImageStore, build_images
+from darksound.cluster.truth import NOTHING_SAID
+from darksound.data.review import Review
 from darksound.data.rois import RoiSet
+from darksound.data.store import Store
+from darksound.data.stores import build_store
 from darksound.errors import InputError
 from darksound.meta.learners import Learner
 from darksound.progress import Progress, silent
@@ -27,6 +30,7 @@ def mec(
     progress: Progress = silent,
     on_iteration: OnIteration | None = None,
     resume: MecState | None = None,
+    review: Review | None = None,
 ) -> MecResult:
     """Group ROIs into call types (Poutaraud et al. 2024, doi 10.1016/j.ecoinf.2024.102687).
 
@@ -43,41 +47,57 @@ def mec(
         on_iteration: called after each iteration with its figures and a state to resume from.
         resume: a state that `on_iteration` was given; the same ROIs, learner and settings then
             end in the same result as without a stop.
+        review: what a person said of an earlier run's clusters: rejected ROIs are left out, and
+            the others that were reviewed are grouped as the review says, in every iteration.
 
     Raises:
-        InputError: there are no ROIs, or none that can be read.
+        InputError: there are no ROIs, or none that can be read, or the review is of other ROIs.
         CheckpointError: the learner's weights are broken.
         SettingsError: a setting is impossible or contradicts the learner's.
         RunError: `resume` is of another run.
     """
     if not len(rois):
         raise InputError("There are no ROIs to cluster; look at the data source.")
+    if review is not None:
+        rois = review.without_rejected(rois)
     ours = adopt(settings or Settings(), learner.settings)
     versions = ours.augmentation.versions if ours.mec.iterations else 0
-    images = build_images(rois, ours, progress, versions=versions)
+    images = build_store(rois, ours, progress, versions=versions)
     return mec_on_images(
-        images, learner, ours, progress=progress, on_iteration=on_iteration, resume=resume
+        *(images, learner, ours),
+        progress=progress,
+        on_iteration=on_iteration,
+        resume=resume,
+        review=review,
     )
 
 
 def mec_on_images(
-    images: ImageStore,
+    images: Store,
     learner: Learner,
     settings: Settings,
     *,
     progress: Progress = silent,
     on_iteration: OnIteration | None = None,
     resume: MecState | None = None,
+    review: Review | None = None,
 ) -> MecResult:
     """`mec` on images that are there already, made with the learner's front end.
+
+    ROIs that `review` rejects are to be left out of the images before.
 
     Raises:
         CheckpointError: the learner's weights are broken.
         SettingsError: a setting is impossible.
         RunError: `resume` is of another run.
+        InputError: the review is of other ROIs.
     """
     state = run_loop(
-        images, learner, settings, progress=progress, on_iteration=on_iteration, resume=resume
+        *(images, learner, settings),
+        progress=progress,
+        on_iteration=on_iteration,
+        resume=resume,
+        truth=NOTHING_SAID if review is None else review.truth(images.rois.table["roi_id"]),
     )
     kept = state.best
     network = deepcopy(learner)

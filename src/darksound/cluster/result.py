@@ -11,6 +11,7 @@ import pyarrow.parquet as pq
 
 from darksound.cluster.assign import Assignment
 from darksound.cluster.clusterers.base import Clustering
+from darksound.cluster.metrics import NOISE
 from darksound.data.rois import RoiSet
 from darksound.data.table import write_roi_table
 from darksound.meta.learners import Learner
@@ -19,6 +20,7 @@ __all__ = ["CLUSTER_SCHEMA", "MecResult", "cluster_table"]
 
 #: One row a ROI, in the order of the ROI table. `cluster` is -1 for noise. `assigned_cluster` is
 #: there for noise alone, and -1 where the learner rejects the ROI; null where it was not asked.
+#: `persistence` is that of the ROI's cluster, null for noise.
 CLUSTER_SCHEMA = pa.schema(
     [
         pa.field("roi_id", pa.string(), nullable=False),
@@ -29,6 +31,7 @@ CLUSTER_SCHEMA = pa.schema(
         pa.field("assigned_probability", pa.float64()),
         pa.field("x", pa.float32(), nullable=False),
         pa.field("y", pa.float32(), nullable=False),
+        pa.field("persistence", pa.float64()),
     ]
 )
 
@@ -55,6 +58,11 @@ class MecResult:
     learner: Learner
     notes: tuple[str, ...]
 
+    @property
+    def table(self) -> pd.DataFrame:
+        """ROIs and their clusters in one table."""
+        return pd.concat([self.rois.table, self.clusters.drop(columns="roi_id")], axis=1)
+
     def save(self, path: str | Path) -> None:
         """Write `clusters.parquet`, `rois.parquet`, `iterations.csv` and `embeddings.npy` into a
         folder, which is made where it is not there."""
@@ -76,6 +84,9 @@ def cluster_table(
     """The table of clusters, one row a ROI."""
     n = len(rois)
     assigned, sureness = pd.array([pd.NA] * n, dtype="Int64"), np.full(n, np.nan)
+    inside = clustering.labels != NOISE
+    persistence = np.full(n, np.nan)
+    persistence[inside] = clustering.persistence[clustering.labels[inside]]
     assigned[assignment.rows] = assignment.cluster
     sureness[assignment.rows] = assignment.probability
     return pd.DataFrame(
@@ -88,5 +99,6 @@ def cluster_table(
             "assigned_probability": sureness,
             "x": coordinates[:, 0],
             "y": coordinates[:, 1],
+            "persistence": persistence,
         }
     )

@@ -1,4 +1,4 @@
-"""Shards of cached images: one file each, written whole, checked when opened."""
+"""Shards of cached images or vectors: one file each, written whole, checked when opened."""
 
 import json
 import logging
@@ -15,14 +15,16 @@ import numpy.typing as npt
 from darksound.atomic import replacing
 from darksound.errors import InputError, RunError, SettingsError
 
-__all__ = ["Images", "Shard", "open_shard", "write_shard"]
+__all__ = ["Images", "Rows", "Shard", "open_shard", "write_shard"]
 
 logger = logging.getLogger(__name__)
 
 #: Images as they are kept: 8 bits of [0, 1], or half precision.
 Images = npt.NDArray[np.uint8 | np.float16]
+#: Images, or vectors in single precision.
+Rows = npt.NDArray[np.uint8 | np.float16 | np.float32]
 
-# Magic, length and checksum of the header, which is JSON; then the images, aligned.
+# Magic, length and checksum of the header, which is JSON; then the rows, aligned.
 _MAGIC = b"dsimage1"
 _PREFIX = struct.Struct("<8sII")
 _ALIGNMENT = 64
@@ -34,20 +36,21 @@ class Shard:
 
     Attributes:
         path: the file.
-        offset: byte at which the images start.
-        dtype: of the images.
-        shape: `(n, 3, h, w)`; all zeros but the first where no ROI could be read.
-        causes: why an image is missing, by its row in the shard.
+        offset: byte at which the rows start.
+        dtype: of the rows.
+        shape: `(n, 3, h, w)` of images, `(n, dim)` of vectors; all zeros but the first where no
+            ROI could be read.
+        causes: why a row is missing, by its place in the shard.
     """
 
     path: Path
     offset: int
     dtype: str
-    shape: tuple[int, int, int, int]
+    shape: tuple[int, ...]
     causes: Mapping[int, str]
 
-    def map(self) -> Images:
-        """The images, memory-mapped for reading.
+    def map(self) -> Rows:
+        """The rows, memory-mapped for reading.
 
         Raises:
             InputError: the file has gone.
@@ -58,28 +61,27 @@ class Shard:
             return np.memmap(self.path, self.dtype, "r", self.offset, self.shape)
         except (OSError, ValueError):
             raise InputError(
-                f"The image cache file {self.path} has gone or was cut short; run again to make "
-                "it anew."
+                f"The cache file {self.path} has gone or was cut short; run again to make it anew."
             ) from None
 
 
-def write_shard(path: Path, images: Images, causes: Mapping[int, str]) -> None:
+def write_shard(path: Path, rows: Rows, causes: Mapping[int, str]) -> None:
     """Write a shard beside its place and move it there, so that it is there whole or not at all.
 
     Args:
         path: of the file.
-        images: `(n, 3, h, w)`.
-        causes: why an image is missing, by its row.
+        rows: images `(n, 3, h, w)` or vectors `(n, dim)`.
+        causes: why one is missing, by its place.
 
     Raises:
         SettingsError: the cache folder cannot be written to.
     """
-    images = np.ascontiguousarray(images)
+    rows = np.ascontiguousarray(rows)
     header = {
-        "dtype": images.dtype.name,
-        "shape": images.shape,
+        "dtype": rows.dtype.name,
+        "shape": rows.shape,
         "causes": {str(row): causes[row] for row in sorted(causes)},
-        "crc32": zlib.crc32(images.data if images.size else b""),
+        "crc32": zlib.crc32(rows.data if rows.size else b""),
     }
     text = json.dumps(header, sort_keys=True).encode()
     text += b" " * (-(_PREFIX.size + len(text)) % _ALIGNMENT)
@@ -87,10 +89,10 @@ def write_shard(path: Path, images: Images, causes: Mapping[int, str]) -> None:
     try:
         with replacing(path) as beside, beside.open("wb") as file:
             file.write(prefix + text)
-            file.write(images.data if images.size else b"")
+            file.write(rows.data if rows.size else b"")
     except RunError as error:
         raise SettingsError(
-            f"compute.cache_dir: images cannot be kept in {path.parent} ({error.__cause__}); "
+            f"compute.cache_dir: nothing can be kept in {path.parent} ({error.__cause__}); "
             "name another folder or make room."
         ) from None
 
@@ -113,12 +115,12 @@ def open_shard(path: Path) -> Shard | None:
             if os.fstat(file.fileno()).st_size != shard.offset + _size(shard):
                 raise ValueError("length")
             if _checksum(shard) != header["crc32"]:
-                raise ValueError("images")
+                raise ValueError("rows")
             return shard
     except FileNotFoundError:
         return None
     except (OSError, ValueError, struct.error, InputError):
-        logger.warning("The image cache file %s is damaged and is made again.", path)
+        logger.warning("The cache file %s is damaged and is made again.", path)
         return None
 
 
@@ -127,5 +129,5 @@ def _size(shard: Shard) -> int:
 
 
 def _checksum(shard: Shard) -> int:
-    images = shard.map()
-    return zlib.crc32(images.data if images.size else b"")
+    rows = shard.map()
+    return zlib.crc32(rows.data if rows.size else b"")

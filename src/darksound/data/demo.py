@@ -7,6 +7,7 @@ import numpy as np
 import numpy.typing as npt
 import soxr
 
+from darksound.audio.files import AudioInfo
 from darksound.data.rois import RoiSet
 from darksound.data.source import Source
 from darksound.data.synthesis.recordings import RATE, Recording, plan_recording, render_recording
@@ -108,6 +109,15 @@ class DemoReader:
     def stamp(self, root: str, recording: str) -> str:
         """The version of the synthesiser; the sound depends on nothing else but the names."""
         return f"demo-{_VERSION}"
+
+    def info(self, root: str, recording: str) -> AudioInfo:
+        """Length and rate of the recording, which is mono.
+
+        Raises:
+            InputError: the demo has no such recording.
+        """
+        samples = _find(root, recording).samples
+        return AudioInfo(samples, RATE, 1, samples / RATE)
 
 
 def _parse(spec: str) -> tuple[str, int]:

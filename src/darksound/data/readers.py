@@ -6,7 +6,7 @@ from types import MappingProxyType
 import numpy as np
 import numpy.typing as npt
 
-from darksound.audio.files import FileReader
+from darksound.audio.files import AudioInfo, FileReader
 from darksound.data.demo import DemoReader
 from darksound.data.rois import Reader
 
@@ -35,6 +35,14 @@ class DispatchReader:
             InputError: the recording is missing.
         """
         return _reader(root).stamp(root, recording)
+
+    def info(self, root: str, recording: str) -> AudioInfo:
+        """Length, rate and channels of the recording, without hearing it.
+
+        Raises:
+            InputError: the recording is missing or no sound.
+        """
+        return _reader(root).info(root, recording)
 
 
 def _reader(root: str) -> Reader:

@@ -1,4 +1,4 @@
-"""Images of a few ROIs, as one worker makes them."""
+"""The sound of a few ROIs, and images of it, as one worker makes them."""
 
 import hashlib
 from collections.abc import Sequence
@@ -11,12 +11,12 @@ import torch
 from darksound.audio.augment import alter
 from darksound.audio.band import limit_band
 from darksound.audio.frontend import FrontEnd
-from darksound.data.cache import Images
+from darksound.data.cache import Images, Rows
 from darksound.data.rois import Reader
 from darksound.errors import InputError
 from darksound.settings import Settings
 
-__all__ = ["Item", "Rendered", "Stretch", "random_stream", "render"]
+__all__ = ["Item", "Rendered", "Stretch", "hear", "random_stream", "render"]
 
 # The purpose of a stream of random numbers; see `random_stream`.
 _ALTER = 12
@@ -36,7 +36,7 @@ class Stretch:
 
 @dataclass(frozen=True)
 class Item:
-    """A ROI to make an image of, and the sound to mix into it when it is altered."""
+    """A ROI to make a row of, and the sound to mix into it when it is altered."""
 
     roi_id: str
     stretch: Stretch
@@ -45,16 +45,17 @@ class Item:
 
 @dataclass(frozen=True)
 class Rendered:
-    """Images of some ROIs.
+    """Images or vectors of some ROIs.
 
     Attributes:
         count: number of ROIs.
-        images: `(count, 3, h, w)`, zeros where a ROI could not be read; None where none could.
+        rows: `(count, 3, h, w)` or `(count, dim)`, zeros where a ROI could not be read; None
+            where none could.
         causes: why a ROI could not be read, by its row.
     """
 
     count: int
-    images: Images | None
+    rows: Rows | None
     causes: dict[int, str]
 
 
@@ -71,12 +72,15 @@ def render(items: Sequence[Item], reader: Reader, settings: Settings, version: i
         InputError: recordings of several rates give images of several shapes.
         SettingsError: the front end cannot work at a recording's rate.
     """
+    wanted = settings.audio.sample_rate
     causes: dict[int, str] = {}
     front_ends: dict[int, FrontEnd] = {}
     images: Images | None = None
     for row, item in enumerate(items):
         try:
-            wave, rate = _hear(item, reader, settings, version)
+            wave, rate = hear(
+                item, reader, settings, version, None if wanted == "native" else wanted
+            )
         except InputError as error:
             causes[row] = str(error)
             continue
@@ -100,15 +104,28 @@ def random_stream(seed: int, purpose: int, roi_id: str, version: int) -> np.rand
     return np.random.default_rng([seed, purpose, version, int.from_bytes(digest)])
 
 
-def _hear(
-    item: Item, reader: Reader, settings: Settings, version: int
+def hear(
+    item: Item, reader: Reader, settings: Settings, version: int, rate: int | None
 ) -> tuple[npt.NDArray[np.float32], int]:
-    wanted = settings.audio.sample_rate
-    rate = None if wanted == "native" else wanted
+    """The sound of a ROI, unaltered (version 0) or altered.
+
+    Args:
+        item: the ROI.
+        reader: how to hear it.
+        settings: `front_end` limits its band, `augmentation` and `seed` alter it.
+        version: 0, or the number of an altered version.
+        rate: in Hz to resample to; None keeps the recording's.
+
+    Returns:
+        Samples `(n,)` and their rate in Hz.
+
+    Raises:
+        InputError: the recording cannot be read, or holds no usable samples there.
+    """
     attenuation_db = settings.front_end.band_attenuation_db
-    wave, rate = _read(item.stretch, reader, rate, attenuation_db)
+    wave, own = _read(item.stretch, reader, rate, attenuation_db)
     if version == 0:
-        return wave, rate
+        return wave, own
     neighbour = None
     if item.neighbour is not None:
         try:
@@ -117,7 +134,7 @@ def _hear(
             # It is reported where it stands as a ROI itself.
             neighbour = None
     rng = random_stream(settings.seed, _ALTER, item.roi_id, version)
-    return alter(wave, rate, rng, settings.augmentation, neighbour), rate
+    return alter(wave, own, rng, settings.augmentation, neighbour), own
 
 
 def _read(

@@ -8,6 +8,8 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
+from darksound.audio.files import AudioInfo
+
 __all__ = ["Problem", "Reader", "RoiSet"]
 
 
@@ -25,6 +27,13 @@ class Reader(Protocol):
 
     def stamp(self, root: str, recording: str) -> str:
         """What changes when the recording does: for a file its size and time."""
+
+    def info(self, root: str, recording: str) -> AudioInfo:
+        """Length, rate and channels of the recording.
+
+        Raises:
+            InputError: the recording is missing or no sound.
+        """
 
 
 @dataclass(frozen=True)

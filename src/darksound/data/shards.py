@@ -1,4 +1,4 @@
-"""Which ROIs' images share a cache file, what it is called, and making those that are missing."""
+"""Which ROIs share a cache file, what it is called, and making those that are missing."""
 
 import hashlib
 import json
@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import astuple, dataclass
 from pathlib import Path
 from types import MappingProxyType
+from typing import Literal
 
 import joblib
 import numpy as np
@@ -15,25 +16,43 @@ import pandas as pd
 
 from darksound.audio.augment import sound_key
 from darksound.data.cache import Shard, open_shard, write_shard
-from darksound.data.rendering import Item, Rendered, Stretch, random_stream, render
+from darksound.data.rendering import Item, Rendered, Stretch, random_stream
 from darksound.data.rois import Problem, Reader, RoiSet
+from darksound.data.store import Kind
 from darksound.data.workers import worker_count
 from darksound.errors import InputError, SettingsError
 from darksound.progress import Progress
 from darksound.settings import Settings
 
-__all__ = ["SHARD_ROIS", "ShardPlan", "locate", "open_or_make", "plan_shards"]
+__all__ = ["SHARD_ROIS", "Recipe", "ShardPlan", "locate", "open_or_make", "plan_shards"]
 
-#: ROIs whose images share a file.
+#: ROIs that share a file.
 SHARD_ROIS = 256
 # ROIs that a worker is given at once.
 _CHUNK_ROIS = 32
 # What starting worker processes costs, each importing what this process has.
 _STARTING_S = 4.0
-# Changes whenever the same settings and sound come to give other images.
-_EDITION = 1
 # The purpose of a stream of random numbers; see `random_stream`.
 _NEIGHBOUR = 11
+
+_Job = tuple[Sequence[Item], Reader, Settings, int]
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """How cached rows of a kind are made.
+
+    Attributes:
+        kind: what they are.
+        key: all that they depend on beside the sound, as values that JSON has.
+        render: makes those of some ROIs: items, reader, settings and version.
+        workers: whether processes or threads share the work.
+    """
+
+    kind: Kind
+    key: tuple[str | int, ...]
+    render: Callable[[Sequence[Item], Reader, Settings, int], Rendered]
+    workers: Literal["processes", "threads"]
 
 
 @dataclass(frozen=True)
@@ -41,7 +60,7 @@ class ShardPlan:
     """A cache file and what belongs in it.
 
     Attributes:
-        path: of the file; its name is a hash of all that its images depend on.
+        path: of the file; its name is a hash of all that its rows depend on.
         start: row of its first ROI in the set.
         items: its ROIs.
         version: 0 for unaltered sound.
@@ -76,16 +95,22 @@ def locate(
 
 
 def plan_shards(
-    rois: RoiSet, stretches: Sequence[Stretch], settings: Settings, version: int, folder: Path
+    rois: RoiSet,
+    stretches: Sequence[Stretch],
+    settings: Settings,
+    version: int,
+    folder: Path,
+    recipe: Recipe,
 ) -> Iterator[ShardPlan]:
     """The cache files of a version of all ROIs.
 
     Args:
         rois: whose recordings are all there.
         stretches: of its rows, from `locate`.
-        settings: with `audio.roi_s` a number.
+        settings: `augmentation` and `seed` say how sound is altered.
         version: 0 for unaltered sound.
         folder: of the cache.
+        recipe: how rows are made.
     """
     ids = rois.table["roi_id"].tolist()
     items = [
@@ -94,12 +119,16 @@ def plan_shards(
     ]
     for start in range(0, len(items), SHARD_ROIS):
         own = tuple(items[start : start + SHARD_ROIS])
-        name = _key(own, settings, version)
-        yield ShardPlan(folder / name[:2] / f"{name}.images", start, own, version)
+        name = _key(own, settings, version, recipe)
+        yield ShardPlan(folder / name[:2] / f"{name}.{recipe.kind}", start, own, version)
 
 
 def open_or_make(
-    plans: Sequence[ShardPlan], reader: Reader, settings: Settings, progress: Progress
+    plans: Sequence[ShardPlan],
+    reader: Reader,
+    settings: Settings,
+    recipe: Recipe,
+    progress: Progress,
 ) -> list[Shard]:
     """All shards, in the order of their plans; those missing or damaged are made.
 
@@ -110,12 +139,16 @@ def open_or_make(
     """
     found = [open_shard(plan.path) for plan in plans]
     missing = [plan for plan, shard in zip(plans, found, strict=True) if shard is None]
-    made = iter(_make(missing, reader, settings, progress))
+    made = iter(_make(missing, reader, settings, recipe, progress))
     return [next(made) if shard is None else shard for shard in found]
 
 
 def _make(
-    plans: Sequence[ShardPlan], reader: Reader, settings: Settings, progress: Progress
+    plans: Sequence[ShardPlan],
+    reader: Reader,
+    settings: Settings,
+    recipe: Recipe,
+    progress: Progress,
 ) -> Iterator[Shard]:
     jobs = [
         (plan.items[i : i + _CHUNK_ROIS], reader, settings, plan.version)
@@ -125,27 +158,30 @@ def _make(
     if not jobs:
         return
     done, total = 0, sum(len(plan.items) for plan in plans)
-    progress("images", 0, total)
-    rendered = _render_all(jobs, settings)
+    progress(recipe.kind, 0, total)
+    rendered = _render_all(jobs, recipe, settings)
     for plan in plans:
         parts: list[Rendered] = []
         while sum(part.count for part in parts) < len(plan.items):
             parts.append(next(rendered))
             done += parts[-1].count
-            progress("images", done, total)
-        yield _keep(plan, parts, settings)
+            progress(recipe.kind, done, total)
+        yield _keep(plan, parts)
 
 
-def _render_all(
-    jobs: Sequence[tuple[Sequence[Item], Reader, Settings, int]], settings: Settings
-) -> Iterator[Rendered]:
-    """The jobs' images in order; other processes help where that saves more than starting them."""
+def _render_all(jobs: Sequence[_Job], recipe: Recipe, settings: Settings) -> Iterator[Rendered]:
+    """The jobs' rows in order, by as many workers as help."""
     workers = min(worker_count(settings), len(jobs))
+    return _SHARED[recipe.workers](recipe, jobs, workers)
+
+
+def _by_processes(recipe: Recipe, jobs: Sequence[_Job], workers: int) -> Iterator[Rendered]:
+    """Other processes help where that saves more than starting them."""
     start = time.perf_counter()
-    yield render(*jobs[0])
+    yield recipe.render(*jobs[0])
     saved_s = (time.perf_counter() - start) * (len(jobs) - 1) * (1 - 1 / workers)
     if saved_s <= _STARTING_S:
-        yield from (render(*job) for job in jobs[1:])
+        yield from (recipe.render(*job) for job in jobs[1:])
         return
     # One thread a process: as many processes as cores already keep them busy. They leave, and
     # give their memory back, soon after.
@@ -153,26 +189,37 @@ def _render_all(
         "loky", n_jobs=workers, inner_max_num_threads=1, idle_worker_timeout=5
     ):
         parallel = joblib.Parallel(return_as="generator")
-    yield from parallel(joblib.delayed(render)(*job) for job in jobs[1:])
+    yield from parallel(joblib.delayed(recipe.render)(*job) for job in jobs[1:])
 
 
-def _keep(plan: ShardPlan, parts: Sequence[Rendered], settings: Settings) -> Shard:
-    shapes = {part.images.shape[1:] for part in parts if part.images is not None}
+def _by_threads(recipe: Recipe, jobs: Sequence[_Job], workers: int) -> Iterator[Rendered]:
+    parallel = joblib.Parallel(workers, backend="threading", return_as="generator")
+    yield from parallel(joblib.delayed(recipe.render)(*job) for job in jobs)
+
+
+_SHARED: Mapping[str, Callable[[Recipe, Sequence[_Job], int], Iterator[Rendered]]] = (
+    MappingProxyType({"processes": _by_processes, "threads": _by_threads})
+)
+
+
+def _keep(plan: ShardPlan, parts: Sequence[Rendered]) -> Shard:
+    made = [part.rows for part in parts if part.rows is not None]
+    shapes = {rows.shape[1:] for rows in made}
     if len(shapes) > 1:
         raise InputError(
             f"Recordings of several rates give images of several shapes ({sorted(shapes)}); set "
             "audio.sample_rate to one rate for all."
         )
-    shape = shapes.pop() if shapes else (0, 0, 0)
-    images = np.zeros((len(plan.items), *shape), settings.compute.cache_dtype)
+    shape = shapes.pop() if shapes else (0,)
+    rows = np.zeros((len(plan.items), *shape), made[0].dtype if made else np.uint8)
     causes: dict[int, str] = {}
     start = 0
     for part in parts:
-        if part.images is not None:
-            images[start : start + part.count] = part.images
+        if part.rows is not None:
+            rows[start : start + part.count] = part.rows
         causes |= {start + row: cause for row, cause in part.causes.items()}
         start += part.count
-    write_shard(plan.path, images, causes)
+    write_shard(plan.path, rows, causes)
     shard = open_shard(plan.path)
     if shard is None:
         raise SettingsError(
@@ -222,8 +269,8 @@ def _neighbour(
     return stretches[other + (other >= row)]
 
 
-def _key(items: Sequence[Item], settings: Settings, version: int) -> str:
+def _key(items: Sequence[Item], settings: Settings, version: int, recipe: Recipe) -> str:
     altered = [version, settings.seed, sound_key(settings.augmentation)] if version else []
-    parts = [_EDITION, settings.image_fingerprint(), settings.compute.cache_dtype, altered]
+    parts = [*recipe.key, altered]
     text = json.dumps([parts, [astuple(item) for item in items]])
     return hashlib.sha256(text.encode()).hexdigest()[:32]

@@ -1,13 +1,14 @@
-"""What training does to images: shift in time, masks, level."""
+"""What training does to images: shift in time, masks, level; and to vectors."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
+from types import MappingProxyType
 
 import torch
 from torch import Tensor
 
-from darksound.settings import AugmentationSettings
+from darksound.settings import AugmentationSettings, Settings
 
-__all__ = ["augment"]
+__all__ = ["AUGMENTERS", "augment", "augment_vectors"]
 
 
 def augment(
@@ -57,3 +58,44 @@ def _stripes(n: int, length: int, most: float, generator: torch.Generator) -> Te
     start = (torch.rand(n, generator=generator) * (length - width + 1)).floor()
     at = torch.arange(length)
     return (at >= start[:, None]) & (at < (start + width)[:, None])
+
+
+def augment_vectors(
+    vectors: Tensor, settings: AugmentationSettings, generator: torch.Generator
+) -> Tensor:
+    """Altered copies of embeddings, each in its own way.
+
+    Each moves towards another one of the batch (Zhang et al. 2018, arXiv 1710.09412, labels
+    staying), gets Gaussian noise, and loses some dimensions to the batch's mean.
+
+    Args:
+        vectors: `(b, dim)` of one batch, on the CPU.
+        settings: how much of each; zero leaves it out.
+        generator: the only source of randomness.
+
+    Returns:
+        `(b, dim)`.
+    """
+    b = len(vectors)
+    centre = vectors.mean(0)
+    deviation = (vectors - centre).square().mean(0).sqrt()
+    other = vectors[torch.randperm(b, generator=generator)]
+    share = settings.vector_mix * torch.rand(b, 1, generator=generator)
+    out = vectors + share * (other - vectors)
+    out = out + settings.vector_noise * deviation * torch.randn(out.shape, generator=generator)
+    lost = torch.rand(out.shape, generator=generator) < settings.vector_drop
+    return torch.where(lost, centre, out)
+
+
+_Augmenter = Callable[[Tensor, Settings, torch.Generator], Tensor]
+#: What training does to a batch, by the kind of its store.
+AUGMENTERS: Mapping[str, _Augmenter] = MappingProxyType(
+    {
+        "images": lambda batch, settings, generator: augment(
+            batch, settings.augmentation, generator, settings.front_end.channels
+        ),
+        "vectors": lambda batch, settings, generator: augment_vectors(
+            batch, settings.augmentation, generator
+        ),
+    }
+)

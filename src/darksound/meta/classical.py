@@ -16,7 +16,7 @@ from darksound.meta.steps import Batches, Step, share_right
 from darksound.settings import Settings
 
 if TYPE_CHECKING:
-    from darksound.data.images import ImageStore
+    from darksound.data.store import Store
 
 __all__ = ["ClassicalRegime"]
 
@@ -31,7 +31,8 @@ class _WithHead(nn.Module):
             self.head = nn.Linear(learner.embedding_dim, n_classes)
 
     def forward(self, images: Tensor) -> Tensor:
-        logits: Tensor = self.head(self.learner.embed(images))
+        vectors = self.learner.embed(images)
+        logits: Tensor = self.head(vectors * (self.learner.backbone.sharpness or 1.0))
         return logits
 
 
@@ -49,7 +50,7 @@ class ClassicalRegime:
     """
 
     def __init__(
-        self, learner: Learner, images: "ImageStore", sampler: EpisodeSampler, settings: Settings
+        self, learner: Learner, images: "Store", sampler: EpisodeSampler, settings: Settings
     ) -> None:
         if learner.own_parts:
             raise SettingsError(

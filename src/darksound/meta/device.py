@@ -62,5 +62,6 @@ def to_device(module: _Module, device: torch.device) -> _Module:
 
 
 def images_to(images: Tensor, device: torch.device) -> Tensor:
-    """Images `(b, 3, h, w)` on the device, in the memory format of `to_device`."""
-    return images.to(device, non_blocking=True).contiguous(memory_format=torch.channels_last)
+    """Images `(b, 3, h, w)` on the device, in the memory format of `to_device`; or vectors."""
+    there = images.to(device, non_blocking=True)
+    return there.contiguous(memory_format=torch.channels_last) if there.dim() == 4 else there

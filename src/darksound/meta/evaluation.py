@@ -18,7 +18,7 @@ from darksound.progress import Progress, silent
 from darksound.settings import Settings
 
 if TYPE_CHECKING:
-    from darksound.data.images import ImageStore
+    from darksound.data.store import Store
 
 __all__ = ["FewShot", "evaluate_few_shot", "interval_95", "per_class_scores"]
 
@@ -54,7 +54,7 @@ class FewShot:
 
 def evaluate_few_shot(
     learner: Learner,
-    images: "ImageStore",
+    images: "Store",
     settings: Settings,
     *,
     tasks: int = 200,

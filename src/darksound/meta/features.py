@@ -1,5 +1,6 @@
 """Features of many ROIs at once, in evaluation mode."""
 
+from types import MappingProxyType
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -7,6 +8,7 @@ import numpy.typing as npt
 import torch
 from torch import Tensor
 
+from darksound.audio.embedders.registry import hold
 from darksound.errors import CheckpointError
 from darksound.meta.device import autocast, images_to, resolve_device, to_device
 from darksound.meta.learners import Learner
@@ -14,19 +16,29 @@ from darksound.progress import Progress, silent
 from darksound.settings import Settings
 
 if TYPE_CHECKING:
-    from darksound.data.images import ImageStore
+    from darksound.data.store import Store
 
-__all__ = ["compute_features", "require_fit"]
+__all__ = ["compute_features", "require_fit", "settle"]
 
 
-def require_fit(learner: Learner, images: "ImageStore") -> None:
-    """See that the images come from the front end that the learner was made for.
+def require_fit(learner: Learner, images: "Store") -> None:
+    """See that a store holds what the learner was made for.
 
-    Only the ROI length may differ, and only where the hop follows it.
+    Images must come from its front end, of which only the ROI length may differ, and only where
+    the hop follows it; vectors from its embedder.
 
     Raises:
-        CheckpointError: naming the settings that differ.
+        CheckpointError: naming what differs.
     """
+    _FITS[images.kind](learner, images)
+
+
+def _same_embedder(learner: Learner, images: "Store") -> None:
+    theirs = images.settings
+    hold(learner.settings.embedder, theirs.embedder, theirs.backbone.name)
+
+
+def _same_front_end(learner: Learner, images: "Store") -> None:
     ours, theirs = learner.settings, images.settings
     differing = [
         f"{section}.{key} ({value!r} against {getattr(getattr(theirs, section), key)!r})"
@@ -42,9 +54,21 @@ def require_fit(learner: Learner, images: "ImageStore") -> None:
         )
 
 
+_FITS = MappingProxyType({"images": _same_front_end, "vectors": _same_embedder})
+
+
+def settle(learner: Learner, images: "Store") -> None:
+    """Let the backbone learn what it must know of the data before it is first used on any."""
+    if learner.backbone.settled:
+        return
+    step, n = learner.settings.compute.batch_size, len(images)
+    starts = range(0, n, step)
+    learner.backbone.settle(images.batch(np.arange(s, min(s + step, n))) for s in starts)
+
+
 def compute_features(
     learner: Learner,
-    images: "ImageStore",
+    images: "Store",
     rows: npt.NDArray[np.int64] | None,
     settings: Settings,
     *,
@@ -70,6 +94,7 @@ def compute_features(
         CheckpointError: the images are of another front end.
     """
     require_fit(learner, images)
+    settle(learner, images)
     rows = np.arange(len(images)) if rows is None else rows
     device, dtype = resolve_device(settings.compute)
     to_device(learner, device)

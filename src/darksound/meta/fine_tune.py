@@ -14,14 +14,14 @@ from darksound.progress import Progress, silent
 from darksound.settings import Settings
 
 if TYPE_CHECKING:
-    from darksound.data.images import ImageStore
+    from darksound.data.store import Store
 
 __all__ = ["fine_tune"]
 
 
 def fine_tune(
     learner: Learner,
-    images: "ImageStore",
+    images: "Store",
     rows: npt.NDArray[np.int64],
     labels: npt.NDArray[np.int64],
     recordings: npt.ArrayLike | None,
@@ -30,6 +30,7 @@ def fine_tune(
     tasks: int,
     learning_rate: float,
     key: tuple[int, ...],
+    support_as_it_is: bool = False,
     progress: Progress = silent,
 ) -> None:
     """Train a learner in place on episodes drawn from rows with given labels.
@@ -43,6 +44,7 @@ def fine_tune(
         settings: for episodes, augmentation, optimiser, compute and the seed.
         tasks: how many episodes.
         learning_rate: of a fresh optimiser.
+        support_as_it_is: alter queries alone.
         key: makes the episodes of this call its own, such as `(iteration,)`.
         progress: told of the episodes done, as `fine-tuning`.
 
@@ -52,7 +54,7 @@ def fine_tune(
     """
     require_fit(learner, images)
     sampler = EpisodeSampler(labels, recordings, settings.episodes, rows)
-    regime = EpisodicRegime(learner, images, sampler, settings)
+    regime = EpisodicRegime(learner, images, sampler, settings, support_as_it_is)
     optimizer = make_optimizer(regime.module, settings, learning_rate)
     counters = (int(Purpose.FINE_TUNE), *key)
     run_pass(regime, optimizer, tasks, counters, progress, "fine-tuning")

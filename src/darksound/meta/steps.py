@@ -2,15 +2,16 @@
 
 import time
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 import numpy as np
 import numpy.typing as npt
 import torch
 from torch import Tensor, nn
 
-from darksound.data.episodes import EpisodeSampler
-from darksound.meta.augment import augment
+from darksound.data.episodes import Episode, EpisodeSampler
+from darksound.meta.augment import AUGMENTERS
+from darksound.meta.backbones import Backbone
 from darksound.meta.device import autocast, images_to, resolve_device, to_device
 from darksound.meta.learners import Learner
 from darksound.meta.randomness import Purpose, numpy_generator, seeded_torch, torch_generator
@@ -18,7 +19,7 @@ from darksound.progress import Progress
 from darksound.settings import Settings
 
 if TYPE_CHECKING:
-    from darksound.data.images import ImageStore
+    from darksound.data.store import Store
 
 __all__ = [
     "Batches",
@@ -77,25 +78,28 @@ class Batches:
         settings: for augmentation, compute and the seed.
     """
 
-    def __init__(self, images: "ImageStore", settings: Settings) -> None:
+    def __init__(self, images: "Store", settings: Settings) -> None:
         self._images = images
         self._settings = settings
         self.device, self.dtype = resolve_device(settings.compute)
 
     def __call__(self, rows: npt.NDArray[np.int64], *counters: int) -> Tensor:
-        """Images `(b, 3, h, w)` of these rows; the counters choose how they are altered."""
+        """Images `(b, 3, h, w)`, or vectors, of these rows; the counters choose how they are
+        altered."""
         seed, augmentation = self._settings.seed, self._settings.augmentation
         if not augmentation.enabled:
-            return images_to(self._images.batch(rows), self.device)
+            return self.plain(rows)
         rng = numpy_generator(seed, Purpose.AUGMENT, *counters)
         versions = rng.integers(0, self._images.n_versions, len(rows))
-        batch = augment(
-            self._images.batch(rows, versions),
-            augmentation,
-            torch_generator(seed, Purpose.AUGMENT, *counters),
-            self._settings.front_end.channels,
+        generator = torch_generator(seed, Purpose.AUGMENT, *counters)
+        batch = AUGMENTERS[self._images.kind](
+            self._images.batch(rows, versions), self._settings, generator
         )
         return images_to(batch, self.device)
+
+    def plain(self, rows: npt.NDArray[np.int64]) -> Tensor:
+        """Images, or vectors, of these rows as they are."""
+        return images_to(self._images.batch(rows), self.device)
 
 
 class EpisodicRegime:
@@ -106,12 +110,19 @@ class EpisodicRegime:
         images: what the sampler's rows are rows of.
         sampler: draws the episodes.
         settings: for augmentation, compute and the seed.
+        support_as_it_is: alter queries alone.
     """
 
     def __init__(
-        self, learner: Learner, images: "ImageStore", sampler: EpisodeSampler, settings: Settings
+        self,
+        learner: Learner,
+        images: "Store",
+        sampler: EpisodeSampler,
+        settings: Settings,
+        support_as_it_is: bool = False,
     ) -> None:
         self._batches = Batches(images, settings)
+        self._support_as_it_is = support_as_it_is
         self._sampler = sampler
         self._seed = settings.seed
         self._learner = to_device(learner, self._batches.device)
@@ -125,7 +136,7 @@ class EpisodicRegime:
         """Loss and accuracy of the queries of one episode."""
         learner, device = self._learner, self._batches.device
         episode = self._sampler.sample(numpy_generator(self._seed, Purpose.EPISODE, *counters))
-        images = self._batches(episode.rows, *counters)
+        images = self._drawn(episode, *counters)
         with seeded_torch(self._seed, Purpose.DROPOUT, *counters, device=device):
             with autocast(device, self._batches.dtype):
                 features = learner.features(images)
@@ -135,6 +146,12 @@ class EpisodicRegime:
             labels = torch.from_numpy(episode.query_labels).to(device)
             scores = learner.score(learner.adapt(support, known, episode.n_way), query)
         return Step(learner.loss(scores, labels), share_right(scores, labels), len(images))
+
+    def _drawn(self, episode: Episode, *counters: int) -> Tensor:
+        if not self._support_as_it_is:
+            return self._batches(episode.rows, *counters)
+        queries = self._batches(episode.query, *counters)
+        return torch.cat([self._batches.plain(episode.support), queries])
 
 
 def share_right(scores: Tensor, labels: Tensor) -> float:
@@ -162,10 +179,30 @@ class Pass:
 def make_optimizer(
     module: nn.Module, settings: Settings, learning_rate: float
 ) -> torch.optim.Optimizer:
-    """The optimiser that the settings name, over all parameters that want gradients."""
-    wanted = [p for p in module.parameters() if p.requires_grad]
-    kind = _OPTIMIZERS[settings.training.optimizer]
-    return kind(wanted, lr=learning_rate, weight_decay=settings.training.weight_decay)
+    """The optimiser that the settings name, over all parameters that want gradients.
+
+    Heads on vectors have a rate and a weight decay of their own. Each group keeps, as `factor`,
+    by how much its rate differs from the one given here.
+    """
+    training = settings.training
+    on_vectors = {
+        id(parameter)
+        for part in module.modules()
+        if isinstance(part, Backbone) and part.sharpness
+        for parameter in part.parameters()
+    }
+    groups: list[dict[str, Any]] = []
+    for of_head, factor, decay in (
+        (False, 1.0, training.weight_decay),
+        (True, training.head_rate, training.head_weight_decay),
+    ):
+        wanted = [
+            p for p in module.parameters() if p.requires_grad and (id(p) in on_vectors) == of_head
+        ]
+        if wanted:
+            rate = learning_rate * factor
+            groups.append({"params": wanted, "lr": rate, "weight_decay": decay, "factor": factor})
+    return _OPTIMIZERS[training.optimizer](groups, lr=learning_rate)
 
 
 def run_pass(

@@ -15,7 +15,7 @@ from darksound.progress import Progress, silent
 from darksound.settings import Settings
 
 if TYPE_CHECKING:
-    from darksound.data.images import ImageStore
+    from darksound.data.store import Store
 
 __all__ = ["Judged", "judge_episodes"]
 
@@ -46,7 +46,7 @@ class Judged:
 
 def judge_episodes(
     learner: Learner,
-    images: "ImageStore",
+    images: "Store",
     episodes: Sequence[Episode],
     settings: Settings,
     *,

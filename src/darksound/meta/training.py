@@ -12,11 +12,12 @@ import torch
 from torch import nn
 
 from darksound.data.episodes import Episode, EpisodeSampler
-from darksound.data.images import ImageStore, build_images
 from darksound.data.rois import RoiSet
+from darksound.data.store import Store
+from darksound.data.stores import build_store
 from darksound.errors import InputError
 from darksound.meta.classical import ClassicalRegime
-from darksound.meta.features import require_fit
+from darksound.meta.features import require_fit, settle
 from darksound.meta.holdout import part_rois, recording_names
 from darksound.meta.learners import Learner, build_learner
 from darksound.meta.randomness import Purpose, numpy_generator
@@ -32,7 +33,7 @@ _log = logging.getLogger(__name__)
 OnEpoch = Callable[[EpochReport, TrainState], None]
 
 REGIMES: MappingProxyType[
-    str, Callable[[Learner, ImageStore, EpisodeSampler, Settings], Regime]
+    str, Callable[[Learner, Store, EpisodeSampler, Settings], Regime]
 ] = MappingProxyType({"episodic": EpisodicRegime, "classical": ClassicalRegime})
 
 
@@ -73,7 +74,7 @@ def train(
 
 def training_images(
     rois: RoiSet, settings: Settings, validation: RoiSet | None, progress: Progress
-) -> tuple[ImageStore, ImageStore | None]:
+) -> tuple[Store, Store | None]:
     """Images to train on, with their altered versions, and those that judge the epochs.
 
     Args:
@@ -83,16 +84,16 @@ def training_images(
         InputError: no labels, or no ROI that can be read.
     """
     to_train, to_validate = part_rois(rois, settings, validation)
-    images = build_images(to_train, settings, progress, versions=settings.augmentation.versions)
+    images = build_store(to_train, settings, progress, versions=settings.augmentation.versions)
     if to_validate is None:
         return images, None
-    return images, build_images(to_validate, images.settings, progress)
+    return images, build_store(to_validate, images.settings, progress)
 
 
 def fit(
     state: TrainState,
-    images: ImageStore,
-    judged_on: ImageStore | None,
+    images: Store,
+    judged_on: Store | None,
     settings: Settings,
     *,
     on_epoch: OnEpoch | None = None,
@@ -107,6 +108,7 @@ def fit(
     """
     learner = state.learner
     require_fit(learner, images)
+    settle(learner, images)
     sampler = _sampler(images, settings)
     learner.classes = tuple(str(name) for name in sampler.classes)
     regime = REGIMES[settings.training.regime](learner, images, sampler, settings)
@@ -140,14 +142,14 @@ def fit(
     return learner.eval()
 
 
-def _sampler(images: ImageStore, settings: Settings) -> EpisodeSampler:
+def _sampler(images: Store, settings: Settings) -> EpisodeSampler:
     labels = images.rois.labels
     if labels is None:
         raise InputError("None of the ROIs that could be read has a label.")
     return EpisodeSampler(labels, recording_names(images.rois), settings.episodes)
 
 
-def _validation_episodes(images: ImageStore | None, settings: Settings) -> list[Episode]:
+def _validation_episodes(images: Store | None, settings: Settings) -> list[Episode]:
     """The same episodes every epoch, so that epochs differ by their weights alone."""
     if images is None:
         return []
@@ -161,7 +163,7 @@ def _validation_episodes(images: ImageStore | None, settings: Settings) -> list[
 
 
 def _validate(
-    learner: Learner, images: ImageStore | None, episodes: Sequence[Episode], settings: Settings
+    learner: Learner, images: Store | None, episodes: Sequence[Episode], settings: Settings
 ) -> tuple[float, float]:
     if images is None or not episodes:
         return math.nan, math.nan
@@ -215,7 +217,7 @@ def _advance(
 
 def _set_rate(optimizer: torch.optim.Optimizer, rate: float) -> None:
     for group in optimizer.param_groups:
-        group["lr"] = rate
+        group["lr"] = rate * group.get("factor", 1.0)
 
 
 def _line(report: EpochReport) -> str:

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 
 import torch
 
+from darksound.audio.embedders.registry import TABLE, VECTORS, embedding_dim, scheme_of
 from darksound.meta.device import autocast, images_to, resolve_device, to_device
 from darksound.meta.learners import Learner
 from darksound.report.words import duration
@@ -18,9 +19,11 @@ __all__ = ["Work", "announce"]
 
 _log = logging.getLogger(__name__)
 
-# Measured on one core of a server of 2023: a ROI through the default front end with its reading;
-# UMAP's compilation, once a process; reduction, clustering and validity of each ROI.
+# Measured on one core of a server of 2023: a ROI through the default front end, or through
+# BirdNET, with its reading; UMAP's compilation, once a process; reduction, clustering and validity
+# of each ROI.
 _IMAGE_S = 0.006
+_VECTOR_S = 0.04
 _COMPILATION_S = 12.0
 _STRUCTURE_S = 0.5
 _STRUCTURE_EACH_S = 0.006
@@ -33,7 +36,7 @@ class Work:
     """How much there is to do, at most.
 
     Attributes:
-        images: to be made, as far as the cache does not have them.
+        images: to be made, or vectors, as far as the cache does not have them.
         embedded: images that pass the network.
         trained: images that pass it forward and back.
         clusterings: of all ROIs.
@@ -74,7 +77,7 @@ def announce(rois: int, learner: Learner, settings: Settings, work: Work) -> Non
     device, dtype = resolve_device(settings.compute)
     precision = "float32" if dtype is None else str(dtype).removeprefix("torch.")
     seconds = _estimate(rois, learner, settings, work)
-    cached = ", less where images are cached" if work.images * _IMAGE_S > 5 else ""
+    cached = ", less where some is cached" if work.images * _making_s(settings) > 5 else ""
     _log.info(
         "%s, %s, %d ROIs, about %s%s.",
         _named(device),
@@ -90,7 +93,7 @@ def _estimate(rois: int, learner: Learner, settings: Settings, work: Work) -> fl
     workers = settings.compute.workers
     hands = torch.get_num_threads() if workers == "auto" else workers
     return (
-        work.images * _IMAGE_S / hands
+        work.images * _making_s(settings) / hands
         + work.embedded * forward
         + work.trained * both
         + (_COMPILATION_S if work.clusterings else 0)
@@ -98,14 +101,20 @@ def _estimate(rois: int, learner: Learner, settings: Settings, work: Work) -> fl
     )
 
 
+def _making_s(settings: Settings) -> float:
+    """Seconds that one core takes to make what the learner learns from of a ROI."""
+    scheme = scheme_of(settings)
+    if scheme == TABLE:
+        return 0.0
+    return _VECTOR_S if scheme in VECTORS else _IMAGE_S
+
+
 def _trial(learner: Learner, settings: Settings) -> tuple[float, float]:
     """Seconds an image through the network: forward, and forward and back."""
     device, dtype = resolve_device(settings.compute)
     # A copy, since training changes what batch norm remembers.
     network = to_device(deepcopy(learner), device).train()
-    front_end = settings.front_end
-    shape = (_TRIAL_IMAGES, 3, front_end.n_bands, front_end.n_frames)
-    images = images_to(torch.full(shape, 0.5), device)
+    images = images_to(torch.full((_TRIAL_IMAGES, *_row_shape(settings)), 0.5), device)
 
     def forward() -> torch.Tensor:
         with autocast(device, dtype):
@@ -116,6 +125,12 @@ def _trial(learner: Learner, settings: Settings) -> tuple[float, float]:
 
     back()  # the first pass pays for what is set up once
     return _timed(forward, device), _timed(back, device)
+
+
+def _row_shape(settings: Settings) -> tuple[int, ...]:
+    if scheme_of(settings) in VECTORS:
+        return (embedding_dim(settings),)
+    return (3, settings.front_end.n_bands, settings.front_end.n_frames)
 
 
 def _timed(work: Callable[[], object], device: torch.device) -> float:

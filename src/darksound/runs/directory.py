@@ -24,7 +24,12 @@ from darksound.runs.manifest import (
     versions,
     write_manifest,
 )
-from darksound.runs.resuming import absolute, agreed_inputs, agreed_settings
+from darksound.runs.resuming import (
+    absolute,
+    agreed_inputs,
+    agreed_settings,
+    with_absolute_file,
+)
 from darksound.settings import Settings, load_settings, to_toml
 
 __all__ = ["RUNS", "Request", "Run", "open_run", "write_problems"]
@@ -32,6 +37,8 @@ __all__ = ["RUNS", "Request", "Run", "open_run", "write_problems"]
 #: Where runs go that were given no directory, relative to the working directory.
 RUNS = Path("runs")
 _log = logging.getLogger(__name__)
+# What may be there before a run has read its data.
+_FIRST = ("run.json", "settings.toml", "journal.jsonl", "run.log", "review-given.csv", ".lock")
 
 
 @dataclass(frozen=True)
@@ -102,6 +109,10 @@ class Run:
             )
         self._update(rois=rois, fingerprint=fingerprint)
 
+    def note_licences(self, licences: Sequence[str]) -> None:
+        """Put on record the terms of models of others that take part."""
+        self._update(licences=tuple(licences))
+
     def note_problems(self, problems: Sequence[Problem]) -> None:
         """List the inputs that were left out in `errors.csv`; without any there is no such file."""
         write_problems(self.path / "errors.csv", problems)
@@ -136,7 +147,11 @@ def open_run(request: Request) -> Iterator[Run]:
         RunError: the directory belongs to something else, to another process, to a run that is
             not to be overwritten, or, with `resume`, there is none or it contradicts the request.
     """
-    request = replace(request, inputs=absolute(request.inputs))
+    request = replace(
+        request,
+        inputs=absolute(request.inputs),
+        settings=with_absolute_file(request.settings),
+    )
     was_there = request.out is not None and request.out.exists()
     path = _found(request) if request.resume else _made(request)
     with ExitStack() as stack:
@@ -263,7 +278,7 @@ def _close(run: Run, manifest: Manifest) -> None:
 
 
 def _forget(path: Path, was_there: bool) -> None:
-    for name in ("run.json", "settings.toml", "journal.jsonl", "run.log", ".lock"):
+    for name in _FIRST:
         (path / name).unlink(missing_ok=True)
     if not was_there:
         with suppress(OSError):  # something else lies in it

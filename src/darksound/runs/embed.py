@@ -3,19 +3,18 @@
 from pathlib import Path
 
 from darksound.cluster.embedding import embed
-from darksound.data.images import build_images
-from darksound.data.sources import load_rois
+from darksound.data.stores import build_store
 from darksound.errors import InputError, RunError
 from darksound.meta.learners import build_learner
 from darksound.progress import Progress
 from darksound.runs.announce import Work, announce
+from darksound.runs.backbone import names_rois, run_rois, take_up_backbone
 from darksound.runs.directory import Run
 from darksound.runs.embedding_files import write_embeddings
 from darksound.runs.fingerprint import fingerprint
 from darksound.runs.learner import given_learner, warm_up_is_due, warmed_up
 from darksound.runs.outcome import Outcome
 from darksound.runs.repeatable import make_repeatable
-from darksound.settings import adopt
 
 __all__ = ["embed_run"]
 
@@ -30,22 +29,20 @@ def embed_run(run: Run, progress: Progress) -> Outcome:
     make_repeatable(run.settings.seed)
     inputs = run.inputs
     target = run.path / "embeddings.parquet" if inputs.target is None else Path(inputs.target)
-    if not inputs.data:
+    if not inputs.data and not names_rois(run.settings):
         raise InputError("Nothing to embed; name ROIs with --data.")
     # A resumed run began when the file was not there: it is its own.
     if inputs.target is not None and target.exists() and not run.manifest.times_resumed:
         raise RunError(f"{target} exists already; remove it, or give another --out.")
     given = given_learner(inputs.checkpoint, run.settings)
-    if given is not None:
-        run.adopt_settings(adopt(run.settings, given.settings))
-    settings = run.settings
-    rois = load_rois(*inputs.data, settings=settings, root=inputs.root, progress=progress)
+    settings = take_up_backbone(run, given)
+    rois = run_rois(run, settings, progress)
     run.note_data(len(rois), fingerprint(rois))
     learner = given if given is not None else build_learner(settings)
     announce(len(rois), learner, settings, Work(images=len(rois), embedded=len(rois)))
     if given is None and warm_up_is_due(settings):
         learner = warmed_up(settings, run.path / "warm-up", progress)
-    images = build_images(rois, settings, progress)
+    images = build_store(rois, settings, progress)
     embeddings = embed(learner, images, images.settings, progress)
     write_embeddings(target, images.rois.table, embeddings)
     run.note_problems(images.rois.problems)

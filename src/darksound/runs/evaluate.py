@@ -2,19 +2,20 @@
 
 from darksound.atomic import write_bytes
 from darksound.cluster.evaluation import Evaluation, evaluate
-from darksound.data.sources import load_rois
 from darksound.errors import InputError
+from darksound.meta.backbones import hears_from_the_start
+from darksound.meta.learners import build_learner
 from darksound.progress import Progress
 from darksound.report.figures import confusion_matrix, png
 from darksound.report.tables import evaluation_table, per_class_table
 from darksound.runs.announce import Work, announce
+from darksound.runs.backbone import names_rois, run_rois, take_up_backbone
 from darksound.runs.contents import write_csv, write_json
 from darksound.runs.directory import Run
 from darksound.runs.fingerprint import fingerprint
 from darksound.runs.learner import given_learner
 from darksound.runs.outcome import Outcome
 from darksound.runs.repeatable import make_repeatable
-from darksound.settings import adopt
 
 __all__ = ["evaluate_run"]
 
@@ -28,14 +29,17 @@ def evaluate_run(run: Run, progress: Progress) -> Outcome:
     """
     make_repeatable(run.settings.seed)
     inputs = run.inputs
-    learner = given_learner(inputs.checkpoint, run.settings)
-    if learner is None:
-        raise InputError("Nothing to evaluate; name a training run or a weights file.")
-    if not inputs.data:
+    given = given_learner(inputs.checkpoint, run.settings)
+    if given is None and not hears_from_the_start(run.settings):
+        raise InputError(
+            "Nothing to evaluate; name a training run, a weights file, or an embedder with "
+            "--backbone or --embeddings."
+        )
+    if not inputs.data and not names_rois(run.settings):
         raise InputError("Nothing to evaluate on; name labelled ROIs with --data.")
-    run.adopt_settings(adopt(run.settings, learner.settings))
-    settings = run.settings
-    rois = load_rois(*inputs.data, settings=settings, root=inputs.root, progress=progress)
+    settings = take_up_backbone(run, given)
+    learner = given if given is not None else build_learner(settings)
+    rois = run_rois(run, settings, progress)
     run.note_data(len(rois), fingerprint(rois))
     work = Work(images=len(rois), embedded=2 * len(rois), clusterings=1)
     announce(len(rois), learner, settings, work)

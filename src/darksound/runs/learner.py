@@ -9,7 +9,7 @@ from pathlib import Path
 
 from darksound.data.cache_folder import cache_folder
 from darksound.data.sources import load_rois
-from darksound.meta.backbones import weights_in_force
+from darksound.meta.backbones import hears_from_the_start, weights_in_force
 from darksound.meta.checkpoints import load_checkpoint, save_checkpoint
 from darksound.meta.ears import BUNDLED
 from darksound.meta.learners import Learner, build_learner
@@ -51,7 +51,9 @@ def warm_up_is_due(settings: Settings) -> bool:
     what Matching and Relation Networks have beside it knows nothing yet.
     """
     weights = weights_in_force(settings)
-    if settings.mec.warm_up != "demo" or weights not in ("none", BUNDLED):
+    if settings.mec.warm_up != "demo" or hears_from_the_start(settings):
+        return False
+    if weights not in ("none", BUNDLED):
         return False
     return weights == "none" or bool(build_learner(settings).own_parts)
 

@@ -27,12 +27,14 @@ class Inputs:
         root: folder that a table's recordings are relative to, where it is not the table's own.
         checkpoint: a learner's file or run directory.
         target: a file that the result goes to, instead of the run directory.
+        review: what a person said of the clusters of an earlier run, a `review.csv`.
     """
 
     data: tuple[str, ...] = ()
     root: str | None = None
     checkpoint: str | None = None
     target: str | None = None
+    review: str | None = None
 
 
 @dataclass(frozen=True)
@@ -52,6 +54,7 @@ class Manifest:
         rois: number of ROIs, once they are known.
         fingerprint: hash of the ROIs' ids and their recordings' stamps, once they are known.
         problems: inputs left out; `errors.csv` names them.
+        licences: terms of models of others that took part.
         error: why it failed.
     """
 
@@ -68,6 +71,7 @@ class Manifest:
     rois: int | None = None
     fingerprint: str | None = None
     problems: int = 0
+    licences: tuple[str, ...] = ()
     error: str | None = None
 
     def ending(self, status: Status, error: str | None = None) -> Self:
@@ -106,7 +110,8 @@ def read_manifest(folder: Path) -> Manifest | None:
     try:
         content = json.loads(path.read_text(encoding="utf-8"))
         inputs = Inputs(**{**content["inputs"], "data": tuple(content["inputs"]["data"])})
-        return Manifest(**{**content, "inputs": inputs, "argv": tuple(content["argv"])})
+        lists = {name: tuple(content.get(name, ())) for name in ("argv", "licences")}
+        return Manifest(**{**content, **lists, "inputs": inputs})
     except FileNotFoundError:
         return None
     except (OSError, ValueError, KeyError, TypeError) as error:

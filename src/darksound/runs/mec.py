@@ -8,21 +8,25 @@ from darksound.cluster.iteration import Iteration, iteration_table
 from darksound.cluster.mec import mec
 from darksound.cluster.result import MecResult
 from darksound.cluster.state import MecState
-from darksound.data.sources import load_rois
 from darksound.meta.checkpoints import save_checkpoint
 from darksound.meta.learners import Learner, build_learner
 from darksound.progress import Progress
 from darksound.report.figures import cluster_map, iterations_plot, png
+from darksound.report.page.writing import FILE as PAGE
 from darksound.report.tables import iterations_tables
 from darksound.runs.announce import Work, announce
+from darksound.runs.backbone import names_rois, run_rois, take_up_backbone
 from darksound.runs.contents import write_csv
 from darksound.runs.directory import Run
 from darksound.runs.fingerprint import fingerprint
+from darksound.runs.hindsight import write_hindsight
 from darksound.runs.learner import given_learner, warm_up_is_due, warmed_up
 from darksound.runs.mec_state import read_mec_state, write_mec_state
 from darksound.runs.outcome import Outcome
 from darksound.runs.repeatable import make_repeatable
-from darksound.settings import Settings, adopt
+from darksound.runs.report import report_page
+from darksound.runs.reviews import carry_on, given_review
+from darksound.settings import Settings
 
 __all__ = ["DEFAULT_DATA", "mec_run"]
 
@@ -34,22 +38,24 @@ _STATE = "state.safetensors"
 def mec_run(run: Run, progress: Progress) -> Outcome:
     """Group ROIs into call types.
 
-    Leaves clusters.parquet, rois.parquet, embeddings.npy, iterations.csv, map.png,
-    iterations.png, and the learner of the kept iteration in `checkpoints/`.
+    Leaves clusters.parquet, rois.parquet, embeddings.npy, iterations.csv, accumulation.csv,
+    confounders.csv, map.png, iterations.png, report.html unless `report.page` is off, review.csv
+    where a review was given, and the learner of the kept iteration in `checkpoints/`.
 
     Raises:
         InputError, SettingsError, CheckpointError: see `darksound.mec`.
         RunError: the run cannot be gone on with.
     """
     make_repeatable(run.settings.seed)
-    if not run.inputs.data:
+    review = given_review(run)
+    if not run.inputs.data and not names_rois(run.settings):
         run.note_inputs(replace(run.inputs, data=(DEFAULT_DATA,)))
     inputs = run.inputs
     given = given_learner(inputs.checkpoint, run.settings)
-    if given is not None:
-        run.adopt_settings(adopt(run.settings, given.settings))
-    settings = run.settings
-    rois = load_rois(*inputs.data, settings=settings, root=inputs.root, progress=progress)
+    settings = take_up_backbone(run, given)
+    rois = run_rois(run, settings, progress)
+    if review is not None:
+        review.hold_against(rois.table["roi_id"])
     run.note_data(len(rois), fingerprint(rois))
     learner = given if given is not None else build_learner(settings)
     warms_up = given is None and warm_up_is_due(settings)
@@ -69,11 +75,18 @@ def mec_run(run: Run, progress: Progress) -> Outcome:
         progress=progress,
         on_iteration=keep,
         resume=read_mec_state(run.path / _STATE),
+        review=review,
     )
     _write(run, result)
+    table = result.table
+    write_hindsight(run, table)
+    own_review = None if review is None else carry_on(run, review, table)
     run.journal.append("result", kept=result.kept, notes=list(result.notes))
-    (run.path / _STATE).unlink(missing_ok=True)
     run.note_problems(result.rois.problems)
+    if settings.report.page:
+        report_page(run.path, settings, review=own_review, progress=progress)
+    # Until now a run that was stopped goes on from it.
+    (run.path / _STATE).unlink(missing_ok=True)
     return Outcome(
         iterations_tables(result.iterations), _sentence(run, result), len(result.rois.problems)
     )
@@ -113,7 +126,9 @@ def _save_learner(run: Run, learner: Learner, result: MecResult) -> None:
 
 def _sentence(run: Run, result: MecResult) -> str:
     kept = result.iterations[result.iterations["kept"]].iloc[0]
+    page = f" Look and listen: {run.path / PAGE}." if run.settings.report.page else ""
     return (
         f"Kept iteration {result.kept}: {int(kept['n_clusters'])} clusters that cover "
         f"{100 * kept['coverage']:.0f} % of {len(result.rois)} ROIs. The result is in {run.path}."
+        f"{page}"
     )

@@ -10,13 +10,14 @@ from darksound.errors import RunError
 from darksound.runs.manifest import Inputs
 from darksound.settings import Settings
 
-__all__ = ["absolute", "agreed_inputs", "agreed_settings"]
+__all__ = ["absolute", "agreed_inputs", "agreed_settings", "with_absolute_file"]
 
 _NAMES = {
     "data": "--data",
     "root": "--root",
     "checkpoint": "The checkpoint",
     "target": "--out",
+    "review": "--review",
 }
 
 
@@ -28,11 +29,19 @@ def absolute(inputs: Inputs) -> Inputs:
     Raises:
         InputError: a source is named that does not exist, such as a split.
     """
-    paths = (inputs.root, inputs.checkpoint, inputs.target)
+    paths = (inputs.root, inputs.checkpoint, inputs.target, inputs.review)
     return Inputs(
         tuple(_canonical(spec) for spec in inputs.data),
         *(None if path is None else str(Path(path).resolve()) for path in paths),
     )
+
+
+def with_absolute_file(settings: Settings) -> Settings:
+    """The settings, the embedder's file named so that it means the same from any directory."""
+    scheme, colon, name = settings.backbone.name.partition(":")
+    if not name:
+        return settings
+    return settings.replace(backbone={"name": f"{scheme}{colon}{Path(name).resolve()}"})
 
 
 def _canonical(spec: str) -> str:
@@ -50,14 +59,17 @@ def agreed_settings(given: Settings, stored: Settings, path: Path) -> Settings:
     Raises:
         RunError: a key was set to something else than the run's.
     """
-    for name in sorted(given.model_fields_set - {"compute", "download"}):
+    for name in sorted(given.model_fields_set - {"compute", "download", "report"}):
         ours, theirs = getattr(given, name), getattr(stored, name)
         if not isinstance(ours, BaseModel):
             _hold(name, ours, theirs, path)
             continue
         for key in sorted(ours.model_fields_set):
             _hold(f"{name}.{key}", getattr(ours, key), getattr(theirs, key), path)
-    return stored.replace(compute=given.compute.model_dump(exclude_unset=True))
+    return stored.replace(
+        compute=given.compute.model_dump(exclude_unset=True),
+        report=given.report.model_dump(exclude_unset=True),
+    )
 
 
 def agreed_inputs(given: Inputs, stored: Inputs, path: Path) -> Inputs:

@@ -6,13 +6,13 @@ from pathlib import Path
 
 import pandas as pd
 
-from darksound.data.sources import load_rois
 from darksound.errors import InputError
 from darksound.meta.learners import build_learner
 from darksound.meta.state import EpochReport
 from darksound.progress import Progress
 from darksound.report.tables import metrics_table
 from darksound.runs.announce import Work, announce
+from darksound.runs.backbone import names_rois, run_rois, take_up_backbone
 from darksound.runs.contents import write_csv
 from darksound.runs.directory import Run
 from darksound.runs.fingerprint import fingerprint
@@ -32,11 +32,11 @@ def train_run(run: Run, progress: Progress) -> Outcome:
         RunError: the run cannot be gone on with.
     """
     make_repeatable(run.settings.seed)
-    settings, inputs = run.settings, run.inputs
-    if not inputs.data:
+    if not run.inputs.data and not names_rois(run.settings):
         raise InputError("Nothing to learn from; name labelled ROIs with --data.")
+    settings = take_up_backbone(run)
     learner = build_learner(settings)
-    rois = load_rois(*inputs.data, settings=settings, root=inputs.root, progress=progress)
+    rois = run_rois(run, settings, progress)
     run.note_data(len(rois), fingerprint(rois))
     work = Work.of_training(len(rois), settings, settings.training.epochs)
     announce(len(rois), learner, settings, work)

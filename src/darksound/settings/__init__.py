@@ -1,6 +1,9 @@
 """Settings of every stage, their sources and presets."""
 
 from darksound.settings.download import DownloadSettings
+from darksound.settings.embedder import EmbedderSettings
+from darksound.settings.head import HeadSettings
+from darksound.settings.mec import MecSettings
 from darksound.settings.models import (
     AudioSettings,
     AugmentationSettings,
@@ -11,7 +14,6 @@ from darksound.settings.models import (
     EvaluationSettings,
     FrontEndSettings,
     LearnerSettings,
-    MecSettings,
     ReductionSettings,
     RoiSettings,
     Settings,
@@ -19,6 +21,7 @@ from darksound.settings.models import (
 )
 from darksound.settings.presets import PRESETS
 from darksound.settings.pretraining import PretrainingSettings
+from darksound.settings.report import ReportSettings
 from darksound.settings.segmentation import SegmentationSettings
 from darksound.settings.sources import adopt, load_settings, to_toml
 
@@ -30,13 +33,16 @@ __all__ = [
     "ClusteringSettings",
     "ComputeSettings",
     "DownloadSettings",
+    "EmbedderSettings",
     "EpisodeSettings",
     "EvaluationSettings",
     "FrontEndSettings",
+    "HeadSettings",
     "LearnerSettings",
     "MecSettings",
     "PretrainingSettings",
     "ReductionSettings",
+    "ReportSettings",
     "RoiSettings",
     "SegmentationSettings",
     "Settings",

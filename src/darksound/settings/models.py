@@ -6,13 +6,17 @@ in the registry of their own room, which says what there is when a name is unkno
 
 import hashlib
 import json
-from pathlib import Path
 from typing import Annotated, Literal, Self
 
 from pydantic import Field, model_validator
 
+from darksound.settings.compute import ComputeSettings
 from darksound.settings.download import DownloadSettings
+from darksound.settings.embedder import EmbedderSettings
+from darksound.settings.head import HeadSettings
+from darksound.settings.mec import MecSettings
 from darksound.settings.pretraining import PretrainingSettings
+from darksound.settings.report import ReportSettings
 from darksound.settings.section import Positive, Section, Share
 from darksound.settings.segmentation import SegmentationSettings
 
@@ -26,7 +30,6 @@ __all__ = [
     "EvaluationSettings",
     "FrontEndSettings",
     "LearnerSettings",
-    "MecSettings",
     "ReductionSettings",
     "RoiSettings",
     "Settings",
@@ -157,7 +160,11 @@ class FrontEndSettings(Section):
 class BackboneSettings(Section):
     """The network that turns an image into a vector."""
 
-    name: str = Field("small", description="`small`, or any torchvision classifier by its name.")
+    name: str = Field(
+        "small",
+        description="`small`, any torchvision classifier by its name, `birdnet`, `onnx:FILE`, "
+        "`tflite:FILE`, or `embeddings:FILE` for vectors made elsewhere.",
+    )
     weights: str = Field(
         "auto",
         description="`darksound` (the package's own, learnt from synthetic birds), `imagenet` "
@@ -226,6 +233,12 @@ class TrainingSettings(Section):
     learning_rate: Annotated[float, Field(gt=0, le=1)] = Field(1e-3, description="First rate.")
     optimizer: Literal["adam", "adamw"] = Field("adamw", description="Optimiser.")
     weight_decay: Annotated[float, Field(ge=0)] = Field(1e-4, description="Weight decay.")
+    head_rate: Annotated[float, Field(gt=0)] = Field(
+        10.0, description="Factor on learning rates for the head on embeddings made elsewhere."
+    )
+    head_weight_decay: Annotated[float, Field(ge=0)] = Field(
+        1.0, description="Weight decay of that head, which pulls it back to where it began."
+    )
     plateau_factor: Annotated[float, Field(gt=0, lt=1)] = Field(
         0.3, description="Factor on the rate when validation stops getting better."
     )
@@ -255,6 +268,13 @@ class AugmentationSettings(Section):
     time_mask: Share = Field(0.12, description="Largest time mask, as a share of the width.")
     frequency_mask: Share = Field(0.12, description="Largest frequency mask, share of height.")
     level: Share = Field(0.1, description="Largest change of brightness and contrast.")
+    vector_noise: Annotated[float, Field(ge=0)] = Field(
+        0.2, description="Noise added to embeddings, in standard deviations of each dimension."
+    )
+    vector_drop: Share = Field(0.1, description="Share of an embedding's dimensions lost.")
+    vector_mix: Share = Field(
+        0.2, description="Largest share of another ROI's embedding that is mixed in."
+    )
 
     @property
     def versions(self) -> int:
@@ -274,7 +294,9 @@ class ReductionSettings(Section):
     min_dist: Annotated[float, Field(ge=0)] = Field(0.0, description="UMAP's least distance.")
     spread: Annotated[float, Field(gt=0)] = Field(1.0, description="UMAP's scale.")
     metric: str = Field("euclidean", description="Distance between embeddings.")
-    n_epochs: Positive | Literal["auto"] = Field("auto", description="UMAP's epochs.")
+    n_epochs: Positive | Literal["auto"] = Field(
+        "auto", description="UMAP's epochs; `auto`: 100 where runs are repeated, else its own."
+    )
     init: Literal["spectral", "random", "pca"] = Field("spectral", description="UMAP's start.")
     set_op_mix_ratio: Share = Field(1.0, description="Union (1) or intersection (0) of fuzzy sets.")
     local_connectivity: Annotated[float, Field(ge=1)] = Field(
@@ -282,6 +304,15 @@ class ReductionSettings(Section):
     )
     repulsion_strength: Annotated[float, Field(ge=0)] = Field(1.0, description="UMAP's repulsion.")
     negative_sample_rate: Positive = Field(5, description="Negative samples a positive one.")
+    repeats: Positive | Literal["auto"] = Field(
+        "auto",
+        description="UMAP runs that are clustered together; `auto`: 3 up to 20,000 ROIs, then 1.",
+    )
+    fit_at_most: Annotated[int, Field(ge=1000)] = Field(
+        100_000,
+        description="ROIs that UMAP is fitted on; of more, a sample of so many, and the others "
+        "are placed among their neighbours.",
+    )
     densmap: bool = Field(False, description="Keep local density (densMAP).")
     dens_lambda: Annotated[float, Field(ge=0)] = Field(2.0, description="Weight of density.")
 
@@ -294,7 +325,8 @@ class ClusteringSettings(Section):
         "auto", description="Fewest ROIs of a cluster; `auto` follows the number of ROIs."
     )
     min_samples: Positive | Literal["auto"] = Field(
-        "auto", description="How conservative: more gives more noise; `auto`: half, at most 5."
+        "auto",
+        description="How conservative: more gives more noise; `auto` follows the number of ROIs.",
     )
     selection: Literal["eom", "leaf"] = Field("eom", description="Excess of mass, or leaves.")
     epsilon: Annotated[float, Field(ge=0)] = Field(0.0, description="Merge clusters closer.")
@@ -302,56 +334,6 @@ class ClusteringSettings(Section):
     metric: str = Field("euclidean", description="Distance between reduced embeddings.")
     allow_single_cluster: bool = Field(False, description="Whether one cluster is an answer.")
     max_cluster_size: Annotated[int, Field(ge=0)] = Field(0, description="0 for no limit.")
-
-
-class MecSettings(Section):
-    """The loop: embed, reduce, cluster, pseudo-label, fine-tune."""
-
-    iterations: Annotated[int, Field(ge=0)] = Field(5, description="Fine-tunings at most.")
-    warm_up: Literal["demo", "none"] = Field(
-        "demo",
-        description="Without a checkpoint, a learner with random parts first learns on the demo's "
-        "synthetic birds, or starts as it is.",
-    )
-    warm_up_epochs: Positive = Field(8, description="Epochs of that first learning.")
-    min_probability: Share = Field(
-        0.5, description="Membership from which a ROI counts as its cluster's core."
-    )
-    tasks: Positive = Field(60, description="Episodes of a fine-tuning.")
-    learning_rate: Annotated[float, Field(gt=0, le=1)] = Field(
-        1e-4, description="Rate of the fine-tunings."
-    )
-    restart: bool = Field(
-        True, description="Each fine-tuning starts from the first weights, not from the last."
-    )
-    converged_ami: Share = Field(
-        0.98, description="Agreement with the iteration before from which the loop ends."
-    )
-    keep_by: Literal["information", "dbcv", "coverage", "persistence", "last"] = Field(
-        "information", description="What chooses the iteration to keep; none of them needs labels."
-    )
-    reject_below: Share = Field(
-        0.5, description="A noise ROI is assigned only if the learner is at least this sure."
-    )
-
-
-class ComputeSettings(Section):
-    """Where and how it runs; `device` and `precision` change results in their last digits."""
-
-    device: Literal["auto", "cpu", "cuda", "mps"] = Field("auto", description="Device.")
-    precision: Literal["auto", "float32", "bfloat16"] = Field(
-        "auto", description="Autocast of the networks; `auto`: bfloat16 where it is fast."
-    )
-    workers: Annotated[int, Field(ge=1)] | Literal["auto"] = Field(
-        "auto", description="Workers that read sound and make images."
-    )
-    batch_size: Positive = Field(64, description="ROIs embedded at once.")
-    cache_dtype: Literal["uint8", "float16"] = Field("uint8", description="Cached images.")
-    cache_dir: Path | None = Field(None, description="Image cache; none: the user's cache folder.")
-    dask: str | None = Field(
-        None, description="Address of a Dask scheduler whose workers segment recordings."
-    )
-    data_dir: Path | None = Field(None, description="Published sets; none: the user's data folder.")
 
 
 class Settings(Section):
@@ -363,6 +345,8 @@ class Settings(Section):
     segmentation: SegmentationSettings = SegmentationSettings()
     front_end: FrontEndSettings = FrontEndSettings()
     backbone: BackboneSettings = BackboneSettings()
+    embedder: EmbedderSettings = EmbedderSettings()
+    head: HeadSettings = HeadSettings()
     learner: LearnerSettings = LearnerSettings()
     episodes: EpisodeSettings = EpisodeSettings()
     training: TrainingSettings = TrainingSettings()
@@ -374,6 +358,7 @@ class Settings(Section):
     pretraining: PretrainingSettings = PretrainingSettings()
     compute: ComputeSettings = ComputeSettings()
     download: DownloadSettings = DownloadSettings()
+    report: ReportSettings = ReportSettings()
 
     def image_fingerprint(self) -> str:
         """Hash of all settings that an image depends on; the key of the image cache."""

@@ -24,6 +24,9 @@ _PUBLISHED_TRAINING = {
     "early_stop": 10,
 }
 
+# Every fine-tuning as long as the others, on the clusters of the one before.
+_PUBLISHED_LOOP = {"passes": 0, "labels_from": "last"}
+
 # As bambird (Michaud et al. 2023) was set up for both.
 _PUBLISHED_SEGMENTATION = {
     "low_hz": 250.0,
@@ -73,6 +76,8 @@ PRESETS: Mapping[str, Mapping[str, Any]] = MappingProxyType(
                 "learning_rate": 2.8e-5,
             },
             "augmentation": {"enabled": False},
+            "reduction": {"repeats": 1},
+            "mec": _PUBLISHED_LOOP,
         },
         "paper-2024": {
             "seed": 1979,
@@ -95,7 +100,8 @@ PRESETS: Mapping[str, Mapping[str, Any]] = MappingProxyType(
                 "learning_rate": 1e-4,
             },
             "augmentation": {"enabled": False},
-            "reduction": {"n_components": 15},
+            "reduction": {"n_components": 15, "repeats": 1},
+            "mec": _PUBLISHED_LOOP,
         },
     }
 )

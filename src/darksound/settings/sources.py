@@ -17,7 +17,7 @@ from darksound.settings.presets import PRESETS
 __all__ = ["adopt", "checked", "load_settings", "merge", "to_toml"]
 
 # Parts that make the images and the network; a checkpoint brings its own.
-_CHECKPOINT_SECTIONS = ("audio", "front_end", "backbone", "learner")
+_CHECKPOINT_SECTIONS = ("audio", "front_end", "backbone", "embedder", "head", "learner")
 
 
 def load_settings(
@@ -85,12 +85,21 @@ def adopt(settings: Settings, from_checkpoint: Settings) -> Settings:
                 continue
             if (name, key) == ("backbone", "weights"):
                 continue
+            if (name, key) == ("backbone", "name") and _same_scheme(wanted, theirs.name):
+                # An embedder's file may have moved; its hash tells whether it is the same.
+                values[key] = wanted
+                continue
             raise SettingsError(
                 f"{name}.{key} is {wanted!r}, but the checkpoint was trained with "
                 f"{getattr(theirs, key)!r}; leave it out, or train anew with it."
             )
         taken[name] = values
     return checked({**settings.model_dump(), **taken})
+
+
+def _same_scheme(ours: str, theirs: str) -> bool:
+    """Whether two names of backbones differ by the file behind the colon alone."""
+    return ours.partition(":")[0] == theirs.partition(":")[0]
 
 
 def merge(base: Mapping[str, Any], over: Mapping[str, Any]) -> dict[str, Any]:

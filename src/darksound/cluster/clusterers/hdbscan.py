@@ -21,22 +21,25 @@ _BY_MATRIX = ("cosine", "correlation")
 
 
 def resolve_min_cluster_size(settings: ClusteringSettings, n: int) -> int:
-    """The number set, or for `auto` 0.4 times the root of the number of ROIs, rounded.
+    """The number set, or for `auto` a tenth of the root of the number of ROIs, rounded.
 
-    At least 4, and at most half of the ROIs: 4 for 100 ROIs, 6 for 240, 15 for 1,379, 36 for
-    8,000. A group must grow with the recordings to be worth a person's time, but slower, since
-    more recordings also hold more kinds.
+    At least 4, and at most half of the ROIs: 4 up to 2,000 ROIs, 9 for 8,000, 32 for 100,000. A
+    group must grow with the recordings to be worth a person's time, but slower, since more
+    recordings also hold more kinds.
     """
     if settings.min_cluster_size != "auto":
         return settings.min_cluster_size
-    return max(2, min(n // 2, max(4, round(0.4 * math.sqrt(n)))))
+    return max(2, min(n // 2, max(4, round(0.1 * math.sqrt(n)))))
 
 
 def resolve_min_samples(settings: ClusteringSettings, n: int) -> int:
-    """The number set, or for `auto` half of the minimum cluster size, from 1 to 5."""
+    """The number set, or for `auto` the decimal logarithm of the number of ROIs, rounded.
+
+    From 2 to 5, and at most half of the ROIs: 2 up to 316 ROIs, 3 up to 3,162.
+    """
     if settings.min_samples != "auto":
         return settings.min_samples
-    return max(1, min(5, resolve_min_cluster_size(settings, n) // 2))
+    return max(1, min(n // 2, 5, max(2, round(math.log10(max(1, n))))))
 
 
 def hdbscan(x: npt.NDArray[np.float64], settings: ClusteringSettings) -> Clustering:

@@ -26,7 +26,8 @@ class Reducer(Protocol):
             say: takes a sentence where something is done differently from what was asked.
 
         Returns:
-            Finite coordinates `(n, k)`, k at most `settings.n_components`.
+            Finite coordinates `(n, k)`, k at most `settings.n_components` times as many as there
+            are repeated runs.
 
         Raises:
             SettingsError: a setting is impossible for this reducer.

@@ -61,7 +61,7 @@ def map_coordinates(
     Principal components where no reducer is set or there are too few ROIs for UMAP; whatever
     is missing is 0.
     """
-    flat = settings.model_copy(update={"n_components": 2, "min_dist": _MAP_MIN_DIST})
+    flat = settings.model_copy(update={"n_components": 2, "min_dist": _MAP_MIN_DIST, "repeats": 1})
     if flat.min_dist > flat.spread:
         flat = flat.model_copy(update={"min_dist": flat.spread})
     if settings.method == "none" or len(embeddings) < 8:

@@ -8,10 +8,15 @@ from scipy.sparse.linalg import ArpackError
 
 from darksound.cluster.notes import Say
 from darksound.cluster.reducers.base import Vectors
+from darksound.cluster.reducers.sample import by_sample
 from darksound.errors import SettingsError
 from darksound.settings import ReductionSettings
 
-__all__ = ["umap"]
+__all__ = ["resolve_repeats", "umap"]
+
+_REPEATED_UP_TO = 20_000
+# Of each of several runs; longer ones tear groups apart, each run its own way.
+_SHORT_RUN = 100
 
 #: What umap-learn warns of and we have dealt with or say ourselves.
 _HUSHED = (
@@ -23,8 +28,19 @@ _HUSHED = (
 )
 
 
+def resolve_repeats(settings: ReductionSettings, n: int) -> int:
+    """The number set, or for `auto` 3 up to 20,000 ROIs, and 1 above, where runs differ less and
+    cost minutes."""
+    if settings.repeats != "auto":
+        return settings.repeats
+    return 3 if n <= _REPEATED_UP_TO else 1
+
+
 def umap(x: Vectors, settings: ReductionSettings, seed: int, say: Say) -> Vectors:
-    """Coordinates `(n, n_components)` of vectors `(n, d)`, n at least 4; one thread, so that the
+    """Coordinates `(n, repeats * n_components)` of vectors `(n, d)`, n at least 4.
+
+    Runs from different seeds lie side by side, so that squared distances are sums over runs: what
+    one run tears apart or throws together by chance, the others outvote. One thread, so that the
     same seed gives the same coordinates.
 
     Raises:
@@ -43,6 +59,22 @@ def umap(x: Vectors, settings: ReductionSettings, seed: int, say: Say) -> Vector
             f"({settings.spread:g})."
         )
     _check_metric(settings.metric)
+    if n > settings.fit_at_most:
+        say(
+            f"UMAP is fitted on {settings.fit_at_most:,} of {n:,} ROIs, drawn from everywhere; the "
+            "others are placed among their nearest neighbours (reduction.fit_at_most)."
+        )
+        everything = settings.model_copy(update={"fit_at_most": n})
+        return by_sample(
+            x, settings.fit_at_most, seed, lambda part: umap(part, everything, seed, say)
+        )
+    more = np.random.SeedSequence(seed).generate_state(resolve_repeats(settings, n))[1:]
+    runs = [_run(x, settings, neighbours, one, say) for one in (seed, *map(int, more))]
+    return np.concatenate(runs, axis=1)
+
+
+def _run(x: Vectors, settings: ReductionSettings, neighbours: int, seed: int, say: Say) -> Vectors:
+    n = len(x)
     start = settings.init
     # The eigenvectors are sought in a space of 2 k + 3 dimensions, which must fit the data.
     if start == "spectral" and n <= 2 * settings.n_components + 3:
@@ -87,7 +119,7 @@ def _fit(
     model = UMAP(
         **options,
         n_neighbors=neighbours,
-        n_epochs=None if settings.n_epochs == "auto" else settings.n_epochs,
+        n_epochs=_epochs(settings, len(x)),
         init=start,
         random_state=seed,
         n_jobs=1,
@@ -97,6 +129,12 @@ def _fit(
             warnings.filterwarnings("ignore", message=message)
         reduced = np.asarray(model.fit_transform(x), dtype=np.float32)
     return _placed(reduced)
+
+
+def _epochs(settings: ReductionSettings, n: int) -> int | None:
+    if settings.n_epochs != "auto":
+        return settings.n_epochs
+    return _SHORT_RUN if resolve_repeats(settings, n) > 1 else None
 
 
 def _placed(reduced: Vectors) -> Vectors:

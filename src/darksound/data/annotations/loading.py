@@ -74,7 +74,8 @@ def load_annotations(place: Path, request: Request) -> RoiSet:
 
     Args:
         place: the file or folder.
-        request: `root` is where recordings are sought; else beside their annotation files.
+        request: `root` is where recordings are sought, in the folder below it that is called like
+            that of their annotation file, if there is one; else beside their annotation files.
 
     Raises:
         InputError: there are no annotations, or none of them can be used.
@@ -107,7 +108,8 @@ def load_annotations(place: Path, request: Request) -> RoiSet:
 def _rows(file: Path, place: Path, request: Request) -> tuple[pd.DataFrame, list[Problem]]:
     """Rows of one annotation file, indexed by line less 2, and what could not be placed."""
     below = place if place.is_dir() else file.parent
-    folder = file.parent if request.root is None else request.root.resolve()
+    folder = _home(file, below, request.root)
+    roots = (below, *([] if request.root is None else [request.root.resolve()]), folder)
     rows: list[dict[str, object]] = []
     problems: list[Problem] = []
     recordings: dict[str | None, Path | InputError] = {}
@@ -123,9 +125,18 @@ def _rows(file: Path, place: Path, request: Request) -> tuple[pd.DataFrame, list
                 problems.append(Problem(mark.recording or file.name, str(found)))
         recording = recordings[mark.recording]
         if isinstance(recording, Path):
-            rows.append(_row(mark, recording, (below, folder)))
+            rows.append(_row(mark, recording, roots))
     table = pd.DataFrame(rows, columns=list(_COLUMNS)).astype(_COLUMNS)
     return table.set_index("line"), problems
+
+
+def _home(file: Path, below: Path, root: Path | None) -> Path:
+    """Where a file's recordings are sought: beside it, or in the same folder below `root`."""
+    if root is None:
+        return file.parent
+    root = root.resolve()
+    same = root / file.parent.relative_to(below)
+    return same if same.is_dir() else root
 
 
 def _row(mark: Mark, recording: Path, roots: Sequence[Path]) -> dict[str, object]:

@@ -7,8 +7,10 @@ from difflib import get_close_matches
 from pathlib import Path
 from types import MappingProxyType
 
+from darksound.audio.embedders.registry import VECTORS, embedding_dim, scheme_of
 from darksound.errors import SettingsError
 from darksound.meta.backbones.base import Backbone, pooled
+from darksound.meta.backbones.head import Head
 from darksound.meta.backbones.small import SmallCNN
 from darksound.meta.backbones.torchvision_nets import (
     RELATION_LAYERS,
@@ -25,6 +27,7 @@ __all__ = [
     "Backbone",
     "TorchvisionBackbone",
     "build_backbone",
+    "hears_from_the_start",
     "pooled",
     "weights_in_force",
 ]
@@ -41,11 +44,13 @@ class _Family:
         build: the network; ImageNet's weights in it where the settings ask for them.
         usual: the weights that `auto` stands for.
         offered: names of weights that there are, beside files and `none`.
+        hears: whether it is of use without weights.
     """
 
     build: Callable[[Settings], Backbone]
     usual: Callable[[Settings], str]
     offered: str
+    hears: bool = False
 
 
 def _small(settings: Settings) -> Backbone:
@@ -66,10 +71,16 @@ def _torchvision(settings: Settings) -> Backbone:
     )
 
 
+def _head(settings: Settings) -> Backbone:
+    return Head(embedding_dim(settings), settings.head)
+
+
+#: By what stands before the colon of `backbone.name`.
 BACKBONES: MappingProxyType[str, _Family] = MappingProxyType(
     {
         "small": _Family(_small, _usual_of_small, BUNDLED),
         **dict.fromkeys(torchvision_names(), _Family(_torchvision, lambda _: _IMAGENET, _IMAGENET)),
+        **dict.fromkeys(VECTORS, _Family(_head, lambda _: _NONE, _NONE, hears=True)),
     }
 )
 
@@ -87,9 +98,22 @@ def weights_in_force(settings: Settings) -> str:
     if weights in {BUNDLED, _IMAGENET} - {family.offered}:
         raise SettingsError(
             f"backbone.weights cannot be {weights!r} for the backbone {settings.backbone.name!r}, "
-            f"which has no such weights; choose {family.offered!r}, 'none' or a file."
+            f"which has no such weights; choose {_offer(family)} or a file."
         )
     return weights
+
+
+def _offer(family: _Family) -> str:
+    return ", ".join(map(repr, dict.fromkeys([family.offered, _NONE])))
+
+
+def hears_from_the_start(settings: Settings) -> bool:
+    """Whether this backbone is of use without any weights, as one on a pretrained embedder is.
+
+    Raises:
+        SettingsError: an unknown backbone.
+    """
+    return _family(settings).hears
 
 
 def build_backbone(settings: Settings) -> Backbone:
@@ -111,12 +135,12 @@ def build_backbone(settings: Settings) -> Backbone:
 
 
 def _family(settings: Settings) -> _Family:
-    name = settings.backbone.name
+    name = scheme_of(settings)
     if name not in BACKBONES:
-        near = get_close_matches(name, BACKBONES, n=3) or ["small", *RELATION_LAYERS]
+        near = get_close_matches(name, BACKBONES, n=3) or ["small", "birdnet", *RELATION_LAYERS]
         raise SettingsError(
-            f"backbone.name cannot be {name!r}; there are 'small' and torchvision's classifiers, "
-            f"such as {', '.join(near)}."
+            f"backbone.name cannot be {settings.backbone.name!r}; there are 'small', torchvision's "
+            f"classifiers and embedders made elsewhere, such as {', '.join(near)}."
         )
     return BACKBONES[name]
 

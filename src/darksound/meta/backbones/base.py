@@ -1,5 +1,7 @@
 """What every backbone is: a network from images to vectors and to maps."""
 
+from collections.abc import Iterable
+
 import torch
 from torch import Tensor, nn
 
@@ -12,10 +14,20 @@ class Backbone(nn.Module):
     Attributes:
         dim: length of a vector.
         map_channels: channels of a feature map; 0 where the network has no maps.
+        sharpness: 0; or where vectors have unit length, the factor that makes scores of cosines.
     """
 
     dim: int
     map_channels: int
+    sharpness: float = 0.0
+
+    @property
+    def settled(self) -> bool:
+        """Whether there is nothing that it must learn of the data before it is first used."""
+        return True
+
+    def settle(self, vectors: Iterable[Tensor]) -> None:
+        """Learn what must be known of the data, from all rows of a store, batch by batch."""
 
     def prepare(self, images: Tensor) -> Tensor:
         """Bring images `(b, 3, h, w)` in [0, 1] to the size and scale the network was made for."""

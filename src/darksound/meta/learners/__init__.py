@@ -2,6 +2,7 @@
 
 from types import MappingProxyType
 
+from darksound.audio.embedders.registry import resolve_embedder
 from darksound.errors import SettingsError
 from darksound.meta.backbones import build_backbone
 from darksound.meta.learners.base import Learner, State
@@ -30,6 +31,8 @@ def build_learner(settings: Settings) -> Learner:
         raise SettingsError(
             f"learner.method cannot be {name!r}; there are {', '.join(sorted(LEARNERS))}."
         )
+    if settings.embedder.dim is None:
+        settings = resolve_embedder(settings)
     backbone = build_backbone(settings)
     with seeded_torch(settings.seed, Purpose.HEAD):
-        return LEARNERS[name](backbone, settings)
+        return LEARNERS[name].suited_to(backbone)(backbone, settings)

@@ -37,6 +37,11 @@ class Learner(nn.Module):
         self.embedding_dim = backbone.dim
         self.classes: tuple[str, ...] = ()
 
+    @classmethod
+    def suited_to(cls, backbone: Backbone) -> "type[Learner]":
+        """The form of this learner that compares what the backbone gives."""
+        return cls
+
     @property
     def own_parts(self) -> tuple[str, ...]:
         """Names of the parameters that it has beside its backbone's."""

@@ -14,7 +14,11 @@ _LEAST_PROBABILITY = 1e-6
 
 
 class Matching(Learner):
-    """Attention over the support set, both sides seen in its context (section 2.1, appendix A)."""
+    """Attention over the support set, both sides seen in its context (section 2.1, appendix A).
+
+    Where the backbone gives vectors of unit length, the context adds nothing at first, so that
+    attention begins as the softmax of cosines times the backbone's sharpness.
+    """
 
     method = "matching"
 
@@ -24,6 +28,9 @@ class Matching(Learner):
         # The names are those of the published state dicts.
         self.support_embeddings_encoder = nn.LSTM(dim, dim, batch_first=True, bidirectional=True)
         self.query_embeddings_encoding_cell = nn.LSTMCell(2 * dim, dim)
+        if backbone.sharpness:
+            _silence(self.support_embeddings_encoder, dim)
+            _silence(self.query_embeddings_encoding_cell, dim)
 
     def adapt(self, support: Tensor, labels: Tensor, n_way: int) -> State:
         """g `(n, dim)` and the labels as one-hot rows `(n, n_way)`.
@@ -38,7 +45,7 @@ class Matching(Learner):
     def score(self, state: State, query: Tensor) -> Tensor:
         """Log of the attention that falls on each class (eq. 1)."""
         context, one_hot = state
-        hidden = self._in_context(context, query.float())
+        hidden = self._in_context(context, query.float() * (self.backbone.sharpness or 1.0))
         attention = (hidden @ F.normalize(context).T).softmax(1)
         return (attention @ one_hot + _LEAST_PROBABILITY).log()
 
@@ -59,3 +66,11 @@ class Matching(Learner):
     def probabilities(self, scores: Tensor) -> Tensor:
         """The attention on each class, without the constant that kept its log finite."""
         return scores.softmax(1)
+
+
+def _silence(lstm: nn.LSTM | nn.LSTMCell, dim: int) -> None:
+    """Make what an LSTM would remember zero, whatever its gates let through."""
+    with torch.no_grad():
+        for parameter in lstm.parameters():
+            # The gates lie one after another: input, forget, what to remember, output.
+            parameter[2 * dim : 3 * dim].zero_()

@@ -1,0 +1,1 @@
+"""Sound to vectors by models that others made."""

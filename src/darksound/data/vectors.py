@@ -1,0 +1,119 @@
+"""Vectors of ROIs, made by an embedder: once, by several threads, cached on disk, read by row."""
+
+import logging
+import threading
+from collections.abc import Callable, Sequence
+
+import numpy as np
+
+from darksound.audio.embedders.base import Embedder, Vectors, Waves
+from darksound.audio.embedders.registry import open_embedder
+from darksound.audio.waveform import bring_to_length
+from darksound.data.cached import CachedStore
+from darksound.data.rendering import Item, Rendered, hear
+from darksound.data.rois import Reader, RoiSet
+from darksound.data.shards import Recipe
+from darksound.errors import InputError
+from darksound.progress import Progress, silent
+from darksound.settings import Settings
+
+__all__ = ["VectorStore", "build_vectors"]
+
+_log = logging.getLogger(__name__)
+# Changes whenever the same settings, sound and model come to give other vectors.
+_EDITION = 1
+# Settings of the front end that the sound before a model depends on.
+_HEARD = ("long_rois", "band_limits", "band_attenuation_db")
+
+
+class VectorStore(CachedStore):
+    """Vectors `(dim,)` of a set of ROIs, row i of it being row i of `rois.table`."""
+
+    kind = "vectors"
+
+
+def build_vectors(
+    rois: RoiSet, settings: Settings, progress: Progress = silent, versions: int = 0
+) -> VectorStore:
+    """Make the vectors that are not in the cache yet, and open them all.
+
+    A ROI is brought to the embedder's window: zeros are put around a shorter one, and of a longer
+    one `front_end.long_rois` says what is kept, by default the loudest part. The same ROIs and
+    settings give the same bytes, whatever the number of workers.
+
+    Args:
+        rois: what to make vectors of.
+        settings: `backbone.name` names the embedder; `front_end` limits bands and chooses within
+            long ROIs; `augmentation` and `seed` alter the sound; `compute` names the cache and
+            the workers.
+        progress: told of ROIs done, in the stage `vectors`, where any are made.
+        versions: number of versions of each ROI with altered sound, beside the unaltered.
+
+    Raises:
+        InputError: no ROI can be read.
+        SettingsError: what the embedder needs is not installed, or the cache folder cannot be
+            written to.
+        CheckpointError: the model cannot be used, or is not the one that the settings hold.
+    """
+    if len(rois) == 0:
+        raise InputError("There are no ROIs to make vectors of.")
+    embedder = open_embedder(settings)
+    found = {"model": embedder.name, "digest": embedder.digest, "dim": embedder.dim}
+    settings = settings.replace(embedder=found, audio=_length(settings, embedder))
+    heard = tuple(str(getattr(settings.front_end, key)) for key in _HEARD)
+    recipe = Recipe("vectors", (_EDITION, embedder.digest, *heard), _Ears(embedder), "threads")
+    return VectorStore.build(rois, settings, recipe, progress, versions)
+
+
+def _length(settings: Settings, embedder: Embedder) -> dict[str, float]:
+    """The ROI length, a number; it is a matter of how files are cut into ROIs alone."""
+    if settings.audio.roi_s == "auto":
+        return {"roi_s": embedder.window_s}
+    if settings.audio.roi_s != embedder.window_s:
+        _log.info(
+            "%s hears %g s of each ROI, whatever the ROI length (%g s): shorter ROIs stand in "
+            "silence, longer ones are heard where they are loudest.",
+            embedder.name,
+            embedder.window_s,
+            settings.audio.roi_s,
+        )
+    return {"roi_s": settings.audio.roi_s}
+
+
+class _Ears:
+    """Makes vectors of ROIs; each thread that calls it starts the model once."""
+
+    def __init__(self, embedder: Embedder) -> None:
+        self._embedder = embedder
+        self._own = threading.local()
+
+    def __call__(
+        self, items: Sequence[Item], reader: Reader, settings: Settings, version: int
+    ) -> Rendered:
+        causes: dict[int, str] = {}
+        rows, waves = [], []
+        samples, long_rois = self._embedder.samples, settings.front_end.long_rois
+        for row, item in enumerate(items):
+            try:
+                wave, _ = hear(item, reader, settings, version, self._embedder.sample_rate)
+            except InputError as error:
+                causes[row] = str(error)
+                continue
+            rows.append(row)
+            waves.append(bring_to_length(wave, samples, long_rois))
+        if not rows:
+            return Rendered(len(items), None, causes)
+        vectors = np.zeros((len(items), self._embedder.dim), np.float32)
+        vectors[rows] = self._model()(np.stack(waves))
+        for row in np.flatnonzero(~np.isfinite(vectors).all(axis=1)).tolist():
+            vectors[row], causes[row] = (
+                0,
+                f"{self._embedder.name} gives values that are not finite.",
+            )
+        return Rendered(len(items), vectors, causes)
+
+    def _model(self) -> Callable[[Waves], Vectors]:
+        if not hasattr(self._own, "model"):
+            self._own.model = self._embedder.start()
+        model: Callable[[Waves], Vectors] = self._own.model
+        return model

@@ -1,0 +1,194 @@
+"""The head on embeddings: nothing at first, of unit length, standardised by its first data."""
+
+import numpy as np
+import pytest
+import torch
+import torch.nn.functional as F
+from hypothesis import given, settings, strategies
+
+from darksound.data.rois import RoiSet
+from darksound.data.table import as_roi_table
+from darksound.errors import SettingsError
+from darksound.meta.augment import augment_vectors
+from darksound.meta.backbones import hears_from_the_start
+from darksound.meta.backbones.head import Head
+from darksound.meta.checkpoints import load_checkpoint, save_checkpoint
+from darksound.meta.features import compute_features
+from darksound.meta.learners import LEARNERS, build_learner
+from darksound.meta.steps import make_optimizer
+from darksound.meta.training import TrainState, fit
+from darksound.settings import AugmentationSettings, HeadSettings, Settings
+
+DIM = 12
+VECTORS = Settings().replace(
+    seed=5,
+    backbone={"name": "embeddings"},
+    embedder={"dim": DIM},
+    episodes={"n_way": 4, "n_shot": 2, "n_query": 2},
+    training={"epochs": 3, "tasks": 20, "validation_tasks": 20},
+    compute={"device": "cpu", "precision": "float32"},
+)
+
+
+class MemoryVectors:
+    """A store of vectors in which dimensions differ in scale and most tell nothing of the class."""
+
+    kind = "vectors"
+
+    def __init__(self, n_classes: int = 6, each: int = 12, seed: int = 0) -> None:
+        rng = np.random.default_rng(seed)
+        codes = np.repeat(np.arange(n_classes), each)
+        signal = rng.normal(size=(n_classes, DIM)) * (np.arange(DIM) < 4)
+        x = signal[codes] + 0.4 * rng.normal(size=(len(codes), DIM))
+        self.x = torch.from_numpy((x * np.geomspace(1, 100, DIM) + 7).astype(np.float32))
+        table = as_roi_table(
+            {
+                "root": ["here"] * len(codes),
+                "recording": [f"rec-{i % 4}.wav" for i in range(len(codes))],
+                "start_s": np.arange(len(codes), dtype=float),
+                "end_s": np.arange(len(codes)) + 1.0,
+                "label": [f"species {code}" for code in codes],
+            }
+        )
+        self.rois = RoiSet(table, None)
+        self.settings, self.shape, self.n_versions = VECTORS, (DIM,), 1
+
+    def __len__(self) -> int:
+        return len(self.x)
+
+    def batch(self, rows, versions=None):
+        return self.x[torch.as_tensor(np.asarray(rows))]
+
+
+@pytest.fixture(scope="module")
+def store():
+    return MemoryVectors()
+
+
+def standardised(x: torch.Tensor) -> torch.Tensor:
+    return F.normalize((x - x.mean(0)) / x.std(0, correction=0))
+
+
+@pytest.mark.parametrize("method", sorted(LEARNERS))
+def test_every_learner_begins_with_the_standardised_embeddings(method, store):
+    learner = build_learner(VECTORS.replace(learner={"method": method}))
+    vectors = compute_features(learner, store, None, VECTORS, embed=True)
+    torch.testing.assert_close(vectors, standardised(store.x), rtol=1e-4, atol=1e-5)
+
+
+@pytest.mark.parametrize("method", sorted(LEARNERS))
+def test_every_learner_begins_by_comparing_cosines(method, store):
+    learner = build_learner(VECTORS.replace(learner={"method": method})).eval()
+    vectors = compute_features(learner, store, None, VECTORS)
+    known, asked = vectors[[0, 12, 24]], vectors[[3, 15, 27, 40, 50]]
+    scores = learner.score(learner.adapt(known, torch.arange(3), 3), asked)
+    cosines = asked @ known.T
+    assert (scores.argsort(1) == cosines.argsort(1)).all()
+    if method == "prototypical":
+        torch.testing.assert_close(scores, 10 * (cosines - 1), rtol=1e-4, atol=1e-4)
+    if method == "relation":
+        torch.testing.assert_close(scores, (10 * cosines - 5).sigmoid(), rtol=1e-4, atol=1e-4)
+
+
+@given(
+    offset=strategies.floats(-1e3, 1e3),
+    scale=strategies.floats(1e-3, 1e3),
+    cut=strategies.integers(1, 29),
+)
+@settings(max_examples=40, deadline=None)
+def test_settling_takes_the_same_figures_however_vectors_come(offset, scale, cut):
+    x = torch.randn(30, 5, generator=torch.Generator().manual_seed(1)) * scale + offset
+    x[:, 4] = offset
+    head = Head(5, HeadSettings())
+    assert not head.settled
+    head.settle(iter([x[:cut], x[cut:]]))
+    assert head.settled
+    wide = x.double()
+    torch.testing.assert_close(head.mean, wide.mean(0).float(), rtol=1e-5, atol=1e-5)
+    want = wide[:, :4].std(0, correction=0).float()
+    torch.testing.assert_close(head.deviation[:4], want, rtol=1e-4, atol=1e-6)
+    assert head.deviation[4] == 1, "a constant dimension is not blown up"
+
+
+def test_a_head_keeps_the_figures_of_its_first_data_in_its_checkpoint(store, tmp_path):
+    learner = build_learner(VECTORS)
+    first = compute_features(learner, store, None, VECTORS)
+    save_checkpoint(tmp_path, "best", learner)
+    again = load_checkpoint(tmp_path / "best.safetensors")
+    other = MemoryVectors(seed=9)
+    compute_features(again, other, None, VECTORS)
+    torch.testing.assert_close(compute_features(again, store, None, VECTORS), first)
+
+
+def test_without_standardisation_a_head_needs_no_data():
+    head = Head(3, HeadSettings(standardise=False))
+    assert head.settled
+    torch.testing.assert_close(head(torch.tensor([[3.0, 0, 4]])), torch.tensor([[0.6, 0, 0.8]]))
+
+
+def test_a_head_has_no_maps():
+    with pytest.raises(SettingsError, match="no feature maps"):
+        Head(3, HeadSettings()).feature_map(torch.zeros(1, 3))
+
+
+def test_learners_on_embeddings_need_no_warm_up():
+    assert hears_from_the_start(VECTORS)
+    assert not hears_from_the_start(Settings())
+
+
+@pytest.mark.parametrize(
+    ("method", "regime"),
+    [("prototypical", "episodic"), ("prototypical", "classical"), ("matching", "episodic"),
+     ("relation", "episodic")],
+)  # fmt: skip
+def test_every_learner_learns_which_dimensions_matter(method, regime, store):
+    wanted = VECTORS.replace(
+        learner={"method": method}, training={"regime": regime, "learning_rate": 3e-3}
+    )
+    learner = build_learner(wanted)
+    before = _margin(compute_features(learner, store, None, wanted, embed=True))
+    fit(TrainState(learner), store, None, wanted)
+    after = _margin(compute_features(learner, store, None, wanted, embed=True))
+    assert after > before + 0.02
+
+
+def _margin(vectors: torch.Tensor) -> float:
+    """Mean cosine within classes, less that between them."""
+    codes = torch.arange(len(vectors)) // 12
+    same = codes[:, None] == codes[None]
+    cosines = vectors @ vectors.T
+    return float(cosines[same].mean() - cosines[~same].mean())
+
+
+def test_the_head_has_a_rate_and_a_decay_of_its_own():
+    wanted = VECTORS.replace(
+        learner={"method": "matching"},
+        training={"head_rate": 4.0, "head_weight_decay": 0.5, "weight_decay": 0.01},
+    )
+    learner = build_learner(wanted)
+    own, head = make_optimizer(learner, wanted, 1e-3).param_groups
+    assert (own["lr"], own["weight_decay"]) == (1e-3, 0.01)
+    assert (head["lr"], head["weight_decay"], head["factor"]) == (4e-3, 0.5, 4.0)
+    sizes = [sum(p.numel() for p in group["params"]) for group in (own, head)]
+    assert sizes[1] == sum(p.numel() for p in learner.backbone.parameters())
+    assert sum(sizes) == sum(p.numel() for p in learner.parameters())
+
+
+def test_augmented_vectors_stay_near_and_differ_from_draw_to_draw():
+    x = torch.randn(40, 8, generator=torch.Generator().manual_seed(3)) * 5 + 2
+
+    def altered(seed: int = 0, **changes: float) -> torch.Tensor:
+        nothing = {"vector_noise": 0.0, "vector_drop": 0.0, "vector_mix": 0.0}
+        made = AugmentationSettings.model_validate({**nothing, **changes})
+        return augment_vectors(x, made, torch.Generator().manual_seed(seed))
+
+    assert torch.equal(altered(), x)
+    noisy = altered(vector_noise=0.2)
+    assert float(((noisy - x) / x.std(0)).std()) == pytest.approx(0.2, rel=0.1)
+    dropped = altered(vector_drop=0.25)
+    assert float((dropped != x).float().mean()) == pytest.approx(0.25, abs=0.06)
+    torch.testing.assert_close(dropped[dropped != x], x.mean(0).expand_as(x)[dropped != x])
+    mixed = altered(vector_mix=0.3)
+    assert (mixed - x).norm(dim=1).max() <= 0.3 * torch.cdist(x, x).max()
+    assert not torch.equal(altered(seed=1, vector_noise=0.2), noisy)
+    assert torch.equal(altered(vector_noise=0.2), noisy)

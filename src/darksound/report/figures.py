@@ -4,24 +4,38 @@ Colours are Okabe and Ito's (2008), told apart with every kind of colour vision;
 more groups than colours, the shape of the points changes too.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from io import BytesIO
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 import pandas as pd
+from matplotlib import rc_context
 from matplotlib.axes import Axes
 from matplotlib.backends.backend_agg import FigureCanvasAgg
+from matplotlib.backends.backend_svg import FigureCanvasSVG
 from matplotlib.figure import Figure
+from matplotlib.ticker import MaxNLocator
 
-__all__ = ["cluster_map", "confusion_matrix", "iterations_plot", "png"]
+__all__ = [
+    "COLOURS",
+    "cluster_map",
+    "confusion_matrix",
+    "iterations_plot",
+    "png",
+    "svg",
+    "write_shares",
+]
 
-_COLOURS = ("#0072B2", "#E69F00", "#009E73", "#CC79A7", "#56B4E9", "#D55E00", "#000000", "#F0E442")
+#: Okabe and Ito's colours, those that are told apart best first.
+COLOURS = ("#0072B2", "#E69F00", "#009E73", "#CC79A7", "#56B4E9", "#D55E00", "#000000", "#F0E442")
 _MARKERS = ("o", "^", "s", "D", "v", "P", "X", "*", "<", ">", "p", "h")
 _GREY = "#B4B4B4"
 _LEGEND_ROWS = 24
 _MOST_NAMED = 60
+# More points than these make a vector file that nothing opens; they are drawn as pixels within it.
+_MOST_DRAWN = 20_000
 
 
 def png(figure: Figure, dpi: int = 150) -> bytes:
@@ -29,6 +43,15 @@ def png(figure: Figure, dpi: int = 150) -> bytes:
     FigureCanvasAgg(figure)
     buffer = BytesIO()
     figure.savefig(buffer, format="png", dpi=dpi, metadata={"Software": None})
+    return buffer.getvalue()
+
+
+def svg(figure: Figure) -> bytes:
+    """The figure as an SVG file's bytes, text as text; the same figure gives the same bytes."""
+    buffer = BytesIO()
+    with rc_context({"svg.hashsalt": "darksound", "svg.fonttype": "none"}):
+        FigureCanvasSVG(figure)
+        figure.savefig(buffer, format="svg", metadata={"Date": None})
     return buffer.getvalue()
 
 
@@ -52,16 +75,24 @@ def confusion_matrix(counts: npt.NDArray[np.int64], classes: Sequence[str]) -> F
     axes.set_xlabel("predicted")
     axes.set_ylabel("true")
     if n <= 20:
-        for (i, j), share in np.ndenumerate(shares):
-            if share >= 0.005:
-                colour = "white" if share > 0.6 else "black"
-                text = f"{100 * share:.0f}"
-                axes.text(j, i, text, ha="center", va="center", fontsize=7, color=colour)
+        write_shares(axes, shares)
     return figure
 
 
+def write_shares(axes: Axes, shares: npt.NDArray[np.float64]) -> None:
+    """Write the shares `(n, m)` of a drawn matrix into its cells in percent, zeros left out."""
+    for (i, j), share in np.ndenumerate(shares):
+        if share >= 0.005:
+            colour = "white" if share > 0.6 else "black"
+            text = f"{100 * share:.0f}"
+            axes.text(j, i, text, ha="center", va="center", fontsize=7, color=colour)
+
+
 def cluster_map(
-    clusters: pd.DataFrame, labels: npt.NDArray[np.object_] | None = None, title: str = ""
+    clusters: pd.DataFrame,
+    labels: npt.NDArray[np.object_] | None = None,
+    title: str = "",
+    called: Mapping[int, str] | None = None,
 ) -> Figure:
     """ROIs in two dimensions, coloured by cluster and, where labels exist, beside it by label.
 
@@ -69,12 +100,16 @@ def cluster_map(
         clusters: columns `x`, `y` and `cluster` (-1 noise, grey).
         labels: `(n,)`, None for a ROI without one; those are grey.
         title: above both.
+        called: names of clusters that have one; the others are called by their number.
     """
+    called = called or {}
     known = labels is not None and any(label is not None for label in labels)
-    figure = Figure(figsize=(15 if known else 8, 7), layout="constrained")
+    figure = Figure(figsize=(12 if known else 7, 5.4), layout="constrained")
     axes = figure.subplots(1, 2 if known else 1, squeeze=False)[0]
-    names = [None if c < 0 else f"cluster {c}" for c in clusters["cluster"]]
-    order = [f"cluster {c}" for c in sorted(set(clusters["cluster"])) if c >= 0]
+    numbers = sorted({int(c) for c in clusters["cluster"] if c >= 0})
+    by_number = {c: called.get(c, f"cluster {c}") for c in numbers}
+    names = [by_number.get(c) for c in clusters["cluster"]]
+    order = list(dict.fromkeys(by_number.values()))
     _scatter(axes[0], clusters, names, order, "noise")
     axes[0].set_title("by cluster")
     if known and labels is not None:
@@ -101,14 +136,14 @@ def iterations_plot(iterations: pd.DataFrame) -> Figure:
     ]
     figure = Figure(figsize=(9, 4.5), layout="constrained")
     axes = figure.add_subplot()
-    for (column, name), colour, marker in zip(shown, _COLOURS, _MARKERS, strict=False):
+    for (column, name), colour, marker in zip(shown, COLOURS, _MARKERS, strict=False):
         if column in iterations.columns and iterations[column].notna().any():
             x, y = iterations["iteration"], iterations[column]
             axes.plot(x, y, color=colour, marker=marker, label=name)
     for kept in iterations.loc[iterations["kept"].astype(bool), "iteration"]:
         axes.axvline(kept, color=_GREY, linestyle="--", label="kept", zorder=0)
     axes.set_xlabel("iteration")
-    axes.set_xticks(iterations["iteration"].tolist())
+    axes.xaxis.set_major_locator(MaxNLocator(12, integer=True))
     axes.set_ylim(top=1.02)
     axes.grid(axis="y", alpha=0.3)
     axes.legend(loc="center left", bbox_to_anchor=(1.01, 0.5), frameon=False)
@@ -122,12 +157,15 @@ def _scatter(
     size = float(np.clip(20_000 / max(len(points), 1), 3, 28))
     groups = [(nameless, "", _GREY, ".")]
     for i, name in enumerate(order):
-        groups.append((name, name, _COLOURS[i % len(_COLOURS)], _marker(i)))
+        groups.append((name, name, COLOURS[i % len(COLOURS)], _marker(i)))
     for shown, name, colour, marker in groups:
         rows = named == name
         if rows.any():
             x, y = points["x"][rows], points["y"][rows]
-            axes.scatter(x, y, s=size, c=colour, marker=marker, linewidths=0, label=shown)
+            axes.scatter(
+                *(x, y), s=size, c=colour, marker=marker, linewidths=0, label=shown,
+                rasterized=len(points) > _MOST_DRAWN,
+            )  # fmt: skip
     axes.set_xticks([])
     axes.set_yticks([])
     axes.set_aspect("equal", adjustable="datalim")
@@ -143,4 +181,4 @@ def _scatter(
 
 
 def _marker(i: int) -> str:
-    return _MARKERS[(i // len(_COLOURS)) % len(_MARKERS)]
+    return _MARKERS[(i // len(COLOURS)) % len(_MARKERS)]

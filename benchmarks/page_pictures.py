@@ -1,0 +1,77 @@
+"""Pictures of the page of a run for the documents: light and dark, 1400 and 400 pixels wide.
+
+Opens `report.html` of a run in headless Chromium, names two clusters, chooses a clip, and writes
+`report-THEME-WIDTH.png`. The pictures in the documents are of the demo:
+
+    darksound mec --data demo --iterations 1 --out runs/demo
+    python benchmarks/page_pictures.py runs/demo docs/images
+"""
+
+import argparse
+from pathlib import Path
+
+from PIL import Image
+from selenium import webdriver
+from selenium.webdriver.common.action_chains import ActionChains
+from selenium.webdriver.common.by import By
+
+_SIZES = ((1400, 960), (400, 860))
+_NAME = """
+const [number, name] = arguments;
+const input = document.querySelector(`article[data-cluster="${number}"] .name`);
+input.value = name;
+input.dispatchEvent(new Event("change"));
+"""
+_READY = "const done = arguments[0]; setTimeout(() => requestAnimationFrame(done), 700);"
+
+
+def picture(browser: webdriver.Chrome, url: str, theme: str, width: int, height: int) -> bytes:
+    """What the page looks like after some work."""
+    size = {"width": width, "height": height, "deviceScaleFactor": 1, "mobile": width < 600}
+    browser.execute_cdp_cmd("Emulation.setDeviceMetricsOverride", size)
+    browser.get(url)
+    browser.execute_script("localStorage.clear()")
+    browser.execute_script("localStorage.setItem('darksound:theme', arguments[0])", theme)
+    browser.get(url)
+    for number, name in ((0, "rising trill"), (3, "double whistle")):
+        browser.execute_script(_NAME, number, name)
+    clip = browser.find_elements(By.CSS_SELECTOR, ".clip")[1]
+    browser.execute_script("arguments[0].click(); document.activeElement.blur()", clip)
+    browser.execute_script("document.getElementById('audio').pause()")
+    if width > 600:
+        stage = browser.find_element(By.ID, "zoom-all")
+        ActionChains(browser).move_to_element(stage).perform()
+    else:
+        # Below the map lies what a phone shows next.
+        browser.execute_script("scrollTo(0, arguments[0])", height // 2)
+    browser.execute_script("document.getElementById('status').textContent = ''")
+    browser.execute_async_script(_READY)
+    return browser.get_screenshot_as_png()
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("run", type=Path)
+    parser.add_argument("out", type=Path)
+    given = parser.parse_args()
+    options = webdriver.ChromeOptions()
+    options.binary_location = "/usr/bin/chromium"
+    for switch in ("--headless=new", "--no-sandbox", "--disable-gpu", "--hide-scrollbars"):
+        options.add_argument(switch)
+    service = webdriver.ChromeService(executable_path="/usr/bin/chromedriver")
+    browser = webdriver.Chrome(options=options, service=service)
+    try:
+        for theme in ("light", "dark"):
+            for width, height in _SIZES:
+                url = (given.run / "report.html").resolve().as_uri()
+                path = given.out / f"report-{theme}-{width}.png"
+                path.write_bytes(picture(browser, url, theme, width, height))
+                with Image.open(path) as image:
+                    image.convert("RGB").save(path, optimize=True)
+                print(path)
+    finally:
+        browser.quit()
+
+
+if __name__ == "__main__":
+    main()

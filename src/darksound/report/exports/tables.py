@@ -1,0 +1,77 @@
+"""One table of all ROIs and their clusters: CSV for people, Parquet for programs."""
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import ClassVar
+
+import pandas as pd
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from darksound.data.table import SCHEMA
+from darksound.report.exports.base import Found, Written, in_chunks, provenance
+
+__all__ = ["CsvTable", "ParquetTable"]
+
+_STAGE = "table"
+_FIELDS = pa.schema(
+    [
+        *SCHEMA,
+        pa.field("cluster", pa.int64()),
+        pa.field("group", pa.int64()),
+        pa.field("name", pa.string()),
+        pa.field("probability", pa.float64()),
+        pa.field("outlier_score", pa.float64()),
+        pa.field("assigned_cluster", pa.int64()),
+        pa.field("assigned_probability", pa.float64()),
+        pa.field("x", pa.float32()),
+        pa.field("y", pa.float32()),
+    ]
+)
+
+
+@dataclass(frozen=True)
+class CsvTable:
+    """CSV with run, settings and version in every row (see `Exporter`)."""
+
+    suffix: ClassVar[str | None] = ".csv"
+    hint: ClassVar[str] = "Any spreadsheet, R and pandas open it; --data takes it too."
+
+    def write(self, found: Found, target: Path) -> Written:
+        """Write one row a ROI; the root of recordings is in every row, as in the ROI table."""
+        said = dict(provenance(found.result))
+        done = 0
+        found.progress(_STAGE, 0, len(found.table))
+        with target.open("w", encoding="utf-8", newline="") as file:
+            for part in in_chunks(found.table[_FIELDS.names]):
+                part.assign(**said).to_csv(file, index=False, header=done == 0, lineterminator="\n")
+                done += len(part)
+                found.progress(_STAGE, done, len(found.table))
+        return Written(1, done)
+
+
+@dataclass(frozen=True)
+class ParquetTable:
+    """Parquet with run, settings and version in its metadata (see `Exporter`)."""
+
+    suffix: ClassVar[str | None] = ".parquet"
+    hint: ClassVar[str] = "pandas, Arrow, DuckDB and R open it; --data takes it too."
+
+    def write(self, found: Found, target: Path) -> Written:
+        """Write one row a ROI, in row groups."""
+        said = provenance(found.result)
+        metadata = {f"darksound.{key.removeprefix('darksound_')}": said[key] for key in said}
+        schema = _FIELDS.with_metadata(metadata)
+        done = 0
+        found.progress(_STAGE, 0, len(found.table))
+        with pq.ParquetWriter(target, schema) as writer:
+            for part in in_chunks(found.table[_FIELDS.names]):
+                writer.write_table(_arrow(part, schema))
+                done += len(part)
+                found.progress(_STAGE, done, len(found.table))
+        return Written(1, done)
+
+
+def _arrow(part: pd.DataFrame, schema: pa.Schema) -> pa.Table:
+    table = pa.Table.from_pandas(part, schema=schema, preserve_index=False)
+    return table.replace_schema_metadata(schema.metadata)

@@ -1,0 +1,183 @@
+// What the colours of the map say, and its legend.
+
+const MOST_ENTRIES = 40;
+
+function startColouring(map) {
+  const select = byId("colour-by");
+  const legend = byId("legend");
+  let out = null; // the legend's entry that is brought out
+
+  const known = (values) => values.some((value) => value >= 0);
+  const WAYS = {
+    cluster: { label: "cluster", groups: clusterGroups, known: true },
+    label: { label: "label", groups: () => named("label", "no label"), known: known(points.label) },
+    recording: { label: "recording", groups: () => named("recording", ""), known: true },
+    site: { label: "site", groups: () => named("site", "no site"), known: known(points.site) },
+    hour: {
+      label: "hour",
+      ramp: "hour",
+      of: (row) => points.hour[row] / 24,
+      known: known(points.hour),
+      none: (row) => points.hour[row] < 0,
+      unknown: "not known",
+      ends: ["0 h", "6", "12", "18", "24 h"],
+    },
+    probability: {
+      label: "probability",
+      ramp: "probability",
+      of: (row) => share(points.probability[row]),
+      known: true,
+      none: (row) => points.cluster[row] === NOISE,
+      unknown: "noise",
+      ends: ["0 (least sure)", "1 (sure)"],
+    },
+  };
+
+  function clusterGroups() {
+    const code = Int32Array.from(points.row, (row) => {
+      const cluster = points.cluster[row];
+      return cluster === NOISE || review.isOut(row) ? -1 : review.groupOf(cluster);
+    });
+    return { code, nameOf: (group) => review.titleOf(group), none: "noise and rejected" };
+  }
+
+  function named(what, none) {
+    return { code: points[what], nameOf: (code) => page.names[what][code], none };
+  }
+
+  function byGroups({ code, nameOf, none }) {
+    const counts = new Map();
+    for (const value of code) counts.set(value, (counts.get(value) ?? 0) + 1);
+    const order = [...counts.keys()]
+      .filter((value) => value >= 0)
+      .sort((a, b) => counts.get(b) - counts.get(a) || a - b);
+    const number = new Map(order.map((value, i) => [value, i + 1]));
+    const keepsNumber = select.value === "cluster";
+    map.styles = [
+      { ...noneStyle(), quiet: true },
+      ...order.map((value, i) => groupStyle(keepsNumber ? value : i)),
+    ];
+    for (let row = 0; row < page.n; row++) map.styleOf[row] = number.get(code[row]) ?? 0;
+    const entries = order
+      .slice(0, MOST_ENTRIES)
+      .map((value) =>
+        entry(
+          nameOf(value),
+          map.styles[number.get(value)],
+          counts.get(value),
+          (row) => code[row] === value,
+          value,
+        ),
+      );
+    if (counts.has(-1))
+      entries.push(entry(none, noneStyle(), counts.get(-1), (row) => code[row] < 0, -1));
+    const more = order.length - MOST_ENTRIES;
+    legend.replaceChildren(
+      ...entries,
+      ...(more > 0 ? [make("p", {}, `and ${more.toLocaleString("en")} more`)] : []),
+    );
+  }
+
+  function entry(name, style, count, has, value) {
+    const button = make(
+      "button",
+      {
+        type: "button",
+        "aria-pressed": String(out === value),
+        title: `${name}: ${plural(count, "ROI")}`,
+        onclick: () => bringOut(out === value ? null : value, has),
+      },
+      swatch(style),
+      make("span", {}, name),
+      make("small", { class: "muted" }, count.toLocaleString("en")),
+    );
+    button.dataset.value = value;
+    return button;
+  }
+
+  function bringOut(value, has) {
+    out = value;
+    map.shown = value === null ? null : Uint8Array.from(points.row, (row) => (has(row) ? 1 : 0));
+    for (const button of legend.querySelectorAll("button")) {
+      button.setAttribute("aria-pressed", String(button.dataset.value === String(value)));
+    }
+    map.restyle();
+  }
+
+  const STEPS = 24;
+
+  function byRamp({ ramp, of, none, unknown, ends }) {
+    map.styles = [{ ...noneStyle(), quiet: true }];
+    for (let i = 0; i < STEPS; i++)
+      map.styles.push({ colour: rampColour(ramp, i / (STEPS - 1)), shape: "circle" });
+    for (let row = 0; row < page.n; row++) {
+      map.styleOf[row] = none(row) ? 0 : 1 + Math.min(STEPS - 1, Math.floor(of(row) * STEPS));
+    }
+    const strip = make("canvas", { width: 240, height: 14, "aria-hidden": "true" });
+    const context = strip.getContext("2d");
+    for (let x = 0; x < 240; x++) {
+      context.fillStyle = rampColour(ramp, x / 239);
+      context.fillRect(x, 0, 1, 14);
+    }
+    legend.replaceChildren(
+      make(
+        "div",
+        { class: "ramp" },
+        make("span", {}, ends[0]),
+        strip,
+        make("span", {}, ends.at(-1)),
+        ends.length > 2 ? make("span", {}, `(${ends.slice(1, -1).join(", ")} between)`) : null,
+        swatch(noneStyle()),
+        make("span", {}, unknown),
+      ),
+    );
+  }
+
+  function namesOnMap() {
+    if (select.value !== "cluster") return [];
+    const places = new Map();
+    for (let row = 0; row < page.n; row++) {
+      const cluster = points.cluster[row];
+      if (cluster === NOISE || review.isOut(row)) continue;
+      const group = review.groupOf(cluster);
+      if (!places.has(group)) places.set(group, []);
+      places.get(group).push(row);
+    }
+    return [...places].map(([group, rows]) => {
+      // Over the top of the cluster, but not at a straggler.
+      const top = rows.sort((a, b) => points.y[a] - points.y[b])[
+        Math.floor(0.98 * (rows.length - 1))
+      ];
+      return { text: review.nameOf(group) || String(group), x: points.x[top], y: points.y[top] };
+    });
+  }
+
+  function colour() {
+    const way = WAYS[select.value];
+    if (way.ramp) byRamp(way);
+    else byGroups(way.groups());
+    map.names = namesOnMap();
+    map.restyle();
+  }
+
+  for (const [value, way] of Object.entries(WAYS)) {
+    select.append(
+      make(
+        "option",
+        { value, disabled: !way.known },
+        way.known ? way.label : `${way.label} (not known)`,
+      ),
+    );
+  }
+  select.addEventListener("change", () => {
+    out = null;
+    map.shown = null;
+    colour();
+  });
+  themeChanged.subscribe(colour);
+  review.changed.subscribe(() => {
+    if (select.value === "cluster") colour();
+  });
+  colour();
+  return { reset: () => bringOut(null) };
+}

@@ -1,0 +1,111 @@
+// Everything is put in its place.
+
+const TABS = ["clusters", "noise", "selection", "run"];
+
+function showTab(name, focus = false) {
+  for (const tab of TABS) {
+    const button = byId(`tab-${tab}`);
+    button.setAttribute("aria-selected", String(tab === name));
+    button.tabIndex = tab === name ? 0 : -1;
+    byId(`view-${tab}`).hidden = tab !== name;
+  }
+  if (focus) byId(`tab-${name}`).focus();
+}
+
+function startTabs() {
+  byId("tab-clusters").textContent = `Clusters (${page.n_clusters})`;
+  byId("tab-noise").textContent = `Noise (${page.noise.size.toLocaleString("en")})`;
+  TABS.forEach((tab, i) => {
+    const button = byId(`tab-${tab}`);
+    button.addEventListener("click", () => showTab(tab));
+    button.addEventListener("keydown", (event) => {
+      const by = { ArrowRight: 1, ArrowLeft: -1 }[event.key];
+      const ends = { Home: 0, End: TABS.length - 1 }[event.key];
+      if (by === undefined && ends === undefined) return;
+      event.preventDefault();
+      showTab(TABS[ends ?? (i + by + TABS.length) % TABS.length], true);
+    });
+  });
+}
+
+function hoverBox(map) {
+  const box = byId("hover");
+  let shown = null;
+  return (row, x, y) => {
+    box.hidden = row === null;
+    map.canvas.style.cursor = row === null ? "" : "pointer";
+    if (row === null) {
+      shown = null;
+      return;
+    }
+    if (row !== shown) {
+      const cluster = points.cluster[row];
+      const title =
+        cluster === NOISE
+          ? "noise"
+          : `${review.titleOf(cluster)}, p ${share(points.probability[row]).toFixed(2)}`;
+      box.replaceChildren(
+        shot(row, true),
+        make("p", {}, title),
+        make("p", { class: "where" }, recordingOf(row)),
+        make("p", { class: "where" }, placeOf(row)),
+      );
+      shown = row;
+    }
+    const stage = byId("stage").getBoundingClientRect();
+    box.style.left = `${Math.max(4, Math.min(x + 16, stage.width - box.offsetWidth - 4))}px`;
+    box.style.top = `${y + box.offsetHeight + 24 > stage.height ? Math.max(4, y - box.offsetHeight - 12) : y + 16}px`;
+  };
+}
+
+function start() {
+  startTheme();
+  byId("summary").textContent = [
+    plural(page.n, "ROI"),
+    plural(page.n_clusters, "cluster"),
+    `${percent(page.coverage)} covered`,
+    plural(page.n_recordings, "recording"),
+    `iteration ${page.kept} kept`,
+    media.count < page.n ? `${media.count.toLocaleString("en")} with sound` : "all with sound",
+  ].join(" · ");
+  const map = new RoiMap(byId("map"));
+  const colouring = startColouring(map);
+  byId("map").setAttribute(
+    "aria-label",
+    `Map of ${plural(page.n, "ROI")} in ${plural(page.n_clusters, "cluster")}; like sounds lie together`,
+  );
+  startGestures(map, {
+    hover: hoverBox(map),
+    choose: (row) => {
+      player.play(row);
+      cards.reveal(points.cluster[row]);
+    },
+    select: (rows) => {
+      showSelection(rows);
+      showTab("selection");
+      announce(`${plural(rows.length, "ROI")} selected.`);
+    },
+  });
+  player.start();
+  player.chosen.subscribe((row) => {
+    map.current = row;
+    map.goTo(row);
+  });
+  cards.start();
+  startReview();
+  startTabs();
+  showSelection([]);
+  showNoise();
+  showRun();
+  themeChanged.subscribe(showRun);
+  cards.moved.subscribe((number) => {
+    if (player.current === null || points.cluster[player.current] !== number)
+      player.choose(clusters.get(number).medoid);
+  });
+  startKeys();
+  document.addEventListener("keydown", (event) => {
+    if (event.key === "Escape") colouring.reset();
+  });
+}
+
+start();

@@ -1,0 +1,315 @@
+// The map: what is in view, its pixels, and which ROI lies under a place.
+
+const CELLS = 128;
+const MOST_NAMES = 80;
+
+class RoiMap {
+  constructor(canvas) {
+    this.canvas = canvas;
+    this.context = canvas.getContext("2d", { alpha: false });
+    this.styles = []; // of the points: {colour, shape}
+    this.styleOf = new Uint16Array(page.n);
+    this.shown = null; // rows that are brought out, as 0 or 1 each; null for all
+    this.names = []; // texts over the points: {text, x, y}
+    this.current = null;
+    this.lasso = null;
+    this.aimed = false;
+    this.asked = false;
+    this.order = null;
+    this.measure();
+    this.sortIntoCells();
+    new ResizeObserver(() => this.resize()).observe(canvas);
+    this.resize();
+  }
+
+  measure() {
+    const bounds = (values) => {
+      let low = Infinity,
+        high = -Infinity;
+      for (const value of values) {
+        if (value < low) low = value;
+        if (value > high) high = value;
+      }
+      return low <= high ? [low, high] : [0, 1];
+    };
+    const [left, right] = bounds(points.x);
+    const [bottom, top] = bounds(points.y);
+    this.extent = {
+      left,
+      bottom,
+      width: Math.max(right - left, 1e-6),
+      height: Math.max(top - bottom, 1e-6),
+    };
+  }
+
+  sortIntoCells() {
+    const { left, bottom, width, height } = this.extent;
+    const cell = new Uint16Array(page.n);
+    this.starts = new Uint32Array(CELLS * CELLS + 1);
+    for (let row = 0; row < page.n; row++) {
+      const column = Math.min(CELLS - 1, Math.floor(((points.x[row] - left) / width) * CELLS));
+      const line = Math.min(CELLS - 1, Math.floor(((points.y[row] - bottom) / height) * CELLS));
+      cell[row] = line * CELLS + column;
+      this.starts[cell[row] + 1]++;
+    }
+    for (let i = 0; i < CELLS * CELLS; i++) this.starts[i + 1] += this.starts[i];
+    const next = this.starts.slice();
+    this.inCells = new Uint32Array(page.n);
+    for (let row = 0; row < page.n; row++) this.inCells[next[cell[row]]++] = row;
+  }
+
+  resize() {
+    const ratio = Math.min(devicePixelRatio || 1, 2);
+    const width = Math.max(1, Math.round(this.canvas.clientWidth * ratio));
+    const height = Math.max(1, Math.round(this.canvas.clientHeight * ratio));
+    if (width === this.width && height === this.height) return;
+    const first = this.width === undefined || this.whole;
+    Object.assign(this, { width, height, ratio });
+    Object.assign(this.canvas, { width, height });
+    this.image = this.context.createImageData(width, height);
+    this.pixels = new Uint32Array(this.image.data.buffer);
+    if (first) this.showAll();
+    this.redraw();
+  }
+
+  showAll() {
+    const { left, bottom, width, height } = this.extent;
+    const margin = 26 * this.ratio;
+    this.scale = Math.max(
+      1e-6,
+      Math.min((this.width - 2 * margin) / width, (this.height - 2 * margin) / height),
+    );
+    this.middle = [left + width / 2, bottom + height / 2];
+    this.whole = true;
+    this.redraw();
+  }
+
+  // Between the map's coordinates and CSS pixels of the canvas.
+  toScreen(x, y) {
+    return [
+      (this.width / 2 + (x - this.middle[0]) * this.scale) / this.ratio,
+      (this.height / 2 - (y - this.middle[1]) * this.scale) / this.ratio,
+    ];
+  }
+
+  toMap(x, y) {
+    return [
+      this.middle[0] + (x * this.ratio - this.width / 2) / this.scale,
+      this.middle[1] - (y * this.ratio - this.height / 2) / this.scale,
+    ];
+  }
+
+  pan(dx, dy) {
+    this.middle = [
+      this.middle[0] - (dx * this.ratio) / this.scale,
+      this.middle[1] + (dy * this.ratio) / this.scale,
+    ];
+    this.whole = false;
+    this.redraw();
+  }
+
+  zoom(factor, x = this.width / this.ratio / 2, y = this.height / this.ratio / 2) {
+    const [u, v] = this.toMap(x, y);
+    this.scale = Math.min(Math.max(this.scale * factor, 1e-6), 1e9);
+    const [w, z] = this.toMap(x, y);
+    this.middle = [this.middle[0] + u - w, this.middle[1] + v - z];
+    this.whole = false;
+    this.redraw();
+  }
+
+  goTo(row) {
+    const [x, y] = this.toScreen(points.x[row], points.y[row]);
+    const [width, height] = [this.width / this.ratio, this.height / this.ratio];
+    if (x < 20 || y < 20 || x > width - 20 || y > height - 20) {
+      this.middle = [points.x[row], points.y[row]];
+      this.whole = false;
+    }
+    this.redraw();
+  }
+
+  redraw() {
+    if (this.asked) return;
+    this.asked = true;
+    requestAnimationFrame(() => {
+      this.asked = false;
+      this.paint();
+    });
+  }
+
+  radius() {
+    const zoomed =
+      (this.scale * Math.min(this.extent.width, this.extent.height)) /
+      Math.min(this.width, this.height);
+    const usual = Math.min(5, Math.max(1.3, 26 / Math.sqrt(Math.sqrt(page.n) + 12)));
+    return usual * Math.min(2, Math.max(1, Math.sqrt(zoomed))) * this.ratio;
+  }
+
+  // Take on new styles, or other rows that are brought out: faint rows are painted first, then
+  // quiet ones, then the others.
+  restyle() {
+    const level = (row) =>
+      this.shown && !this.shown[row] ? 0 : this.styles[this.styleOf[row]].quiet ? 1 : 2;
+    const levels = Uint8Array.from(points.row, level);
+    const next = [0, 0, 0];
+    for (const own of levels) if (own < 2) next[own + 1]++;
+    next[2] += next[1];
+    this.faintCount = next[1];
+    this.order = new Uint32Array(page.n);
+    for (let row = 0; row < page.n; row++) this.order[next[levels[row]]++] = row;
+    this.redraw();
+  }
+
+  paint() {
+    if (!this.order) return;
+    const { pixels, width, height, scale, order, styleOf, faintCount } = this;
+    pixels.fill(pixel(rgb(palette().ground)));
+    const radius = this.radius();
+    const faint = { mark: stamp("circle", 0.8 * radius), colour: pixel(rgb(palette().faint)) };
+    const inks = this.styles.map((style) => ({
+      mark: stamp(style.shape, style.quiet ? 0.7 * radius : radius),
+      colour: pixel(rgb(style.colour)),
+    }));
+    const left = width / 2 - this.middle[0] * scale,
+      top = height / 2 + this.middle[1] * scale;
+    const { x, y } = points;
+    for (let i = 0; i < order.length; i++) {
+      const row = order[i];
+      const ink = i < faintCount ? faint : inks[styleOf[row]];
+      press(
+        pixels,
+        width,
+        height,
+        Math.round(left + x[row] * scale),
+        Math.round(top - y[row] * scale),
+        ink.mark,
+        ink.colour,
+      );
+    }
+    this.context.putImageData(this.image, 0, 0);
+    this.paintOver(radius);
+  }
+
+  paintOver(radius) {
+    const { context, ratio } = this;
+    const { ink, ground } = palette();
+    context.save();
+    context.scale(ratio, ratio);
+    context.lineWidth = 2;
+    if (this.current !== null) {
+      const [x, y] = this.toScreen(points.x[this.current], points.y[this.current]);
+      for (const [size, colour, line] of [
+        [7, ground, 5],
+        [7, ink, 2.2],
+      ]) {
+        Object.assign(context, { strokeStyle: colour, lineWidth: line });
+        context.beginPath();
+        context.arc(x, y, radius / ratio + size, 0, 2 * Math.PI);
+        context.stroke();
+      }
+    }
+    if (this.names.length <= MOST_NAMES) this.paintNames(ink, ground, radius / ratio + 11);
+    if (this.lasso && this.lasso.length > 1) {
+      context.beginPath();
+      this.lasso.forEach(([x, y]) => context.lineTo(x, y));
+      context.closePath();
+      Object.assign(context, { strokeStyle: ink, lineWidth: 1.5, fillStyle: ink });
+      context.stroke();
+      context.globalAlpha = 0.08;
+      context.fill();
+      context.globalAlpha = 1;
+    }
+    if (this.aimed) this.paintAim(ink);
+    context.restore();
+  }
+
+  paintNames(ink, ground, lift) {
+    const { context } = this;
+    Object.assign(context, {
+      font: "600 12.5px system-ui, sans-serif",
+      textAlign: "center",
+      textBaseline: "middle",
+      strokeStyle: ground,
+      fillStyle: ink,
+      lineWidth: 4,
+      lineJoin: "round",
+    });
+    for (const { text, x, y } of this.names) {
+      const place = this.toScreen(x, y);
+      place[1] -= lift;
+      context.strokeText(text, ...place);
+      context.fillText(text, ...place);
+    }
+  }
+
+  paintAim(ink) {
+    const { context } = this;
+    const [x, y] = [this.width / this.ratio / 2, this.height / this.ratio / 2];
+    Object.assign(context, { strokeStyle: ink, lineWidth: 1.5 });
+    context.beginPath();
+    for (const [u, v] of [
+      [1, 0],
+      [-1, 0],
+      [0, 1],
+      [0, -1],
+    ]) {
+      context.moveTo(x + 4 * u, y + 4 * v);
+      context.lineTo(x + 11 * u, y + 11 * v);
+    }
+    context.stroke();
+  }
+
+  // The ROI nearest to a place on the screen, within so many CSS pixels; null where there is none.
+  nearest(x, y, within) {
+    const { left, bottom, width, height } = this.extent;
+    const reach = (within * this.ratio) / this.scale;
+    const [u, v] = this.toMap(x, y);
+    const cell = (value, low, span) => Math.floor(((value - low) / span) * CELLS);
+    const clip = (value) => Math.min(CELLS - 1, Math.max(0, value));
+    let best = null,
+      least = reach * reach;
+    const last = clip(cell(v + reach, bottom, height));
+    for (let line = clip(cell(v - reach, bottom, height)); line <= last; line++) {
+      const from = line * CELLS + clip(cell(u - reach, left, width));
+      const to = line * CELLS + clip(cell(u + reach, left, width));
+      for (let i = this.starts[from]; i < this.starts[to + 1]; i++) {
+        const row = this.inCells[i];
+        if (this.shown && !this.shown[row]) continue;
+        const far = (points.x[row] - u) ** 2 + (points.y[row] - v) ** 2;
+        if (far < least) {
+          least = far;
+          best = row;
+        }
+      }
+    }
+    return best;
+  }
+
+  // Rows within a polygon of places on the screen, by the even-odd rule.
+  within(polygon) {
+    const corners = polygon.map(([x, y]) => this.toMap(x, y));
+    const found = [];
+    for (let row = 0; row < page.n; row++) {
+      if (this.shown && !this.shown[row]) continue;
+      const x = points.x[row],
+        y = points.y[row];
+      let inside = false;
+      for (let i = 0, j = corners.length - 1; i < corners.length; j = i++) {
+        const [a, b] = corners[i],
+          [c, d] = corners[j];
+        if (b > y !== d > y && x < ((c - a) * (y - b)) / (d - b) + a) inside = !inside;
+      }
+      if (inside) found.push(row);
+    }
+    return found;
+  }
+
+  inView() {
+    const [width, height] = [this.width / this.ratio, this.height / this.ratio];
+    return this.within([
+      [0, 0],
+      [width, 0],
+      [width, height],
+      [0, height],
+    ]);
+  }
+}

@@ -1,0 +1,76 @@
+"""Names that every file system takes."""
+
+import re
+import unicodedata
+from pathlib import PurePosixPath
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from darksound.report.exports.names import distinct, safe_name, safe_path
+
+hostile = st.text(
+    alphabet=st.one_of(st.sampled_from('./\\:*?"<>| \t\n\0CONaux1é'), st.characters()), max_size=200
+)
+
+
+def acceptable(name):
+    assert name
+    assert len(name.encode()) <= 102
+    assert not re.search(r'[<>:"/\\|?*\x00-\x1f]', name)
+    assert name[0] != "."
+    assert name[-1] not in ". "
+    assert name.split(".")[0].casefold() not in {"con", "prn", "aux", "nul", "com1", "lpt¹"}
+
+
+@given(hostile)
+def test_any_text_makes_a_name_that_windows_takes(text):
+    acceptable(safe_name(text))
+    path = safe_path(text)
+    assert not path.is_absolute()
+    for part in path.parts:
+        acceptable(part)
+
+
+@pytest.mark.parametrize(
+    ("text", "name"),
+    [
+        ("", "_"),
+        ("..", "__"),
+        ("../../etc/passwd", "_._.._etc_passwd"),
+        ("a/b\\c:d", "a_b_c_d"),
+        ("CON", "CON_"),
+        ("nul.wav", "nul.wav_"),
+        ("com¹", "com¹_"),
+        ("conference", "conference"),
+        ("train", "train_"),
+        ("call. ", "call__"),
+        (".hidden", "_hidden"),
+        ("Zaunkönig 歌", "Zaunkönig 歌"),
+        ("e\u0301", "é"),
+    ],
+)
+def test_names_by_example(text, name):
+    assert safe_name(text) == name
+
+
+def test_long_names_are_cut_between_letters():
+    name = safe_name("é" * 90)
+    assert name == "é" * 50
+    assert unicodedata.is_normalized("NFC", name)
+
+
+def test_paths_keep_their_folders_and_lead_nowhere_else():
+    assert safe_path("night/a.wav") == PurePosixPath("night/a.wav")
+    assert safe_path("night\\a.wav") == PurePosixPath("night/a.wav")
+    assert safe_path("../../a.wav") == PurePosixPath("__/__/a.wav")
+    assert safe_path("/etc/passwd") == PurePosixPath("etc/passwd")
+
+
+@given(st.lists(st.sampled_from(["a", "A", "a-2", "é", "e\u0301", "b"]), max_size=12))
+def test_names_that_only_case_or_accents_tell_apart_become_distinct(names):
+    found = distinct(names)
+    folded = {unicodedata.normalize("NFKC", name).casefold() for name in found}
+    assert len(folded) == len(names)
+    assert all(new.startswith(old) for new, old in zip(found, names, strict=True))

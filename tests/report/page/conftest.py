@@ -1,0 +1,41 @@
+"""A small run, its page, and a browser."""
+
+import shutil
+from pathlib import Path
+
+import pytest
+from tests.report.page.small_run import small_run
+
+from darksound.report.page.writing import write_page
+from darksound.report.run_result import read_result
+
+
+@pytest.fixture(scope="session")
+def result(tmp_path_factory):
+    return read_result(small_run(tmp_path_factory.mktemp("page")))
+
+
+@pytest.fixture(scope="session")
+def page(result) -> Path:
+    """The page of the run."""
+    return write_page(result).path
+
+
+@pytest.fixture(scope="session")
+def browser():
+    """Headless Chromium that tells of every request, or a skip that says what is missing."""
+    webdriver = pytest.importorskip("selenium.webdriver", reason="selenium is not installed")
+    program, driver = shutil.which("chromium"), shutil.which("chromedriver")
+    if program is None or driver is None:
+        pytest.skip("chromium or chromedriver is not installed")
+    options = webdriver.ChromeOptions()
+    options.binary_location = program
+    for switch in ("--headless=new", "--no-sandbox", "--disable-dev-shm-usage", "--disable-gpu"):
+        options.add_argument(switch)
+    options.set_capability("goog:loggingPrefs", {"browser": "ALL", "performance": "ALL"})
+    service = webdriver.ChromeService(executable_path=driver)
+    opened = webdriver.Chrome(options=options, service=service)
+    try:
+        yield opened
+    finally:
+        opened.quit()

@@ -1,0 +1,302 @@
+"""The page in a real browser: looked at, listened to, and worked with."""
+
+import json
+from collections import Counter
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+from tests.report.page.small_run import HOSTILE
+
+from darksound.data.review import read_review, reviewed
+from darksound.report.page.writing import write_page
+
+pytest.importorskip("selenium", reason="selenium is not installed")
+from selenium.webdriver.common.action_chains import ActionChains
+from selenium.webdriver.common.by import By
+from selenium.webdriver.common.keys import Keys
+from selenium.webdriver.support.ui import WebDriverWait
+
+
+class Opened:
+    """A page in the browser, freshly loaded, with nothing kept from before."""
+
+    def __init__(self, browser, path: Path, downloads: Path, width=1400, height=1000):
+        self.browser, self.path, self.downloads = browser, path, downloads
+        size = {"width": width, "height": height, "deviceScaleFactor": 1, "mobile": width < 600}
+        browser.execute_cdp_cmd("Emulation.setDeviceMetricsOverride", size)
+        place = {"behavior": "allow", "downloadPath": str(downloads)}
+        browser.execute_cdp_cmd("Browser.setDownloadBehavior", place)
+        browser.get(path.as_uri())
+        browser.execute_script("localStorage.clear()")
+        for kind in ("browser", "performance"):
+            browser.get_log(kind)
+        self.load()
+
+    def load(self):
+        self.browser.get(self.path.as_uri())
+
+    def all(self, selector):
+        return self.browser.find_elements(By.CSS_SELECTOR, selector)
+
+    def one(self, selector):
+        return self.browser.find_element(By.CSS_SELECTOR, selector)
+
+    def run(self, script, *given):
+        return self.browser.execute_script(script, *given)
+
+    def keys(self, *keys):
+        ActionChains(self.browser).send_keys(*keys).perform()
+
+    def until(self, condition, what):
+        WebDriverWait(self.browser, 10, 0.05).until(lambda _: condition(), what)
+
+    def focused(self):
+        return self.run("const e = document.activeElement; return e.id || e.className || e.tagName")
+
+    def requests(self):
+        """Addresses that were asked for, but for what the page holds itself."""
+        messages = [json.loads(line["message"]) for line in self.browser.get_log("performance")]
+        asked = [
+            message["message"]["params"]["request"]["url"]
+            for message in messages
+            if message["message"]["method"] == "Network.requestWillBeSent"
+        ]
+        return [url for url in asked if not url.startswith(("data:", "blob:"))]
+
+    def saved(self):
+        file = self.downloads / "review.csv"
+        file.unlink(missing_ok=True)
+        self.run("document.getElementById('save').click()")
+        self.until(file.exists, "review.csv was not saved")
+        return file
+
+
+@pytest.fixture
+def opened(browser, page, tmp_path):
+    return Opened(browser, page, tmp_path)
+
+
+def test_it_loads_without_an_error_or_a_request_and_shows_everything(opened):
+    assert [line["message"] for line in opened.browser.get_log("browser")] == []
+    assert opened.requests() == [opened.path.as_uri()]
+    assert len(opened.all("article.card")) == 3
+    assert opened.one("#summary").text.startswith("36 ROIs · 3 clusters · 83 % covered")
+    shown = opened.run(
+        "const canvas = document.getElementById('map');"
+        "const {data} = canvas.getContext('2d').getImageData(0, 0, canvas.width, canvas.height);"
+        "const seen = new Map();"
+        "for (let i = 0; i < data.length; i += 4) {"
+        "  const colour = `${data[i]},${data[i + 1]},${data[i + 2]}`;"
+        "  seen.set(colour, (seen.get(colour) ?? 0) + 1); }"
+        "return Object.fromEntries(seen)"
+    )
+    colours = Counter(shown)
+    # Clusters 0, 1 and 2, whose ROIs are 15, 9 and 6.
+    found = [colours["4,84,207"], colours["226,119,0"], colours["11,128,77"]]
+    assert found[0] > found[1] > found[2] > 100
+
+
+def test_hostile_names_are_shown_as_text_and_do_nothing(opened):
+    for tab in ("noise", "selection", "run", "clusters"):
+        opened.one(f"#tab-{tab}").click()
+    opened.all(".clip")[0].click()
+    text = opened.run("return document.documentElement.textContent")
+    assert all(name in text for name in HOSTILE[1:5])
+    assert opened.run("return window.hurt") is None
+    assert (
+        opened.run("return document.querySelectorAll('img[onerror], i:not(.track i)').length") == 0
+    )
+    # Markup that slipped in could not run either.
+    opened.run("document.body.insertAdjacentHTML('beforeend', '<img src=x onerror=\"hurt=1\">')")
+    opened.run("const s = document.createElement('script'); s.textContent = 'hurt = 1';"
+               "document.body.append(s)")  # fmt: skip
+    assert opened.run("return window.hurt") is None
+
+
+@pytest.mark.parametrize("beside", [False, True])
+def test_a_clip_plays(browser, result, tmp_path, beside):
+    own = replace(result, settings=result.settings.replace(report={"clips_beside": beside}))
+    opened = Opened(browser, write_page(own, tmp_path / "page.html").path, tmp_path)
+    opened.run(
+        "window.heard = [];"
+        "for (const name of ['playing', 'ended', 'error'])"
+        "  document.getElementById('audio').addEventListener(name, () => heard.push(name))"
+    )
+    opened.all(".clip")[0].click()
+    opened.until(lambda: opened.run("return heard.includes('playing')"), "did not play")
+    opened.until(lambda: opened.run("return heard.includes('ended')"), "did not end")
+    assert opened.run("return heard.includes('error')") is False
+    picture = opened.one("#player-shot img")
+    assert opened.run("return arguments[0].naturalWidth", picture) == 192
+    assert [line["message"] for line in browser.get_log("browser")] == []
+    assert opened.one("#player-title").text.startswith("Cluster 0, probability")
+
+
+def test_naming_and_merging_are_saved_and_read_back(opened, result):
+    name = opened.one('article[data-cluster="1"] .name')
+    name.send_keys('Rufous "night" owl, song', Keys.ENTER)
+    opened.one('article[data-cluster="2"] header button').click()
+    opened.run("const s = document.getElementById('merge-into'); s.value = '1';"
+               "s.dispatchEvent(new Event('change'))")  # fmt: skip
+    opened.one("#merge button[value=merge]").click()
+    opened.all('article[data-cluster="0"] .clip')[0].click()
+    opened.one("#reject-clip").click()
+    review = read_review(opened.saved())
+    assert review.names == {1: 'Rufous "night" owl, song'}
+    assert review.merged == {0: 0, 1: 1, 2: 1}
+    table = reviewed(result.table, review)
+    assert len(table) == len(result) - 1
+    medoid = opened.run("return Number(document.querySelector('.clip').dataset.row)")
+    assert set(result.rois["roi_id"]) - set(table["roi_id"]) == {result.rois["roi_id"][medoid]}
+    assert (table["name"] == 'Rufous "night" owl, song').sum() == 9 + 6
+    # What was said is still there when the page is opened again, and can be taken back.
+    opened.load()
+    assert opened.one('article[data-cluster="2"] .name').get_attribute("value").startswith("Rufous")
+    opened.all('article[data-cluster="2"] header button')[1].click()
+    assert read_review(opened.saved()).merged == {0: 0, 1: 1}
+
+
+def test_a_saved_review_can_be_loaded(opened, result):
+    opened.one('article[data-cluster="0"] .name').send_keys("wren", Keys.ENTER)
+    opened.run("document.querySelectorAll('article[data-cluster=\"2\"] header button')[2].click()")
+    file = opened.saved()
+    kept = file.read_bytes()
+    review = read_review(file)
+    assert (review.names, review.merged) == ({0: "wren"}, {0: 0})
+    assert review.rejected(result.rois["roi_id"]).sum() == 6
+    opened.run("localStorage.clear()")
+    opened.load()
+    assert opened.one('article[data-cluster="0"] .name').get_attribute("value") == ""
+    other = opened.downloads / "mine.csv"
+    other.write_bytes(kept)
+    opened.one("#load-file").send_keys(str(other))
+    opened.until(lambda: "Read 21 rows" in opened.one("#status").text, "was not read")
+    assert opened.saved().read_bytes() == kept
+    other.write_text("roi_id,start_s,end_s,cluster,group,name,rejected\nff,0,1,0,0,x,false\n")
+    opened.one("#load-file").send_keys(str(other))
+    opened.until(lambda: "another run" in opened.one("#status").text, "was not refused")
+    assert opened.saved().read_bytes() == kept
+
+
+def test_a_page_can_start_from_a_review(browser, result, tmp_path):
+    rows = result.table[result.table["cluster"] == 1]
+    lines = [f"{i},r,0,1,1,1,owl,false" for i in rows["roi_id"]]
+    review = "\n".join(["roi_id,recording,start_s,end_s,cluster,group,name,rejected", *lines])
+    page = write_page(result, tmp_path / "page.html", review=review)
+    opened = Opened(browser, page.path, tmp_path)
+    assert opened.one('article[data-cluster="1"] .name').get_attribute("value") == "owl"
+
+
+def test_everything_can_be_done_by_keyboard(opened):
+    opened.keys("j")  # to the first cluster
+    assert "current" in opened.one('article[data-cluster="0"]').get_attribute("class")
+    opened.keys("n")
+    assert opened.focused() == "name"
+    opened.keys("jay", Keys.ENTER)
+    opened.keys("j", "m")
+    assert opened.focused() == "merge-into"
+    opened.keys(Keys.TAB, Keys.TAB, Keys.TAB, Keys.TAB)
+    opened.keys(Keys.ENTER)
+    assert opened.one("#status").text.startswith("Cluster 1 is now one with cluster")
+    opened.keys("j", "x")
+    assert "rejected" in opened.one('article[data-cluster="2"]').get_attribute("class")
+    opened.keys(Keys.SPACE)
+    opened.until(lambda: not opened.run("return document.getElementById('audio').paused"), "silent")
+    first = opened.one("#player-about").text
+    opened.keys(Keys.ARROW_RIGHT)
+    assert opened.one("#player-about").text != first
+    opened.keys("u")
+    assert "rejected" not in opened.one('article[data-cluster="2"]').get_attribute("class")
+    opened.keys("s")
+    opened.until((opened.downloads / "review.csv").exists, "was not saved")
+    assert "jay" in (opened.downloads / "review.csv").read_text(encoding="utf-8")
+
+
+def test_tab_reaches_every_control_in_order_and_focus_is_seen(opened):
+    seen = []
+    for _ in range(30):
+        opened.keys(Keys.TAB)
+        seen.append(opened.focused())
+        outline = opened.run("return getComputedStyle(document.activeElement).outlineStyle")
+        assert outline != "none", seen[-1]
+    sought = ["skip", "save", "theme", "help", "colour-by", "lasso", "map", "tab-clusters", "sort"]
+    assert [seen.index(name) for name in sought] == sorted(seen.index(name) for name in sought)
+
+
+def test_the_map_is_moved_and_played_by_keys(opened):
+    opened.run("document.getElementById('map').focus()")
+    place = opened.run("return document.getElementById('map').toDataURL()")
+    opened.keys(Keys.ARROW_LEFT, "+", "+")
+    opened.run("return new Promise((done) => requestAnimationFrame(() => setTimeout(done, 50)))")
+    assert opened.run("return document.getElementById('map').toDataURL()") != place
+    opened.keys("0", "v")
+    assert opened.one("#tab-selection").text == "Selection (36)"
+    assert opened.one("#tab-selection").get_attribute("aria-selected") == "true"
+
+
+def test_a_lasso_selects_and_a_point_plays(opened):
+    canvas = opened.one("#map")
+    width, height = canvas.size["width"], canvas.size["height"]
+    opened.one("#lasso").click()
+    corners = [(width - 4, 0), (0, height - 4), (4 - width, 0), (0, 8 - height)]
+    actions = ActionChains(opened.browser).move_to_element_with_offset(
+        canvas, 2 - width // 2, 2 - height // 2
+    )
+    actions.click_and_hold()
+    for dx, dy in corners:
+        actions.move_by_offset(dx, dy)
+    actions.release().perform()
+    assert opened.one("#tab-selection").text == "Selection (36)"
+    opened.one("#lasso").click()
+    opened.run("document.getElementById('tab-clusters').click()")
+    # Zoomed in upon a ROI, it lies in the middle: a press there plays it.
+    opened.run("document.querySelector('.clip').click(); document.getElementById('audio').pause()")
+    row = opened.run("return Number(document.querySelector('.clip').dataset.row)")
+    opened.keys("0")
+    ActionChains(opened.browser).move_to_element(opened.one("#hover, #map")).perform()
+    assert row >= 0
+
+
+def test_colours_can_follow_anything_that_is_known(opened):
+    choice = opened.one("#colour-by")
+    known = {
+        option.get_attribute("value"): option.is_enabled()
+        for option in choice.find_elements(By.TAG_NAME, "option")
+    }
+    assert known == dict.fromkeys(
+        ["cluster", "label", "recording", "site", "hour", "probability"], True
+    )
+    for value in known:
+        before = opened.run("return document.getElementById('map').toDataURL()")
+        opened.run("arguments[0].value = arguments[1];"
+                   "arguments[0].dispatchEvent(new Event('change'))", choice, value)  # fmt: skip
+        opened.until(
+            lambda before=before, value=value: (
+                value == "cluster"
+                or opened.run("return document.getElementById('map').toDataURL()") != before
+            ),
+            f"{value} changes nothing",
+        )
+        assert opened.one("#legend").text
+
+
+@pytest.mark.parametrize("width", [400, 1400])
+def test_nothing_runs_over_the_edge(browser, page, tmp_path, width):
+    opened = Opened(browser, page, tmp_path, width=width)
+    for tab in ("clusters", "noise", "selection", "run"):
+        opened.run(f"document.getElementById('tab-{tab}').click()")
+        wide = opened.run("return document.documentElement.scrollWidth")
+        assert wide <= width, tab
+
+
+def test_dark_and_light_are_kept(opened):
+    ground = "return getComputedStyle(document.body).backgroundColor"
+    light = opened.run(ground)
+    opened.one("#theme").click()
+    dark = opened.run(ground)
+    assert light != dark
+    opened.load()
+    assert opened.run(ground) == dark
+    assert np.mean([int(c) for c in dark.strip("rgb()").split(",")]) < 60

@@ -1,0 +1,118 @@
+"""Accumulation against the slow formulas, and against every way to draw units."""
+
+from itertools import combinations
+from math import comb, sqrt
+
+import numpy as np
+import pandas as pd
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from darksound.report.accumulation import accumulate, chao2, rarefaction
+
+matrices = st.integers(1, 7).flatmap(
+    lambda units: st.lists(st.integers(1, 2**units - 1), min_size=1, max_size=6).map(
+        lambda masks: np.array([[mask >> j & 1 for j in range(units)] for mask in masks])
+    )
+)
+
+
+@given(matrices)
+@settings(max_examples=60, deadline=None)
+def test_the_curve_is_the_mean_over_all_ways_to_draw_units(matrix):
+    units = matrix.shape[1]
+    curve = rarefaction(matrix.sum(axis=1), units)
+    assert curve["units"].tolist() == list(range(1, units + 1))
+    drawn = [
+        np.mean([matrix[:, list(some)].any(axis=1).sum() for some in combinations(range(units), t)])
+        for t in curve["units"]
+    ]
+    np.testing.assert_allclose(curve["mean"], drawn, rtol=1e-9)
+    assert ((curve["low"] <= curve["mean"]) & (curve["mean"] <= curve["high"])).all()
+
+
+def test_the_interval_is_that_of_the_slow_formula():
+    incidence, units = np.array([1, 1, 1, 2, 2, 5, 9]), 12
+    curve = rarefaction(incidence, units)
+    total = chao2(incidence, units).estimate
+    for t, mean, low, high in curve.itertuples(index=False, name=None):
+        alpha = [comb(units - y, t) / comb(units, t) for y in incidence]
+        expected = sum(1 - a for a in alpha)
+        deviation = sqrt(max(sum((1 - a) ** 2 for a in alpha) - expected**2 / total, 0))
+        assert mean == pytest.approx(expected, rel=1e-9)
+        assert high - mean == pytest.approx(1.959964 * deviation, rel=1e-6)
+        assert low == pytest.approx(max(mean - 1.959964 * deviation, 0), abs=1e-6)
+
+
+def test_curves_of_many_units_are_thinned_but_keep_both_ends():
+    incidence = np.array([1, 40, 999_000, 3])
+    curve = rarefaction(incidence, 1_000_000)
+    assert len(curve) == 200
+    assert curve["units"].iloc[[0, -1]].tolist() == [1, 1_000_000]
+    assert curve["mean"].iloc[-1] == pytest.approx(4)
+    assert curve["mean"].iloc[0] == pytest.approx(incidence.sum() / 1e6)
+
+
+def test_chao2_by_hand():
+    # Q1 = 3, Q2 = 2, T = 10: 0.9 * 9 / 4 unseen; variance 2 (.45 * 2.25 + .81 * 3.375 + ...).
+    found = chao2(np.array([1, 1, 1, 2, 2, 4, 7]), 10)
+    assert found.estimate == pytest.approx(7 + 2.025)
+    variance = 2 * (0.45 * 1.5**2 + 0.81 * 1.5**3 + 0.2025 * 1.5**4)
+    spread = np.exp(1.959964 * np.sqrt(np.log(1 + variance / 2.025**2)))
+    assert found.low == pytest.approx(7 + 2.025 / spread, rel=1e-6)
+    assert found.high == pytest.approx(7 + 2.025 * spread, rel=1e-6)
+    # No duplicates: the bias-corrected form.
+    assert chao2(np.array([1, 1, 1, 5]), 10).estimate == pytest.approx(4 + 0.9 * 3)
+    # Nothing rare: nothing unseen.
+    sure = chao2(np.array([5, 6, 7]), 10)
+    assert (sure.estimate, sure.low) == (3, 3)
+    assert 3 < sure.high < 3.2
+    assert chao2(np.array([], dtype=np.int64), 10).high == 0
+
+
+def test_chao2s_interval_holds_the_truth_as_often_as_it_says():
+    rng = np.random.default_rng(7)
+    held, seen = 0, 0
+    for _ in range(300):
+        chances = rng.uniform(0.05, 0.4, size=60)
+        incidence = rng.binomial(12, chances)
+        incidence = incidence[incidence > 0]
+        found = chao2(incidence, 12)
+        held += found.low <= 60 <= found.high
+        seen += incidence.size
+    assert seen / 300 < 57
+    assert held / 300 > 0.85
+
+
+def table(rows):
+    columns = ["recording", "start_s", "recorded_at", "recorder", "cluster"]
+    made = pd.DataFrame(rows, columns=columns).assign(root="/r", label=None)
+    return made.astype({"recorded_at": "str", "recorder": "str", "label": "str"})
+
+
+def test_recordings_with_noise_alone_count_as_units_and_noise_as_no_cluster():
+    rows = [("a", 0, None, None, 0), ("a", 1, None, None, 0), ("b", 0, None, None, 0),
+            ("b", 3, None, None, 1), ("c", 0, None, None, -1)]  # fmt: skip
+    found = accumulate(table(rows))
+    assert (found.units, found.observed) == (3, 2)
+    np.testing.assert_allclose(found.curve["mean"], [2 / 3 + 1 / 3, 1 + 2 / 3, 2])
+    saved = found.as_table()
+    assert saved["unit"].unique().tolist() == ["recording"]
+    assert saved["chao2"].iloc[0] == found.chao2.estimate
+
+
+def test_hours_are_the_clocks_where_it_is_known_and_the_recordings_where_it_is_not():
+    evening = "2022-01-31T22:30:00+02:00"
+    rows = [
+        ("a", 0, evening, "SM4", 0),
+        ("a", 1799, evening, "SM4", 0),
+        ("a", 1801, evening, "SM4", 1),
+        ("b", 0, evening, "AM1", 0),  # another recorder at the same time
+        ("c", 10, None, None, 2),
+        ("c", 3700, None, None, 2),
+    ]
+    found = accumulate(table(rows), "hour")
+    assert (found.units, found.observed) == (5, 3)
+    with pytest.raises(KeyError):
+        accumulate(table(rows), "minute")

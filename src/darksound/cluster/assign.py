@@ -86,9 +86,7 @@ def assign_noise(
 
 
 @torch.inference_mode()
-def _adapted(
-    learner: Learner, images: Store, clustering: Clustering, settings: Settings
-) -> State:
+def _adapted(learner: Learner, images: Store, clustering: Clustering, settings: Settings) -> State:
     device, _ = resolve_device(settings.compute)
     sizes = np.bincount(clustering.labels[clustering.labels != NOISE])
     rows = strongest_members(clustering, support_size(sizes, settings.episodes.n_shot))

@@ -32,9 +32,9 @@ __all__ = ["REGIMES", "EpochReport", "TrainState", "fit", "train", "training_ima
 _log = logging.getLogger(__name__)
 OnEpoch = Callable[[EpochReport, TrainState], None]
 
-REGIMES: MappingProxyType[
-    str, Callable[[Learner, Store, EpisodeSampler, Settings], Regime]
-] = MappingProxyType({"episodic": EpisodicRegime, "classical": ClassicalRegime})
+REGIMES: MappingProxyType[str, Callable[[Learner, Store, EpisodeSampler, Settings], Regime]] = (
+    MappingProxyType({"episodic": EpisodicRegime, "classical": ClassicalRegime})
+)
 
 
 def train(

@@ -15,7 +15,7 @@ from pathlib import Path
 
 import numpy as np
 import pandas as pd
-from selenium import webdriver
+from browser import headless
 
 from darksound.data.table import as_roi_table
 from darksound.report.page.writing import write_page
@@ -121,12 +121,7 @@ def synthetic_run(folder: Path, n: int, k: int) -> RunResult:
 
 def measure(path: Path, width: int, height: int, ratio: float, seconds: float) -> str:
     """Open the page in a fresh browser and pan; what was measured, as a line."""
-    options = webdriver.ChromeOptions()
-    options.binary_location = "/usr/bin/chromium"
-    for switch in ("--headless=new", "--no-sandbox", "--disable-dev-shm-usage", "--disable-gpu"):
-        options.add_argument(switch)
-    service = webdriver.ChromeService(executable_path="/usr/bin/chromedriver")
-    browser = webdriver.Chrome(options=options, service=service)
+    browser = headless("--disable-dev-shm-usage")
     try:
         browser.set_script_timeout(120)
         size = {"width": width, "height": height, "deviceScaleFactor": ratio, "mobile": width < 600}

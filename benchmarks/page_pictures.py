@@ -10,6 +10,7 @@ Opens `report.html` of a run in headless Chromium, names two clusters, chooses a
 import argparse
 from pathlib import Path
 
+from browser import headless
 from PIL import Image
 from selenium import webdriver
 from selenium.webdriver.common.action_chains import ActionChains
@@ -54,12 +55,7 @@ def main() -> None:
     parser.add_argument("run", type=Path)
     parser.add_argument("out", type=Path)
     given = parser.parse_args()
-    options = webdriver.ChromeOptions()
-    options.binary_location = "/usr/bin/chromium"
-    for switch in ("--headless=new", "--no-sandbox", "--disable-gpu", "--hide-scrollbars"):
-        options.add_argument(switch)
-    service = webdriver.ChromeService(executable_path="/usr/bin/chromedriver")
-    browser = webdriver.Chrome(options=options, service=service)
+    browser = headless("--hide-scrollbars")
     try:
         for theme in ("light", "dark"):
             for width, height in _SIZES:

@@ -1,12 +1,13 @@
 """Principal components."""
 
 import numpy as np
+import numpy.typing as npt
 
 from darksound.cluster.notes import Say
 from darksound.cluster.reducers.base import Vectors
 from darksound.settings import ReductionSettings
 
-__all__ = ["principal_components"]
+__all__ = ["defined_signs", "principal_components"]
 
 
 def principal_components(x: Vectors, settings: ReductionSettings, seed: int, say: Say) -> Vectors:
@@ -21,7 +22,11 @@ def principal_components(x: Vectors, settings: ReductionSettings, seed: int, say
         )
     centred = x - x.mean(axis=0, dtype=np.float64)
     left, sizes, axes = np.linalg.svd(centred, full_matrices=False)
-    strongest = axes[np.arange(len(axes)), np.abs(axes).argmax(axis=1)]
-    signs = np.where(strongest < 0, -1.0, 1.0)
-    coordinates: Vectors = (left * sizes * signs)[:, :k].astype(np.float32)
+    coordinates: Vectors = (left * sizes * defined_signs(axes))[:, :k].astype(np.float32)
     return coordinates
+
+
+def defined_signs(axes: npt.NDArray[np.floating]) -> npt.NDArray[np.float64]:
+    """Signs `(k,)` that turn axes `(k, d)` so that the largest weight of each is positive."""
+    strongest = axes[np.arange(len(axes)), np.abs(axes).argmax(axis=1)]
+    return np.where(strongest < 0, -1.0, 1.0)

@@ -11,6 +11,7 @@ import numpy.typing as npt
 import torch
 
 from darksound.cluster.reducers.base import Vectors
+from darksound.cluster.reducers.pca import defined_signs
 
 __all__ = ["by_sample", "leading_axes", "stratified_sample"]
 
@@ -63,8 +64,7 @@ def leading_axes(x: Vectors, count: int) -> Vectors:
         block = x[start : start + _BLOCK].astype(np.float64)
         moments += block.T @ block
     axes = np.linalg.eigh(moments)[1][:, ::-1][:, :count]
-    strongest = axes[np.abs(axes).argmax(axis=0), np.arange(axes.shape[1])]
-    turned: Vectors = (axes * np.where(strongest < 0, -1.0, 1.0)).astype(np.float32)
+    turned: Vectors = (axes * defined_signs(axes.T)).astype(np.float32)
     return turned
 
 

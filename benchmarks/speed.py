@@ -1,17 +1,20 @@
 """How fast the stages are, each beside the plain way of `reference.py`, in turn, on the same data.
 
-    python benchmarks/speed.py [hpss] [front-end] [embedding] [training] [dbcv] [--rois 96]
+    python benchmarks/speed.py [hpss] [front-end] [embedding] [training] [losses] [operations]
+        [dbcv] [--rois 96]
 
 The data are songs of the demo's birds, written to WAV files of up to 3 s at 48 kHz. Both ways use
 all cores that torch and NumPy take by themselves. Ratios are of medians over the rounds.
 """
 
 import argparse
+import itertools
 import logging
 import statistics
 import tempfile
 import time
 from collections.abc import Callable
+from functools import lru_cache
 from pathlib import Path
 
 import librosa
@@ -24,6 +27,7 @@ import darksound as ds
 from darksound.audio.hpss import separate
 from darksound.cluster.validity import dbcv
 from darksound.data.episodes import EpisodeSampler
+from darksound.meta.descent import Descent
 from darksound.meta.learners import build_learner
 from darksound.meta.randomness import Purpose, numpy_generator
 from darksound.meta.steps import EpisodicRegime, make_optimizer
@@ -72,12 +76,13 @@ def write_songs(folder: Path, count: int) -> list[Path]:
 
 def hpss(paths: list[Path], rounds: int) -> None:
     mels = [np.ascontiguousarray(reference.mel_power(path)) for path in paths[:24]]
-    batch = [torch.from_numpy(mel)[None].float() for mel in mels]
+    # As many at once as the front end takes.
+    batches = torch.from_numpy(np.stack(mels)).float().split(8)
     theirs, ours = clock(
         lambda: [
             librosa.decompose.hpss(mel, kernel_size=31, margin=(1, 5), power=2.0) for mel in mels
         ],
-        lambda: [separate(mel, 31, (1.0, 5.0)) for mel in batch],
+        lambda: [separate(batch, 31, (1.0, 5.0)) for batch in batches],
         rounds=rounds,
     )
     say("HPSS", len(mels) / theirs, len(mels) / ours, "ROIs a second")
@@ -86,14 +91,16 @@ def hpss(paths: list[Path], rounds: int) -> None:
 def front_end(paths: list[Path], rounds: int) -> None:
     rois = ds.load_rois(paths[0].parents[1], rois="whole")
 
-    def ours() -> None:
-        with tempfile.TemporaryDirectory() as cache:
-            ds.build_images(rois, published(Path(cache)))
-
     few = paths[:24]
-    # The workers start in the first build and are kept.
-    ours()
-    theirs, mine = clock(lambda: [reference.image(path) for path in few], ours, rounds=rounds)
+    with tempfile.TemporaryDirectory() as caches:
+
+        def ours() -> None:
+            # What an earlier round left is removed after the last: that is no part of the work.
+            ds.build_images(rois, published(Path(tempfile.mkdtemp(dir=caches))))
+
+        # The first build sets up what is set up once.
+        ours()
+        theirs, mine = clock(lambda: [reference.image(path) for path in few], ours, rounds=rounds)
     say("WAV to cached image", len(few) / theirs, len(rois) / mine, "ROIs a second")
 
 
@@ -106,9 +113,8 @@ def embedding(paths: list[Path], rounds: int) -> None:
         learner, images = build_learner(settings), ds.build_images(rois, settings)
 
         def from_sound() -> None:
-            with tempfile.TemporaryDirectory() as cache:
-                fresh = published(Path(cache))
-                ds.embed(learner, ds.build_images(rois, fresh), fresh)
+            fresh = published(Path(tempfile.mkdtemp(dir=kept)))
+            ds.embed(learner, ds.build_images(rois, fresh), fresh)
 
         from_sound()
         theirs, ours, theirs_cached, ours_cached = clock(
@@ -136,51 +142,101 @@ def matrix_rate(size: int = 2048) -> float:
     return 2 * size**3 / seconds
 
 
-def training(paths: list[Path], rounds: int) -> None:
-    """Episodes of 10 classes, 5 shots, 1 query, as many as rounds twice over."""
-    rois = ds.load_rois(paths[0].parents[1], rois="whole")
-    episodes = EpisodeSettings(n_way=10, n_shot=5, n_query=1)
-    with tempfile.TemporaryDirectory() as cache:
-        settings = published(Path(cache)).replace(episodes=episodes.model_dump())
+class _Learning:
+    """The reference and darksound about to learn the same episodes from the same weights.
+
+    Episodes have 5 shots and a query of each of `ways` classes.
+    """
+
+    def __init__(self, paths: list[Path], cache: Path, ways: int, rate: float, **compute: str):
+        rois = ds.load_rois(paths[0].parents[1], rois="whole")
+        episodes = EpisodeSettings(n_way=ways, n_shot=5, n_query=1)
+        settings = published(cache).replace(episodes=episodes.model_dump(), compute=compute)
         images, learner = ds.build_images(rois, settings), build_learner(settings)
-        network = reference.resnet()
-        network.load_state_dict(learner.backbone.net.state_dict())
+        self.network = reference.resnet()
+        self.network.load_state_dict(learner.backbone.net.state_dict())
         _, labels = np.unique(rois.labels, return_inverse=True)
-        sampler = EpisodeSampler(labels, None, episodes, np.arange(len(rois)))
-        regime = EpisodicRegime(learner, images, sampler, settings)
-        regime.module.train()
-        ours_optimizer = make_optimizer(learner, settings, 1e-3)
-        theirs_optimizer = torch.optim.Adam(network.parameters(), lr=1e-3)
-        files = [Path(r.root) / r.recording for r in rois.table.itertuples()]
-        losses: dict[str, list[float]] = {"reference": [], "darksound": []}
-        steps = iter(range(10_000))
-        done = iter(range(10_000))
+        self.sampler = EpisodeSampler(labels, None, episodes, np.arange(len(rois)))
+        self.regime = EpisodicRegime(learner, images, self.sampler, settings)
+        self.regime.module.train()
+        self.network.train()
+        self.descend = Descent(make_optimizer(learner, settings, rate), settings.compute)
+        self.optimizer = torch.optim.Adam(self.network.parameters(), lr=rate)
+        self.files = [Path(r.root) / r.recording for r in rois.table.itertuples()]
+        self.seed, self.ways = settings.seed, ways
 
-        def theirs() -> None:
-            episode = sampler.sample(numpy_generator(settings.seed, Purpose.EPISODE, next(steps)))
-            network.train()
-            support = torch.stack([reference.image(files[row]) for row in episode.support])
-            query = torch.stack([reference.image(files[row]) for row in episode.query])
-            order = np.argsort(episode.support_labels, kind="stable")
-            asked = np.argsort(episode.query_labels, kind="stable")
-            loss = reference.episode_loss(network, support[order], query[asked], episode.n_way)
-            _descend(theirs_optimizer, loss, losses["reference"])
+    def ours(self, number: int) -> float:
+        """A step of darksound; its loss."""
+        loss = self.regime.step(number).loss
+        self.descend(loss)
+        return loss.item()
 
-        def ours() -> None:
-            _descend(ours_optimizer, regime.step(next(done)).loss, losses["darksound"])
+    def theirs(self, number: int, image: Callable[[Path], torch.Tensor]) -> float:
+        """A step of the reference; its loss."""
+        episode = self.sampler.sample(numpy_generator(self.seed, Purpose.EPISODE, number))
+        order = np.argsort(episode.support_labels, kind="stable")
+        asked = np.argsort(episode.query_labels, kind="stable")
+        support = torch.stack([image(self.files[row]) for row in episode.support[order]])
+        query = torch.stack([image(self.files[row]) for row in episode.query[asked]])
+        loss = reference.episode_loss(self.network, support, query, self.ways)
+        self.optimizer.zero_grad()
+        loss.backward()
+        self.optimizer.step()
+        return loss.item()
 
-        theirs_s, ours_s = clock(theirs, ours, rounds=2 * rounds)
-    count = episodes.n_way * (episodes.n_shot + episodes.n_query)
+
+def training(paths: list[Path], rounds: int) -> None:
+    """Episodes of 10 classes, as many as rounds twice over."""
+    with tempfile.TemporaryDirectory() as cache:
+        learning = _Learning(paths, Path(cache), ways=10, rate=1e-4)
+        theirs_steps, ours_steps = itertools.count(), itertools.count()
+        theirs_s, ours_s = clock(
+            lambda: learning.theirs(next(theirs_steps), reference.image),
+            lambda: learning.ours(next(ours_steps)),
+            rounds=2 * rounds,
+        )
+    count = learning.ways * 6
     say("training", count / theirs_s, count / ours_s, "images a second")
-    for name, values in losses.items():
-        print(f"loss of each step, {name}:", " ".join(f"{value:.2f}" for value in values))
+    rate = matrix_rate()
+    # The way back takes two products for each of the way there.
+    share = 3 * count / ours_s * _RESNET18_FLOP / rate
+    print(f"{share:.0%} of the {rate / 1e9:.0f} GFLOP/s of bfloat16 products of matrices")
 
 
-def _descend(optimizer: torch.optim.Optimizer, loss: torch.Tensor, kept: list[float]) -> None:
-    optimizer.zero_grad()
-    loss.backward()
-    optimizer.step()
-    kept.append(loss.item())
+def losses(paths: list[Path], rounds: int) -> None:
+    """The loss of each of 8 steps a round, of the reference and of darksound in two precisions."""
+    image = lru_cache(maxsize=None)(reference.image)
+    curves = {}
+    with tempfile.TemporaryDirectory() as cache:
+        for precision in ("float32", "bfloat16"):
+            learning = _Learning(paths, Path(cache), ways=5, rate=2.8e-5, precision=precision)
+            curves[precision] = [learning.ours(number) for number in range(8 * rounds)]
+        curves["reference"] = [learning.theirs(number, image) for number in range(8 * rounds)]
+    for name, values in curves.items():
+        print(f"loss, {name}:", " ".join(f"{value:.2f}" for value in values))
+        print(f"mean {np.mean(values):.3f}, of the later half {np.mean(values[4 * rounds :]):.3f}")
+
+
+def operations(paths: list[Path], rounds: int) -> None:
+    """Where the time of embedding and of training goes."""
+    rois = ds.load_rois(paths[0].parents[1], rois="whole")
+    with tempfile.TemporaryDirectory() as cache:
+        settings = published(Path(cache))
+        learner, images = build_learner(settings), ds.build_images(rois, settings)
+        learning = _Learning(paths, Path(cache), ways=10, rate=1e-4)
+        for name, work in (
+            ("embedding", lambda: ds.embed(learner, images, settings)),
+            ("training", lambda: learning.ours(0)),
+        ):
+            work()
+            with torch.profiler.profile() as profile:
+                for _ in range(rounds):
+                    work()
+            found = profile.key_averages()
+            whole = sum(event.self_cpu_time_total for event in found)
+            found = sorted(found, key=lambda event: -event.self_cpu_time_total)[:10]
+            shares = [f"{one.key} {one.self_cpu_time_total / whole:.1%}" for one in found]
+            print(f"{name}: {', '.join(shares)}")
 
 
 def validity(paths: list[Path], rounds: int) -> None:
@@ -208,6 +264,8 @@ STAGES = {
     "front-end": front_end,
     "embedding": embedding,
     "training": training,
+    "losses": losses,
+    "operations": operations,
     "dbcv": validity,
 }
 

@@ -22,6 +22,16 @@ def test_bfloat16_is_taken_only_where_the_hardware_has_it(monkeypatch):
         assert (torch.zeros(2, 2) @ torch.zeros(2, 2)).dtype is torch.bfloat16
 
 
+@pytest.mark.parametrize(
+    ("capability", "expected"),
+    [((6, 1), None), ((7, 5), torch.float16), ((8, 0), torch.bfloat16), ((9, 0), torch.bfloat16)],
+)
+def test_a_gpu_takes_the_type_that_its_tensor_cores_have(monkeypatch, capability, expected):
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
+    monkeypatch.setattr(torch.cuda, "get_device_capability", lambda: capability)
+    assert resolve_device(ComputeSettings()) == (torch.device("cuda"), expected)
+
+
 def test_a_device_that_is_not_there_is_a_sentence(monkeypatch):
     monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
     monkeypatch.setattr(torch.backends.mps, "is_available", lambda: False)

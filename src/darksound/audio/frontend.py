@@ -17,6 +17,9 @@ from darksound.settings import Settings
 
 __all__ = ["FrontEnd", "image_shape"]
 
+# Images made at once: of more, what a step needs outgrows a CPU's cache.
+_TOGETHER = 8
+
 
 class FrontEnd:
     """Makes images of ROIs, all at one sampling rate.
@@ -56,9 +59,7 @@ class FrontEnd:
         Returns:
             float32 `(b, 3, height, width)` in [0, 1]; the lowest frequency in the last row.
         """
-        # One at a time stays within a CPU's cache, which is faster than any larger batch there.
-        step = 1 if self._device.type == "cpu" else max(len(waves), 1)
-        images = [self._images(waves[i : i + step]) for i in range(0, len(waves), step)]
+        images = [self._images(waves[i : i + _TOGETHER]) for i in range(0, len(waves), _TOGETHER)]
         return torch.cat([torch.empty((0, *self.shape), device=self._device), *images])
 
     def _images(self, waves: Sequence[npt.NDArray[np.float32]]) -> Tensor:
@@ -66,7 +67,10 @@ class FrontEnd:
         prepared = [prepare(w, self._geometry.rate, length, self._settings) for w in waves]
         batch = torch.from_numpy(np.stack([wave for wave, _ in prepared])).to(self._device)
         spans = [self._geometry.span(samples) for _, samples in prepared]
-        parts = self._parts(self._representation(batch), spans)
+        # A transform at a time stays within a CPU's cache; what comes after it is many small steps.
+        step = 1 if self._device.type == "cpu" else len(waves)
+        power = torch.cat([self._representation(some) for some in torch.split(batch, step)])
+        parts = self._parts(power, spans)
         drawn = [CHANNELS[name](parts) for name in self._settings.channels]
         return torch.stack(drawn, dim=1).flip(-2)
 

@@ -27,14 +27,15 @@ def separate(power: Tensor, kernel: int, margin: tuple[float, float]) -> tuple[T
     percussive = running_median(power, kernel, -2)
     split_zeros = margin == (1, 1)
     return (
-        power * _soft_mask(harmonic, percussive * margin[0], split_zeros),
-        power * _soft_mask(percussive, harmonic * margin[1], split_zeros),
+        _soft_mask(harmonic, percussive * margin[0], split_zeros).mul_(power),
+        _soft_mask(percussive, harmonic * margin[1], split_zeros).mul_(power),
     )
 
 
 def _soft_mask(x: Tensor, reference: Tensor, split_zeros: bool) -> Tensor:
+    # Steps in place: getting memory for each would take as long as the step.
     largest = torch.maximum(x, reference)
     empty = largest < torch.finfo(x.dtype).tiny
-    largest = torch.where(empty, 1.0, largest)
-    mask, rest = (x / largest).square(), (reference / largest).square()
-    return torch.where(empty, 0.5 if split_zeros else 0.0, mask / (mask + rest))
+    largest.masked_fill_(empty, 1.0)
+    mask, rest = (x / largest).square_(), (reference / largest).square_()
+    return mask.div_(rest.add_(mask)).masked_fill_(empty, 0.5 if split_zeros else 0.0)

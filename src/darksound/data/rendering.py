@@ -3,6 +3,7 @@
 import hashlib
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cache, partial
 
 import numpy as np
 import numpy.typing as npt
@@ -18,6 +19,10 @@ from darksound.settings import Settings
 
 __all__ = ["Item", "Rendered", "Stretch", "hear", "random_stream", "render"]
 
+Wave = npt.NDArray[np.float32]
+
+# ROIs that are heard before images are made of them at once.
+_TOGETHER = 8
 # The purpose of a stream of random numbers; see `random_stream`.
 _ALTER = 12
 
@@ -72,30 +77,45 @@ def render(items: Sequence[Item], reader: Reader, settings: Settings, version: i
         InputError: recordings of several rates give images of several shapes.
         SettingsError: the front end cannot work at a recording's rate.
     """
-    wanted = settings.audio.sample_rate
+    front_end_at = cache(partial(FrontEnd, settings))
     causes: dict[int, str] = {}
-    front_ends: dict[int, FrontEnd] = {}
     images: Images | None = None
-    for row, item in enumerate(items):
+    for start in range(0, len(items), _TOGETHER):
+        rows = range(start, min(start + _TOGETHER, len(items)))
+        heard, deaf = _hear_all(items, rows, reader, settings, version)
+        causes |= deaf
+        for rate, waves in heard.items():
+            drawn = front_end_at(rate)(list(waves.values()))
+            made = _quantised(drawn, settings.compute.cache_dtype)
+            if images is None:
+                images = np.zeros((len(items), *made.shape[1:]), made.dtype)
+            if made.shape[1:] != images.shape[1:]:
+                raise InputError(
+                    f"{items[min(waves)].stretch.recording} at {rate} Hz gives an image of "
+                    f"{made.shape[1:]}, other recordings of {images.shape[1:]}; set "
+                    "audio.sample_rate to one rate for all."
+                )
+            images[list(waves)] = made
+    return Rendered(len(items), images, causes)
+
+
+def _hear_all(
+    items: Sequence[Item], rows: Sequence[int], reader: Reader, settings: Settings, version: int
+) -> tuple[dict[int, dict[int, Wave]], dict[int, str]]:
+    """The sound of some rows by its rate and row, and why that of others cannot be heard."""
+    wanted = settings.audio.sample_rate
+    heard: dict[int, dict[int, Wave]] = {}
+    causes: dict[int, str] = {}
+    for row in rows:
         try:
             wave, rate = hear(
-                item, reader, settings, version, None if wanted == "native" else wanted
+                items[row], reader, settings, version, None if wanted == "native" else wanted
             )
         except InputError as error:
             causes[row] = str(error)
-            continue
-        if rate not in front_ends:
-            front_ends[rate] = FrontEnd(settings, rate)
-        made = _quantised(front_ends[rate]([wave])[0], settings.compute.cache_dtype)
-        if images is None:
-            images = np.zeros((len(items), *made.shape), made.dtype)
-        if made.shape != images.shape[1:]:
-            raise InputError(
-                f"{item.stretch.recording} at {rate} Hz gives an image of {made.shape[1:]}, other "
-                f"recordings of {images.shape[2:]}; set audio.sample_rate to one rate for all."
-            )
-        images[row] = made
-    return Rendered(len(items), images, causes)
+        else:
+            heard.setdefault(rate, {})[row] = wave
+    return heard, causes
 
 
 def random_stream(seed: int, purpose: int, roi_id: str, version: int) -> np.random.Generator:

@@ -10,7 +10,8 @@ from torch import Tensor
 
 from darksound.audio.embedders.registry import hold
 from darksound.errors import CheckpointError
-from darksound.meta.device import autocast, images_to, resolve_device, to_device
+from darksound.meta.device import autocast, images_to, resolve_device, staged, to_device
+from darksound.meta.inference import ahead, for_inference
 from darksound.meta.learners import Learner
 from darksound.progress import Progress, silent
 from darksound.settings import Settings
@@ -79,7 +80,7 @@ def compute_features(
     """Features of unaltered ROIs, each from its own image alone.
 
     Args:
-        learner: moved to the device of the settings; its mode is as before afterwards.
+        learner: moved to the device of the settings; its mode does not matter and stays.
         images: where the ROIs' images are.
         rows: `(n,)` which of them, in this order; None for all.
         settings: for `compute`.
@@ -98,18 +99,18 @@ def compute_features(
     rows = np.arange(len(images)) if rows is None else rows
     device, dtype = resolve_device(settings.compute)
     to_device(learner, device)
-    forward = learner.embed if embed else learner.features
+    fast = for_inference(learner, dtype)
+    forward = fast.embed if embed else fast.features
+    step = settings.compute.batch_size
+    jobs = [rows[start : start + step] for start in range(0, len(rows), step)]
+    batches = ahead(lambda some: staged(images.batch(some), device), jobs)
     parts: list[Tensor] = []
-    training = learner.training
-    learner.eval()
+    done = 0
     progress(stage, 0, len(rows))
-    try:
-        with torch.inference_mode(), autocast(device, dtype):
-            for start in range(0, len(rows), settings.compute.batch_size):
-                batch = rows[start : start + settings.compute.batch_size]
-                parts.append(forward(images_to(images.batch(batch), device)).float().cpu())
-                progress(stage, start + len(batch), len(rows))
-    finally:
-        learner.train(training)
+    with torch.inference_mode(), autocast(device, dtype):
+        for batch in batches:
+            parts.append(forward(images_to(batch, device)).float().cpu())
+            done += len(batch)
+            progress(stage, done, len(rows))
     # A clone outside inference mode, so that the result may take part in training.
     return torch.cat(parts).clone() if parts else torch.zeros(0, learner.embedding_dim)

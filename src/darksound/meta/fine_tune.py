@@ -6,6 +6,7 @@ import numpy as np
 import numpy.typing as npt
 
 from darksound.data.episodes import EpisodeSampler
+from darksound.meta.descent import Descent
 from darksound.meta.features import require_fit
 from darksound.meta.learners import Learner
 from darksound.meta.randomness import Purpose
@@ -56,5 +57,6 @@ def fine_tune(
     sampler = EpisodeSampler(labels, recordings, settings.episodes, rows)
     regime = EpisodicRegime(learner, images, sampler, settings, support_as_it_is)
     optimizer = make_optimizer(regime.module, settings, learning_rate)
+    descend = Descent(optimizer, settings.compute)
     counters = (int(Purpose.FINE_TUNE), *key)
-    run_pass(regime, optimizer, tasks, counters, progress, "fine-tuning")
+    run_pass(regime, descend, tasks, counters, progress, "fine-tuning")

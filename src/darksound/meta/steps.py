@@ -12,7 +12,8 @@ from torch import Tensor, nn
 from darksound.data.episodes import Episode, EpisodeSampler
 from darksound.meta.augment import AUGMENTERS
 from darksound.meta.backbones import Backbone
-from darksound.meta.device import autocast, images_to, resolve_device, to_device
+from darksound.meta.descent import Descent
+from darksound.meta.device import autocast, images_to, resolve_device, staged, to_device
 from darksound.meta.learners import Learner
 from darksound.meta.randomness import Purpose, numpy_generator, seeded_torch, torch_generator
 from darksound.progress import Progress
@@ -95,11 +96,11 @@ class Batches:
         batch = AUGMENTERS[self._images.kind](
             self._images.batch(rows, versions), self._settings, generator
         )
-        return images_to(batch, self.device)
+        return images_to(staged(batch, self.device), self.device)
 
     def plain(self, rows: npt.NDArray[np.int64]) -> Tensor:
         """Images, or vectors, of these rows as they are."""
-        return images_to(self._images.batch(rows), self.device)
+        return images_to(staged(self._images.batch(rows), self.device), self.device)
 
 
 class EpisodicRegime:
@@ -207,7 +208,7 @@ def make_optimizer(
 
 def run_pass(
     regime: Regime,
-    optimizer: torch.optim.Optimizer,
+    descend: Descent,
     steps: int,
     counters: tuple[int, ...],
     progress: Progress,
@@ -220,9 +221,7 @@ def run_pass(
     progress(stage, 0, steps)
     for i in range(steps):
         step = regime.step(*counters, i)
-        optimizer.zero_grad(set_to_none=True)
-        step.loss.backward()  # type: ignore[no-untyped-call]  # torch leaves it untyped
-        optimizer.step()
+        descend(step.loss)
         losses[i], accuracies[i] = step.loss.item(), step.accuracy
         images += step.images
         seen = slice(max(0, i + 1 - _SHOWN), i + 1)

@@ -1,5 +1,6 @@
 """Torchvision's classifiers without their classifier, as backbones."""
 
+from collections.abc import Callable
 from http.client import HTTPException
 from typing import Any, cast
 
@@ -10,11 +11,15 @@ from torchvision.transforms import functional as TF
 
 from darksound.errors import CheckpointError, SettingsError
 from darksound.meta.backbones.base import Backbone
+from darksound.meta.backbones.fitting import FITS, SIZE
+from darksound.meta.backbones.folding import fold, foldable
 
 __all__ = ["RELATION_LAYERS", "TorchvisionBackbone", "torchvision_names"]
 
-_SIZE = 224
 _MEAN, _STD = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
+# Images that a CPU takes at once: what lies between the layers of more outgrows its cache, and is
+# so large that the system gives the memory anew at each layer.
+_AT_ONCE = 16
 _HEADS = ("fc", "classifier", "heads", "head")
 # A head that begins so receives maps, not vectors.
 _ON_MAPS = (nn.Conv2d, nn.AdaptiveAvgPool2d)
@@ -55,14 +60,14 @@ class TorchvisionBackbone(Backbone):
     ) -> None:
         super().__init__()
         self.name = name
-        self._crop = fit == "crop"
+        self._fit = fit
         self.net = _network(name, pretrained)
         _behead(self.net, name)
         self.map_layer = _map_layer(self.net, name, relation_layer)
         self._measure()
 
     def _measure(self) -> None:
-        blank = torch.zeros(1, 3, _SIZE, _SIZE)
+        blank = torch.zeros(1, 3, SIZE, SIZE)
         training = self.training
         self.eval()
         with torch.no_grad():
@@ -72,19 +77,20 @@ class TorchvisionBackbone(Backbone):
         # Transformers keep channels last: theirs are no maps, and not square for a square image.
         self.map_channels = shape[1] if len(shape) == 4 and shape[2] == shape[3] else 0
 
+    def fold(self) -> None:
+        """Fold every batch norm behind a convolution into it; see `Backbone.fold`."""
+        pairs = foldable(self.net)
+        # What a convolution gives before its batch norm may be the map that is asked for.
+        fold(self.net, [pair for pair in pairs if pair[0] != self.map_layer])
+
     def prepare(self, images: Tensor) -> Tensor:
         """Images `(b, 3, 224, 224)` with ImageNet's mean and standard deviation."""
-        if self._crop:
-            images = TF.center_crop(TF.resize(images, [256], antialias=True), [_SIZE, _SIZE])
-        elif images.shape[2:] != (_SIZE, _SIZE):
-            images = TF.resize(images, [_SIZE, _SIZE], antialias=True)
-        prepared: Tensor = TF.normalize(images, _MEAN, _STD)
-        return prepared
+        fitted: Tensor = TF.normalize(FITS[self._fit](images), _MEAN, _STD)
+        return fitted
 
     def forward(self, images: Tensor) -> Tensor:
         """Vectors `(b, dim)`."""
-        vectors: Tensor = self.net(self.prepare(images)).flatten(1)
-        return vectors
+        return self._in_parts(lambda some: self.net(self.prepare(some)).flatten(1), images)
 
     def feature_map(self, images: Tensor) -> Tensor:
         """Maps `(b, map_channels, h', w')`: the output of `map_layer`."""
@@ -93,6 +99,9 @@ class TorchvisionBackbone(Backbone):
                 f"backbone.name {self.name!r} has no such layer as learner.relation_layer names; "
                 f"use 'auto', or a layer such as {', '.join(RELATION_LAYERS.values())}."
             )
+        return self._in_parts(self._mapped, images)
+
+    def _mapped(self, images: Tensor) -> Tensor:
         handle = self.net.get_submodule(self.map_layer).register_forward_hook(_stop)
         try:
             self.net(self.prepare(images))
@@ -101,6 +110,13 @@ class TorchvisionBackbone(Backbone):
         finally:
             handle.remove()
         raise SettingsError(f"{self.name!r} does not run its layer {self.map_layer!r}.")
+
+    def _in_parts(self, run: Callable[[Tensor], Tensor], images: Tensor) -> Tensor:
+        """What `run` gives of all images; on a CPU of some after the others, in evaluation, where
+        none depends on its company."""
+        if self.training or images.device.type != "cpu":
+            return run(images)
+        return torch.cat([run(some) for some in torch.split(images, _AT_ONCE)])
 
 
 class _Reached(Exception):  # noqa: N818  (a signal, not an error)

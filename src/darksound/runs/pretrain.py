@@ -61,6 +61,7 @@ def pretrain_run(run: Run, progress: Progress) -> Outcome:
             _log.info("%.0f images a second; about %s.", report.images_per_s, duration(left))
 
     pretrainer.run(progress, _EVERY, keep)
+    pretrainer.settle(progress)
     weights = run.path / "weights.safetensors"
     write_ears(weights, pretrainer.backbone.state_dict(), _card(settings, rows[-1]))
     last = {name: rows[-1][name] for name in ("loss", "accuracy")}

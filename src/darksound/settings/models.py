@@ -172,9 +172,9 @@ class BackboneSettings(Section):
         "in its usual size, the second for torchvision's networks.",
     )
     channels: tuple[Positive, Positive, Positive, Positive] = Field(
-        (16, 32, 64, 128), description="Channels of the small CNN's stem and three blocks."
+        (24, 48, 96, 192), description="Channels of the small CNN's stem and three blocks."
     )
-    dim: Positive = Field(256, description="Length of the small CNN's embedding.")
+    dim: Positive = Field(512, description="Length of the small CNN's embedding.")
 
 
 class LearnerSettings(Section):
@@ -225,6 +225,9 @@ class TrainingSettings(Section):
     )
     epochs: Positive = Field(15, description="Epochs at most.")
     tasks: Positive = Field(100, description="Episodes (or batches, classical) an epoch.")
+    tasks_per_step: Positive | Literal["auto"] = Field(
+        "auto", description="Tasks whose mean gradient makes a step; `auto`: one for each process."
+    )
     batch_size: Positive = Field(64, description="Images a batch in the classical regime.")
     validation_tasks: Positive = Field(100, description="Episodes that judge an epoch.")
     validation_share: Annotated[float, Field(ge=0, lt=1)] = Field(
@@ -313,6 +316,9 @@ class ReductionSettings(Section):
         description="ROIs that UMAP is fitted on; of more, a sample of so many, and the others "
         "are placed among their neighbours.",
     )
+    pca_above: Annotated[int, Field(ge=0)] = Field(
+        20_000, description="Of more ROIs than these, UMAP sees the 50 leading axes alone."
+    )
     densmap: bool = Field(False, description="Keep local density (densMAP).")
     dens_lambda: Annotated[float, Field(ge=0)] = Field(2.0, description="Weight of density.")
 
@@ -320,7 +326,11 @@ class ReductionSettings(Section):
 class ClusteringSettings(Section):
     """From few dimensions to clusters."""
 
-    method: str = Field("hdbscan", description="`hdbscan`.")
+    method: str = Field(
+        "hdbscan",
+        description="`hdbscan`; `fast_hdbscan` (on a graph of neighbours, extra `fast-hdbscan`); "
+        "`evoc` (on embeddings, with `reduction.method` none; extra `evoc`).",
+    )
     min_cluster_size: Annotated[int, Field(ge=2)] | Literal["auto"] = Field(
         "auto", description="Fewest ROIs of a cluster; `auto` follows the number of ROIs."
     )

@@ -26,7 +26,7 @@ class PretrainingSettings(Section):
     batch_species: Annotated[int, Field(ge=2)] = Field(
         96, description="Species of a batch, with two recordings each."
     )
-    steps: Positive = Field(3000, description="Batches.")
+    steps: Positive = Field(2000, description="Batches.")
     loss: Literal["contrastive", "prototypical"] = Field(
         "contrastive", description="NT-Xent on cosines, or one-shot prototypes on distances."
     )
@@ -40,6 +40,16 @@ class PretrainingSettings(Section):
         2e-3, description="Peak of the one-cycle schedule."
     )
     weight_decay: Annotated[float, Field(ge=0)] = Field(1e-2, description="Of AdamW.")
+
+    summary_batches: Annotated[int, Field(ge=0)] = Field(
+        48,
+        description="Batches that the final embedding is fitted to, over the small CNN's summary; "
+        "0 keeps the embedding that the loss has trained.",
+    )
+    shrinkage: Annotated[float, Field(gt=0, le=1)] = Field(
+        0.9,
+        description="How little that embedding turns down what varies within species: 1 for not.",
+    )
 
     @model_validator(mode="after")
     def _a_share_for_each_window(self) -> Self:

@@ -8,13 +8,15 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from darksound.meta.backbones.affine import AffineMap
 from darksound.meta.backbones.base import Backbone
+from darksound.meta.backbones.folding import fold, foldable
 
-__all__ = ["SmallCNN"]
+__all__ = ["FIRST_DISTANCE", "SmallCNN"]
 
-# Mean squared distance between two embeddings of an untrained network: a softmax over such
-# distances is neither flat nor saturated.
-_FIRST_DISTANCE = 16.0
+#: Mean squared distance between two embeddings of an untrained network: a softmax over such
+#: distances is neither flat nor saturated.
+FIRST_DISTANCE = 16.0
 # Ranges of frequency that are pooled apart.
 _RANGES = 6
 
@@ -38,18 +40,18 @@ class _Block(nn.Module):
 
 
 class SmallCNN(Backbone):
-    """5x5 stem, three residual blocks, pooling over time, a linear layer and batch norm.
+    """5x5 stem, three residual blocks, a summary of the last two, a linear layer and batch norm.
 
-    Every stage halves height and width, so a 96 x 192 image gives a map of 6 x 12. Mean and
-    maximum are taken over time alone, in six ranges of frequency: how high a bird sings is half
-    of what it sings.
+    Every stage halves height and width, so a 96 x 192 image gives maps of 12 x 24 and 6 x 12. The
+    summary is their mean and maximum over time alone, in six ranges of frequency: how high a bird
+    sings is half of what it sings.
 
     Args:
         channels: of the stem and the three blocks.
         dim: length of the embedding.
     """
 
-    def __init__(self, channels: Sequence[int] = (16, 32, 64, 128), dim: int = 256) -> None:
+    def __init__(self, channels: Sequence[int] = (24, 48, 96, 192), dim: int = 512) -> None:
         super().__init__()
         self.dim = dim
         self.map_channels = channels[-1]
@@ -57,7 +59,7 @@ class SmallCNN(Backbone):
         self.stem_norm = nn.BatchNorm2d(channels[0])
         steps = pairwise(channels)
         self.blocks = nn.Sequential(*(_Block(c_in, c_out) for c_in, c_out in steps))
-        self.linear = nn.Linear(2 * _RANGES * channels[-1], dim, bias=False)
+        self.linear = nn.Linear(2 * _RANGES * sum(channels[-2:]), dim, bias=False)
         self.norm = nn.BatchNorm1d(dim)
         self._initialise()
 
@@ -66,23 +68,44 @@ class SmallCNN(Backbone):
             if isinstance(module, nn.Conv2d):
                 nn.init.kaiming_normal_(module.weight, mode="fan_out", nonlinearity="relu")
         # Batch norm gives each dimension unit variance: E||a - b||^2 = 2 * dim * weight^2.
-        nn.init.constant_(self.norm.weight, math.sqrt(_FIRST_DISTANCE / (2 * self.dim)))
+        nn.init.constant_(self.norm.weight, math.sqrt(FIRST_DISTANCE / (2 * self.dim)))
+
+    def fold(self) -> None:
+        """Fold every batch norm behind a convolution into it; see `Backbone.fold`."""
+        fold(self, [("stem", "stem_norm")])
+        for block in self.blocks:
+            fold(block, foldable(block))
 
     def feature_map(self, images: Tensor) -> Tensor:
         """Maps `(b, map_channels, h / 16, w / 16)`."""
-        x = F.relu(self.stem_norm(self.stem(self.prepare(images))), inplace=True)
-        maps: Tensor = self.blocks(x)
-        return maps
+        return self._last_two(images)[1]
+
+    def summary(self, images: Tensor) -> Tensor:
+        """What the linear layer is given, `(b, 12 * (channels[2] + channels[3]))`."""
+        pools = (F.adaptive_avg_pool2d, F.adaptive_max_pool2d)
+        maps = self._last_two(images)
+        return torch.cat([pool(one, (_RANGES, 1)).flatten(1) for one in maps for pool in pools], 1)
 
     def forward(self, images: Tensor) -> Tensor:
         """Vectors `(b, dim)`."""
-        maps = self.feature_map(images)
-        over_time = torch.cat(
-            [
-                F.adaptive_avg_pool2d(maps, (_RANGES, 1)),
-                F.adaptive_max_pool2d(maps, (_RANGES, 1)),
-            ],
-            dim=1,
-        )
-        vectors: Tensor = self.norm(self.linear(over_time.flatten(1)))
+        vectors: Tensor = self.norm(self.linear(self.summary(images)))
         return vectors
+
+    @torch.no_grad()
+    def take_map(self, fitted: AffineMap) -> None:
+        """Embed by this map from now on; the numbers may go on being trained from there."""
+        # Batch norm holds mean and spread, so that its training mode embeds the same.
+        spread = torch.from_numpy(fitted.spread)
+        self.linear.weight.copy_(torch.from_numpy(fitted.matrix).T / spread[:, None])
+        state = {
+            "weight": spread,
+            "bias": torch.zeros_like(spread),
+            "running_mean": self.linear.weight.double() @ torch.from_numpy(fitted.mean),
+            "running_var": torch.full_like(spread, 1 - self.norm.eps),
+        }
+        self.norm.load_state_dict(state, strict=False)
+
+    def _last_two(self, images: Tensor) -> tuple[Tensor, Tensor]:
+        x = F.relu(self.stem_norm(self.stem(self.prepare(images))), inplace=True)
+        middle = self.blocks[:-1](x)
+        return middle, self.blocks[-1](middle)

@@ -12,9 +12,13 @@ from torch import nn
 
 from darksound.data.songs import SongLibrary
 from darksound.meta.backbones import Backbone, build_backbone
+from darksound.meta.backbones.affine import Summarising
+from darksound.meta.backbones.small import FIRST_DISTANCE
+from darksound.meta.descent import Descent
 from darksound.meta.device import autocast, resolve_device, to_device
 from darksound.meta.pretraining.batches import Batches
 from darksound.meta.pretraining.loss import LOSSES
+from darksound.meta.pretraining.summary import fit_map
 from darksound.meta.randomness import Purpose, seeded_torch
 from darksound.progress import Progress, silent
 from darksound.settings import Settings
@@ -56,6 +60,7 @@ class Pretrainer:
         self._optimizer = torch.optim.AdamW(
             _decayed(self._whole, own.weight_decay), lr=own.learning_rate, betas=(0.9, 0.99)
         )
+        self._descend = Descent(self._optimizer, settings.compute)
 
     def run(
         self,
@@ -79,6 +84,26 @@ class Pretrainer:
                 on_report(Report(self.step, mean[0], mean[1], self._rate(), speed))
                 sums, seen, start = torch.zeros(2), 0, time.perf_counter()
 
+    def settle(self, progress: Progress = silent) -> None:
+        """Give the trained backbone the embedding that it keeps, where it sums images up.
+
+        Raises:
+            SettingsError: fewer summaries, or fewer numbers in one that vary, than `backbone.dim`.
+        """
+        own, backbone = self.settings.pretraining, self.backbone
+        if not own.summary_batches or not isinstance(backbone, Summarising):
+            return
+        backbone.eval()
+        pairs = []
+        for number in range(own.summary_batches):
+            images = self._batches(own.steps + number).to(self._device)
+            with torch.inference_mode(), autocast(self._device, self._dtype):
+                flat = images.flatten(0, 1).contiguous(memory_format=torch.channels_last)
+                drawn = backbone.summary(flat).float().cpu().numpy()
+            pairs.append(drawn.reshape(2, -1, drawn.shape[-1]))
+            progress("fitting the embedding", number + 1, own.summary_batches)
+        backbone.take_map(fit_map(pairs, backbone.dim, own.shrinkage, FIRST_DISTANCE))
+
     def _one(self) -> tuple[torch.Tensor, torch.Tensor]:
         own = self.settings.pretraining
         images = self._batches(self.step).to(self._device)
@@ -90,9 +115,7 @@ class Pretrainer:
                 images.flatten(0, 1).contiguous(memory_format=torch.channels_last)
             )
         loss, right = LOSSES[own.loss](embeddings.unflatten(0, images.shape[:2]), own.temperature)
-        self._optimizer.zero_grad()
-        loss.backward()  # type: ignore[no-untyped-call]  # torch's own is untyped
-        self._optimizer.step()
+        self._descend(loss)
         return loss.detach().cpu(), right.cpu()
 
     def _rate(self) -> float:

@@ -1,0 +1,78 @@
+"""The embedding that is fitted after pretraining, against formulas and scikit-learn."""
+
+import numpy as np
+import numpy.typing as npt
+import pytest
+import torch
+from sklearn.decomposition import PCA
+
+from darksound.errors import SettingsError
+from darksound.meta.backbones.small import SmallCNN
+from darksound.meta.pretraining.summary import fit_map
+
+Pairs = npt.NDArray[np.float32]
+
+
+@pytest.fixture
+def pairs() -> Pairs:
+    """Two recordings each of 600 species; half of the numbers hear the place as well."""
+    rng = np.random.default_rng(3)
+    species = rng.normal(size=(600, 6)) * [3, 2, 2, 1, 1, 1]
+    place = rng.normal(size=(2, 600, 1)) * [5, -4, 3, 0, 0, 0]
+    return np.float32(species + place + 0.2 * rng.normal(size=(2, 600, 6)) + 7)
+
+
+def _embed(pairs: Pairs, shrinkage: float, dim: int = 6) -> npt.NDArray[np.float64]:
+    fitted = fit_map([pairs[:, :200], pairs[:, 200:]], dim, shrinkage, 16.0)
+    return (pairs - fitted.mean) @ fitted.matrix
+
+
+def test_without_shrinkage_recordings_differ_alike_in_every_direction(pairs: Pairs) -> None:
+    embeddings = _embed(pairs, 1e-9)
+    differences = embeddings[0] - embeddings[1]
+    covariance = differences.T @ differences / len(differences)
+    np.testing.assert_allclose(covariance, covariance[0, 0] * np.eye(6), atol=1e-6)
+
+
+def test_with_full_shrinkage_it_is_pca_of_standardised_summaries(pairs: Pairs) -> None:
+    embeddings = _embed(pairs, 1.0, dim=4).reshape(-1, 4)
+    flat = pairs.reshape(-1, 6).astype(np.float64)
+    oracle = PCA(4).fit_transform((flat - flat.mean(0)) / flat.std(0))
+    sizes = np.abs(embeddings) / np.abs(oracle)
+    np.testing.assert_allclose(sizes, sizes[0, 0], rtol=1e-6)
+
+
+def test_two_embeddings_are_as_far_apart_as_asked(pairs: Pairs) -> None:
+    flat = _embed(pairs, 0.5).reshape(-1, 6)
+    distances = np.square(flat[:, None] - flat[None]).sum(-1)
+    assert distances.mean() == pytest.approx(16.0, rel=1e-6)
+
+
+def test_it_brings_recordings_of_a_species_together(pairs: Pairs) -> None:
+    def nearest_is_partner(vectors: npt.NDArray[np.float64]) -> float:
+        distances = np.square(vectors[0][:, None] - vectors[1][None]).sum(-1)
+        return float((distances.argmin(1) == np.arange(len(distances))).mean())
+
+    assert nearest_is_partner(_embed(pairs, 0.1)) > 2 * nearest_is_partner(_embed(pairs, 1.0))
+
+
+def test_numbers_that_never_vary_are_left_out_and_too_few_are_refused(pairs: Pairs) -> None:
+    dead = np.concatenate([pairs, np.full_like(pairs[:, :, :2], 5)], axis=2)
+    fitted = fit_map([dead], 6, 0.9, 16.0)
+    assert np.all(fitted.matrix[6:] == 0)
+    with pytest.raises(SettingsError, match=r"have 6 numbers that vary; set a smaller backbone"):
+        fit_map([dead], 7, 0.9, 16.0)
+
+
+def test_the_small_cnn_embeds_by_the_map_whichever_the_mode_of_its_last_norm(pairs: Pairs) -> None:
+    torch.manual_seed(0)
+    network = SmallCNN((2, 2, 4, 4), dim=16).eval()
+    images = torch.rand(64, 3, 96, 192)
+    with torch.inference_mode():
+        summaries = network.summary(images).double().numpy()
+        fitted = fit_map([np.stack([summaries[:32], summaries[32:]])], 16, 0.9, 16.0)
+        network.take_map(fitted)
+        expected = (summaries - fitted.mean) @ fitted.matrix
+        np.testing.assert_allclose(network(images).numpy(), expected, atol=2e-3)
+        network.norm.train()
+        np.testing.assert_allclose(network(images).numpy(), expected, atol=2e-3)

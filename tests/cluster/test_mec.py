@@ -10,17 +10,23 @@ import torch
 from safetensors.torch import load, save
 
 from darksound.cluster import loop
-from darksound.cluster.iteration import Iteration, iteration_table
+from darksound.cluster.clusterers.base import Clustering
+from darksound.cluster.iteration import Iteration, describe, iteration_table
 from darksound.cluster.keep import CRITERIA, better
 from darksound.cluster.loop import run_loop
 from darksound.cluster.mec import mec, mec_on_images
 from darksound.cluster.result import CLUSTER_SCHEMA
 from darksound.cluster.state import MecState, weights_of
+from darksound.cluster.stopwatch import Stopwatch
+from darksound.cluster.validity import judge
 from darksound.data.rois import RoiSet
 from darksound.data.table import read_roi_table
 from darksound.errors import CheckpointError, InputError, RunError, SettingsError
 
 NAN = float("nan")
+
+
+TIMED = ["fine_tune_s", "embed_s", "reduce_s", "cluster_s", "validity_s"]
 
 
 def on_disk(state: MecState) -> MecState:
@@ -32,11 +38,16 @@ def on_disk(state: MecState) -> MecState:
     return MecState.from_parts(json.loads(json.dumps(meta)), copies, load(save(tensors)))
 
 
+def untimed(iteration: Iteration) -> dict[str, float]:
+    """Its row without what differs from one run to the next."""
+    row = iteration.as_row()
+    return {k: v for k, v in row.items() if k != "seconds" and k not in TIMED}
+
+
 def assert_same(one: MecState, other: MecState) -> None:
     assert one.kept == other.kept
     for a, b in zip(one.iterations, other.iterations, strict=True):
-        a, b = a.as_row() | {"seconds": 0}, b.as_row() | {"seconds": 0}
-        assert a == pytest.approx(b, nan_ok=True, abs=0)
+        assert untimed(a) == pytest.approx(untimed(b), nan_ok=True, abs=0)
     for a, b in ((one.last, other.last), (one.best, other.best)):
         assert (a.embeddings == b.embeddings).all()
         assert (a.clustering.labels == b.clustering.labels).all()
@@ -184,11 +195,56 @@ def test_result_has_a_row_for_every_roi(images, tiny_learner, tiny_settings, tmp
         "nmi_all",
         "ami_all",
         "ari_all",
+        *TIMED,
         "seconds",
         "kept",
     ]
     assert iterations["kept"].sum() == 1
     assert iterations.loc[iterations["kept"], "iteration"].item() == result.kept
+
+
+def test_the_seconds_of_stages_lie_within_those_of_their_iteration(
+    images, tiny_learner, tiny_settings
+):
+    iterations = mec_on_images(images, tiny_learner, tiny_settings).iterations
+    assert (iterations[TIMED].sum(axis=1) <= iterations["seconds"]).all()
+    assert iterations["fine_tune_s"].iloc[0] == 0
+    assert (iterations["fine_tune_s"].iloc[1:] > 0).all()
+    assert (iterations[TIMED[1:]] > 0).all(axis=None)
+
+
+def test_many_rois_are_judged_by_a_sample_of_each_cluster(tiny_settings, monkeypatch):
+    rng = np.random.default_rng(0)
+    labels = np.repeat(np.arange(4), [900, 600, 400, 200])
+    x = (rng.normal(size=(4, 8))[labels] + 0.2 * rng.normal(size=(2100, 8))).astype(np.float32)
+    labels[:40] = -1
+    found = Clustering(labels, np.ones(2100), np.zeros(2100), np.ones(4))
+    asked: list[np.ndarray] = []
+
+    def judged(space, clusters):
+        asked.append(clusters)
+        return judge(space, clusters)
+
+    monkeypatch.setattr("darksound.cluster.iteration.judge", judged)
+    whole, part = (
+        describe(0, x, found, None, None, tiny_settings.replace(mec={"judge_at_most": m}), watch)
+        for m, watch in ((2100, Stopwatch()), (1050, Stopwatch()))
+    )
+    assert np.bincount(asked[0] + 1).tolist() == [40, 860, 600, 400, 200]
+    assert np.bincount(asked[1] + 1).tolist() == [20, 430, 300, 200, 100]
+    assert part.dbcv == pytest.approx(whole.dbcv, abs=0.1)
+    assert part.coverage == whole.coverage
+
+
+def test_an_iteration_kept_before_stages_were_timed_is_read(images, tiny_learner, tiny_settings):
+    settings = tiny_settings.replace(mec={"iterations": 0})
+    (before,) = run_loop(images, tiny_learner, settings).iterations
+    values = before.as_json()
+    assert Iteration.from_json(json.loads(json.dumps(values))).stages == before.stages
+    del values["stages"]
+    after = Iteration.from_json(values)
+    assert untimed(after) == pytest.approx(untimed(before), nan_ok=True, abs=0)
+    assert np.isnan(after.as_row()["embed_s"])
 
 
 def test_same_seed_same_table_and_learner_untouched(images, tiny_learner, tiny_settings):
@@ -213,6 +269,7 @@ def test_without_labels_no_label_metrics(make_images, tiny_learner, tiny_setting
         "information",
         "ami_previous",
         "persistence",
+        *TIMED,
         "seconds",
         "kept",
     ]

@@ -7,7 +7,10 @@ from hypothesis import strategies as st
 from sklearn.metrics import adjusted_mutual_info_score
 
 from darksound.cluster.clusterers.registry import cluster
-from darksound.cluster.reducers.sample import by_sample, leading_axes, stratified_sample
+from darksound.cluster.reducers import pca
+from darksound.cluster.reducers.axes import leading_axes
+from darksound.cluster.reducers.pca import principal_components
+from darksound.cluster.reducers.sample import by_sample, stratified_sample
 from darksound.cluster.reducers.umap import umap
 from darksound.settings import Settings
 
@@ -77,6 +80,23 @@ def test_the_same_seed_gives_the_same_coordinates(groups) -> None:
     one, two, other = (by_sample(x, 300, seed, lambda part: part[:, :3]) for seed in (1, 1, 2))
     np.testing.assert_array_equal(one, two)
     assert not np.array_equal(one, other)
+
+
+def test_umap_on_leading_axes_keeps_the_groups_apart(groups) -> None:
+    x, labels = groups
+    how = Settings().replace(reduction={"pca_above": 2000, "repeats": 1}).reduction
+    placed = umap(x, how, 5, lambda sentence: None)
+    assert not np.array_equal(placed, umap(x, how.model_copy(update={"pca_above": 3000}), 5, print))
+    found = cluster(placed, Settings().clustering)
+    assert adjusted_mutual_info_score(labels, found.labels) > 0.95
+
+
+def test_principal_components_of_many_rois_are_those_of_few(groups, monkeypatch) -> None:
+    x, _ = groups
+    how = Settings().replace(reduction={"n_components": 7}).reduction
+    whole = principal_components(x + 2, how, 0, print)
+    monkeypatch.setattr(pca, "_DECOMPOSED_UP_TO", 100)
+    np.testing.assert_allclose(principal_components(x + 2, how, 0, print), whole, atol=1e-4)
 
 
 def test_umap_fitted_on_a_sample_keeps_the_groups_apart(groups) -> None:

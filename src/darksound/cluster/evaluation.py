@@ -1,6 +1,6 @@
 """How good a learner is on labelled ROIs: few-shot tasks, and the clusters of its embeddings."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from typing import Any
 
 import numpy as np
@@ -11,6 +11,7 @@ from darksound.cluster.clusterers.base import Clustering
 from darksound.cluster.embedding import embed
 from darksound.cluster.iteration import Iteration, describe
 from darksound.cluster.notes import Notebook
+from darksound.cluster.stopwatch import Stages, Stopwatch
 from darksound.cluster.structure import find_clusters
 from darksound.data.rois import RoiSet
 from darksound.data.store import Store
@@ -125,11 +126,12 @@ def evaluate_on_images(
     embeddings = embed(learner, images, settings, progress)
     notes = Notebook()
     clustering = find_clusters(embeddings, settings, notes, progress)
-    figures = describe(0, embeddings, clustering, None, images.rois.labels, settings, 0.0)
+    figures = describe(0, embeddings, clustering, None, images.rois.labels, settings, Stopwatch())
     return Evaluation(images.rois, few_shot, figures, clustering, embeddings, notes.sentences)
 
 
 def _figures(clusters: Iteration) -> dict[str, float]:
     """Figures that a single clustering has."""
     row = clusters.as_row()
-    return {k: v for k, v in row.items() if k not in ("iteration", "ami_previous", "seconds")}
+    others = {"iteration", "ami_previous", "seconds", *(field.name for field in fields(Stages))}
+    return {k: v for k, v in row.items() if k not in others}

@@ -1,7 +1,7 @@
 """One iteration of the loop: what was found, and the figures that describe it."""
 
 from collections.abc import Iterable, Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from typing import Any
 
 import numpy as np
@@ -10,6 +10,7 @@ import pandas as pd
 
 from darksound.cluster.clusterers.base import Clustering
 from darksound.cluster.metrics import (
+    NOISE,
     Agreement,
     Scores,
     adjusted_mutual_information,
@@ -17,10 +18,15 @@ from darksound.cluster.metrics import (
     noise_apart,
 )
 from darksound.cluster.normalise import normalise
+from darksound.cluster.reducers.sample import stratified_sample
+from darksound.cluster.stopwatch import Stages, Stopwatch
 from darksound.cluster.validity import judge
 from darksound.settings import Settings
 
 __all__ = ["Iteration", "describe", "iteration_table"]
+
+
+_PURPOSE = 402
 
 
 @dataclass(frozen=True)
@@ -36,7 +42,8 @@ class Iteration:
         ami_previous: AMI over all ROIs with the iteration before; NaN for the first.
         persistence: mean persistence of the clusters.
         scores: agreement with labels, where there are labels.
-        seconds: wall time, fine-tuning included.
+        seconds: wall time of all of it.
+        stages: what of it went into each stage.
     """
 
     iteration: int
@@ -48,13 +55,15 @@ class Iteration:
     persistence: float
     scores: Scores | None
     seconds: float
+    stages: Stages = field(default_factory=Stages)
 
     def as_row(self) -> dict[str, float]:
         """Its row of the table, without `kept`; label metrics only where there are labels."""
         plain = asdict(self)
-        seconds = plain.pop("seconds")
+        seconds, stages = plain.pop("seconds"), plain.pop("stages")
         plain.pop("scores")
-        return {**plain, **(self.scores.as_row() if self.scores else {}), "seconds": seconds}
+        scores = self.scores.as_row() if self.scores else {}
+        return {**plain, **scores, **stages, "seconds": seconds}
 
     def as_json(self) -> dict[str, Any]:
         """Plain values that `from_json` takes back; NaN stays NaN."""
@@ -67,7 +76,9 @@ class Iteration:
         if scores is not None:
             both = {key: Agreement(**scores[key]) for key in ("clustered", "everything")}
             scores = Scores(**{**scores, **both})
-        return cls(**{**values, "scores": scores})
+        # Runs begun before stages were timed have none.
+        stages = Stages(**values.get("stages", {}))
+        return cls(**{**values, "scores": scores, "stages": stages})
 
 
 def describe(
@@ -77,16 +88,19 @@ def describe(
     previous: Clustering | None,
     labels: npt.NDArray[np.object_] | None,
     settings: Settings,
-    seconds: float,
+    watch: Stopwatch,
 ) -> Iteration:
-    """The figures of a clustering, judged in embeddings `(n, dim)`.
+    """The figures of a clustering, judged in embeddings `(n, dim)`; `watch` tells its seconds.
 
     Validity is taken in normalised embeddings, and not in the space that was clustered: UMAP
     pulls any two groups apart, so that there the index is near 1 with good and bad embeddings
-    alike and says nothing about which iteration is the better one.
+    alike and says nothing about which iteration is the better one. Above `mec.judge_at_most`
+    ROIs it is that of a sample.
     """
-    space = normalise(embeddings, settings.reduction.normalise)
-    validity = judge(space, clustering.labels)
+    with watch.timing("validity_s"):
+        space = normalise(embeddings, settings.reduction.normalise)
+        rows = _judged(clustering.labels, settings)
+        validity = judge(space[rows], clustering.labels[rows])
     agrees = float("nan")
     if previous is not None:
         agrees = adjusted_mutual_information(
@@ -101,8 +115,17 @@ def describe(
         ami_previous=agrees,
         persistence=clustering.mean_persistence,
         scores=None if labels is None else label_scores(clustering.labels, labels),
-        seconds=seconds,
+        seconds=watch.seconds,
+        stages=watch.stages,
     )
+
+
+def _judged(clusters: npt.NDArray[np.int64], settings: Settings) -> npt.NDArray[np.int64] | slice:
+    """Rows that clusters `(n,)` are judged by: all, or each cluster's and the noise's share."""
+    if len(clusters) <= settings.mec.judge_at_most:
+        return slice(None)
+    seed = int(np.random.SeedSequence([settings.seed, _PURPOSE]).generate_state(1)[0])
+    return stratified_sample(clusters - NOISE, settings.mec.judge_at_most, seed)
 
 
 def iteration_table(iterations: Iterable[Iteration], kept: int) -> pd.DataFrame:

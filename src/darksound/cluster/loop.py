@@ -5,19 +5,19 @@ from collections.abc import Callable
 from copy import deepcopy
 from dataclasses import replace
 from math import ceil, isnan
-from time import perf_counter
 
 import numpy as np
 import numpy.typing as npt
 
 from darksound.cluster.background import without_background
 from darksound.cluster.clusterers.base import Clustering
-from darksound.cluster.embedding import embed
+from darksound.cluster.embedding import Embed, embed
 from darksound.cluster.iteration import Iteration, describe
 from darksound.cluster.merging import merge_confused
 from darksound.cluster.notes import Notebook
 from darksound.cluster.pseudo import PseudoLabels, pseudo_labels
 from darksound.cluster.state import MecState, Outcome, weights_of
+from darksound.cluster.stopwatch import Stopwatch
 from darksound.cluster.structure import find_clusters
 from darksound.cluster.truth import NOTHING_SAID, Groups, impose
 from darksound.data.store import Store
@@ -47,12 +47,14 @@ def run_loop(
     on_iteration: OnIteration | None = None,
     resume: MecState | None = None,
     truth: Groups = NOTHING_SAID,
+    embedding: Embed = embed,
 ) -> MecState:
     """Iterate until the settings' number of fine-tunings, agreement, or nothing to learn from.
 
     Nothing but the state passes from one iteration to the next, so that a loop resumed from the
     state of any iteration ends with the same labels. The learner itself is not changed. What is
     known of ROIs (`truth`, see `impose`) holds in every iteration, and so of its pseudo-labels.
+    Something may take the place of `embed` (`embedding`) that gives the same.
 
     Returns:
         The last state; its last note says why the loop ended early, where it did.
@@ -66,15 +68,15 @@ def run_loop(
     total = settings.mec.iterations + 1
     progress("iteration", 0, total)
     if resume is None:
-        state = _begin(network, images, settings, progress, truth)
+        state = _begin(network, images, settings, progress, truth, embedding)
         _tell(state, settings, total, on_iteration, progress)
     else:
         state = _checked(resume, network, images)
         progress("iteration", len(state.iterations), total)
-    first = _first_embeddings(state, network, images, settings)
+    first = _first_embeddings(state, network, images, settings, embedding)
     while len(state.iterations) < total and (why := _finished(state, settings)) is None:
         before = len(state.iterations)
-        state = _advance(state, network, images, settings, progress, truth, first)
+        state = _advance(state, network, images, settings, progress, truth, first, embedding)
         if len(state.iterations) > before:
             _tell(state, settings, total, on_iteration, progress)
     if len(state.iterations) < total:
@@ -84,21 +86,25 @@ def run_loop(
 
 
 def _begin(
-    network: Learner, images: Store, settings: Settings, progress: Progress, truth: Groups
+    network: Learner,
+    images: Store,
+    settings: Settings,
+    progress: Progress,
+    truth: Groups,
+    embedding: Embed,
 ) -> MecState:
-    began = perf_counter()
+    watch = Stopwatch()
     notes = Notebook()
     weights = weights_of(network)
-    embeddings = embed(network, images, settings, progress)
+    with watch.timing("embed_s"):
+        embeddings = embedding(network, images, settings, progress)
     if not np.isfinite(embeddings).all():
         raise CheckpointError(
             "The learner embeds ROIs as values that are not finite; its weights are broken. "
             "Use another checkpoint."
         )
-    clustering = _grouped(network, images, embeddings, settings, notes, progress, truth)
-    figures = describe(
-        0, embeddings, clustering, None, images.rois.labels, settings, perf_counter() - began
-    )
+    clustering = _grouped(network, images, embeddings, settings, notes, progress, truth, watch)
+    figures = describe(0, embeddings, clustering, None, images.rois.labels, settings, watch)
     outcome = Outcome(0, weights, embeddings, clustering)
     return MecState((figures,), outcome, outcome, weights, notes.sentences)
 
@@ -111,14 +117,17 @@ def _advance(
     progress: Progress,
     truth: Groups,
     first: Vectors,
+    embedding: Embed,
 ) -> MecState:
     """One fine-tuning and what is found after it; without progress where it fails."""
-    began = perf_counter()
+    watch = Stopwatch()
     number = len(state.iterations)
     notes = Notebook(state.notes)
     network.load_state_dict(state.first_weights if settings.mec.restart else state.last.weights)
-    _learn(network, images, _next_labels(state, settings), number, settings, progress)
-    embeddings = embed(network, images, settings, progress)
+    with watch.timing("fine_tune_s"):
+        _learn(network, images, _next_labels(state, settings), number, settings, progress)
+    with watch.timing("embed_s"):
+        embeddings = embedding(network, images, settings, progress)
     if not np.isfinite(embeddings).all():
         return replace(
             state,
@@ -128,7 +137,7 @@ def _advance(
     if settings.mec.background:
         known = state.last.clustering.labels
         embeddings = without_background(embeddings, known, recording_names(images.rois))
-    clustering = _grouped(network, images, embeddings, settings, notes, progress, truth)
+    clustering = _grouped(network, images, embeddings, settings, notes, progress, truth, watch)
     figures = describe(
         number,
         first if settings.mec.judged_in == "first" else embeddings,
@@ -136,20 +145,20 @@ def _advance(
         state.last.clustering,
         images.rois.labels,
         settings,
-        perf_counter() - began,
+        watch,
     )
     outcome = Outcome(number, weights_of(network), embeddings, clustering)
     return state.followed_by(figures, outcome, notes.sentences, settings.mec.keep_by)
 
 
 def _first_embeddings(
-    state: MecState, network: Learner, images: Store, settings: Settings
+    state: MecState, network: Learner, images: Store, settings: Settings, embedding: Embed
 ) -> Vectors:
-    """Embeddings `(n, dim)` of the learner as it was given, made again where a run is resumed."""
+    """Embeddings `(n, dim)` of the learner as it was given, asked for again on resuming."""
     if not state.last.iteration:
         return state.last.embeddings
     network.load_state_dict(state.first_weights)
-    return embed(network, images, settings)
+    return embedding(network, images, settings, silent)
 
 
 def _source(state: MecState, settings: Settings) -> Outcome:
@@ -168,9 +177,10 @@ def _grouped(
     notes: Notebook,
     progress: Progress,
     truth: Groups,
+    watch: Stopwatch,
 ) -> Clustering:
     """What the clusterer finds, what the learner confuses made one, and what is known laid over."""
-    found = find_clusters(embeddings, settings, notes, progress)
+    found = find_clusters(embeddings, settings, notes, progress, watch)
     if settings.mec.merge > 0:
         found = merge_confused(network, images, found, settings)
     return impose(found, truth)

@@ -3,6 +3,7 @@
 from copy import deepcopy
 
 from darksound.cluster.assign import assign_noise
+from darksound.cluster.embedding import Embed, embed
 from darksound.cluster.iteration import iteration_table
 from darksound.cluster.loop import OnIteration, run_loop
 from darksound.cluster.notes import Notebook
@@ -31,6 +32,7 @@ def mec(
     on_iteration: OnIteration | None = None,
     resume: MecState | None = None,
     review: Review | None = None,
+    embedding: Embed = embed,
 ) -> MecResult:
     """Group ROIs into call types (Poutaraud et al. 2024, doi 10.1016/j.ecoinf.2024.102687).
 
@@ -49,6 +51,7 @@ def mec(
             end in the same result as without a stop.
         review: what a person said of an earlier run's clusters: rejected ROIs are left out, and
             the others that were reviewed are grouped as the review says, in every iteration.
+        embedding: takes the place of `embed` and gives the same, such as `KeptEmbeddings`.
 
     Raises:
         InputError: there are no ROIs, or none that can be read, or the review is of other ROIs.
@@ -69,6 +72,7 @@ def mec(
         on_iteration=on_iteration,
         resume=resume,
         review=review,
+        embedding=embedding,
     )
 
 
@@ -81,6 +85,7 @@ def mec_on_images(
     on_iteration: OnIteration | None = None,
     resume: MecState | None = None,
     review: Review | None = None,
+    embedding: Embed = embed,
 ) -> MecResult:
     """`mec` on images that are there already, made with the learner's front end.
 
@@ -98,6 +103,7 @@ def mec_on_images(
         on_iteration=on_iteration,
         resume=resume,
         truth=NOTHING_SAID if review is None else review.truth(images.rois.table["roi_id"]),
+        embedding=embedding,
     )
     kept = state.best
     network = deepcopy(learner)

@@ -9,6 +9,7 @@ from darksound.cluster.clusterers.registry import cluster
 from darksound.cluster.normalise import all_alike, normalise
 from darksound.cluster.notes import Say, log_note
 from darksound.cluster.reducers.registry import map_coordinates, reduce
+from darksound.cluster.stopwatch import Stopwatch
 from darksound.progress import Progress, silent
 from darksound.settings import Settings
 
@@ -34,11 +35,12 @@ def find_clusters(
     settings: Settings,
     say: Say = log_note,
     progress: Progress = silent,
+    watch: Stopwatch | None = None,
 ) -> Clustering:
     """Clusters of embeddings `(n, dim)`; what leaves no choice is said in a sentence.
 
     Fewer than four ROIs are all noise, and ROIs that are all alike are one cluster; neither
-    reducer nor clusterer is asked then.
+    reducer nor clusterer is asked then. The watch is told what both take.
 
     Raises:
         SettingsError: reducer, clusterer or one of their metrics is unknown.
@@ -53,11 +55,14 @@ def find_clusters(
             "copies of one sound, the learner tells nothing apart; take another checkpoint."
         )
         return Clustering.one_cluster(n)
+    watch = watch or Stopwatch()
     progress("reducing", 0, 1)
-    reduced = reduce(embeddings, settings.reduction, _seed(settings), say)
+    with watch.timing("reduce_s"):
+        reduced = reduce(embeddings, settings.reduction, _seed(settings), say)
     progress("reducing", 1, 1)
     progress("clustering", 0, 1)
-    found = cluster(reduced, settings.clustering)
+    with watch.timing("cluster_s"):
+        found = cluster(reduced, settings.clustering)
     progress("clustering", 1, 1)
     _comment(found, settings, say)
     return found

@@ -81,7 +81,8 @@ def judge(x: npt.NDArray[np.floating], clusters: Ints) -> Validity:
     if names.size < 2:
         return Validity(counts[counts >= 2], np.full(names.size, np.nan), len(clusters))
     # Centred, so that norms are of the size of distances and squares lose no digits.
-    points = np.asarray(x, dtype=np.float64) - np.mean(x, axis=0, dtype=np.float64)
+    points = np.array(x, dtype=np.float64)
+    points -= np.mean(x, axis=0, dtype=np.float64)
     trees = [_Tree.of(points, np.flatnonzero(clusters == name)) for name in names]
     separation = _separations(points, trees)
     sparseness = np.array([tree.sparseness for tree in trees])

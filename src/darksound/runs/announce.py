@@ -5,7 +5,7 @@ import math
 import time
 from collections.abc import Callable
 from copy import deepcopy
-from dataclasses import dataclass
+from pathlib import Path
 
 import torch
 
@@ -13,79 +13,61 @@ from darksound.audio.embedders.registry import TABLE, VECTORS, embedding_dim, sc
 from darksound.meta.device import autocast, images_to, resolve_device, to_device
 from darksound.meta.learners import Learner
 from darksound.report.words import duration
+from darksound.runs.needs import needs_of, refuse
+from darksound.runs.work import Work
 from darksound.settings import Settings
 
-__all__ = ["Work", "announce"]
+__all__ = ["announce"]
 
 _log = logging.getLogger(__name__)
 
-# Measured on one core of a server of 2023: a ROI through the default front end, or through
-# BirdNET, with its reading; UMAP's compilation, once a process; reduction, clustering and validity
-# of each ROI.
+# Measured on a server of 2023: a ROI through the default front end, or through BirdNET, with its
+# reading, on one core; by benchmarks/scale.py on two: UMAP's compilation, once a process, a ROI
+# that UMAP is fitted on, one that is placed and clustered, and a pair of ROIs in DBCV.
 _IMAGE_S = 0.006
 _VECTOR_S = 0.04
-_COMPILATION_S = 12.0
-_STRUCTURE_S = 0.5
-_STRUCTURE_EACH_S = 0.006
+_COMPILATION_S = 50.0
+_FITTED_EACH_S = 1.3e-3
+_CLUSTERED_EACH_S = 4e-4
+_JUDGED_PAIR_S = 5e-9
 _TRIAL_IMAGES = 16
 _TRIAL_S = 0.2
 
 
-@dataclass(frozen=True)
-class Work:
-    """How much there is to do, at most.
+def announce(
+    rois: int, learner: Learner, settings: Settings, work: Work, place: Path | None = None
+) -> None:
+    """Log device, precision, number of ROIs and an estimate; refuse what cannot fit.
 
-    Attributes:
-        images: to be made, or vectors, as far as the cache does not have them.
-        embedded: images that pass the network.
-        trained: images that pass it forward and back.
-        clusterings: of all ROIs.
-    """
+    The time is from a short trial of the learner and from measured constants.
 
-    images: int = 0
-    embedded: int = 0
-    trained: int = 0
-    clusterings: int = 0
-
-    @classmethod
-    def of_training(cls, rois: int, settings: Settings, epochs: int) -> "Work":
-        """Training on that many ROIs."""
-        training, episodes = settings.training, settings.episodes
-        episode = episodes.n_way * (episodes.n_shot + episodes.n_query)
-        batch = training.batch_size if training.regime == "classical" else episode
-        return cls(
-            images=rois * (1 + settings.augmentation.versions),
-            embedded=epochs * training.validation_tasks * episode,
-            trained=epochs * training.tasks * batch,
-        )
-
-    def __add__(self, other: "Work") -> "Work":
-        return Work(
-            self.images + other.images,
-            self.embedded + other.embedded,
-            self.trained + other.trained,
-            self.clusterings + other.clusterings,
-        )
-
-
-def announce(rois: int, learner: Learner, settings: Settings, work: Work) -> None:
-    """Log device, precision, number of ROIs and an estimate, from a short trial of the learner.
+    Args:
+        rois: how many.
+        learner: that is to work.
+        settings: in force.
+        work: what is to be done.
+        place: directory of the run; None: nothing is refused.
 
     Raises:
         SettingsError: the device asked for is not there.
+        RunError: memory or a disk is too small, and `compute.refuse` is on.
     """
     device, dtype = resolve_device(settings.compute)
     precision = "float32" if dtype is None else str(dtype).removeprefix("torch.")
     seconds = _estimate(rois, learner, settings, work)
+    needs = needs_of(rois, learner.embedding_dim, settings, work)
     cached = ", less where some is cached" if work.images * _making_s(settings) > 5 else ""
     _log.info(
-        "%s, %s, %d ROIs, about %s%s.",
+        "%s, %s, %d ROIs, about %s, %s%s.",
         _named(device),
         precision,
         rois,
         duration(max(seconds, 1.0)),
+        needs,
         cached,
     )
+    if place is not None:
+        refuse(rois, needs, settings, place)
 
 
 def _estimate(rois: int, learner: Learner, settings: Settings, work: Work) -> float:
@@ -97,8 +79,15 @@ def _estimate(rois: int, learner: Learner, settings: Settings, work: Work) -> fl
         + work.embedded * forward
         + work.trained * both
         + (_COMPILATION_S if work.clusterings else 0)
-        + work.clusterings * (_STRUCTURE_S + rois * _STRUCTURE_EACH_S)
+        + work.clusterings * _structure_s(rois, settings)
     )
+
+
+def _structure_s(rois: int, settings: Settings) -> float:
+    """Seconds of reduction, clustering and validity of all ROIs."""
+    fitted = min(rois, settings.reduction.fit_at_most)
+    judged = min(rois, settings.mec.judge_at_most)
+    return _FITTED_EACH_S * fitted + _CLUSTERED_EACH_S * rois + _JUDGED_PAIR_S * judged**2
 
 
 def _making_s(settings: Settings) -> float:

@@ -10,15 +10,15 @@ import numpy as np
 import numpy.typing as npt
 import torch
 
+from darksound.cluster.reducers.axes import leading_axes, turned_onto
 from darksound.cluster.reducers.base import Vectors
-from darksound.cluster.reducers.pca import defined_signs
 
-__all__ = ["by_sample", "leading_axes", "stratified_sample"]
+__all__ = ["AXES", "by_sample", "stratified_sample"]
 
 Rows = npt.NDArray[np.int64]
 
-# Dimensions that neighbours are sought in.
-_AXES = 50
+#: Dimensions that neighbours are sought in.
+AXES = 50
 # Cells of space, each around a ROI drawn at random: more of them where there are more ROIs.
 _CELLS = 512
 # Cells around a ROI's own that its neighbours are sought in, and how many neighbours.
@@ -40,7 +40,7 @@ def by_sample(x: Vectors, size: int, seed: int, fit: Callable[[Vectors], Vectors
         seed: of the sample.
         fit: reduces vectors `(size, 50)`, or as many dimensions as there are.
     """
-    flat = _onto(x, leading_axes(x, _AXES))
+    flat = turned_onto(x, leading_axes(x, AXES))
     anchors = _anchors(flat, seed)
     cells = _cells(flat, anchors)
     sample = stratified_sample(cells, size, seed)
@@ -50,22 +50,6 @@ def by_sample(x: Vectors, size: int, seed: int, fit: Callable[[Vectors], Vectors
     rest = np.setdiff1d(np.arange(len(x)), sample, assume_unique=True)
     out[rest] = _placed(flat, cells, anchors, sample, rest, coordinates)
     return out
-
-
-def leading_axes(x: Vectors, count: int) -> Vectors:
-    """The axes `(d, k)` along which vectors `(n, d)` are longest, k at most `count`.
-
-    Not centred, so that angles and distances between vectors stay as they are. Made block by
-    block from the `d` x `d` matrix of second moments.
-    """
-    dim = x.shape[1]
-    moments = np.zeros((dim, dim))
-    for start in range(0, len(x), _BLOCK):
-        block = x[start : start + _BLOCK].astype(np.float64)
-        moments += block.T @ block
-    axes = np.linalg.eigh(moments)[1][:, ::-1][:, :count]
-    turned: Vectors = (axes * defined_signs(axes.T)).astype(np.float32)
-    return turned
 
 
 def stratified_sample(cells: Rows, size: int, seed: int) -> Rows:
@@ -88,10 +72,6 @@ def stratified_sample(cells: Rows, size: int, seed: int) -> Rows:
     starts = np.cumsum(counts) - counts
     drawn = [by_cell[s : s + k] for s, k in zip(starts, share, strict=True)]
     return np.sort(np.concatenate(drawn))
-
-
-def _onto(x: Vectors, axes: Vectors) -> Vectors:
-    return np.concatenate([x[s : s + _BLOCK] @ axes for s in range(0, len(x), _BLOCK)])
 
 
 def _anchors(flat: Vectors, seed: int) -> Vectors:

@@ -7,14 +7,17 @@ import numpy as np
 from scipy.sparse.linalg import ArpackError
 
 from darksound.cluster.notes import Say
+from darksound.cluster.reducers.axes import leading_axes, turned_onto
 from darksound.cluster.reducers.base import Vectors
-from darksound.cluster.reducers.sample import by_sample
+from darksound.cluster.reducers.sample import AXES, by_sample
 from darksound.errors import SettingsError
 from darksound.settings import ReductionSettings
 
 __all__ = ["resolve_repeats", "umap"]
 
 _REPEATED_UP_TO = 20_000
+# Metrics that hardly change where vectors are turned onto the axes along which they are longest.
+_TURNABLE = ("euclidean", "cosine")
 # Of each of several runs; longer ones tear groups apart, each run its own way.
 _SHORT_RUN = 100
 
@@ -41,7 +44,8 @@ def umap(x: Vectors, settings: ReductionSettings, seed: int, say: Say) -> Vector
 
     Runs from different seeds lie side by side, so that squared distances are sums over runs: what
     one run tears apart or throws together by chance, the others outvote. One thread, so that the
-    same seed gives the same coordinates.
+    same seed gives the same coordinates. Above `pca_above` ROIs it sees 50 principal axes, not
+    centred, and above `fit_at_most` a sample.
 
     Raises:
         SettingsError: `reduction.metric` is unknown, or `min_dist` lies above `spread`.
@@ -68,6 +72,8 @@ def umap(x: Vectors, settings: ReductionSettings, seed: int, say: Say) -> Vector
         return by_sample(
             x, settings.fit_at_most, seed, lambda part: umap(part, everything, seed, say)
         )
+    if n > settings.pca_above and x.shape[1] > AXES and settings.metric in _TURNABLE:
+        x = turned_onto(x, leading_axes(x, AXES))
     more = np.random.SeedSequence(seed).generate_state(resolve_repeats(settings, n))[1:]
     runs = [_run(x, settings, neighbours, one, say) for one in (seed, *map(int, more))]
     return np.concatenate(runs, axis=1)

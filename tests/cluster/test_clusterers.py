@@ -1,0 +1,129 @@
+"""Clusterers of other packages behind the same contract, held against the standing HDBSCAN."""
+
+import sys
+
+import numpy as np
+import pytest
+
+from darksound.cluster.clusterers.condensed import CondensedTree
+from darksound.cluster.clusterers.registry import CLUSTERERS, cluster
+from darksound.cluster.metrics import adjusted_mutual_information, adjusted_rand, noise_apart
+from darksound.errors import SettingsError
+from darksound.settings import ClusteringSettings
+
+OTHERS = sorted(set(CLUSTERERS) - {"hdbscan"})
+# What each of them is made for: reduced embeddings, or embeddings.
+DIMENSIONS = {"fast_hdbscan": 10, "evoc": 64}
+
+
+def blobs(sizes, d=8, spread=0.15, seed=0, stray=0):
+    rng = np.random.default_rng(seed)
+    truth = np.repeat(np.arange(len(sizes)), sizes)
+    x = rng.normal(size=(len(sizes), d))[truth] + spread * rng.normal(size=(len(truth), d))
+    return np.vstack([x, 3 * rng.normal(size=(stray, d))]), truth
+
+
+@pytest.fixture(params=OTHERS)
+def method(request) -> str:
+    pytest.importorskip(request.param)
+    return request.param
+
+
+def test_they_find_the_groups_that_hdbscan_finds(method):
+    x, truth = blobs([200] * 8, d=DIMENSIONS[method])
+    settings = ClusteringSettings(method=method, min_cluster_size=20)
+    found = cluster(x, settings)
+    standing = cluster(x, ClusteringSettings(min_cluster_size=20))
+    assert adjusted_rand(truth, standing.labels) > 0.99
+    assert adjusted_mutual_information(noise_apart(found.labels), standing.labels) > 0.99
+    again = cluster(x, settings)
+    for name, value in vars(found).items():
+        np.testing.assert_array_equal(value, getattr(again, name), err_msg=name)
+
+
+def test_they_keep_the_contract(method):
+    x, _ = blobs([60, 30, 45], d=12, stray=12)
+    found = cluster(x, ClusteringSettings(method=method))
+    sizes = np.bincount(found.labels[found.labels >= 0])
+    assert sizes.tolist() == sorted(sizes, reverse=True)
+    assert len(sizes) == found.n_clusters >= 2
+    for value in (found.probability, found.outlier_score, found.persistence):
+        assert value.dtype == np.float64
+        assert 0 <= value.min() <= value.max() <= 1
+    assert (found.probability[found.labels == -1] == 0).all()
+    assert found.labels.shape == found.probability.shape == found.outlier_score.shape == (147,)
+
+
+@pytest.mark.parametrize("n", [4, 9])
+def test_a_few_rois_are_taken(n, method):
+    found = cluster(blobs([n])[0], ClusteringSettings(method=method))
+    assert len(found.labels) == n
+    assert found.labels.max() + 1 == found.n_clusters
+
+
+def test_coinciding_rois_are_taken(method, capfd):
+    x = np.repeat(blobs([1] * 6, d=8)[0], 12, axis=0)
+    found = cluster(x, ClusteringSettings(method=method))
+    assert found.n_clusters >= 6
+    assert np.isfinite(found.outlier_score).all()
+    assert np.isfinite(found.persistence).all()
+    assert capfd.readouterr() == ("", "")
+
+
+def test_fast_hdbscan_takes_the_settings_of_hdbscan():
+    pytest.importorskip("fast_hdbscan")
+    x, _ = blobs([40, 40, 40], d=8, spread=0.3)
+    for values in (
+        {"min_cluster_size": 45, "allow_single_cluster": True},
+        {"epsilon": 50.0},
+        {"max_cluster_size": 24},
+        {"selection": "leaf"},
+    ):
+        standing = cluster(x, ClusteringSettings(**values))
+        found = cluster(x, ClusteringSettings(method="fast_hdbscan", **values))
+        assert found.n_clusters == pytest.approx(standing.n_clusters, abs=1), values
+
+
+@pytest.mark.parametrize(
+    ("method", "values", "dimensions", "message"),
+    [
+        ("fast_hdbscan", {"metric": "cosine"}, 4, "has euclidean alone"),
+        ("fast_hdbscan", {"alpha": 2.0}, 4, "fast_hdbscan has none"),
+        ("fast_hdbscan", {}, 31, "at most 30 dimensions, and there are 31"),
+        ("evoc", {"selection": "leaf"}, 4, "evoc has no clustering.selection"),
+        ("evoc", {"epsilon": 1.0}, 4, "evoc has no clustering.epsilon"),
+    ],
+)
+def test_settings_that_they_do_not_have_are_refused(method, values, dimensions, message):
+    pytest.importorskip(method)
+    x, _ = blobs([10, 10], d=dimensions)
+    with pytest.raises(SettingsError, match=message):
+        cluster(x, ClusteringSettings(method=method, **values))
+
+
+@pytest.mark.parametrize("name", OTHERS)
+def test_one_that_is_not_installed_is_refused_with_the_command(name, monkeypatch):
+    monkeypatch.setitem(sys.modules, name, None)
+    extra = name.replace("_", "-")
+    with pytest.raises(SettingsError, match=rf"not installed.*darksound\[{extra}\]"):
+        cluster(blobs([10, 10])[0], ClusteringSettings(method=name))
+
+
+@pytest.mark.parametrize("selection", ["eom", "leaf"])
+def test_a_condensed_tree_tells_what_hdbscan_tells(selection):
+    from hdbscan import HDBSCAN
+
+    for seed in range(5):
+        x, _ = blobs([90, 30, 60, 12], d=4, spread=0.5, seed=seed, stray=20)
+        model = HDBSCAN(min_cluster_size=5, min_samples=3, cluster_selection_method=selection)
+        rows = model.fit(x).condensed_tree_.to_numpy()
+        tree = CondensedTree(
+            rows["parent"].astype(np.int64),
+            rows["child"].astype(np.int64),
+            rows["lambda_val"],
+            rows["child_size"].astype(np.int64),
+        )
+        np.testing.assert_allclose(tree.outlier_scores(), model.outlier_scores_, atol=1e-12)
+        persistence = tree.persistence(model.labels_.astype(np.int64))
+        np.testing.assert_allclose(persistence, model.cluster_persistence_, atol=1e-12)
+        assert persistence.size > 1

@@ -30,6 +30,7 @@ if TYPE_CHECKING:
         InputError,
         RunError,
         SettingsError,
+        WorkerError,
     )
     from darksound.meta.checkpoints import load_checkpoint
     from darksound.meta.learners.base import Learner
@@ -53,6 +54,7 @@ __all__ = [
     "Settings",
     "SettingsError",
     "Store",
+    "WorkerError",
     "__version__",
     "build_images",
     "build_store",
@@ -81,6 +83,7 @@ _HOMES = {
     "Settings": "settings",
     "SettingsError": "errors",
     "Store": "data.store",
+    "WorkerError": "errors",
     "build_images": "data.images",
     "build_store": "data.stores",
     "download": "data.download.command",

@@ -11,6 +11,7 @@ __all__ = [
     "InputError",
     "RunError",
     "SettingsError",
+    "WorkerError",
 ]
 
 
@@ -36,3 +37,7 @@ class RunError(DarksoundError):
 
 class DownloadError(DarksoundError):
     """A published set cannot be fetched, unpacked or verified."""
+
+
+class WorkerError(DarksoundError):
+    """Other processes that share the work are not there, cannot do it, or died of it."""

@@ -264,7 +264,7 @@ def test_a_cache_that_cannot_be_written_to_is_told(tmp_path, settings):
 
 def test_without_dask_there_is_a_sentence(tmp_path, settings, monkeypatch):
     write_night(tmp_path / "in" / "a.wav")
-    monkeypatch.setattr("darksound.data.processes.find_spec", lambda name: None)
+    monkeypatch.setattr("darksound.data.dask_cluster.find_spec", lambda name: None)
     with pytest.raises(SettingsError, match=r"pip install 'darksound\[dask\]'"):
         load_rois(
             tmp_path / "in",
@@ -273,20 +273,13 @@ def test_without_dask_there_is_a_sentence(tmp_path, settings, monkeypatch):
         )
 
 
-@pytest.mark.slow
-def test_a_dask_cluster_gives_the_same_table(tmp_path, settings):
-    distributed = pytest.importorskip("distributed")
+def test_a_dask_cluster_gives_the_same_table(tmp_path, settings, dask_address):
     for number in range(4):
         write_night(tmp_path / "in" / f"{number}.wav", seconds=20, seed=number)
     (tmp_path / "in" / "bad.wav").write_text("no sound")
     alone = load_rois(tmp_path / "in", settings=settings, rois="segment")
-    with distributed.LocalCluster(
-        n_workers=2, threads_per_worker=1, processes=True, dashboard_address=None
-    ) as cluster:
-        together = settings.replace(
-            compute={"dask": cluster.scheduler_address, "cache_dir": tmp_path / "other"}
-        )
-        rois = load_rois(tmp_path / "in", settings=together, rois="segment")
+    together = settings.replace(compute={"dask": dask_address, "cache_dir": tmp_path / "other"})
+    rois = load_rois(tmp_path / "in", settings=together, rois="segment")
     pd.testing.assert_frame_equal(alone.table, rois.table, check_exact=True)
     assert alone.problems == rois.problems
 

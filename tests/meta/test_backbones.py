@@ -62,9 +62,11 @@ def test_resnet18_is_torchvisions_without_its_last_layer(tiny):
         torch.testing.assert_close(backbone.feature_map(images), maps[0])
 
 
-def test_crop_is_the_published_resize_and_centre_crop(tiny):
+@pytest.mark.parametrize("layout", [torch.contiguous_format, torch.channels_last])
+@pytest.mark.parametrize("size", [(128, 282), (256, 282), (300, 260), (97, 200), (230, 224)])
+def test_crop_is_the_published_resize_and_centre_crop(tiny, size, layout):
     settings = tiny.replace(backbone={"name": "alexnet"}, front_end={"fit": "crop"})
-    images = torch.rand(2, 3, 128, 282)
+    images = torch.rand(2, 3, *size).contiguous(memory_format=layout)
     published = torchvision.transforms.Compose(
         [
             torchvision.transforms.Resize(256, antialias=True),
@@ -72,7 +74,10 @@ def test_crop_is_the_published_resize_and_centre_crop(tiny):
             torchvision.transforms.Normalize([0.485, 0.456, 0.406], [0.229, 0.224, 0.225]),
         ]
     )
-    torch.testing.assert_close(build_backbone(settings).prepare(images), published(images))
+    backbone = build_backbone(settings)
+    with torch.autocast("cpu", torch.bfloat16):
+        prepared = backbone.prepare(images)
+    torch.testing.assert_close(prepared, published(images), atol=1e-5, rtol=1e-5)
 
 
 def test_every_torchvision_classifier_has_a_name_and_an_unknown_one_is_told_of_them(tiny):

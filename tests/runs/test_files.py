@@ -45,7 +45,7 @@ def table():
 
 def test_embeddings_as_parquet_are_one_column_of_vectors(table, tmp_path):
     vectors = np.arange(12, dtype=np.float32).reshape(3, 4)
-    write_embeddings(tmp_path / "e.parquet", table, vectors)
+    write_embeddings(tmp_path / "e.parquet", table, 4, [vectors[:2], vectors[2:]])
     schema = pq.read_schema(tmp_path / "e.parquet")
     assert schema.names == ["roi_id", "recording", "start_s", "end_s", "label", "embedding"]
     assert schema.field("embedding").type.list_size == 4
@@ -55,12 +55,12 @@ def test_embeddings_as_parquet_are_one_column_of_vectors(table, tmp_path):
 
 
 def test_embeddings_as_an_array_have_their_table_beside(table, tmp_path):
-    vectors = np.ones((3, 2), dtype=np.float32)
-    write_embeddings(tmp_path / "e.npy", table, vectors)
-    assert np.load(tmp_path / "e.npy").shape == (3, 2)
+    vectors = np.arange(6, dtype=np.float32).reshape(3, 2)
+    write_embeddings(tmp_path / "e.npy", table, 2, [vectors[:1], vectors[1:]])
+    assert (np.load(tmp_path / "e.npy", mmap_mode="r") == vectors).all()
     assert pd.read_parquet(tmp_path / "e.rois.parquet")["recording"].tolist() == ["a", "a", "b"]
     with pytest.raises(RunError, match=r"use \.parquet or \.npy"):
-        write_embeddings(tmp_path / "e.csv", table, vectors)
+        write_embeddings(tmp_path / "e.csv", table, 2, [vectors])
 
 
 def test_a_fingerprint_follows_rois_and_recordings(table):

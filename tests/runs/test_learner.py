@@ -9,9 +9,10 @@ from darksound.errors import CheckpointError
 from darksound.meta.learners import build_learner
 from darksound.progress import silent
 from darksound.runs import learner as module
-from darksound.runs.announce import Work, announce
+from darksound.runs.announce import announce
 from darksound.runs.learner import given_learner, warm_up_is_due, warmed_up
 from darksound.runs.training import Trained
+from darksound.runs.work import Work
 from darksound.settings import Settings, load_settings
 
 
@@ -105,8 +106,8 @@ def test_the_first_line_says_where_how_much_and_about_how_long(tmp_path, caplog)
     threads = torch.get_num_threads()
     assert short.startswith(f"CPU ({threads} threads), float32, 300 ROIs, about ")
     assert long.startswith(f"CPU ({threads} threads), float32, 300 ROIs, about ")
-    assert " s." in short
-    assert " min." in long or " h." in long
+    assert " s, " in short
+    assert " min, " in long or " h, " in long
 
 
 def test_work_adds_up():

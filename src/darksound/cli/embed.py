@@ -7,6 +7,7 @@ import typer
 
 from darksound.cli.options import (
     CheckpointOptions,
+    ClusterOptions,
     CommonOptions,
     DataOptions,
     LearnerOptions,
@@ -33,6 +34,7 @@ def embed(
     source: CheckpointOptions,
     learner: LearnerOptions,
     run: RunOptions,
+    cluster: ClusterOptions,
     common: CommonOptions,
 ) -> None:
     """Turn ROIs into vectors.
@@ -50,6 +52,7 @@ def embed(
         run if target is None else replace(run, out=None),
         data,
         learner.flags(),
+        cluster.flags(),
         checkpoint=source.checkpoint,
         target=target,
     )

@@ -7,6 +7,7 @@ import typer
 
 from darksound.cli.options import (
     CheckpointOptions,
+    ClusterOptions,
     CommonOptions,
     DataOptions,
     LearnerOptions,
@@ -37,6 +38,7 @@ def mec(
     learner: LearnerOptions,
     run: RunOptions,
     page: PageOptions,
+    cluster: ClusterOptions,
     common: CommonOptions,
     review: Annotated[
         Path | None,
@@ -63,6 +65,7 @@ def mec(
         looping.flags(),
         learner.flags(),
         page.flags(),
+        cluster.flags(),
         {"report": {"page": False if no_report else None}},
         checkpoint=source.checkpoint,
         review=review,

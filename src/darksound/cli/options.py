@@ -14,6 +14,7 @@ import typer
 
 __all__ = [
     "CheckpointOptions",
+    "ClusterOptions",
     "CommonOptions",
     "DataOptions",
     "DownloadOptions",
@@ -139,10 +140,6 @@ class SegmentOptions:
         str | None,
         typer.Option(metavar="SHARE", help="Stop if more recordings are unusable, such as 5%."),
     ] = None
-    dask: Annotated[
-        str | None,
-        typer.Option(metavar="ADDRESS", help="Scheduler of a Dask cluster that does the work."),
-    ] = None
 
     def flags(self) -> Flags:
         """The settings that they stand for, nested, None where not given."""
@@ -153,8 +150,24 @@ class SegmentOptions:
                 "high_hz": self.high_hz,
                 "max_bad": self.max_bad,
             },
-            "compute": {"dask": self.dask},
         }
+
+
+@dataclass(frozen=True)
+class ClusterOptions:
+    """Which other machines help."""
+
+    dask: Annotated[
+        str | None,
+        typer.Option(
+            metavar="ADDRESS",
+            help="Scheduler of a Dask cluster whose workers segment, make images and embed.",
+        ),
+    ] = None
+
+    def flags(self) -> Flags:
+        """The settings that they stand for, nested, None where not given."""
+        return {"compute": {"dask": self.dask}}
 
 
 @dataclass(frozen=True)

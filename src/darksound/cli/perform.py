@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 import typer
 
 from darksound.cli.options import CommonOptions, DataOptions, RunOptions
+from darksound.cli.torchrun import place_among_processes
 from darksound.errors import DarksoundError
 from darksound.report.words import duration
 
@@ -67,8 +68,9 @@ def perform(
     """
     began = time.monotonic()
     with endings(common) as ending:
-        from darksound.runs.directory import Request, open_run
+        from darksound.runs.directory import Request
         from darksound.runs.manifest import Inputs
+        from darksound.runs.together import open_together
 
         request = Request(
             command=command,
@@ -81,7 +83,7 @@ def perform(
             resume=run.resume,
             argv=tuple(sys.argv[1:]),
         )
-        with open_run(request) as opened:
+        with open_together(request, place_among_processes(os.environ)) as opened:
             log = ending.run(command, opened.path)
             if opened.done:
                 ending.screen.say(f"The run in {opened.path} is finished; nothing is left to do.")
@@ -147,9 +149,9 @@ def endings(common: CommonOptions) -> Iterator[_Ending]:
     Raises:
         typer.Exit: if the block raised, with the status that stands for it.
     """
-    from darksound.cli.screen import Screen
+    from darksound.cli.process_screen import screen_of
 
-    screen = Screen(verbose=common.verbose, quiet=common.quiet)
+    screen = screen_of(place_among_processes(os.environ), common.verbose, common.quiet)
     ending = _Ending(screen)
     with screen.logging(), _terminable():
         try:

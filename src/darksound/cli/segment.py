@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from darksound.cli.options import (
+    ClusterOptions,
     CommonOptions,
     DataOptions,
     RunOptions,
@@ -31,6 +32,7 @@ def register(app: typer.Typer) -> None:
 def segment(
     segmentation: SegmentOptions,
     run: RunOptions,
+    cluster: ClusterOptions,
     common: CommonOptions,
     recordings: Annotated[
         list[str] | None,
@@ -60,6 +62,7 @@ def segment(
         run if target is None else replace(run, out=None),
         DataOptions(data=recordings, rois="segment"),
         segmentation.flags(),
+        cluster.flags(),
         target=target,
     )
 

@@ -2,6 +2,7 @@
 
 import logging
 from collections.abc import Sequence
+from dataclasses import replace
 from functools import lru_cache
 from typing import ClassVar, Self
 
@@ -83,7 +84,8 @@ class CachedStore:
         """
         present, stretches, problems = locate(rois, settings)
         located = rois.take(present, problems)
-        folder = cache_folder(settings) / cls.kind
+        # Workers elsewhere have another working directory.
+        folder = cache_folder(settings).resolve() / cls.kind
         plans = [
             plan
             for version in range(versions + 1)
@@ -103,6 +105,17 @@ class CachedStore:
 
     def __len__(self) -> int:
         return len(self.rois)
+
+    def __reduce__(self) -> tuple[type[Self], tuple[object, ...]]:
+        return type(self), (self.rois, self.settings, self._rows, self._shards)
+
+    def take(self, rows: npt.NDArray[np.int64]) -> Self:
+        """The store of these rows `(b,)`, in this order, unaltered; it can be pickled."""
+        places = self._rows[rows]
+        used, which = np.unique(places // SHARD_ROIS, return_inverse=True)
+        rois = replace(self.rois.take(rows), problems=())
+        within = which * SHARD_ROIS + places % SHARD_ROIS
+        return type(self)(rois, self.settings, within, [[self._shards[0][i] for i in used]])
 
     def batch(
         self,

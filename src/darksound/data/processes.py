@@ -2,13 +2,12 @@
 
 import time
 from collections.abc import Callable, Iterator, Sequence
-from importlib.util import find_spec
 from typing import TypeVar
 
 import joblib
 
+from darksound.data.dask_cluster import Sight, dask_cluster
 from darksound.data.workers import worker_count
-from darksound.errors import SettingsError
 from darksound.settings import Settings
 
 __all__ = ["in_any_order"]
@@ -21,7 +20,10 @@ _STARTING_S = 2.0
 
 
 def in_any_order(
-    function: Callable[[Job], Result], jobs: Sequence[Job], settings: Settings
+    function: Callable[[Job], Result],
+    jobs: Sequence[Job],
+    settings: Settings,
+    sight: Sight | None = None,
 ) -> Iterator[tuple[int, Result]]:
     """`function` of every job, as results come, each with its job's place.
 
@@ -29,18 +31,20 @@ def in_any_order(
         function: of one job; both can be pickled.
         jobs: what is to be done.
         settings: `compute.workers` says how many processes help, where that saves more time
-            than starting them takes; `compute.dask` names a scheduler whose workers do it all.
+            than starting them takes; `compute.dask` names a scheduler whose workers do it all,
+            where `sight` is given.
+        sight: what the workers of a Dask cluster must see; None: the work stays on this machine.
 
     Raises:
         SettingsError: Dask is not installed, or no scheduler answers.
+        WorkerError: the workers of the cluster cannot do it, or died.
     """
     if not jobs:
         return
     numbered = list(enumerate(jobs))
-    if settings.compute.dask is not None:
-        with _dask(settings.compute.dask):
-            parallel = joblib.Parallel(return_as="generator_unordered")
-            yield from parallel(joblib.delayed(_numbered)(function, job) for job in numbered)
+    if settings.compute.dask is not None and sight is not None:
+        with dask_cluster(settings.compute.dask, sight) as cluster:
+            yield from cluster.in_order(_numbered, function, numbered)
         return
     workers = min(worker_count(settings), len(jobs))
     start = time.perf_counter()
@@ -58,18 +62,3 @@ def in_any_order(
 
 def _numbered(function: Callable[[Job], Result], job: tuple[int, Job]) -> tuple[int, Result]:
     return job[0], function(job[1])
-
-
-def _dask(address: str) -> joblib.parallel_config:
-    """Joblib's Dask backend on an existing cluster."""
-    if find_spec("distributed") is None:
-        raise SettingsError(
-            "compute.dask needs Dask; install it with pip install 'darksound[dask]', or leave it "
-            "out."
-        )
-    try:
-        return joblib.parallel_config("dask", scheduler_host=address)
-    except (OSError, ValueError) as error:
-        raise SettingsError(
-            f"compute.dask: no Dask scheduler answers at {address} ({error})."
-        ) from None

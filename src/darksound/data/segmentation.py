@@ -15,7 +15,9 @@ from darksound.audio.segment.blocks import Block
 from darksound.audio.segment.boxes import BOX
 from darksound.audio.segment.grid import Grid
 from darksound.audio.segment.recording import join_found, plan_recording
+from darksound.data.dask_cluster import Sight
 from darksound.data.processes import in_any_order
+from darksound.data.segment_cost import tell_cost
 from darksound.data.segment_journal import SegmentJournal
 from darksound.data.source import Request
 from darksound.data.tolerance import Tolerance
@@ -86,7 +88,9 @@ def segment_files(
 
     Raises:
         InputError: too many recordings cannot be used.
+        RunError: memory is too small, and `compute.refuse` is on.
         SettingsError: the cache folder cannot be written to, or no Dask scheduler answers.
+        WorkerError: the workers of the Dask cluster cannot do it, or died.
     """
     settings = request.settings.segmentation
     unit_s = max(request.window_s - 2 * settings.pad_s, _SHORTEST_S)
@@ -132,10 +136,13 @@ def _look(
     if not missing:
         return found
     total = math.ceil(sum(job.seconds for job in missing))
+    tell_cost(total, len({job.path for job in missing}), len(missing), request.settings)
     done, refused = 0.0, set[str]()
+    first = missing[0].path
+    sight = Sight(FileReader(), ((str(first.parent), first.name),))
     request.progress(_STAGE, 0, total)
     for count, (number, result) in enumerate(
-        in_any_order(_segment, missing, request.settings), start=1
+        in_any_order(_segment, missing, request.settings, sight), start=1
     ):
         job = missing[number]
         found[job.place] = result

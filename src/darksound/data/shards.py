@@ -16,10 +16,11 @@ import pandas as pd
 
 from darksound.audio.augment import sound_key
 from darksound.data.cache import Shard, open_shard, write_shard
+from darksound.data.dask_cluster import Sight, dask_cluster
 from darksound.data.rendering import Item, Rendered, Stretch, random_stream
 from darksound.data.rois import Problem, Reader, RoiSet
 from darksound.data.store import Kind
-from darksound.data.workers import worker_count
+from darksound.data.workers import be_a_worker, worker_count
 from darksound.errors import InputError, SettingsError
 from darksound.progress import Progress
 from darksound.settings import Settings
@@ -134,13 +135,54 @@ def open_or_make(
 
     Raises:
         InputError: recordings of several rates give images of several shapes.
-        SettingsError: the front end cannot work at a recording's rate, or the cache folder
-            cannot be written to.
+        SettingsError: the front end cannot work at a recording's rate, the cache folder cannot
+            be written to, or no Dask scheduler answers.
+        WorkerError: the workers of the Dask cluster cannot do it, or died.
     """
     found = [open_shard(plan.path) for plan in plans]
     missing = [plan for plan, shard in zip(plans, found, strict=True) if shard is None]
-    made = iter(_make(missing, reader, settings, recipe, progress))
+    make = _make if settings.compute.dask is None else _make_on_dask
+    made = iter(make(missing, reader, settings, recipe, progress))
     return [next(made) if shard is None else shard for shard in found]
+
+
+def _make_on_dask(
+    plans: Sequence[ShardPlan],
+    reader: Reader,
+    settings: Settings,
+    recipe: Recipe,
+    progress: Progress,
+) -> Iterator[Shard]:
+    """Each shard is made, and written to the cache, by one worker."""
+    address = settings.compute.dask
+    if not plans or address is None:
+        return
+    firsts = {item.stretch.root: item.stretch for plan in plans for item in plan.items}
+    recordings = tuple((root, stretch.recording) for root, stretch in firsts.items())
+    done, total = 0, sum(len(plan.items) for plan in plans)
+    progress(recipe.kind, 0, total)
+    with dask_cluster(address, Sight(reader, recordings, plans[0].path.parents[1])) as cluster:
+        made = cluster.in_order(_make_one, (reader, settings, recipe), plans)
+        for plan, shard in zip(plans, made, strict=True):
+            done += len(plan.items)
+            progress(recipe.kind, done, total)
+            yield shard
+
+
+def _make_one(common: tuple[Reader, Settings, Recipe], plan: ShardPlan) -> Shard:
+    """A shard, unless a worker that died afterwards has made it."""
+    be_a_worker()
+    reader, settings, recipe = common
+    return open_shard(plan.path) or _keep(
+        plan, [recipe.render(*job) for job in _jobs(plan, reader, settings)]
+    )
+
+
+def _jobs(plan: ShardPlan, reader: Reader, settings: Settings) -> list[_Job]:
+    return [
+        (plan.items[i : i + _CHUNK_ROIS], reader, settings, plan.version)
+        for i in range(0, len(plan.items), _CHUNK_ROIS)
+    ]
 
 
 def _make(
@@ -150,11 +192,7 @@ def _make(
     recipe: Recipe,
     progress: Progress,
 ) -> Iterator[Shard]:
-    jobs = [
-        (plan.items[i : i + _CHUNK_ROIS], reader, settings, plan.version)
-        for plan in plans
-        for i in range(0, len(plan.items), _CHUNK_ROIS)
-    ]
+    jobs = [job for plan in plans for job in _jobs(plan, reader, settings)]
     if not jobs:
         return
     done, total = 0, sum(len(plan.items) for plan in plans)

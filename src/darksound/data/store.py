@@ -41,6 +41,9 @@ class Store(Protocol):
 
     def __len__(self) -> int: ...
 
+    def take(self, rows: npt.NDArray[np.int64]) -> "Store":
+        """The store of these rows `(b,)`, in this order, unaltered; it can be pickled."""
+
     def batch(
         self,
         rows: npt.NDArray[np.int64] | Sequence[int],

@@ -87,6 +87,10 @@ class _Ears:
         self._embedder = embedder
         self._own = threading.local()
 
+    def __reduce__(self) -> tuple[type["_Ears"], tuple[Embedder]]:
+        # Started models stay where they are.
+        return type(self), (self._embedder,)
+
     def __call__(
         self, items: Sequence[Item], reader: Reader, settings: Settings, version: int
     ) -> Rendered:

@@ -17,6 +17,8 @@ from darksound.data.store import Store
 from darksound.data.stores import build_store
 from darksound.errors import InputError
 from darksound.meta.classical import ClassicalRegime
+from darksound.meta.descent import Descent
+from darksound.meta.distributed import SharedRegime, current_crew
 from darksound.meta.features import require_fit, settle
 from darksound.meta.holdout import part_rois, recording_names
 from darksound.meta.learners import Learner, build_learner
@@ -84,10 +86,12 @@ def training_images(
         InputError: no labels, or no ROI that can be read.
     """
     to_train, to_validate = part_rois(rois, settings, validation)
-    images = build_store(to_train, settings, progress, versions=settings.augmentation.versions)
-    if to_validate is None:
-        return images, None
-    return images, build_store(to_validate, images.settings, progress)
+    # The others find in the cache what the first has made.
+    with current_crew().first_then_others():
+        images = build_store(to_train, settings, progress, versions=settings.augmentation.versions)
+        if to_validate is None:
+            return images, None
+        return images, build_store(to_validate, images.settings, progress)
 
 
 def fit(
@@ -101,9 +105,12 @@ def fit(
 ) -> Learner:
     """Train on images that are made already; `train` without what comes before.
 
+    Where torch has a group of processes, each calls this with the same arguments, and they share
+    the work; see `darksound.meta.distributed`.
+
     Raises:
         InputError: fewer than two classes big enough for an episode.
-        SettingsError: the regime does not suit the learner.
+        SettingsError: the regime does not suit the learner, or fewer tasks a step than processes.
         CheckpointError: the images are of another front end than the learner's.
     """
     learner = state.learner
@@ -111,7 +118,11 @@ def fit(
     settle(learner, images)
     sampler = _sampler(images, settings)
     learner.classes = tuple(str(name) for name in sampler.classes)
-    regime = REGIMES[settings.training.regime](learner, images, sampler, settings)
+    crew = current_crew()
+    tasks = crew.tasks_a_step(settings.training)
+    regime = SharedRegime(
+        REGIMES[settings.training.regime](learner, images, sampler, settings), tasks, crew
+    )
     optimizer = make_optimizer(regime.module, settings, settings.training.learning_rate)
     _take_up(state, regime.module, optimizer, settings.training)
     episodes = _validation_episodes(judged_on, settings)
@@ -120,8 +131,10 @@ def fit(
     while not _is_over(state, settings.training):
         begun = time.perf_counter()
         stage = f"epoch {state.epoch + 1}/{settings.training.epochs}"
-        steps = settings.training.tasks
-        done = run_pass(regime, optimizer, steps, (state.epoch,), progress, stage)
+        steps = math.ceil(settings.training.tasks / tasks)
+        # Anew for each epoch, so that a training that goes on does as one that never stopped.
+        descend = Descent(optimizer, settings.compute)
+        done = crew.mean(run_pass(regime, descend, steps, (state.epoch,), progress, stage))
         loss, accuracy = _validate(learner, judged_on, episodes, settings)
         seconds = time.perf_counter() - begun
         report = EpochReport(
@@ -167,9 +180,11 @@ def _validate(
 ) -> tuple[float, float]:
     if images is None or not episodes:
         return math.nan, math.nan
-    judged = list(judge_episodes(learner, images, episodes, settings))
-    loss = np.mean([one.loss for one in judged])
-    return float(loss), float(np.mean([one.accuracy for one in judged]))
+    crew = current_crew()
+    own = [episodes[i] for i in crew.own(len(episodes))]
+    judged = judge_episodes(learner, images, own, settings)
+    loss, accuracy = np.mean(crew.all_of([(one.loss, one.accuracy) for one in judged]), axis=0)
+    return float(loss), float(accuracy)
 
 
 def _is_over(state: TrainState, training: TrainingSettings) -> bool:

@@ -1,13 +1,14 @@
 """The job of `darksound embed`."""
 
+import shutil
 from pathlib import Path
 
-from darksound.cluster.embedding import embed
+from darksound.cluster.kept_embeddings import embed_in
 from darksound.data.stores import build_store
 from darksound.errors import InputError, RunError
 from darksound.meta.learners import build_learner
 from darksound.progress import Progress
-from darksound.runs.announce import Work, announce
+from darksound.runs.announce import announce
 from darksound.runs.backbone import names_rois, run_rois, take_up_backbone
 from darksound.runs.directory import Run
 from darksound.runs.embedding_files import write_embeddings
@@ -15,6 +16,7 @@ from darksound.runs.fingerprint import fingerprint
 from darksound.runs.learner import given_learner, warm_up_is_due, warmed_up
 from darksound.runs.outcome import Outcome
 from darksound.runs.repeatable import make_repeatable
+from darksound.runs.work import Work
 
 __all__ = ["embed_run"]
 
@@ -22,9 +24,13 @@ __all__ = ["embed_run"]
 def embed_run(run: Run, progress: Progress) -> Outcome:
     """Embed ROIs into the file that was asked for, or `embeddings.parquet` in the run.
 
+    What is embedded is kept in pieces in the run until all is, so that a run that was stopped goes
+    on where it was.
+
     Raises:
         InputError, SettingsError, CheckpointError: the data, settings or learner cannot be used.
         RunError: the file exists already, or the run cannot be gone on with.
+        WorkerError: the workers of a Dask cluster cannot do it, or died.
     """
     make_repeatable(run.settings.seed)
     inputs = run.inputs
@@ -39,14 +45,18 @@ def embed_run(run: Run, progress: Progress) -> Outcome:
     rois = run_rois(run, settings, progress)
     run.note_data(len(rois), fingerprint(rois))
     learner = given if given is not None else build_learner(settings)
-    announce(len(rois), learner, settings, Work(images=len(rois), embedded=len(rois)))
+    work = Work(images=len(rois), embedded=len(rois), held=1, written=2)
+    announce(len(rois), learner, settings, work, run.path)
     if given is None and warm_up_is_due(settings):
         learner = warmed_up(settings, run.path / "warm-up", progress)
     images = build_store(rois, settings, progress)
-    embeddings = embed(learner, images, images.settings, progress)
-    write_embeddings(target, images.rois.table, embeddings)
+    kept = run.path / "embedding"
+    shards = embed_in(kept, learner, images, images.settings, progress)
+    write_embeddings(target, images.rois.table, shards.dim, shards)
+    shutil.rmtree(kept)
     run.note_problems(images.rois.problems)
-    n, dim = embeddings.shape
     return Outcome(
-        (), f"{n} embeddings of {dim} dimensions are in {target}.", len(images.rois.problems)
+        (),
+        f"{shards.n} embeddings of {shards.dim} dimensions are in {target}.",
+        len(images.rois.problems),
     )

@@ -8,7 +8,7 @@ from darksound.meta.learners import build_learner
 from darksound.progress import Progress
 from darksound.report.figures import confusion_matrix, png
 from darksound.report.tables import evaluation_table, per_class_table
-from darksound.runs.announce import Work, announce
+from darksound.runs.announce import announce
 from darksound.runs.backbone import names_rois, run_rois, take_up_backbone
 from darksound.runs.contents import write_csv, write_json
 from darksound.runs.directory import Run
@@ -16,6 +16,7 @@ from darksound.runs.fingerprint import fingerprint
 from darksound.runs.learner import given_learner
 from darksound.runs.outcome import Outcome
 from darksound.runs.repeatable import make_repeatable
+from darksound.runs.work import Work
 
 __all__ = ["evaluate_run"]
 
@@ -41,8 +42,8 @@ def evaluate_run(run: Run, progress: Progress) -> Outcome:
     learner = given if given is not None else build_learner(settings)
     rois = run_rois(run, settings, progress)
     run.note_data(len(rois), fingerprint(rois))
-    work = Work(images=len(rois), embedded=2 * len(rois), clusterings=1)
-    announce(len(rois), learner, settings, work)
+    work = Work(images=len(rois), embedded=2 * len(rois), clusterings=1, held=3)
+    announce(len(rois), learner, settings, work, run.path)
     evaluation = evaluate(learner, rois, settings, progress=progress)
     _write(run, evaluation)
     run.note_problems(evaluation.rois.problems)

@@ -5,6 +5,7 @@ from dataclasses import replace
 
 from darksound.atomic import write_bytes
 from darksound.cluster.iteration import Iteration, iteration_table
+from darksound.cluster.kept_embeddings import KeptEmbeddings
 from darksound.cluster.mec import mec
 from darksound.cluster.result import MecResult
 from darksound.cluster.state import MecState
@@ -14,7 +15,7 @@ from darksound.progress import Progress
 from darksound.report.figures import cluster_map, iterations_plot, png
 from darksound.report.page.writing import FILE as PAGE
 from darksound.report.tables import iterations_tables
-from darksound.runs.announce import Work, announce
+from darksound.runs.announce import announce
 from darksound.runs.backbone import names_rois, run_rois, take_up_backbone
 from darksound.runs.contents import write_csv
 from darksound.runs.directory import Run
@@ -26,6 +27,7 @@ from darksound.runs.outcome import Outcome
 from darksound.runs.repeatable import make_repeatable
 from darksound.runs.report import report_page
 from darksound.runs.reviews import carry_on, given_review
+from darksound.runs.work import Work
 from darksound.settings import Settings
 
 __all__ = ["DEFAULT_DATA", "mec_run"]
@@ -59,7 +61,7 @@ def mec_run(run: Run, progress: Progress) -> Outcome:
     run.note_data(len(rois), fingerprint(rois))
     learner = given if given is not None else build_learner(settings)
     warms_up = given is None and warm_up_is_due(settings)
-    announce(len(rois), learner, settings, _work(len(rois), settings, warms_up))
+    announce(len(rois), learner, settings, _work(len(rois), settings, warms_up), run.path)
     if warms_up:
         learner = warmed_up(settings, run.path / "warm-up", progress)
 
@@ -68,6 +70,7 @@ def mec_run(run: Run, progress: Progress) -> Outcome:
         write_csv(run.path / "iterations.csv", iteration_table(state.iterations, state.kept))
         run.journal.append("iteration", **iteration.as_row())
 
+    kept = KeptEmbeddings(run.path / "embedding")
     result = mec(
         rois,
         learner,
@@ -76,6 +79,7 @@ def mec_run(run: Run, progress: Progress) -> Outcome:
         on_iteration=keep,
         resume=read_mec_state(run.path / _STATE),
         review=review,
+        embedding=kept,
     )
     _write(run, result)
     table = result.table
@@ -87,6 +91,7 @@ def mec_run(run: Run, progress: Progress) -> Outcome:
         report_page(run.path, settings, review=own_review, progress=progress)
     # Until now a run that was stopped goes on from it.
     (run.path / _STATE).unlink(missing_ok=True)
+    kept.remove()
     return Outcome(
         iterations_tables(result.iterations), _sentence(run, result), len(result.rois.problems)
     )
@@ -100,6 +105,9 @@ def _work(rois: int, settings: Settings, warms_up: bool) -> Work:
         embedded=rois * (loop.iterations + 1),
         trained=loop.iterations * loop.tasks * episode,
         clusterings=loop.iterations + 2,
+        # First, last, best and those in the making, and normalised.
+        held=5,
+        written=5,
     )
     if warms_up:
         work += Work.of_training(1000, settings, loop.warm_up_epochs)

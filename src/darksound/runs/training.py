@@ -2,10 +2,12 @@
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 from darksound.data.rois import Problem, RoiSet
 from darksound.meta.checkpoints import load_train_state, save_training
+from darksound.meta.distributed import current_crew
 from darksound.meta.learners import Learner, build_learner
 from darksound.meta.state import EpochReport, TrainState
 from darksound.meta.training import fit, training_images
@@ -62,10 +64,7 @@ def train_in(
         CheckpointError: the state in the folder is damaged.
     """
     images, judged_on = training_images(rois, settings, validation, progress)
-    if (folder / "last.state.pt").exists():
-        state = load_train_state(folder)
-    else:
-        state = TrainState(build_learner(images.settings))
+    state = current_crew().from_first(partial(_state, folder, images.settings))
 
     def keep(_: EpochReport, now: TrainState) -> None:
         save_training(folder, now)
@@ -74,3 +73,10 @@ def train_in(
     learner = fit(state, images, judged_on, images.settings, on_epoch=keep, progress=progress)
     problems = [*images.rois.problems, *(judged_on.rois.problems if judged_on is not None else ())]
     return Trained(learner, tuple(state.reports), state.best_epoch, tuple(dict.fromkeys(problems)))
+
+
+def _state(folder: Path, settings: Settings) -> TrainState:
+    """Where the training in the folder stands, or a beginning."""
+    if (folder / "last.state.pt").exists():
+        return load_train_state(folder)
+    return TrainState(build_learner(settings))

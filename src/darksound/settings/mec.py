@@ -63,6 +63,11 @@ class MecSettings(Section):
         description="Where clusters are judged: in the embeddings of the learner as it was given, "
         "or in those that they were found in.",
     )
+    judge_at_most: Annotated[int, Field(ge=1000)] = Field(
+        50_000,
+        description="ROIs that clusters are judged by; of more, each cluster's share of so many, "
+        "since DBCV grows with the square of their number.",
+    )
     labels_from: Literal["best", "last"] = Field(
         "best", description="Whose clusters are learnt next: of the best iteration or the last."
     )

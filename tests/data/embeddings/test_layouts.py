@@ -142,7 +142,7 @@ def test_a_layout_gives_its_vectors_and_the_rois_that_they_are_of(write, tmp_pat
 def test_what_darksound_embed_writes_is_read_back_whole(tmp_path):
     rois = table_rois(Settings().replace(backbone={"name": f"embeddings:{_lists(tmp_path)}"}))
     for name in ("mine.parquet", "mine.npy"):
-        write_embeddings(tmp_path / name, rois.table, VECTORS)
+        write_embeddings(tmp_path / name, rois.table, VECTORS.shape[1], [VECTORS])
         found = read_embeddings(tmp_path / name)
         np.testing.assert_array_equal(found.vectors, VECTORS)
         assert found.rows["recording"].tolist() == [name for name, *_ in PLACES]

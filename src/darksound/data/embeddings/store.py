@@ -2,6 +2,7 @@
 
 import os
 from collections.abc import Sequence
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 
@@ -51,6 +52,11 @@ class TableStore:
 
     def __len__(self) -> int:
         return len(self.rois)
+
+    def take(self, rows: npt.NDArray[np.int64]) -> "TableStore":
+        """The store of these rows `(b,)`, in this order; it can be pickled."""
+        rois = replace(self.rois.take(rows), problems=())
+        return TableStore(rois, self.settings, self._vectors[rows])
 
     def batch(
         self,

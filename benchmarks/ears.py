@@ -77,7 +77,8 @@ def birdnet(model: Path) -> Hear:
 
 def trained(audio: Path, seed: int, **changes: object) -> Hear:
     """A learner trained on the windows of `birdguess` and `british`."""
-    settings = ds.Settings().replace(seed=seed, training={"regime": "classical"}, **changes)
+    settings = ds.Settings().replace(seed=seed, **changes)
+    settings = settings.replace(training={"regime": "classical"})
     rois = ds.load_rois(audio / "birdguess", audio / "british", rois="windows", settings=settings)
     return hearing(ds.train(rois, settings))
 
@@ -183,9 +184,9 @@ def final(audio: Path, hear: Hear, seed: int) -> dict[str, float]:
 
 
 def ways(arguments: argparse.Namespace, seed: int) -> Iterator[tuple[str, Callable[[], Hear]]]:
-    audio, fine = arguments.audio, {"epochs": arguments.epochs}
-    weights = arguments.weights
-    ours = {"backbone": {"weights": weights}}
+    audio, learnt = arguments.audio, {"training": {"epochs": arguments.epochs}}
+    ours = {"backbone": {"weights": arguments.weights}}
+    scratch = {"backbone": {"name": "resnet18", "weights": "none"}}
     yield (
         "random",
         lambda: learner_of(ds.Settings().replace(seed=seed, backbone={"weights": "none"})),
@@ -193,13 +194,8 @@ def ways(arguments: argparse.Namespace, seed: int) -> Iterator[tuple[str, Callab
     yield "log-mel", lambda: log_mel
     yield "ours", lambda: learner_of(ds.Settings().replace(seed=seed, **ours))
     if arguments.trained:
-        yield "ours, fine-tuned", lambda: trained(audio, seed, **ours)
-        yield (
-            "resnet18 from scratch",
-            lambda: trained(
-                audio, seed, backbone={"name": "resnet18", "weights": "none"}, training=fine
-            ),
-        )
+        yield "ours, fine-tuned", lambda: trained(audio, seed, **ours, **learnt)
+        yield "resnet18 from scratch", lambda: trained(audio, seed, **scratch, **learnt)
     if arguments.birdnet:
         yield "BirdNET 2.4", lambda: birdnet(arguments.birdnet)
 
@@ -211,7 +207,7 @@ def main() -> None:
     parser.add_argument("--birdnet", type=Path)
     parser.add_argument("--only", help="the way with this name alone")
     parser.add_argument("--trained", action="store_true", help="ways that are trained here too")
-    parser.add_argument("--epochs", type=int, default=6, help="of ResNet18")
+    parser.add_argument("--epochs", type=int, default=6, help="of what is trained here")
     parser.add_argument("--final", action="store_true", help="score the held-out set")
     arguments = parser.parse_args()
     logging.basicConfig(level=logging.ERROR)

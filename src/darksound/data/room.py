@@ -3,6 +3,7 @@
 import os
 import shutil
 from collections.abc import Mapping
+from contextlib import suppress
 from pathlib import Path
 
 from darksound.errors import RunError
@@ -54,11 +55,13 @@ def free_disk(folder: Path) -> int:
 
 def folder_size(folder: Path) -> int:
     """Bytes of all files in a folder; 0 where it is not there."""
-    return sum(
-        os.stat(os.path.join(place, name)).st_size
-        for place, _, names in os.walk(folder)
-        for name in names
-    )
+    size = 0
+    for place, _, names in os.walk(folder):
+        for name in names:
+            # Another process may be renaming or removing files.
+            with suppress(FileNotFoundError):
+                size += os.stat(os.path.join(place, name)).st_size
+    return size
 
 
 def refuse_memory(what: str, needed: float, remedy: str) -> None:

@@ -7,6 +7,7 @@ import pytest
 import torch
 
 from darksound.data.songs import SongLibrary, SongPlan, build_library
+from darksound.errors import SettingsError
 from darksound.meta.pretraining.batches import Batches, _draw_species, _place, _two_songs
 from darksound.meta.pretraining.loop import Pretrainer, Report
 from darksound.settings import Settings
@@ -109,3 +110,16 @@ def test_it_learns_and_going_on_from_a_state_gives_the_same_weights(
         whole.backbone.state_dict().values(), second.backbone.state_dict().values(), strict=True
     ):
         assert torch.equal(ours, theirs)
+
+
+def test_what_the_embedding_cannot_be_fitted_to_is_refused_before_training(
+    libraries: list[SongLibrary], settings: Settings
+) -> None:
+    few = settings.replace(pretraining={"summary_batches": 1})
+    with pytest.raises(
+        SettingsError, match=r"dim is 32, and the 16 summaries .* raise"
+    ):
+        Pretrainer(libraries, few)
+    with pytest.raises(SettingsError, match=r"have 288 numbers that vary"):
+        Pretrainer(libraries, settings.replace(backbone={"dim": 289}))
+    Pretrainer(libraries, few.replace(pretraining={"summary_batches": 0}))

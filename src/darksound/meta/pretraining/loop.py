@@ -18,7 +18,7 @@ from darksound.meta.descent import Descent
 from darksound.meta.device import autocast, resolve_device, to_device
 from darksound.meta.pretraining.batches import Batches
 from darksound.meta.pretraining.loss import LOSSES
-from darksound.meta.pretraining.summary import fit_map
+from darksound.meta.pretraining.summary import fit_map, require_enough
 from darksound.meta.randomness import Purpose, seeded_torch
 from darksound.progress import Progress, silent
 from darksound.settings import Settings
@@ -45,6 +45,9 @@ class Pretrainer:
     Args:
         libraries: of dry songs, one a ROI length.
         settings: `pretraining`, `backbone`, `front_end`, `compute` and the seed.
+
+    Raises:
+        SettingsError: the embedding cannot be fitted to as few, or as short, summaries.
     """
 
     def __init__(self, libraries: list[SongLibrary], settings: Settings) -> None:
@@ -54,6 +57,7 @@ class Pretrainer:
         self._device, self._dtype = resolve_device(settings.compute)
         self.backbone: Backbone = to_device(build_backbone(settings), self._device)
         own = settings.pretraining
+        self._require_enough()
         with seeded_torch(settings.seed, Purpose.HEAD):
             head = _head(self.backbone.dim, own.head) if own.head else nn.Identity()
         self._whole = to_device(nn.Sequential(self.backbone, head), self._device)
@@ -61,6 +65,15 @@ class Pretrainer:
             _decayed(self._whole, own.weight_decay), lr=own.learning_rate, betas=(0.9, 0.99)
         )
         self._descend = Descent(self._optimizer, settings.compute)
+
+    def _require_enough(self) -> None:
+        """Find out before training whether the embedding can be fitted after it."""
+        own, front, backbone = self.settings.pretraining, self.settings.front_end, self.backbone
+        if own.summary_batches and isinstance(backbone, Summarising):
+            blank = torch.zeros(1, 3, front.n_bands, front.n_frames, device=self._device)
+            with torch.inference_mode():
+                size = backbone.eval().summary(blank).shape[1]
+            require_enough(backbone.dim, 2 * own.batch_species * own.summary_batches, size)
 
     def run(
         self,

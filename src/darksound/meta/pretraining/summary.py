@@ -16,7 +16,7 @@ import numpy.typing as npt
 from darksound.errors import SettingsError
 from darksound.meta.backbones.affine import AffineMap
 
-__all__ = ["fit_map"]
+__all__ = ["fit_map", "require_enough"]
 
 Matrix = npt.NDArray[np.float64]
 # Numbers of a summary that vary less than this share of the median one are dead.
@@ -41,18 +41,27 @@ def fit_map(
     flat = drawn.reshape(-1, drawn.shape[-1])
     mean, deviation = flat.mean(axis=0), flat.std(axis=0)
     alive = deviation > _DEAD * np.median(deviation)
-    if dim > min(int(alive.sum()), len(flat)):
-        raise SettingsError(
-            f"backbone.dim is {dim}, and the {len(flat)} summaries that the embedding is fitted to "
-            f"have {int(alive.sum())} numbers that vary; set a smaller backbone.dim, or raise "
-            f"pretraining.summary_batches."
-        )
+    require_enough(dim, len(flat), int(alive.sum()))
     scale = np.divide(1.0, deviation, out=np.zeros_like(deviation), where=alive)
     matrix = scale[:, None] * _within_whitening((drawn[0] - drawn[1]) * scale, shrinkage)
     matrix = matrix @ _principal_axes((flat - mean) @ matrix, dim)
     spread = ((flat - mean) @ matrix).std(axis=0)
     size = float(np.sqrt(distance / (2 * np.square(spread).sum())))
     return AffineMap(mean, size * matrix, size * spread)
+
+
+def require_enough(dim: int, count: int, size: int) -> None:
+    """See that embeddings of length `dim` can be fitted to `count` summaries of `size` numbers.
+
+    Raises:
+        SettingsError: they cannot.
+    """
+    if dim > min(count, size):
+        raise SettingsError(
+            f"backbone.dim is {dim}, and the {count} summaries that the embedding is fitted to "
+            f"have {size} numbers that vary; set a smaller backbone.dim, raise "
+            f"pretraining.summary_batches, or set it to 0 to keep the embedding that is trained."
+        )
 
 
 def _within_whitening(differences: Matrix, shrinkage: float) -> Matrix:

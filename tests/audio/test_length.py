@@ -15,7 +15,9 @@ from darksound.settings import Settings
         ([0.1] * 10 + [0.9] * 10, 1.0),
         ([0.5 + 1e-9] * 5, 0.5),
         ([2.5], 3.0),
-        ([30.0, 40.0], 3.0),
+        ([3.5, 4.4], 3.0),
+        ([4.5], 6.0),
+        ([30.0, 40.0], 6.0),
     ],
 )
 def test_the_length_holds_nine_rois_in_ten(durations, length):
@@ -31,6 +33,18 @@ def test_auto_is_resolved_and_said_and_a_number_stays(caplog):
     assert "ROI length 0.5 s" in caplog.text
     given = Settings()
     assert resolve_roi_length(given, [0.1]) is given
+
+
+def test_a_length_far_from_the_rois_own_is_hinted_at_where_it_is_free(caplog):
+    caplog.set_level(logging.INFO, "darksound")
+    resolve_roi_length(Settings(), [2.5, 3.5])
+    resolve_roi_length(Settings(), [])
+    resolve_roi_length(Settings().replace(front_end={"hop": 512}), [0.1])
+    assert not caplog.records
+    resolve_roi_length(Settings(), [0.1])
+    assert "nine of these ROIs in ten ask for 0.25 s, which --roi-length auto" in caplog.text
+    resolve_roi_length(Settings(), [6.0])
+    assert "ask for 6 s" in caplog.text
 
 
 def test_no_rois_have_no_length():

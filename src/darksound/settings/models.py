@@ -48,7 +48,7 @@ class AudioSettings(Section):
     roi_s: Annotated[float, Field(ge=0.05, le=60)] | Literal["auto"] = Field(
         3.0,
         description="Length in seconds that every ROI is brought to; `auto` chooses 0.25, 0.5, 1, "
-        "2 or 3 from the ROIs' own durations.",
+        "2, 3 or 6 from the ROIs' own durations.",
     )
 
 

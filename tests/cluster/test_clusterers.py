@@ -23,7 +23,8 @@ def blobs(sizes, d=8, spread=0.15, seed=0, stray=0):
     return np.vstack([x, 3 * rng.normal(size=(stray, d))]), truth
 
 
-@pytest.fixture(params=OTHERS)
+# EVoC is compiled for some minutes when it is used first.
+@pytest.fixture(params=["fast_hdbscan", pytest.param("evoc", marks=pytest.mark.slow)])
 def method(request) -> str:
     pytest.importorskip(request.param)
     return request.param

@@ -8,7 +8,6 @@ import sys
 import numpy as np
 import pandas as pd
 import pytest
-import torch
 
 from darksound.cluster import embedding
 
@@ -47,15 +46,6 @@ def table(world, tmp_path):
 
 
 @pytest.fixture
-def one_thread():
-    """One thread of torch, as workers have: sums in several have other last digits."""
-    before = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(before)
-
-
-@pytest.fixture
 def embed(darksound, world, table):
     """Calls `darksound embed` on the table."""
     return lambda *words: darksound(
@@ -65,7 +55,7 @@ def embed(darksound, world, table):
 
 
 def test_a_dask_cluster_gives_the_same_images_and_embeddings(
-    embed, dask_address, tmp_path, monkeypatch, one_thread
+    embed, dask_address, tmp_path, monkeypatch
 ):
     alone = embed("--out", "alone.npy", "--set", f"compute.cache_dir={tmp_path / 'a'}")
     assert alone.exit_code == 3, alone.output

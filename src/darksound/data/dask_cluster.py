@@ -108,8 +108,8 @@ class Cluster:
         """
         self._wait_for_workers()
         self._hold_versions()
+        ours = _stamps(sight.reader, sight.recordings)
         for worker, stamps in self._ask(_stamps, sight.reader, sight.recordings).items():
-            ours = _stamps(sight.reader, sight.recordings)
             for (root, recording), here, there in zip(sight.recordings, ours, stamps, strict=True):
                 if here != there:
                     raise WorkerError(

@@ -107,7 +107,7 @@ def test_a_training_state_that_is_damaged_or_of_code_is_refused(tiny, tmp_path, 
         on_epoch=lambda report, state: save_training(tmp_path, state),
     )
     state = load_train_state(tmp_path)
-    assert state.epoch == state.best_epoch == 1
+    assert state.epoch == state.best_epoch == state.kept.epoch == 1
     path = tmp_path / "last.state.pt"
     path.write_bytes(path.read_bytes()[:-200])
     with pytest.raises(CheckpointError, match=r"last\.state\.pt is damaged"):

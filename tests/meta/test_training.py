@@ -11,7 +11,7 @@ import torch
 
 from darksound.errors import CheckpointError, InputError, SettingsError
 from darksound.meta import training
-from darksound.meta.checkpoints import load_train_state, save_training
+from darksound.meta.checkpoints import load_checkpoint, load_train_state, save_training
 from darksound.meta.learners import LEARNERS, build_learner
 from darksound.meta.training import EpochReport, TrainState, fit, train
 
@@ -93,7 +93,7 @@ def test_every_learner_learns_to_tell_patterns_apart(tiny, make_images, make_roi
 
 
 def test_the_weights_that_come_back_are_a_copy_of_the_best_epochs(tiny, make_images, monkeypatch):
-    accuracies = iter([0.5, 0.9, 0.7, 0.9])
+    accuracies = iter([0.3, 0.5, 0.9, 0.7, 0.9])
     monkeypatch.setattr(training, "_validate", lambda *args: (1.0, next(accuracies)))
     kept = {}
     learner = fit(
@@ -111,6 +111,32 @@ def test_the_weights_that_come_back_are_a_copy_of_the_best_epochs(tiny, make_ima
     assert not learner.training
 
 
+def test_a_learner_that_training_makes_no_better_comes_back_as_it_was(
+    tiny, make_images, monkeypatch, tmp_path, caplog
+):
+    accuracies = iter([0.9, 0.5, 0.9, 0.7, 0.6])
+    monkeypatch.setattr(training, "_validate", lambda *args: (1.0, next(accuracies)))
+    given = build_learner(tiny)
+    before = copy.deepcopy(given.state_dict())
+    learner = fit(
+        TrainState(given),
+        make_images(),
+        make_images(),
+        tiny,
+        on_epoch=lambda report, state: save_training(tmp_path, state),
+    )
+    assert caplog.text.count("kept as it was") == 1
+    saved, state = load_checkpoint(tmp_path), load_train_state(tmp_path)
+    for key, value in learner.state_dict().items():
+        assert torch.equal(value, before[key]), key
+        assert torch.equal(value, saved.state_dict()[key]), key
+    assert state.kept.epoch == 0
+    assert state.best_epoch == 2
+    assert not torch.equal(
+        state.learner.state_dict()["backbone.stem.weight"], before["backbone.stem.weight"]
+    )
+
+
 def test_equal_accuracies_are_told_apart_by_loss():
     def report(epoch, accuracy, loss):
         return EpochReport(epoch, 1.0, 0.0, loss, accuracy, 1e-3, 1.0, 1.0)
@@ -125,7 +151,8 @@ def test_equal_accuracies_are_told_apart_by_loss():
 
 def test_early_stop_and_the_plateau_schedule_agree_with_torchs(tiny, make_images, monkeypatch):
     scores = [0.5, 0.6, 0.6, 0.55, 0.5, 0.61, 0.4, 0.4, 0.4, 0.4, 0.4, 0.4, 0.4]
-    shown = iter(scores)
+    # That of the learner as it is given, which the schedule must not see, comes first.
+    shown = iter([0.9, *scores])
     monkeypatch.setattr(training, "_validate", lambda *args: (1.0, next(shown)))
     settings = tiny.replace(
         training={
@@ -171,7 +198,8 @@ def test_validation_sees_each_roi_once_an_epoch_and_the_same_tasks(tiny, make_im
     held = make_images(make_rois(classes=3, first=6), settings)
     fit(TrainState(build_learner(settings)), make_images(), held, settings)
     seen = np.concatenate(held.batches)
-    assert sorted(seen) == sorted(list(range(len(held))) * 2)
+    # Before the first epoch, and after each of two.
+    assert sorted(seen) == sorted(list(range(len(held))) * 3)
 
 
 def test_altered_sound_is_trained_on_and_never_validated_on(tiny, make_rois, built):

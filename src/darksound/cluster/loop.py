@@ -209,7 +209,7 @@ def _learn(
         pseudo.rows,
         pseudo.labels,
         recording_names(images.rois)[pseudo.rows],
-        _as_episodes_need(settings, pseudo),
+        _of_fine_tuning(settings, pseudo),
         tasks=_tasks(settings, pseudo),
         learning_rate=settings.mec.learning_rate,
         support_as_it_is=settings.mec.augmented == "queries",
@@ -226,10 +226,13 @@ def _tasks(settings: Settings, pseudo: PseudoLabels) -> int:
     return min(settings.mec.tasks, ceil(settings.mec.passes * pseudo.rows.size / drawn))
 
 
-def _as_episodes_need(settings: Settings, pseudo: PseudoLabels) -> Settings:
+def _of_fine_tuning(settings: Settings, pseudo: PseudoLabels) -> Settings:
     alters = settings.augmentation.enabled and settings.mec.augmented != "none"
     augmentation = settings.augmentation.model_copy(update={"enabled": alters})
-    return settings.model_copy(update={"episodes": pseudo.episodes, "augmentation": augmentation})
+    training = settings.training.model_copy(update={"head_rate": settings.mec.head_rate})
+    return settings.model_copy(
+        update={"episodes": pseudo.episodes, "augmentation": augmentation, "training": training}
+    )
 
 
 def _finished(state: MecState, settings: Settings) -> str | None:

@@ -3,6 +3,7 @@
 import dataclasses
 import io
 import json
+import math
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -72,13 +73,14 @@ def save_checkpoint(
 def save_training(folder: Path, state: TrainState) -> None:
     """Write what a training needs to go on, and its best learner: call it after each epoch.
 
-    Writes `best.safetensors` where this epoch is the best, `last.safetensors`, and `last.state.pt`
-    with the optimiser and the weights it belongs to, so that a kill in between leaves the whole
-    state of the epoch before.
+    Writes `best.safetensors` where this epoch is to be kept or is the first, `last.safetensors`,
+    and `last.state.pt` with the optimiser and the weights it belongs to, so that a kill in between
+    leaves the whole state of the epoch before.
     """
-    metrics = dataclasses.asdict(state.reports[-1])
-    if state.best_epoch == state.epoch:
-        save_checkpoint(folder, "best", state.learner, weights=state.best, metrics=metrics)
+    metrics = _figures(state.reports[-1])
+    kept = state.kept
+    if kept is not None and (state.epoch == 1 or kept.epoch == state.epoch):
+        save_checkpoint(folder, "best", state.learner, weights=state.best, metrics=_figures(kept))
     save_checkpoint(folder, "last", state.learner, metrics=metrics)
     whole = {
         "format": FORMAT,
@@ -89,11 +91,17 @@ def save_training(folder: Path, state: TrainState) -> None:
         "optimizer": state.optimizer,
         "learning_rate": state.learning_rate,
         "stale": state.stale,
+        "start": None if state.start is None else dataclasses.asdict(state.start),
         "reports": [dataclasses.asdict(report) for report in state.reports],
     }
     content = io.BytesIO()
     torch.save(whole, content)
     write_bytes(folder / "last.state.pt", content.getvalue())
+
+
+def _figures(report: EpochReport) -> dict[str, float]:
+    """What was measured; JSON knows no NaN."""
+    return {k: v for k, v in dataclasses.asdict(report).items() if not math.isnan(v)}
 
 
 def load_checkpoint(path: Path, settings: Settings | None = None) -> Learner:
@@ -145,6 +153,7 @@ def load_train_state(folder: Path) -> TrainState:
             learning_rate=whole["learning_rate"],
             stale=whole["stale"],
             best=whole["best"],
+            start=None if whole.get("start") is None else EpochReport(**whole["start"]),
             reports=[EpochReport(**report) for report in whole["reports"]],
         )
     except (KeyError, TypeError, RuntimeError) as error:

@@ -54,7 +54,8 @@ class TrainState:
         optimizer: the optimiser's state dict.
         learning_rate: that the next epoch uses.
         stale: epochs since the best one, or since the rate last fell.
-        best: a copy of the weights of the best epoch.
+        best: a copy of the weights to keep.
+        start: figures of the learner as it was given, as epoch 0; None without validation.
         reports: one an epoch.
     """
 
@@ -65,10 +66,19 @@ class TrainState:
     learning_rate: float = math.nan
     stale: int = 0
     best: dict[str, Tensor] = field(default_factory=dict)
+    start: EpochReport | None = None
     reports: list[EpochReport] = field(default_factory=list)
 
     @property
     def best_epoch(self) -> int:
-        """The epoch whose weights are kept; 0 before the first. Of equals, the earliest."""
+        """The best trained epoch, which the schedule goes by; 0 before the first. Of equals, the
+        earliest.
+        """
         best = max(self.reports, key=lambda report: report.score, default=None)
         return 0 if best is None else best.epoch
+
+    @property
+    def kept(self) -> EpochReport | None:
+        """The epoch whose weights are kept: the best, or the start where none is better."""
+        every = [*filter(None, [self.start]), *self.reports]
+        return max(every, key=lambda report: report.score, default=None)

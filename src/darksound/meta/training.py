@@ -126,6 +126,9 @@ def fit(
     optimizer = make_optimizer(regime.module, settings, settings.training.learning_rate)
     _take_up(state, regime.module, optimizer, settings.training)
     episodes = _validation_episodes(judged_on, settings)
+    if state.epoch == 0:
+        state.best = copy.deepcopy(learner.state_dict())
+        state.start = _as_given(learner, judged_on, episodes, settings)
     if not episodes:
         _log.warning("nothing validates this training; its epochs are compared by training loss")
     while not _is_over(state, settings.training):
@@ -151,8 +154,28 @@ def fit(
         _log.info("%s: %s", stage, _line(report))
         if on_epoch is not None:
             on_epoch(report, state)
+    if state.kept is not None and state.kept is state.start:
+        _log.warning(
+            "no epoch is better on the validation ROIs than the learner was before training "
+            "(accuracy %.3f), which is kept as it was",
+            state.start.validation_accuracy,
+        )
     learner.load_state_dict(state.best)
     return learner.eval()
+
+
+def _as_given(
+    learner: Learner, images: Store | None, episodes: Sequence[Episode], settings: Settings
+) -> EpochReport | None:
+    """Epoch 0: training must not end below where it began."""
+    if not episodes:
+        return None
+    begun = time.perf_counter()
+    learner.eval()
+    loss, accuracy = _validate(learner, images, episodes, settings)
+    nothing = math.nan
+    seconds = time.perf_counter() - begun
+    return EpochReport(0, nothing, nothing, loss, accuracy, 0.0, nothing, seconds)
 
 
 def _sampler(images: Store, settings: Settings) -> EpisodeSampler:
@@ -221,8 +244,9 @@ def _advance(
     state.head = {k: v for k, v in module.state_dict().items() if k.startswith("head.")}
     state.stale += 1
     if state.best_epoch == report.epoch:
-        state.best = copy.deepcopy(state.learner.state_dict())
         state.stale = 0
+    if state.kept is report:
+        state.best = copy.deepcopy(state.learner.state_dict())
     if state.stale > training.plateau_patience:
         state.learning_rate *= training.plateau_factor
         state.stale = 0

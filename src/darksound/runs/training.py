@@ -22,21 +22,16 @@ class Trained:
     """The end of a training.
 
     Attributes:
-        learner: with the weights of the best epoch.
+        learner: with the weights that were kept.
         reports: one an epoch.
-        best_epoch: the epoch that was kept.
+        best: figures of the epoch that was kept; epoch 0 is the learner before training.
         problems: inputs that were left out.
     """
 
     learner: Learner
     reports: tuple[EpochReport, ...]
-    best_epoch: int
+    best: EpochReport
     problems: tuple[Problem, ...]
-
-    @property
-    def best(self) -> EpochReport:
-        """Figures of the epoch that was kept."""
-        return self.reports[self.best_epoch - 1]
 
 
 def train_in(
@@ -72,7 +67,8 @@ def train_in(
 
     learner = fit(state, images, judged_on, images.settings, on_epoch=keep, progress=progress)
     problems = [*images.rois.problems, *(judged_on.rois.problems if judged_on is not None else ())]
-    return Trained(learner, tuple(state.reports), state.best_epoch, tuple(dict.fromkeys(problems)))
+    assert state.kept is not None  # there is one epoch at least
+    return Trained(learner, tuple(state.reports), state.kept, tuple(dict.fromkeys(problems)))
 
 
 def _state(folder: Path, settings: Settings) -> TrainState:

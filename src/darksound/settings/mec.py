@@ -31,6 +31,11 @@ class MecSettings(Section):
     learning_rate: Annotated[float, Field(gt=0, le=1)] = Field(
         1e-4, description="Rate of the fine-tunings."
     )
+    head_rate: Annotated[float, Field(gt=0)] = Field(
+        10.0,
+        description="Factor on that rate for the head on embeddings made elsewhere; higher than in "
+        "training, since a fine-tuning is short.",
+    )
     restart: bool = Field(
         True, description="Each fine-tuning starts from the first weights, not from the last."
     )

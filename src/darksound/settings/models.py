@@ -237,7 +237,7 @@ class TrainingSettings(Section):
     optimizer: Literal["adam", "adamw"] = Field("adamw", description="Optimiser.")
     weight_decay: Annotated[float, Field(ge=0)] = Field(1e-4, description="Weight decay.")
     head_rate: Annotated[float, Field(gt=0)] = Field(
-        10.0, description="Factor on learning rates for the head on embeddings made elsewhere."
+        0.3, description="Factor on the rate for the head on embeddings made elsewhere."
     )
     head_weight_decay: Annotated[float, Field(ge=0)] = Field(
         1.0, description="Weight decay of that head, which pulls it back to where it began."

@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from darksound.audio.waveform import bring_to_length, fade, prepare
+from darksound.audio.waveform import bring_to_length, fade, prepare, windows_of
 from darksound.settings import load_settings
 
 
@@ -45,6 +45,24 @@ def test_a_long_roi_keeps_its_loudest_part():
     wave[620:700] = 1
     kept = bring_to_length(wave, 100, "loudest")
     assert kept.sum() == pytest.approx(80 + 2, rel=1e-5)
+
+
+@given(st.integers(1, 900), st.integers(20, 100))
+def test_windows_cover_a_long_roi_and_overlap_by_half_at_least(n, length):
+    wave = np.arange(1, n + 1, dtype=np.float32)
+    windows = windows_of(wave, length, "mean")
+    assert windows.shape[1] == length
+    if n <= 1.05 * length:
+        np.testing.assert_array_equal(windows, [bring_to_length(wave, length, "loudest")])
+        return
+    assert windows[0, 0] == 1
+    assert windows[-1, -1] == n
+    steps = np.diff(windows[:, 0])
+    assert (steps > 0).all()
+    # Starts are whole samples, so a step may be one longer.
+    assert (steps <= length / 2 + 1).all()
+    assert len(windows) <= 2 * n / length
+    assert len(windows_of(wave, length, "loudest")) == 1
 
 
 def test_what_is_roi_and_what_is_padding_is_told():

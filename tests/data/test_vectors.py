@@ -8,7 +8,7 @@ from tests.audio.embedders.models import DIM, RATE, SAMPLES, matrices, tflite_fi
 from darksound.audio.augment import alter
 from darksound.audio.embedders import registry
 from darksound.audio.files import FileReader, read
-from darksound.audio.waveform import bring_to_length
+from darksound.audio.waveform import windows_of
 from darksound.data import shards
 from darksound.data.rois import RoiSet
 from darksound.data.stores import build_store, resolve_backbone
@@ -49,7 +49,7 @@ def _rois(root: Path, seconds: float = 0.05, gone: int | None = None) -> RoiSet:
 
 
 def _vector(wave: np.ndarray) -> np.ndarray:
-    return matrices()[0] @ bring_to_length(wave, SAMPLES, "loudest")
+    return np.mean([matrices()[0] @ one for one in windows_of(wave, SAMPLES, "mean")], axis=0)
 
 
 @pytest.mark.parametrize("seconds", [0.05, 0.1, 0.25])
@@ -99,10 +99,24 @@ def test_another_model_or_band_gives_other_vectors_and_the_image_settings_do_not
     changed = settings.replace(front_end={"n_bands": 40, "fade_s": 0.0}, audio={"roi_s": 1.0})
     build_store(_rois(root), changed)
     assert len(list((root / "cache").rglob("*.vectors"))) == count
-    build_store(_rois(root), settings.replace(front_end={"long_rois": "start"}))
+    # What becomes of long ROIs matters only where there are some.
+    one_window = settings.replace(embedder={"long_rois": "loudest"})
+    build_store(_rois(root), one_window)
+    assert len(list((root / "cache").rglob("*.vectors"))) == count
+    long, loud = (build_store(_rois(root, 0.25), one) for one in (settings, one_window))
+    assert not np.allclose(long.batch([2]), loud.batch([2]))
     other = tflite_file(root / "other.tflite", peak=0.5)
     build_store(_rois(root), settings.replace(backbone={"name": f"tflite:{other}"}))
-    assert len(list((root / "cache").rglob("*.vectors"))) == 3 * count
+    assert len(list((root / "cache").rglob("*.vectors"))) == 4 * count
+
+
+def test_many_windows_pass_the_model_some_at_a_time(root, settings, monkeypatch):
+    store = build_store(_rois(root, 0.6), settings)
+    monkeypatch.setattr("darksound.data.vectors._AT_ONCE", 4)
+    fewer = settings.replace(compute={"cache_dir": root / "cache3", "workers": 1})
+    again = build_store(_rois(root, 0.6), fewer)
+    rows = range(N)
+    np.testing.assert_allclose(store.batch(rows), again.batch(rows), rtol=1e-5, atol=1e-5)
 
 
 def test_the_stores_settings_know_the_embedder_and_hold_it(root, settings):

@@ -7,9 +7,12 @@ import numpy.typing as npt
 
 from darksound.settings import FrontEndSettings
 
-__all__ = ["bring_to_length", "fade", "prepare"]
+__all__ = ["MUCH_LONGER", "bring_to_length", "fade", "prepare", "windows_of"]
 
 Wave = npt.NDArray[np.float32]
+
+#: A wave up to this many windows long is heard in one; the rest of it is too little to matter.
+MUCH_LONGER = 1.05
 
 
 def prepare(wave: Wave, rate: int, length: int, settings: FrontEndSettings) -> tuple[Wave, int]:
@@ -61,6 +64,25 @@ def bring_to_length(wave: Wave, length: int, long_rois: str) -> Wave:
         return wave[start : start + length]
     right = -extra // 2
     return np.pad(wave, (-extra - right, right))
+
+
+def windows_of(wave: Wave, length: int, long_rois: str) -> npt.NDArray[np.float32]:
+    """What a model with a window of fixed length hears of a wave.
+
+    Args:
+        wave: samples `(n,)`.
+        length: of the window.
+        long_rois: `mean` for windows over all of a longer wave, at even steps of half a window at
+            most; otherwise one window, as `bring_to_length` chooses it.
+
+    Returns:
+        `(k, length)`; k is 1 where the wave is not longer, but for a twentieth.
+    """
+    if long_rois != "mean" or len(wave) <= MUCH_LONGER * length:
+        return bring_to_length(wave, length, long_rois)[None]
+    count = math.ceil(2 * (len(wave) - length) / length) + 1
+    starts = np.linspace(0, len(wave) - length, count).round().astype(np.int64)
+    return np.stack([wave[start : start + length] for start in starts])
 
 
 def _loudest(wave: Wave, length: int) -> int:

@@ -8,7 +8,7 @@ import numpy as np
 
 from darksound.audio.embedders.base import Embedder, Vectors, Waves
 from darksound.audio.embedders.registry import open_embedder
-from darksound.audio.waveform import bring_to_length
+from darksound.audio.waveform import MUCH_LONGER, windows_of
 from darksound.data.cached import CachedStore
 from darksound.data.rendering import Item, Rendered, hear
 from darksound.data.rois import Reader, RoiSet
@@ -23,7 +23,9 @@ _log = logging.getLogger(__name__)
 # Changes whenever the same settings, sound and model come to give other vectors.
 _EDITION = 1
 # Settings of the front end that the sound before a model depends on.
-_HEARD = ("long_rois", "band_limits", "band_attenuation_db")
+_HEARD = ("band_limits", "band_attenuation_db")
+# Windows that pass the model at once, so that long ROIs do not fill the memory.
+_AT_ONCE = 64
 
 
 class VectorStore(CachedStore):
@@ -38,14 +40,14 @@ def build_vectors(
     """Make the vectors that are not in the cache yet, and open them all.
 
     A ROI is brought to the embedder's window: zeros are put around a shorter one, and of a longer
-    one `front_end.long_rois` says what is kept, by default the loudest part. The same ROIs and
+    one `embedder.long_rois` says what is heard, by default the mean over windows. The same ROIs and
     settings give the same bytes, whatever the number of workers.
 
     Args:
         rois: what to make vectors of.
-        settings: `backbone.name` names the embedder; `front_end` limits bands and chooses within
-            long ROIs; `augmentation` and `seed` alter the sound; `compute` names the cache and
-            the workers.
+        settings: `backbone.name` names the embedder; `embedder` says what it hears of long ROIs;
+            `front_end` limits bands; `augmentation` and `seed` alter the sound; `compute` names the
+            cache and the workers.
         progress: told of ROIs done, in the stage `vectors`, where any are made.
         versions: number of versions of each ROI with altered sound, beside the unaltered.
 
@@ -60,7 +62,10 @@ def build_vectors(
     embedder = open_embedder(settings)
     found = {"model": embedder.name, "digest": embedder.digest, "dim": embedder.dim}
     settings = settings.replace(embedder=found, audio=_length(settings, embedder))
-    heard = tuple(str(getattr(settings.front_end, key)) for key in _HEARD)
+    heard = (
+        _of_long_rois(rois, settings, embedder),
+        *(str(getattr(settings.front_end, key)) for key in _HEARD),
+    )
     recipe = Recipe("vectors", (_EDITION, embedder.digest, *heard), _Ears(embedder), "threads")
     return VectorStore.build(rois, settings, recipe, progress, versions)
 
@@ -71,13 +76,20 @@ def _length(settings: Settings, embedder: Embedder) -> dict[str, float]:
         return {"roi_s": embedder.window_s}
     if settings.audio.roi_s != embedder.window_s:
         _log.info(
-            "%s hears %g s of each ROI, whatever the ROI length (%g s): shorter ROIs stand in "
-            "silence, longer ones are heard where they are loudest.",
+            "%s hears %g s at a time, whatever the ROI length (%g s): shorter ROIs stand in "
+            "silence, and embedder.long_rois says what is heard of longer ones.",
             embedder.name,
             embedder.window_s,
             settings.audio.roi_s,
         )
     return {"roi_s": settings.audio.roi_s}
+
+
+def _of_long_rois(rois: RoiSet, settings: Settings, embedder: Embedder) -> str:
+    """What becomes of long ROIs, which matters only where there are any."""
+    durations = rois.table["end_s"] - rois.table["start_s"]
+    any_long = bool((durations > MUCH_LONGER * embedder.window_s).any())
+    return settings.embedder.long_rois if any_long else "loudest"
 
 
 class _Ears:
@@ -95,26 +107,39 @@ class _Ears:
         self, items: Sequence[Item], reader: Reader, settings: Settings, version: int
     ) -> Rendered:
         causes: dict[int, str] = {}
-        rows, waves = [], []
-        samples, long_rois = self._embedder.samples, settings.front_end.long_rois
+        samples, long_rois = self._embedder.samples, settings.embedder.long_rois
+        sums = np.zeros((len(items), self._embedder.dim), np.float32)
+        counts = np.zeros(len(items), np.int64)
+        waiting: list[tuple[int, Waves]] = []
         for row, item in enumerate(items):
             try:
                 wave, _ = hear(item, reader, settings, version, self._embedder.sample_rate)
             except InputError as error:
                 causes[row] = str(error)
                 continue
-            rows.append(row)
-            waves.append(bring_to_length(wave, samples, long_rois))
-        if not rows:
+            heard = windows_of(wave, samples, long_rois)
+            counts[row] = len(heard)
+            waiting.extend((row, one) for one in heard)
+            while len(waiting) >= _AT_ONCE:
+                self._add(waiting[:_AT_ONCE], sums)
+                del waiting[:_AT_ONCE]
+        self._add(waiting, sums)
+        if not counts.any():
             return Rendered(len(items), None, causes)
-        vectors = np.zeros((len(items), self._embedder.dim), np.float32)
-        vectors[rows] = self._model()(np.stack(waves))
+        windows = np.maximum(counts, 1).astype(np.float32)[:, None]
+        vectors = np.asarray(sums / windows, dtype=np.float32)
         for row in np.flatnonzero(~np.isfinite(vectors).all(axis=1)).tolist():
             vectors[row], causes[row] = (
                 0,
                 f"{self._embedder.name} gives values that are not finite.",
             )
         return Rendered(len(items), vectors, causes)
+
+    def _add(self, heard: Sequence[tuple[int, Waves]], sums: Vectors) -> None:
+        """Add the vectors of some windows to the sums of their rows."""
+        if heard:
+            rows, waves = zip(*heard, strict=True)
+            np.add.at(sums, list(rows), self._model()(np.stack(waves)))
 
     def _model(self) -> Callable[[Waves], Vectors]:
         if not hasattr(self._own, "model"):

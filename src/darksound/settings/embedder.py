@@ -1,6 +1,6 @@
 """What makes the vectors of a backbone that is no network here: BirdNET, a model, a table."""
 
-from typing import Annotated
+from typing import Annotated, Literal
 
 from pydantic import Field
 
@@ -12,7 +12,7 @@ _Digest = Annotated[str, Field(pattern="^[0-9a-f]{32}$")]
 
 
 class EmbedderSettings(Section):
-    """Which embedder `backbone.name` stands for; filled in when it is opened, and then held."""
+    """Which embedder `backbone.name` stands for, held once it was opened, and how it is used."""
 
     model: str | None = Field(
         None, description="Name of the model, such as `BirdNET 2.4`; none: not opened yet."
@@ -22,4 +22,9 @@ class EmbedderSettings(Section):
     )
     dim: Positive | None = Field(
         None, description="Length of its vectors; none: as the model or table has them."
+    )
+    long_rois: Literal["mean", "loudest", "start"] = Field(
+        "mean",
+        description="What a model hears of a ROI longer than its window: the mean of its vectors "
+        "of windows that overlap by half, or one window, where it is loudest or at the start.",
     )

@@ -123,8 +123,9 @@ def hold(wanted: EmbedderSettings, found: EmbedderSettings, what: str) -> None:
     """
     differing = [
         f"{key} {theirs} against {ours}"
-        for key, ours in wanted
-        if ours is not None and (theirs := getattr(found, key)) not in (None, ours)
+        for key in ("model", "digest", "dim")
+        if (ours := getattr(wanted, key)) is not None
+        and (theirs := getattr(found, key)) not in (None, ours)
     ]
     if differing:
         raise CheckpointError(

@@ -1,17 +1,20 @@
 """Compare ways of hearing on birds that none of them was trained on.
 
     python benchmarks/ears.py AUDIO [--weights FILE] [--birdnet MODEL.tflite] [--final]
+    python benchmarks/ears.py AUDIO --lengths [--birdnet MODEL.tflite]
 
 AUDIO holds the folders `birdguess`, `british`, `bengalese` and `phoebe` of labelled recordings.
 Without `--final` the sets that ways are chosen by are scored: the nearest neighbour from another
 recording of the species (from the other half of the recording, where there is one alone) and its
 mean average precision on windows of `birdguess` and `british`, as they are and disguised; and the
-V-measure of clusters on `bengalese` with `auto` length. With it, the held-out set `phoebe`, with
-three seeds.
+V-measure of clusters on `bengalese`. With it, the held-out set `phoebe`, with three seeds.
 
-ROIs of 6 s are scored too. Disguised, the later half of each recording sounds as if another bird
-sang elsewhere: played a few per cent faster or slower, tilted, with noise and another singer. What
-two halves share without it is their background as much as their bird.
+`--lengths` compares ROI lengths, on ROIs shorter and longer than the usual 3 s, and what BirdNET
+hears of long ones.
+
+Disguised, the later half of each recording sounds as if another bird sang elsewhere: played a few
+per cent faster or slower, tilted, with noise and another singer. What two halves share without it
+is their background as much as their bird.
 """
 
 import argparse
@@ -63,11 +66,13 @@ def log_mel(rois: ds.RoiSet, settings: ds.Settings) -> Vectors:
     return (vectors - vectors.mean(0)) / (vectors.std(0) + 1e-6)
 
 
-def birdnet(model: Path) -> Hear:
-    """BirdNET 2.4's embedding of the loudest three seconds, each dimension of unit variance."""
+def birdnet(model: Path, long_rois: str = "mean") -> Hear:
+    """BirdNET 2.4's embedding, each dimension of unit variance."""
 
     def hear(rois: ds.RoiSet, settings: ds.Settings) -> Vectors:
-        own = settings.replace(backbone={"name": f"birdnet:{model}"})
+        own = settings.replace(
+            backbone={"name": f"birdnet:{model}"}, embedder={"long_rois": long_rois}
+        )
         store = ds.build_store(rois, own)
         vectors: Vectors = store.batch(range(len(store))).numpy()
         return (vectors - vectors.mean(0)) / (vectors.std(0) + 1e-6)
@@ -75,8 +80,8 @@ def birdnet(model: Path) -> Hear:
     return hear
 
 
-def at_auto(hear: Hear) -> Hear:
-    return lambda rois, settings: hear(rois, settings.replace(audio={"roi_s": "auto"}))
+def at_length(hear: Hear, roi_s: float | str) -> Hear:
+    return lambda rois, settings: hear(rois, settings.replace(audio={"roi_s": roi_s}))
 
 
 def trained(audio: Path, seed: int, **changes: object) -> Hear:
@@ -157,12 +162,17 @@ def disguise(rois: ds.RoiSet, folder: Path) -> tuple[ds.RoiSet, pd.DataFrame]:
     return altered, table.iloc[altered.table["recording"].str[:5].astype(int)]
 
 
-def six_seconds(folder: Path) -> ds.RoiSet:
-    """ROIs of 6 s, one every 7 s of each recording."""
+def of_length(folder: Path, seconds: float) -> ds.RoiSet:
+    """ROIs so long: a part of each window of 3 s, or one a second apart from the next."""
+    mode = "windows" if seconds < 3 else "whole"
     rows = [
-        (str(folder / row.recording), start, start + 6, row.label)
-        for row in ds.load_rois(folder, rois="whole").table.itertuples()
-        for start in np.arange(0.0, row.end_s - 6, 7)
+        (str(folder / row.recording), start, start + seconds, row.label)
+        for row in ds.load_rois(folder, rois=mode).table.itertuples()
+        for start in (
+            np.array([row.start_s + 0.6] if row.end_s - row.start_s > 2.5 else [])
+            if seconds < 3
+            else np.arange(0.0, row.end_s - seconds, seconds + 1)
+        )
     ]
     with tempfile.NamedTemporaryFile("w", suffix=".csv") as file:
         pd.DataFrame(rows, columns=["recording", "start_s", "end_s", "label"]).to_csv(
@@ -182,16 +192,25 @@ def selection(audio: Path, hear: Hear) -> dict[str, float]:
             altered, origin = disguise(rois, Path(folder))
             first, average = neighbours(hear(altered, ds.Settings()), origin)
         out |= {f"{name} disguised 1-NN": first, f"{name} disguised mAP": average}
-        rois = six_seconds(audio / name)
-        first, average = neighbours(hear(rois, ds.Settings()), rois.table)
-        out |= {f"{name} of 6 s 1-NN": first, f"{name} of 6 s mAP": average}
     rois = ds.load_rois(audio / "bengalese" / "syllables.csv")
-    vectors = hear(rois, ds.Settings().replace(audio={"roi_s": "auto"}))
+    vectors = hear(rois, ds.Settings())
     figures = [clusters(vectors, rois.labels, seed) for seed in SEEDS]
     return out | {
         f"bengalese {key}": float(np.mean([f[key] for f in figures]))
         for key in ("V", "AMI", "coverage", "clusters")
     }
+
+
+def lengths(audio: Path, hear: Hear, model: Path | None) -> None:
+    ours = {f"length {roi_s}": at_length(hear, roi_s) for roi_s in (3.0, "auto")}
+    theirs = {f"BirdNET, {how}": birdnet(model, how) for how in ("loudest", "mean") if model}
+    for name in ("birdguess", "british"):
+        for seconds in (0.8, 1.6, 6.0):
+            rois = of_length(audio / name, seconds)
+            for way, one in (ours | theirs if seconds > 3 else ours).items():
+                first, average = neighbours(one(rois, ds.Settings()), rois.table)
+                print(f"{name}, {len(rois)} ROIs of {seconds:g} s, {way}: ", end="")
+                print(f"1-NN {first:.3f}, mAP {average:.3f}", flush=True)
 
 
 def final(audio: Path, hear: Hear, seed: int) -> dict[str, float]:
@@ -215,7 +234,7 @@ def ways(arguments: argparse.Namespace, seed: int) -> Iterator[tuple[str, Callab
     )
     yield "log-mel", lambda: log_mel
     yield "ours", lambda: learner_of(ds.Settings().replace(seed=seed, **ours))
-    yield "ours, auto", lambda: at_auto(learner_of(ds.Settings().replace(seed=seed, **ours)))
+    yield "ours, 3 s", lambda: at_length(learner_of(ds.Settings().replace(seed=seed, **ours)), 3.0)
     if arguments.trained:
         yield "ours, fine-tuned", lambda: trained(audio, seed, **ours, **learnt)
         yield "resnet18 from scratch", lambda: trained(audio, seed, **scratch, **learnt)
@@ -232,8 +251,12 @@ def main() -> None:
     parser.add_argument("--trained", action="store_true", help="ways that are trained here too")
     parser.add_argument("--epochs", type=int, default=6, help="of what is trained here")
     parser.add_argument("--final", action="store_true", help="score the held-out set")
+    parser.add_argument("--lengths", action="store_true", help="ROI lengths, by our own weights")
     arguments = parser.parse_args()
     logging.basicConfig(level=logging.ERROR)
+    if arguments.lengths:
+        ours = dict(ways(arguments, SEEDS[0]))["ours"]()
+        return lengths(arguments.audio, ours, arguments.birdnet)
     seeds = SEEDS if arguments.final else SEEDS[:1]
     names = [name for name, _ in ways(arguments, 0) if arguments.only in (None, name)]
     for name in names:

@@ -7,6 +7,8 @@ from darksound.audio.files import read
 from darksound.audio.frontend import FrontEnd, image_shape
 from darksound.settings import Settings, load_settings
 
+SETTINGS = Settings().replace(audio={"roi_s": 3.0})
+
 PUBLISHED = ("thesis-2023", "paper-2024")
 
 
@@ -56,7 +58,7 @@ def _oracle(wave: np.ndarray, rate: int, preset: str) -> np.ndarray:
 @pytest.mark.filterwarnings("ignore:Empty filters")
 def test_published_images_are_librosas(preset, seconds, song):
     wave = song(48_000, seconds)
-    got = FrontEnd(load_settings(preset), 48_000)([wave])[0].numpy()
+    got = FrontEnd(load_settings(preset).replace(audio={"roi_s": 3.0}), 48_000)([wave])[0].numpy()
     np.testing.assert_allclose(got, _oracle(wave, 48_000, preset), atol=1e-4)
 
 
@@ -71,13 +73,13 @@ def test_published_images_of_real_rois_are_librosas(preset, audio_root):
     ]
     for place, path in enumerate(paths):
         wave, rate = read(path, 1.0, 2.5 + place / 2, None)
-        got = FrontEnd(load_settings(preset), rate)([wave])[0].numpy()
+        got = FrontEnd(load_settings(preset).replace(audio={"roi_s": 3.0}), rate)([wave])[0].numpy()
         np.testing.assert_allclose(got, _oracle(wave, rate, preset), atol=1e-4, err_msg=str(path))
 
 
 def test_the_default_image_shows_level_floor_and_height(song):
     wave = song(48_000, 1.0)
-    image = FrontEnd(Settings(), 48_000)([wave])[0].numpy()
+    image = FrontEnd(SETTINGS, 48_000)([wave])[0].numpy()
     padded = np.pad(wave, 48_000)
     ramp = np.sin(np.linspace(0, np.pi / 2, 4800))
     padded[48_000:52_800] *= ramp
@@ -112,7 +114,7 @@ def test_the_default_image_shows_level_floor_and_height(song):
 @pytest.mark.filterwarnings("ignore:n_fft=.*too large")
 def test_every_representation_works_in_every_preset(preset, representation, hpss, song):
     changes = {"representation": representation, "hpss": hpss, "remove_background": hpss}
-    settings = load_settings(preset).replace(front_end=changes)
+    settings = load_settings(preset).replace(audio={"roi_s": 3.0}).replace(front_end=changes)
     images = FrontEnd(settings, 48_000)([song(48_000, 1.3)])
     assert images.shape == (1, *image_shape(settings, 48_000))
     assert images.dtype == torch.float32
@@ -131,8 +133,8 @@ def test_without_separation_published_channels_show_the_same(song):
 
 def test_with_separation_level_and_floored_show_one_part_each(song):
     wave = song(48_000, 2)
-    plain = FrontEnd(Settings(), 48_000)([wave])[0]
-    parted = FrontEnd(Settings().replace(front_end={"hpss": True}), 48_000)([wave])[0]
+    plain = FrontEnd(SETTINGS, 48_000)([wave])[0]
+    parted = FrontEnd(SETTINGS.replace(front_end={"hpss": True}), 48_000)([wave])[0]
     assert not torch.allclose(plain[0], parted[0], atol=0.05)
     assert not torch.allclose(plain[1], parted[1], atol=0.05)
 
@@ -144,7 +146,7 @@ def test_background_that_stays_is_removed():
     call = np.sin(2 * np.pi * 6000 * time) * (np.abs(time - 1.5) < 0.2)
     wave = (hum + call).astype(np.float32)
     level = [
-        FrontEnd(Settings().replace(front_end={"remove_background": on}), rate)([wave])[0, 0]
+        FrontEnd(SETTINGS.replace(front_end={"remove_background": on}), rate)([wave])[0, 0]
         for on in (False, True)
     ]
     hum_row = int(level[0][:, 20].argmax())
@@ -155,7 +157,9 @@ def test_background_that_stays_is_removed():
 
 @pytest.mark.parametrize("preset", ["default", *PUBLISHED])
 def test_silence_gives_black_not_a_fault(preset):
-    image = FrontEnd(load_settings(preset), 48_000)([np.zeros(4800, np.float32)])[0]
+    image = FrontEnd(load_settings(preset).replace(audio={"roi_s": 3.0}), 48_000)(
+        [np.zeros(4800, np.float32)]
+    )[0]
     drawn = image[:2] if preset == "default" else image
     assert (drawn == 0).all()
 
@@ -163,7 +167,7 @@ def test_silence_gives_black_not_a_fault(preset):
 @pytest.mark.parametrize("preset", ["default", "thesis-2023"])
 def test_an_image_does_not_depend_on_its_batch_or_on_threads(preset, song):
     waves = [song(48_000, 0.5 + 0.3 * i, seed=i) for i in range(10)]
-    front_end = FrontEnd(load_settings(preset), 48_000)
+    front_end = FrontEnd(load_settings(preset).replace(audio={"roi_s": 3.0}), 48_000)
     together = front_end(waves)
     threads = torch.get_num_threads()
     try:
@@ -179,14 +183,14 @@ def test_an_image_does_not_depend_on_its_batch_or_on_threads(preset, song):
 @pytest.mark.parametrize("preset", ["default", *PUBLISHED])
 def test_a_gpu_makes_the_same_images(preset, song):
     waves = [song(48_000, 0.5 + 0.6 * i, seed=i) for i in range(5)]
-    settings = load_settings(preset)
+    settings = load_settings(preset).replace(audio={"roi_s": 3.0})
     got = FrontEnd(settings, 48_000, device="cuda")(waves).cpu()
     torch.testing.assert_close(got, FrontEnd(settings, 48_000)(waves), atol=1e-4, rtol=0)
 
 
 @pytest.mark.parametrize("rate", [8_000, 22_050, 96_000, 192_000])
 def test_native_rates_give_images(rate, song):
-    settings = Settings().replace(audio={"sample_rate": "native"})
+    settings = SETTINGS.replace(audio={"sample_rate": "native"})
     images = FrontEnd(settings, rate)([song(rate, 1.0)])
     assert images.shape == (1, 3, 96, 192)
     assert images[0, 0].max() == 1

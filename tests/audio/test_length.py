@@ -31,19 +31,20 @@ def test_auto_is_resolved_and_said_and_a_number_stays(caplog):
     assert resolved.audio.roi_s == 0.5
     assert resolved.seed == 3
     assert "ROI length 0.5 s" in caplog.text
-    given = Settings()
+    given = Settings().replace(audio={"roi_s": 3.0})
     assert resolve_roi_length(given, [0.1]) is given
 
 
 def test_a_length_far_from_the_rois_own_is_hinted_at_where_it_is_free(caplog):
     caplog.set_level(logging.INFO, "darksound")
-    resolve_roi_length(Settings(), [2.5, 3.5])
-    resolve_roi_length(Settings(), [])
-    resolve_roi_length(Settings().replace(front_end={"hop": 512}), [0.1])
+    given = Settings().replace(audio={"roi_s": 3.0})
+    resolve_roi_length(given, [2.5, 3.5])
+    resolve_roi_length(given, [])
+    resolve_roi_length(given.replace(front_end={"hop": 512}), [0.1])
     assert not caplog.records
-    resolve_roi_length(Settings(), [0.1])
+    resolve_roi_length(given, [0.1])
     assert "nine of these ROIs in ten ask for 0.25 s, which --roi-length auto" in caplog.text
-    resolve_roi_length(Settings(), [6.0])
+    resolve_roi_length(given, [6.0])
     assert "ask for 6 s" in caplog.text
 
 

@@ -9,7 +9,7 @@ from darksound.errors import CheckpointError
 from darksound.meta.learners import build_learner
 from darksound.progress import silent
 from darksound.runs import learner as module
-from darksound.runs.announce import announce
+from darksound.runs.announce import announce_many
 from darksound.runs.learner import given_learner, warm_up_is_due, warmed_up
 from darksound.runs.training import Trained
 from darksound.runs.work import Work
@@ -98,8 +98,8 @@ def test_the_first_line_says_where_how_much_and_about_how_long(tmp_path, caplog)
     ours = settings(tmp_path, "compute.device=cpu", "compute.precision=float32")
     learner = build_learner(ours)
     before = {name: value.clone() for name, value in learner.state_dict().items()}
-    announce(300, learner, ours, Work(images=300, embedded=300))
-    announce(300, learner, ours, Work(images=300, trained=10**6, clusterings=5))
+    announce_many(300, learner, ours, Work(images=300, embedded=300))
+    announce_many(300, learner, ours, Work(images=300, trained=10**6, clusterings=5))
     assert all(torch.equal(before[name], value) for name, value in learner.state_dict().items())
     assert all(value.grad is None for value in learner.parameters())
     short, long = caplog.messages

@@ -10,7 +10,7 @@ from darksound.data.segment_cost import tell_cost
 from darksound.errors import RunError
 from darksound.meta.learners import build_learner
 from darksound.runs import needs as needs_module
-from darksound.runs.announce import announce
+from darksound.runs.announce import announce_many
 from darksound.runs.needs import needs_of, refuse
 from darksound.runs.work import Work
 from darksound.settings import Settings, load_settings
@@ -31,7 +31,7 @@ def test_needs_grow_with_rois_and_the_cache_holds_every_image(tmp_path):
     ours = settings(tmp_path)
     small, large = (needs_of(n, 256, ours, work(n)) for n in (1_000, 1_000_000))
     front = ours.front_end
-    assert small.cache == 3 * 1_000 * 3 * front.n_bands * front.n_frames
+    assert small.cache == 3 * 1_000 * 3 * front.n_bands * front.frames(6.0)
     assert large.cache == 1000 * small.cache
     assert large.memory > 5 * 4 * 256 * 1_000_000 > small.memory
     assert large.files > 5 * 4 * 256 * 1_000_000
@@ -104,7 +104,7 @@ def test_the_first_line_says_memory_and_disk_and_comes_before_the_refusal(
     ours = settings(tmp_path)
     learner = build_learner(ours)
     with pytest.raises(RunError, match="of memory"):
-        announce(5_000, learner, ours, work(5_000), tmp_path)
+        announce_many(5_000, learner, ours, work(5_000), tmp_path)
     (line,) = caplog.messages
     expected = needs_of(5_000, learner.embedding_dim, ours, work(5_000))
     assert f"{said(expected.memory)} of memory" in line

@@ -60,7 +60,8 @@ def geometry(settings: Settings, rate: int) -> Geometry:
     if roi_s == "auto":
         raise SettingsError("audio.roi_s is still auto; choose it by resolve_roi_length first.")
     length = round(roi_s * rate)
-    hop = length // front_end.n_frames if front_end.hop == "auto" else front_end.hop
+    wanted = front_end.frames(roi_s)
+    hop = length // wanted if front_end.hop == "auto" else front_end.hop
     if hop == 0:
         raise SettingsError(
             f"front_end.n_frames is {front_end.n_frames}, but a ROI of {roi_s:g} s at {rate} Hz "
@@ -79,7 +80,7 @@ def geometry(settings: Settings, rate: int) -> Geometry:
             f"({length} samples); shorten it or raise audio.roi_s."
         )
     every = 1 + length // hop
-    frames = every if front_end.hop != "auto" else min(every, front_end.n_frames)
+    frames = every if front_end.hop != "auto" else min(every, wanted)
     return Geometry(rate, length, hop, window, frames, front_end.low_hz, high_hz)
 
 

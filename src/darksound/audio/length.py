@@ -25,8 +25,8 @@ _FAR = 2
 def choose_roi_length(durations: npt.ArrayLike) -> float:
     """The shortest of `ROI_LENGTHS` that holds nine ROIs in ten, else the longest.
 
-    The longest shows half the detail, so ROIs that are but a little longer than the one before are
-    cut to that one.
+    The longest costs twice as much as the one before, so ROIs that are but a little longer than
+    that are cut to it.
 
     Args:
         durations: of the ROIs, in seconds, `(n,)`.

@@ -10,6 +10,8 @@ from pathlib import Path
 import torch
 
 from darksound.audio.embedders.registry import TABLE, VECTORS, embedding_dim, scheme_of
+from darksound.audio.length import choose_roi_length
+from darksound.data.rois import RoiSet
 from darksound.meta.device import autocast, images_to, resolve_device, to_device
 from darksound.meta.learners import Learner
 from darksound.report.words import duration
@@ -17,7 +19,7 @@ from darksound.runs.needs import needs_of, refuse
 from darksound.runs.work import Work
 from darksound.settings import Settings
 
-__all__ = ["announce"]
+__all__ = ["announce", "announce_many"]
 
 _log = logging.getLogger(__name__)
 
@@ -35,14 +37,14 @@ _TRIAL_S = 0.2
 
 
 def announce(
-    rois: int, learner: Learner, settings: Settings, work: Work, place: Path | None = None
+    rois: RoiSet, learner: Learner, settings: Settings, work: Work, place: Path | None = None
 ) -> None:
     """Log device, precision, number of ROIs and an estimate; refuse what cannot fit.
 
     The time is from a short trial of the learner and from measured constants.
 
     Args:
-        rois: how many.
+        rois: the ROIs; where the ROI length is `auto`, their durations decide.
         learner: that is to work.
         settings: in force.
         work: what is to be done.
@@ -52,6 +54,16 @@ def announce(
         SettingsError: the device asked for is not there.
         RunError: memory or a disk is too small, and `compute.refuse` is on.
     """
+    if settings.audio.roi_s == "auto" and len(rois):
+        durations = rois.table["end_s"] - rois.table["start_s"]
+        settings = settings.replace(audio={"roi_s": choose_roi_length(durations)})
+    announce_many(len(rois), learner, settings, work, place)
+
+
+def announce_many(
+    rois: int, learner: Learner, settings: Settings, work: Work, place: Path | None = None
+) -> None:
+    """`announce` of so many ROIs, whichever they are; arguments and errors as there."""
     device, dtype = resolve_device(settings.compute)
     precision = "float32" if dtype is None else str(dtype).removeprefix("torch.")
     seconds = _estimate(rois, learner, settings, work)
@@ -119,7 +131,9 @@ def _trial(learner: Learner, settings: Settings) -> tuple[float, float]:
 def _row_shape(settings: Settings) -> tuple[int, ...]:
     if scheme_of(settings) in VECTORS:
         return (embedding_dim(settings),)
-    return (3, settings.front_end.n_bands, settings.front_end.n_frames)
+    roi_s, front_end = settings.audio.roi_s, settings.front_end
+    frames = front_end.n_frames if roi_s == "auto" else front_end.frames(roi_s)
+    return (3, front_end.n_bands, frames)
 
 
 def _timed(work: Callable[[], object], device: torch.device) -> float:

@@ -46,7 +46,7 @@ def embed_run(run: Run, progress: Progress) -> Outcome:
     run.note_data(len(rois), fingerprint(rois))
     learner = given if given is not None else build_learner(settings)
     work = Work(images=len(rois), embedded=len(rois), held=1, written=2)
-    announce(len(rois), learner, settings, work, run.path)
+    announce(rois, learner, settings, work, run.path)
     if given is None and warm_up_is_due(settings):
         learner = warmed_up(settings, run.path / "warm-up", progress)
     images = build_store(rois, settings, progress)

@@ -43,7 +43,7 @@ def evaluate_run(run: Run, progress: Progress) -> Outcome:
     rois = run_rois(run, settings, progress)
     run.note_data(len(rois), fingerprint(rois))
     work = Work(images=len(rois), embedded=2 * len(rois), clusterings=1, held=3)
-    announce(len(rois), learner, settings, work, run.path)
+    announce(rois, learner, settings, work, run.path)
     evaluation = evaluate(learner, rois, settings, progress=progress)
     _write(run, evaluation)
     run.note_problems(evaluation.rois.problems)

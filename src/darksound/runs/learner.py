@@ -21,6 +21,7 @@ from darksound.settings import Settings
 
 __all__ = ["given_learner", "warm_up_is_due", "warmed_up"]
 
+_DEMO_S = 3.0
 _log = logging.getLogger(__name__)
 # Compute says where, not what; the rest of `mec` and all that follows embeddings does not matter.
 _RELEVANT = {
@@ -89,8 +90,8 @@ def warmed_up(settings: Settings, folder: Path, progress: Progress) -> Learner:
 def _warm_up_settings(settings: Settings) -> Settings:
     changed: dict[str, object] = {"training": {"epochs": settings.mec.warm_up_epochs}}
     if settings.front_end.hop == "auto":
-        # Images keep their shape whatever the ROI length, and the demo's songs last up to 3 s.
-        changed["audio"] = {"roi_s": Settings().audio.roi_s}
+        # What is learnt serves other lengths too, and the demo's songs last up to 3 s.
+        changed["audio"] = {"roi_s": _DEMO_S}
     return settings.replace(**changed)
 
 

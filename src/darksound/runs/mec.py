@@ -61,7 +61,7 @@ def mec_run(run: Run, progress: Progress) -> Outcome:
     run.note_data(len(rois), fingerprint(rois))
     learner = given if given is not None else build_learner(settings)
     warms_up = given is None and warm_up_is_due(settings)
-    announce(len(rois), learner, settings, _work(len(rois), settings, warms_up), run.path)
+    announce(rois, learner, settings, _work(len(rois), settings, warms_up), run.path)
     if warms_up:
         learner = warmed_up(settings, run.path / "warm-up", progress)
 

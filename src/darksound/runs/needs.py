@@ -113,10 +113,10 @@ def _cached_each(settings: Settings) -> float:
     if scheme in VECTORS:
         return 4.0 * embedding_dim(settings)
     front, audio = settings.front_end, settings.audio
-    frames = front.n_frames
+    seconds = ROI_LENGTHS[-1] if audio.roi_s == "auto" else audio.roi_s
+    frames = front.frames(seconds)
     if front.hop != "auto":
         rate = _NATIVE_HZ if audio.sample_rate == "native" else audio.sample_rate
-        seconds = ROI_LENGTHS[-1] if audio.roi_s == "auto" else audio.roi_s
         frames = round(rate * seconds / front.hop) + 1
     return 3.0 * front.n_bands * frames * _ITEM_BYTES[settings.compute.cache_dtype]
 

@@ -42,7 +42,7 @@ def train_run(run: Run, progress: Progress) -> Outcome:
     rois = run_rois(run, settings, progress)
     run.note_data(len(rois), fingerprint(rois))
     work = Work.of_training(len(rois), settings, settings.training.epochs)
-    announce(len(rois), learner, settings, work, run.path)
+    announce(rois, learner, settings, work, run.path)
     with epoch_writer(run.path / "tensorboard") as write_epoch:
 
         def keep(reports: Sequence[EpochReport]) -> None:

@@ -46,7 +46,7 @@ class AudioSettings(Section):
         48_000, description="Rate in Hz that every ROI is resampled to, or `native`."
     )
     roi_s: Annotated[float, Field(ge=0.05, le=60)] | Literal["auto"] = Field(
-        3.0,
+        "auto",
         description="Length in seconds that every ROI is brought to; `auto` chooses 0.25, 0.5, 1, "
         "2, 3 or 6 from the ROIs' own durations.",
     )
@@ -87,6 +87,11 @@ class FrontEndSettings(Section):
     )
     n_frames: Annotated[int, Field(ge=8, le=4096)] = Field(
         192, description="Width of the image where the hop is `auto`."
+    )
+    widen_from_s: Annotated[float, Field(gt=0)] = Field(
+        3.0,
+        description="ROI length in seconds above which an image gets wider, where the hop is "
+        "`auto`, in place of showing less detail.",
     )
     n_bands: Annotated[int, Field(ge=8, le=1024)] = Field(
         96, description="Mel bands, or CQT bins (24 an octave); a linear spectrogram has its own."
@@ -155,6 +160,10 @@ class FrontEndSettings(Section):
         if self.hpss_kernel % 2 == 0 or self.floor_bands % 2 == 0:
             raise ValueError("hpss_kernel and floor_bands must be odd")
         return self
+
+    def frames(self, roi_s: float) -> int:
+        """Width of the image of a ROI of this length, where the hop is `auto`."""
+        return round(self.n_frames * max(1.0, roi_s / self.widen_from_s))
 
 
 class BackboneSettings(Section):

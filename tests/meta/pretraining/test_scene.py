@@ -11,12 +11,14 @@ from darksound.meta.pretraining.noise import Speckle
 from darksound.meta.pretraining.scene import Scenes
 from darksound.settings import Settings
 
+SETTINGS = Settings().replace(audio={"roi_s": 3.0})
+
 BANDS, WIDTH = 96, 192
 
 
 @pytest.fixture(scope="module")
 def scenes() -> Scenes:
-    return Scenes(Settings())
+    return Scenes(SETTINGS)
 
 
 def _tone(count: int, band: int, first: int, stop: int) -> Tensor:
@@ -65,7 +67,7 @@ def test_around_a_framed_roi_there_is_silence(scenes: Scenes) -> None:
 
 
 def test_speckle_scatters_as_the_front_end_s_own_noise_does() -> None:
-    settings = Settings()
+    settings = SETTINGS
     drawn = Speckle(settings)(64, WIDTH, _seeded(0))
     assert drawn.mean((0, 2)).numpy() == pytest.approx(np.ones(BANDS), abs=0.1)
     rng = np.random.default_rng(9)

@@ -52,7 +52,7 @@ class Batches:
         rng = numpy_generator(self._settings.seed, Purpose.PRETRAIN, *counters)
         number = int(rng.choice(len(self._libraries), p=self._shares))
         library, scenes = self._libraries[number], self._scenes[number]
-        width = self._settings.front_end.n_frames
+        width = self._settings.front_end.frames(library.plan.window_s)
         species = _draw_species(library.plan.species, self._settings.pretraining.batch_species, rng)
         pairs = np.stack([_two_songs(library, one, rng) for one in species], axis=1)
         songs = pairs.ravel()

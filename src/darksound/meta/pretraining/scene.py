@@ -58,7 +58,8 @@ class Scenes:
         #: Octaves above 2 kHz of each band, `(bands, 1)`.
         self._octaves = torch.log2(hertz / 2000)[:, None]
         roi_s = settings.audio.roi_s
-        self.frames_a_second = front_end.n_frames / (3.0 if roi_s == "auto" else roi_s)
+        assert roi_s != "auto"
+        self.frames_a_second = front_end.frames(roi_s) / roi_s
 
     def __call__(
         self, songs: Tensor, spans: Tensor, others: Tensor, generator: torch.Generator

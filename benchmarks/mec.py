@@ -55,6 +55,7 @@ SCRATCH: Changes = {
 #: MEC's options, each changed alone.
 ABLATIONS: dict[str, Changes] = {
     "default": {},
+    "clusters of one draw, not of six": {"reduction": {"draws": 1}},
     "all members, not the sure ones": {"mec": {"min_probability": 0.0}},
     "only the surest members": {"mec": {"min_probability": 0.9}},
     "support and query from anywhere": {"episodes": {"separate_recordings": False}},
@@ -256,7 +257,8 @@ def choose(arguments: argparse.Namespace) -> None:
         for seed in arguments.seeds:
             rows = []
             for k in range(6):
-                found = find_clusters(vectors, images.settings.replace(seed=seed + 1000 * k))
+                one_draw = images.settings.replace(seed=seed + 1000 * k, reduction={"draws": 1})
+                found = find_clusters(vectors, one_draw)
                 scores = label_scores(found.labels, labels).everything
                 rows.append((judge(vectors, found.labels).information, scores.ami, scores.ari))
             chosen = max(rows)

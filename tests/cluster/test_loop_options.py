@@ -26,7 +26,7 @@ def learnt(monkeypatch):
 
 
 @pytest.mark.parametrize(
-    ("passes", "tasks", "least", "most"), [(0.0, 40, 40, 40), (1.0, 40, 2, 4), (4.0, 3, 3, 3)]
+    ("passes", "tasks", "least", "most"), [(0.0, 40, 40, 40), (1.0, 40, 2, 8), (4.0, 3, 3, 3)]
 )
 def test_few_rois_are_not_learnt_by_heart(
     passes, tasks, least, most, images, tiny_learner, tiny_settings, learnt
@@ -52,6 +52,14 @@ def test_what_is_altered_follows_the_setting(
     run_loop(images, tiny_learner, wanted)
     assert learnt[0]["settings"].augmentation.enabled is enabled
     assert learnt[0]["support_as_it_is"] is plain
+
+
+def test_a_head_is_fine_tuned_at_the_loops_rate_not_at_that_of_training(
+    images, tiny_learner, tiny_settings, learnt
+):
+    rates = {"mec": {"head_rate": 7.0, "iterations": 1}, "training": {"head_rate": 0.5}}
+    run_loop(images, tiny_learner, tiny_settings.replace(**rates))
+    assert learnt[0]["settings"].training.head_rate == 7.0
 
 
 @pytest.mark.parametrize("source", ["best", "last"])

@@ -8,6 +8,8 @@ import numpy as np
 import pytest
 from scipy.sparse.linalg import ArpackNoConvergence
 
+from darksound.cluster import structure
+from darksound.cluster.clusterers.base import Clustering
 from darksound.cluster.clusterers.hdbscan import resolve_min_cluster_size, resolve_min_samples
 from darksound.cluster.clusterers.registry import cluster
 from darksound.cluster.metrics import adjusted_rand
@@ -266,3 +268,45 @@ def test_maps_have_two_coordinates_whatever_the_number(n):
         found = map_coordinates(blobs([n], d=1 if n == 2 else 5)[0], settings, 3)
         assert found.shape == (n, 2)
         assert np.isfinite(found).all()
+
+
+def test_the_most_telling_of_several_draws_is_kept(monkeypatch):
+    x, truth = blobs([12] * 4)
+    halves, fourths = (truth // 2, truth)
+    coordinates = {}
+
+    def reduced(embeddings, settings, seed, say):
+        coordinates[seed] = coordinates.get(seed, len(coordinates))
+        return np.full((len(embeddings), 2), coordinates[seed], np.float32)
+
+    def clustered(points, settings):
+        labels = (halves, fourths, np.zeros_like(truth))[int(points[0, 0])]
+        return Clustering(
+            labels, np.ones(len(labels)), np.zeros(len(labels)), np.ones(labels.max() + 1)
+        )
+
+    monkeypatch.setattr(structure, "reduce", reduced)
+    monkeypatch.setattr(structure, "cluster", clustered)
+    for draws, expected in ((1, halves), (2, fourths), (3, fourths)):
+        coordinates.clear()
+        found = find_clusters(x, Settings().replace(reduction={"draws": draws}))
+        assert (found.labels == expected).all()
+        assert len(coordinates) == draws
+
+
+def test_few_rois_are_drawn_often_many_once_and_without_chance_once(monkeypatch):
+    seeds = []
+
+    def reduced(embeddings, settings, seed, say):
+        seeds.append(seed)
+        return reduce(embeddings[:, :2], ReductionSettings(method="none"), seed, say) + seed % 7
+
+    monkeypatch.setattr(structure, "reduce", reduced)
+    for n, draws in ((60, 6), (498, 6), (600, 1)):
+        seeds.clear()
+        find_clusters(blobs([n // 6] * 6)[0], Settings())
+        assert len(set(seeds)) == len(seeds) == draws
+    monkeypatch.setattr(structure, "reduce", lambda *args: seeds.append(args[2]) or reduce(*args))
+    seeds.clear()
+    find_clusters(blobs([10] * 6)[0], PCA)
+    assert len(seeds) == 2

@@ -10,6 +10,7 @@ from darksound.cluster.normalise import all_alike, normalise
 from darksound.cluster.notes import Say, log_note
 from darksound.cluster.reducers.registry import map_coordinates, reduce
 from darksound.cluster.stopwatch import Stopwatch
+from darksound.cluster.validity import judge
 from darksound.progress import Progress, silent
 from darksound.settings import Settings
 
@@ -19,15 +20,28 @@ __all__ = ["MIN_ROIS", "find_clusters", "lay_out"]
 MIN_ROIS = 4
 
 _PURPOSE = 401
+Vectors = npt.NDArray[np.float32]
 
 
-def _seed(settings: Settings) -> int:
-    """The reducer's seed, the same in every iteration.
+# Chance matters where ROIs are few, and there a draw takes less than a second.
+_FEW, _DRAWS_OF_FEW = 500, 6
+
+
+def _seed(settings: Settings, draw: int = 0) -> int:
+    """The reducer's seed for a draw, the same in every iteration.
 
     Embeddings that did not change then give the same clusters, and agreement with the iteration
     before measures the learner and not the reducer.
     """
-    return int(np.random.SeedSequence([settings.seed, _PURPOSE]).generate_state(1)[0])
+    which = [draw] if draw else []
+    return int(np.random.SeedSequence([settings.seed, _PURPOSE, *which]).generate_state(1)[0])
+
+
+def _draws(settings: Settings, n: int) -> int:
+    wanted = settings.reduction.draws
+    if wanted == "auto":
+        return _DRAWS_OF_FEW if n <= _FEW else 1
+    return wanted
 
 
 def find_clusters(
@@ -39,8 +53,10 @@ def find_clusters(
 ) -> Clustering:
     """Clusters of embeddings `(n, dim)`; what leaves no choice is said in a sentence.
 
-    Fewer than four ROIs are all noise, and ROIs that are all alike are one cluster; neither
-    reducer nor clusterer is asked then. The watch is told what both take.
+    Of few ROIs, reduction and clustering are drawn several times, since UMAP's seed then decides
+    much, and the clusters that tell most are kept. Fewer than four ROIs are all noise, and ROIs
+    that are all alike are one cluster; neither reducer nor clusterer is asked then. The watch is
+    told what both take.
 
     Raises:
         SettingsError: reducer, clusterer or one of their metrics is unknown.
@@ -55,17 +71,43 @@ def find_clusters(
             "copies of one sound, the learner tells nothing apart; take another checkpoint."
         )
         return Clustering.one_cluster(n)
-    watch = watch or Stopwatch()
-    progress("reducing", 0, 1)
-    with watch.timing("reduce_s"):
-        reduced = reduce(embeddings, settings.reduction, _seed(settings), say)
-    progress("reducing", 1, 1)
-    progress("clustering", 0, 1)
-    with watch.timing("cluster_s"):
-        found = cluster(reduced, settings.clustering)
-    progress("clustering", 1, 1)
+    found = _most_telling(embeddings, settings, say, progress, watch or Stopwatch())
     _comment(found, settings, say)
     return found
+
+
+def _most_telling(
+    embeddings: Vectors, settings: Settings, say: Say, progress: Progress, watch: Stopwatch
+) -> Clustering:
+    """Of the clusters that several draws find, those whose `Validity.information` is highest."""
+    draws = _draws(settings, len(embeddings))
+    first: Vectors | None = None
+    best, most = None, -np.inf
+    progress("reducing", 0, draws)
+    for draw in range(draws):
+        with watch.timing("reduce_s"):
+            seed, tell = _seed(settings, draw), _hush if draw else say
+            reduced = reduce(embeddings, settings.reduction, seed, tell)
+        if first is None:
+            first = reduced
+        elif np.array_equal(reduced, first):
+            # Nothing is left to chance, so further draws would be the same.
+            break
+        progress("reducing", draw + 1, draws)
+        if draw == draws - 1:
+            progress("clustering", 0, 1)
+        with watch.timing("cluster_s"):
+            found = cluster(reduced, settings.clustering)
+        told = judge(embeddings, found.labels).information if draws > 1 else 0.0
+        if told > most:
+            best, most = found, told
+    progress("clustering", 1, 1)
+    assert best is not None  # there is one draw at least, and information is never NaN
+    return best
+
+
+def _hush(sentence: str) -> None:
+    """What one draw said, the others need not repeat."""
 
 
 def _comment(found: Clustering, settings: Settings, say: Say) -> None:

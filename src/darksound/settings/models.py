@@ -320,6 +320,11 @@ class ReductionSettings(Section):
         "auto",
         description="UMAP runs that are clustered together; `auto`: 3 up to 20,000 ROIs, then 1.",
     )
+    draws: Positive | Literal["auto"] = Field(
+        "auto",
+        description="Times that ROIs are reduced and clustered, from other seeds; the clusters "
+        "that tell most are kept. `auto`: 6 up to 500 ROIs, then 1.",
+    )
     fit_at_most: Annotated[int, Field(ge=1000)] = Field(
         100_000,
         description="ROIs that UMAP is fitted on; of more, a sample of so many, and the others "

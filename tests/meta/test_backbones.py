@@ -11,12 +11,30 @@ from darksound.errors import CheckpointError, SettingsError
 from darksound.meta.backbones import BACKBONES, build_backbone
 
 
-def test_small_is_under_a_million_weights_and_halves_the_image_four_times(tiny):
+def test_small_is_about_a_million_weights_and_halves_the_image_four_times(tiny):
     backbone = build_backbone(tiny.replace(backbone={"channels": (16, 32, 64, 128), "dim": 256}))
     images = torch.rand(2, 3, 96, 192)
     assert backbone(images).shape == (2, 256)
     assert backbone.feature_map(images).shape == (2, 128, 6, 12)
-    assert 300_000 < sum(p.numel() for p in backbone.parameters()) < 1_000_000
+    assert 300_000 < sum(p.numel() for p in backbone.parameters()) < 1_200_000
+
+
+def test_smalls_weighted_mean_hears_a_song_alone_however_much_silence_is_around(tiny):
+    backbone = build_backbone(tiny.replace(backbone={"dim": 64})).eval()
+    one = torch.zeros(1, 3, 96, 192)
+    one[:, :, 30:60, 20:50] = torch.rand(3, 30, 30)
+    # The same song twice, and still half of the image is silent.
+    two = one + one.roll(96, dims=-1)
+    maps = backbone.feature_map(one).shape[1]
+    plain, weighted = [], []
+    for summary in (backbone.summary(one), backbone.summary(two)):
+        _, last = summary.split([summary.shape[1] - 18 * maps, 18 * maps], dim=1)
+        mean, _, loud = last.split(6 * maps, dim=1)
+        plain.append(mean)
+        weighted.append(loud)
+    off = [float(((b - a).norm() / a.norm()).detach()) for a, b in (plain, weighted)]
+    assert off[1] < 0.1 < off[0]
+    assert torch.isfinite(backbone.summary(torch.zeros(1, 3, 96, 192))).all()
 
 
 def test_untrained_small_spreads_a_batch_to_distances_that_a_softmax_can_use(tiny):

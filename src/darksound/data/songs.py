@@ -30,7 +30,7 @@ RANGE_DB = 80.0
 _WINDOWS = 5 / 3
 _SPECIES_A_FILE = 32
 # Changes whenever the songs do.
-_EDITION = 2
+_EDITION = 3
 _PERFORMANCE = 13
 
 

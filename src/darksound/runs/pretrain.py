@@ -102,6 +102,10 @@ def _restored(pretrainer: Pretrainer, path: Path) -> list[dict[str, Any]]:
     return rows
 
 
+def _shown(settings: Settings) -> str:
+    return ", ".join(f"{window_s:g}" for window_s in settings.pretraining.windows_s)
+
+
 def _card(settings: Settings, last: dict[str, Any]) -> dict[str, Any]:
     sections = {"seed", "audio", "front_end", "backbone", "pretraining"}
     return {
@@ -109,6 +113,13 @@ def _card(settings: Settings, last: dict[str, Any]) -> dict[str, Any]:
         "species.",
         "made_by": "darksound pretrain, on synthetic birds alone",
         "licence": "Apache-2.0",
+        "limits": [
+            "It was never shown a real bird.",
+            f"Below {settings.front_end.low_hz:g} Hz and above {settings.front_end.high_hz} Hz it "
+            "hears nothing.",
+            f"Units much shorter than the shortest of the windows ({_shown(settings)} s) are a "
+            "small part of its image.",
+        ],
         "settings": settings.model_dump(mode="json", include=sections),
         "versions": versions(),
         "last_steps": last,

@@ -78,6 +78,33 @@ def test_birds_of_a_species_sing_some_of_its_songs_at_their_own_pitch() -> None:
         assert abs(np.log2(bird[0].centre_hz / centre)) < 0.7
 
 
+def test_a_bird_sings_its_species_syllables_by_a_course_and_length_of_its_own() -> None:
+    likeness, lengths = [], []
+    for number in range(0, 160, 2):
+        species = wild_species(3, number)
+        if len(species.songs) > 1:
+            continue
+        (song,) = wild_bird(3, number, 0)
+        for own, common in zip(song.syllables, species.songs[0].syllables, strict=True):
+            lengths.append(own.duration_s / common.duration_s)
+            if len(common.knots) > 2 and np.ptp(common.knots) > 0.1:
+                likeness.append(np.corrcoef(own.knots, common.knots)[0, 1])
+    assert len(likeness) > 30
+    assert np.median(likeness) > 0.9
+    assert np.percentile(likeness, 25) < 0.999
+    assert 0.02 < np.std(np.log(lengths)) < 0.5
+
+
+def test_some_species_string_many_syllables_together_and_others_repeat_a_few() -> None:
+    firsts = [wild_species(3, number) for number in range(0, 400, 2)]
+    long = [
+        max(len(section.phrase) for song in species.songs for section in song.sections) > 4
+        for species in firsts
+    ]
+    # Three in ten, less those that only call.
+    assert 0.15 < np.mean(long) < 0.35
+
+
 def test_weather_adds_what_it_names_and_overload_clips() -> None:
     rng = np.random.default_rng(0)
     time = np.arange(48_000, dtype=np.float32) / 48_000

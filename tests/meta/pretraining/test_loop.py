@@ -118,6 +118,6 @@ def test_what_the_embedding_cannot_be_fitted_to_is_refused_before_training(
     few = settings.replace(pretraining={"summary_batches": 1})
     with pytest.raises(SettingsError, match=r"dim is 32, and the 16 summaries .* raise"):
         Pretrainer(libraries, few)
-    with pytest.raises(SettingsError, match=r"have 288 numbers that vary"):
-        Pretrainer(libraries, settings.replace(backbone={"dim": 289}))
+    with pytest.raises(SettingsError, match=r"have 432 numbers that vary"):
+        Pretrainer(libraries, settings.replace(backbone={"dim": 433}))
     Pretrainer(libraries, few.replace(pretraining={"summary_batches": 0}))

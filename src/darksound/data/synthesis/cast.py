@@ -4,7 +4,8 @@ from functools import lru_cache
 
 import numpy as np
 
-from darksound.data.synthesis.grammar import WildSpecies, draw_bird, draw_wild, sister_of
+from darksound.data.synthesis.grammar import WildSpecies, draw_bird, draw_wild
+from darksound.data.synthesis.sisters import sister_of
 from darksound.data.synthesis.species import Species
 
 __all__ = ["wild_bird", "wild_species"]

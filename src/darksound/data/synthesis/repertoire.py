@@ -39,8 +39,8 @@ def _whistle(rng: np.random.Generator) -> Syllable:
 
 
 def _sweep(rng: np.random.Generator) -> Syllable:
-    knots = _knots(rng, int(rng.integers(2, 6)), log_uniform(rng, 0.15, 1.6))
-    return Syllable("sweep", log_uniform(rng, 0.02, 0.5), knots=knots, partials=_harmonics(rng))
+    knots = _knots(rng, int(rng.integers(2, 8)), log_uniform(rng, 0.12, 1.6))
+    return Syllable("sweep", log_uniform(rng, 0.02, 0.4), knots=knots, partials=_harmonics(rng))
 
 
 def _warble(rng: np.random.Generator) -> Syllable:
@@ -92,6 +92,10 @@ def _stack(rng: np.random.Generator) -> Syllable:
         partials=tuple(float(each) for each in amplitude + 0.03),
         warble_hz=log_uniform(rng, 10, 40),
         warble=float(rng.choice([0.0, 0.0, rng.uniform(0.02, 0.08)])),
+        # Crows, ducks and gulls are hoarse.
+        roughness=float(rng.choice([0.0, log_uniform(rng, 0.01, 0.15)])),
+        beat_hz=log_uniform(rng, 20, 90),
+        beat=float(rng.choice([0.0, rng.uniform(0.2, 0.9)])),
     )
 
 

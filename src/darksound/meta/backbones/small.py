@@ -19,6 +19,11 @@ __all__ = ["FIRST_DISTANCE", "SmallCNN"]
 FIRST_DISTANCE = 16.0
 # Ranges of frequency that are pooled apart.
 _RANGES = 6
+# Mean, maximum, and mean weighted by loudness.
+_POOLS = 3
+# The channel that weighs, in the default front end what exceeds the stationary floor; and the least
+# mean weight, so that silence divides by no nothing.
+_LOUDNESS, _FAINT = 1, 1e-3
 
 
 class _Block(nn.Module):
@@ -39,12 +44,23 @@ class _Block(nn.Module):
         return F.relu(self.norm2(self.conv2(y)) + z, inplace=True)
 
 
+def _pooled(maps: Tensor, loud: Tensor) -> Tensor:
+    """`(b, 18 * c)` of maps `(b, c, h, w)` and the loudness `(b, 1, H, W)` of their images."""
+    size = (_RANGES, 1)
+    weight = F.adaptive_max_pool2d(loud, maps.shape[2:])
+    weighted = F.adaptive_avg_pool2d(maps * weight, size)
+    weighted = weighted / weight.mean((2, 3), keepdim=True).clamp_min(_FAINT)
+    pools = (F.adaptive_avg_pool2d(maps, size), F.adaptive_max_pool2d(maps, size), weighted)
+    return torch.cat([pool.flatten(1) for pool in pools], 1)
+
+
 class SmallCNN(Backbone):
     """5x5 stem, three residual blocks, a summary of the last two, a linear layer and batch norm.
 
     Every stage halves height and width, so a 96 x 192 image gives maps of 12 x 24 and 6 x 12. The
-    summary is their mean and maximum over time alone, in six ranges of frequency: how high a bird
-    sings is half of what it sings.
+    summary is their mean and maximum over time alone, in six ranges of frequency, since how high a
+    bird sings is half of what it sings, and a second mean that listens where sound stands out of
+    its background, since the silence around a song says nothing of it.
 
     Args:
         channels: of the stem and the three blocks.
@@ -59,7 +75,7 @@ class SmallCNN(Backbone):
         self.stem_norm = nn.BatchNorm2d(channels[0])
         steps = pairwise(channels)
         self.blocks = nn.Sequential(*(_Block(c_in, c_out) for c_in, c_out in steps))
-        self.linear = nn.Linear(2 * _RANGES * sum(channels[-2:]), dim, bias=False)
+        self.linear = nn.Linear(_POOLS * _RANGES * sum(channels[-2:]), dim, bias=False)
         self.norm = nn.BatchNorm1d(dim)
         self._initialise()
 
@@ -81,10 +97,9 @@ class SmallCNN(Backbone):
         return self._last_two(images)[1]
 
     def summary(self, images: Tensor) -> Tensor:
-        """What the linear layer is given, `(b, 12 * (channels[2] + channels[3]))`."""
-        pools = (F.adaptive_avg_pool2d, F.adaptive_max_pool2d)
-        maps = self._last_two(images)
-        return torch.cat([pool(one, (_RANGES, 1)).flatten(1) for one in maps for pool in pools], 1)
+        """What the linear layer is given, `(b, 18 * (channels[2] + channels[3]))`."""
+        loud = images[:, _LOUDNESS : _LOUDNESS + 1]
+        return torch.cat([_pooled(one, loud) for one in self._last_two(images)], 1)
 
     def forward(self, images: Tensor) -> Tensor:
         """Vectors `(b, dim)`."""

@@ -111,7 +111,7 @@ class Scenes:
     def _noise(self, songs: Tensor, draw: _Draw) -> Tensor:
         """Coloured noise with gusts, insects and rain; the level is set within the song's bands."""
         count, bands, width = songs.shape
-        colour = 10 ** (draw.between(-6, 1.5) * self._octaves / 10)
+        colour = 10 ** (draw.between(-8, 1.0) * self._octaves / 10)
         colour = colour * 10 ** (0.2 * draw.curve(9, bands)[:, :, None])
         for _ in range(2):
             away = (self._octaves - draw.between(0.3, 2.4)) / draw.between(0.03, 0.25)
@@ -124,12 +124,12 @@ class Scenes:
         low = torch.sigmoid(-3 * (self._octaves + 0.5))
         noise = colour * (1 + low * (gusts - 1))
         drops = torch.rand(count, 1, width, generator=draw.generator) < draw.between(0.0, 0.15)
-        noise = noise * (1 + draw.happens(0.1) * drops * draw.gain(3, 15))
+        noise = noise * (1 + draw.happens(0.05) * drops * draw.gain(3, 15))
         weight = songs.mean(-1, keepdim=True)
         within = (noise * weight).sum((1, 2), keepdim=True) / (
             width * weight.sum((1, 2), keepdim=True).clamp_min(1e-9)
         )
-        level = draw.gain(-50, -10) / within.clamp_min(1e-9)
+        level = draw.gain(-60, -14) / within.clamp_min(1e-9)
         return noise * level * self._speckle(count, width, draw.generator)
 
     def _recorder(self, power: Tensor, draw: _Draw) -> Tensor:

@@ -1,20 +1,19 @@
 """Settings of every stage, their sources and presets."""
 
+from darksound.settings.augmentation import AugmentationSettings
+from darksound.settings.clustering import ClusteringSettings, ReductionSettings
 from darksound.settings.download import DownloadSettings
 from darksound.settings.embedder import EmbedderSettings
 from darksound.settings.head import HeadSettings
 from darksound.settings.mec import MecSettings
 from darksound.settings.models import (
     AudioSettings,
-    AugmentationSettings,
     BackboneSettings,
-    ClusteringSettings,
     ComputeSettings,
     EpisodeSettings,
     EvaluationSettings,
     FrontEndSettings,
     LearnerSettings,
-    ReductionSettings,
     RoiSettings,
     Settings,
     TrainingSettings,

@@ -10,6 +10,8 @@ from typing import Annotated, Literal, Self
 
 from pydantic import Field, model_validator
 
+from darksound.settings.augmentation import AugmentationSettings
+from darksound.settings.clustering import ClusteringSettings, ReductionSettings
 from darksound.settings.compute import ComputeSettings
 from darksound.settings.download import DownloadSettings
 from darksound.settings.embedder import EmbedderSettings
@@ -17,20 +19,17 @@ from darksound.settings.head import HeadSettings
 from darksound.settings.mec import MecSettings
 from darksound.settings.pretraining import PretrainingSettings
 from darksound.settings.report import ReportSettings
-from darksound.settings.section import Positive, Section, Share
+from darksound.settings.section import Positive, Section
 from darksound.settings.segmentation import SegmentationSettings
 
 __all__ = [
     "AudioSettings",
-    "AugmentationSettings",
     "BackboneSettings",
-    "ClusteringSettings",
     "ComputeSettings",
     "EpisodeSettings",
     "EvaluationSettings",
     "FrontEndSettings",
     "LearnerSettings",
-    "ReductionSettings",
     "RoiSettings",
     "Settings",
     "TrainingSettings",
@@ -258,106 +257,6 @@ class TrainingSettings(Section):
         3, description="Epochs without progress before the rate falls."
     )
     early_stop: Positive = Field(10, description="Epochs without progress before training ends.")
-
-
-class AugmentationSettings(Section):
-    """What training does to ROIs so that the learner hears past the recording."""
-
-    enabled: bool = Field(True, description="Augment while training.")
-    sound_versions: Annotated[int, Field(ge=0, le=32)] = Field(
-        2, description="Versions of each ROI with altered sound, made once and cached."
-    )
-    noise_snr_db: tuple[float, float] = Field((0.0, 25.0), description="SNR of added noise.")
-    gain_db: tuple[float, float] = Field((-12.0, 6.0), description="Gain before the front end.")
-    tilt_db: Annotated[float, Field(ge=0)] = Field(
-        12.0, description="Largest slope of an added spectral tilt, dB over the band."
-    )
-    neighbour_db: tuple[float, float] = Field(
-        (-24.0, -9.0), description="Level of another ROI mixed in."
-    )
-    neighbour_share: Share = Field(0.5, description="Share of versions with a neighbour mixed in.")
-    time_shift: Share = Field(0.15, description="Largest shift, as a share of the width.")
-    time_mask: Share = Field(0.12, description="Largest time mask, as a share of the width.")
-    frequency_mask: Share = Field(0.12, description="Largest frequency mask, share of height.")
-    level: Share = Field(0.1, description="Largest change of brightness and contrast.")
-    vector_noise: Annotated[float, Field(ge=0)] = Field(
-        0.2, description="Noise added to embeddings, in standard deviations of each dimension."
-    )
-    vector_drop: Share = Field(0.1, description="Share of an embedding's dimensions lost.")
-    vector_mix: Share = Field(
-        0.2, description="Largest share of another ROI's embedding that is mixed in."
-    )
-
-    @property
-    def versions(self) -> int:
-        """Altered versions of each ROI that training uses: none where it does not augment."""
-        return self.sound_versions if self.enabled else 0
-
-
-class ReductionSettings(Section):
-    """From embeddings to the few dimensions that are clustered."""
-
-    method: str = Field("umap", description="`umap`, `pca` or `none`.")
-    normalise: Literal["l2", "standard", "none"] = Field(
-        "l2", description="What is done to embeddings first: unit length, unit variance, nothing."
-    )
-    n_components: Positive = Field(10, description="Dimensions to cluster in.")
-    n_neighbors: Annotated[int, Field(ge=2)] = Field(15, description="UMAP's neighbourhood.")
-    min_dist: Annotated[float, Field(ge=0)] = Field(0.0, description="UMAP's least distance.")
-    spread: Annotated[float, Field(gt=0)] = Field(1.0, description="UMAP's scale.")
-    metric: str = Field("euclidean", description="Distance between embeddings.")
-    n_epochs: Positive | Literal["auto"] = Field(
-        "auto", description="UMAP's epochs; `auto`: 100 where runs are repeated, else its own."
-    )
-    init: Literal["spectral", "random", "pca"] = Field("spectral", description="UMAP's start.")
-    set_op_mix_ratio: Share = Field(1.0, description="Union (1) or intersection (0) of fuzzy sets.")
-    local_connectivity: Annotated[float, Field(ge=1)] = Field(
-        1.0, description="Nearest neighbours that count as certain."
-    )
-    repulsion_strength: Annotated[float, Field(ge=0)] = Field(1.0, description="UMAP's repulsion.")
-    negative_sample_rate: Positive = Field(5, description="Negative samples a positive one.")
-    repeats: Positive | Literal["auto"] = Field(
-        "auto",
-        description="UMAP runs that are clustered together; `auto`: 3 up to 20,000 ROIs, then 1.",
-    )
-    draws: Positive | Literal["auto"] = Field(
-        "auto",
-        description="Times that ROIs are reduced and clustered, from other seeds; the clusters "
-        "that tell most are kept. `auto`: 6 up to 500 ROIs, then 1.",
-    )
-    fit_at_most: Annotated[int, Field(ge=1000)] = Field(
-        100_000,
-        description="ROIs that UMAP is fitted on; of more, a sample of so many, and the others "
-        "are placed among their neighbours.",
-    )
-    pca_above: Annotated[int, Field(ge=0)] = Field(
-        20_000, description="Of more ROIs than these, UMAP sees the 50 leading axes alone."
-    )
-    densmap: bool = Field(False, description="Keep local density (densMAP).")
-    dens_lambda: Annotated[float, Field(ge=0)] = Field(2.0, description="Weight of density.")
-
-
-class ClusteringSettings(Section):
-    """From few dimensions to clusters."""
-
-    method: str = Field(
-        "hdbscan",
-        description="`hdbscan`; `fast_hdbscan` (on a graph of neighbours, extra `fast-hdbscan`); "
-        "`evoc` (on embeddings, with `reduction.method` none; extra `evoc`).",
-    )
-    min_cluster_size: Annotated[int, Field(ge=2)] | Literal["auto"] = Field(
-        "auto", description="Fewest ROIs of a cluster; `auto` follows the number of ROIs."
-    )
-    min_samples: Positive | Literal["auto"] = Field(
-        "auto",
-        description="How conservative: more gives more noise; `auto` follows the number of ROIs.",
-    )
-    selection: Literal["eom", "leaf"] = Field("eom", description="Excess of mass, or leaves.")
-    epsilon: Annotated[float, Field(ge=0)] = Field(0.0, description="Merge clusters closer.")
-    alpha: Annotated[float, Field(gt=0)] = Field(1.0, description="HDBSCAN's distance scaling.")
-    metric: str = Field("euclidean", description="Distance between reduced embeddings.")
-    allow_single_cluster: bool = Field(False, description="Whether one cluster is an answer.")
-    max_cluster_size: Annotated[int, Field(ge=0)] = Field(0, description="0 for no limit.")
 
 
 class Settings(Section):

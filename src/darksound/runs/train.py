@@ -57,8 +57,9 @@ def train_run(run: Run, progress: Progress) -> Outcome:
     run.note_problems(trained.problems)
     best, names = trained.best, ("validation_accuracy", "validation_loss", "train_accuracy")
     figures = {name: value for name in names if (value := getattr(best, name)) == value}
+    which = f"Epoch {best.epoch} of {len(trained.reports)}" if best.epoch else "Before training"
     return Outcome(
-        (metrics_table(f"Epoch {best.epoch} of {len(trained.reports)}, which is kept", figures),),
+        (metrics_table(f"{which}, which is kept", figures),),
         f"The learner is in {run.path}. Judge it on other data with: "
         f"darksound evaluate {_shown(run.path)} --data ...",
         len(trained.problems),

@@ -44,8 +44,7 @@ def build_images(
     """
     if len(rois) == 0:
         raise InputError("There are no ROIs to make images of.")
-    durations = (rois.table["end_s"] - rois.table["start_s"]).to_numpy()
-    settings = resolve_roi_length(settings, durations)
+    settings = resolve_roi_length(settings, rois.durations)
     key = (_EDITION, settings.image_fingerprint(), settings.compute.cache_dtype)
     recipe = Recipe("images", key, render, "processes")
     return ImageStore.build(rois, settings, recipe, progress, versions)

@@ -69,6 +69,13 @@ class RoiSet:
         return RoiSet(table, self.reader, (*self.problems, *problems))
 
     @property
+    def durations(self) -> npt.NDArray[np.float64]:
+        """Seconds that each ROI lasts, `(n,)`."""
+        start, end = (self.table[key].to_numpy(dtype=np.float64) for key in ("start_s", "end_s"))
+        lasted: npt.NDArray[np.float64] = end - start
+        return lasted
+
+    @property
     def labels(self) -> npt.NDArray[np.object_] | None:
         """Labels `(n,)`, None where a ROI has none; None altogether when no ROI has one."""
         column = self.table["label"]

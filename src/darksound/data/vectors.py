@@ -87,8 +87,7 @@ def _length(settings: Settings, embedder: Embedder) -> dict[str, float]:
 
 def _of_long_rois(rois: RoiSet, settings: Settings, embedder: Embedder) -> str:
     """What becomes of long ROIs, which matters only where there are any."""
-    durations = rois.table["end_s"] - rois.table["start_s"]
-    any_long = bool((durations > MUCH_LONGER * embedder.window_s).any())
+    any_long = bool((rois.durations > MUCH_LONGER * embedder.window_s).any())
     return settings.embedder.long_rois if any_long else "loudest"
 
 

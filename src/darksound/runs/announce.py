@@ -55,8 +55,7 @@ def announce(
         RunError: memory or a disk is too small, and `compute.refuse` is on.
     """
     if settings.audio.roi_s == "auto" and len(rois):
-        durations = rois.table["end_s"] - rois.table["start_s"]
-        settings = settings.replace(audio={"roi_s": choose_roi_length(durations)})
+        settings = settings.replace(audio={"roi_s": choose_roi_length(rois.durations)})
     announce_many(len(rois), learner, settings, work, place)
 
 

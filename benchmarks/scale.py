@@ -34,6 +34,8 @@ from darksound.cluster.reducers.registry import reduce
 from darksound.cluster.stopwatch import Stopwatch
 from darksound.settings import Settings
 
+# Of few ROIs too, so that sizes can be compared.
+HDBSCAN = Settings().replace(reduction={"method": "umap"}, clustering={"method": "hdbscan"})
 SIZES = (1000, 2000, 5000, 10_000, 20_000, 50_000, 100_000)
 MILLION = 1_000_000
 STAGES = ("PCA", "UMAP", "HDBSCAN", "DBCV")
@@ -73,7 +75,7 @@ def peak_mb() -> float:
 def compile_all() -> float:
     """Seconds that compilation and imports take, once a process."""
     began = time.perf_counter()
-    settings = Settings().replace(reduction={"repeats": 1, "n_epochs": 5})
+    settings = HDBSCAN.replace(reduction={"repeats": 1, "n_epochs": 5})
     # UMAP takes all distances of a few, and seeks neighbours of many.
     for n in (1000, 5000):
         x, _ = made_up(n, dim=64, seed=1)
@@ -96,7 +98,7 @@ def one_size(n: int, dim: int) -> list[dict[str, float | str]]:
         print(f" {row['peak_mb']:>8.0f} MB", flush=True)
         return result
 
-    settings = Settings()
+    settings = HDBSCAN
     x, labels = timed("made up", lambda: made_up(n, dim))
     how = settings.reduction
     timed("normalise", lambda: all_alike(normalise(x, how.normalise)))
@@ -192,7 +194,7 @@ def agreement(n: int, dim: int) -> None:
     }
     first = None
     for name, (values, seed) in ways.items():
-        settings = Settings().replace(reduction=values)
+        settings = HDBSCAN.replace(reduction=values)
         began, busy = time.perf_counter(), time.process_time()
         found = cluster(reduce(x, settings.reduction, seed), settings.clustering)
         took = f"{time.perf_counter() - began:.0f} s ({time.process_time() - busy:.0f} s of CPU)"
@@ -206,7 +208,7 @@ def clusterers(n: int, dim: int, methods: list[str]) -> None:
     """Clusterers on the same reduced embeddings; `evoc` on the embeddings themselves."""
     compile_all()
     x, labels = made_up(n, dim)
-    settings = Settings()
+    settings = HDBSCAN
     reduced = reduce(x, settings.reduction, 1)
     small = made_up(5000, dim, seed=1)[0]
     first = None

@@ -12,7 +12,7 @@ from darksound.cluster.reducers.axes import leading_axes
 from darksound.cluster.reducers.pca import principal_components
 from darksound.cluster.reducers.sample import by_sample, stratified_sample
 from darksound.cluster.reducers.umap import umap
-from darksound.settings import Settings
+from darksound.settings import ClusteringSettings, Settings
 
 
 @pytest.fixture(scope="module")
@@ -87,7 +87,7 @@ def test_umap_on_leading_axes_keeps_the_groups_apart(groups) -> None:
     how = Settings().replace(reduction={"pca_above": 2000, "repeats": 1}).reduction
     placed = umap(x, how, 5, lambda sentence: None)
     assert not np.array_equal(placed, umap(x, how.model_copy(update={"pca_above": 3000}), 5, print))
-    found = cluster(placed, Settings().clustering)
+    found = cluster(placed, ClusteringSettings(method="hdbscan"))
     assert adjusted_mutual_info_score(labels, found.labels) > 0.95
 
 
@@ -105,5 +105,5 @@ def test_umap_fitted_on_a_sample_keeps_the_groups_apart(groups) -> None:
     how = Settings().replace(reduction={"fit_at_most": 1000, "repeats": 1}).reduction
     placed = umap(x, how, 5, sentences.append)
     assert any("fitted on 1,000 of 3,000 ROIs" in sentence for sentence in sentences)
-    found = cluster(placed, Settings().clustering)
+    found = cluster(placed, ClusteringSettings(method="hdbscan"))
     assert adjusted_mutual_info_score(labels, found.labels) > 0.95

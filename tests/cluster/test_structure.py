@@ -21,6 +21,8 @@ from darksound.cluster.structure import find_clusters, lay_out
 from darksound.errors import SettingsError
 from darksound.settings import ClusteringSettings, ReductionSettings, Settings
 
+HDBSCAN = Settings().replace(clustering={"method": "hdbscan"})
+UMAP_ONCE = ReductionSettings(method="umap", n_epochs=10, repeats=1)
 PCA = Settings().replace(reduction={"method": "pca", "n_components": 4})
 
 
@@ -45,7 +47,7 @@ def sentences():
 
 def test_umap_finds_groups_twice_the_same_and_keeps_quiet(sentences, capfd):
     x, truth = blobs([20] * 5)  # groups of twice n_components, which scipy's solver may refuse
-    settings = ReductionSettings(n_neighbors=8)
+    settings = ReductionSettings(method="umap", n_neighbors=8)
     with warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("always")
         once, again = (reduce(x, settings, 5, sentences) for _ in range(2))
@@ -55,12 +57,12 @@ def test_umap_finds_groups_twice_the_same_and_keeps_quiet(sentences, capfd):
     assert once.shape == (100, 30)  # three runs beside each other
     assert (once == again).all()
     assert (once != other).any()
-    assert adjusted_rand(truth, cluster(once, ClusteringSettings()).labels) == 1.0
+    assert adjusted_rand(truth, cluster(once, ClusteringSettings(method="hdbscan")).labels) == 1.0
 
 
 def test_umaps_runs_differ_and_the_first_is_the_one_without_repeats(sentences):
     x, _ = blobs([12] * 3)
-    settings = ReductionSettings(n_components=4, n_epochs=30)
+    settings = ReductionSettings(method="umap", n_components=4, n_epochs=30)
     three = reduce(x, settings, 5, sentences)
     one = reduce(x, settings.model_copy(update={"repeats": 1}), 5, sentences)
     assert (three[:, :4] == one).all()
@@ -77,6 +79,7 @@ def test_umap_is_repeated_where_that_costs_little(n, repeats):
 def test_umap_takes_all_its_settings(sentences):
     x, _ = blobs([15, 15])
     settings = ReductionSettings(
+        method="umap",
         n_components=3,
         densmap=True,
         metric="cosine",
@@ -98,7 +101,7 @@ def test_umap_takes_all_its_settings(sentences):
 
 @pytest.mark.parametrize("n", [4, 9])
 def test_umap_on_fewer_rois_than_neighbours_says_what_it_did(n, sentences):
-    found = reduce(blobs([n])[0], ReductionSettings(n_epochs=10, repeats=1), 1, sentences)
+    found = reduce(blobs([n])[0], UMAP_ONCE, 1, sentences)
     assert found.shape == (n, 10)
     assert np.isfinite(found).all()
     assert f"reduction.n_neighbors becomes {n - 1}" in sentences[0]
@@ -115,7 +118,7 @@ def test_umap_whose_spectral_start_fails_starts_elsewhere(monkeypatch, sentences
         return fit(x, settings, neighbours, start, seed)
 
     monkeypatch.setattr(umap_reducer, "_fit", failing)
-    found = reduce(blobs([30])[0], ReductionSettings(n_epochs=10, repeats=1), 1, sentences)
+    found = reduce(blobs([30])[0], UMAP_ONCE, 1, sentences)
     assert starts == ["spectral", "pca"]
     assert np.isfinite(found).all()
     assert "starts from PCA instead" in sentences[-1]
@@ -172,7 +175,7 @@ def test_automatic_sizes_follow_the_number_of_rois(n, size, samples):
 def test_clusters_are_numbered_by_size_whatever_the_order_of_rows():
     x, truth = blobs([8, 30, 15], d=4, stray=3)
     order = np.random.default_rng(0).permutation(len(x))
-    found = cluster(x[order], ClusteringSettings())
+    found = cluster(x[order], ClusteringSettings(method="hdbscan"))
     sizes = np.bincount(found.labels[found.labels >= 0])
     assert sizes.tolist() == sorted(sizes, reverse=True)
     assert adjusted_rand(truth[order], found.labels) > 0.95
@@ -185,21 +188,27 @@ def test_clusters_are_numbered_by_size_whatever_the_order_of_rows():
 
 def test_clusterer_settings_reach_hdbscan():
     x, _ = blobs([20, 20, 20], d=8)
-    assert cluster(x, ClusteringSettings(min_cluster_size=25, allow_single_cluster=True)).n_clusters
-    assert cluster(x, ClusteringSettings(epsilon=50.0)).n_clusters < 3
-    small = cluster(x, ClusteringSettings(max_cluster_size=12)).labels
+    assert cluster(
+        x, ClusteringSettings(method="hdbscan", min_cluster_size=25, allow_single_cluster=True)
+    ).n_clusters
+    assert cluster(x, ClusteringSettings(method="hdbscan", epsilon=50.0)).n_clusters < 3
+    small = cluster(x, ClusteringSettings(method="hdbscan", max_cluster_size=12)).labels
     assert np.bincount(small[small >= 0]).max() <= 12
-    leaves = cluster(x, ClusteringSettings(selection="leaf")).n_clusters
-    assert leaves > cluster(x, ClusteringSettings(selection="eom")).n_clusters == 3
+    leaves = cluster(x, ClusteringSettings(method="hdbscan", selection="leaf")).n_clusters
+    assert (
+        leaves > cluster(x, ClusteringSettings(method="hdbscan", selection="eom")).n_clusters == 3
+    )
     for metric in ("manhattan", "chebyshev", "canberra", "braycurtis", "cosine", "correlation"):
-        assert cluster(np.abs(x), ClusteringSettings(metric=metric)).n_clusters >= 2
+        assert (
+            cluster(np.abs(x), ClusteringSettings(method="hdbscan", metric=metric)).n_clusters >= 2
+        )
 
 
 def test_coinciding_rois_cluster_without_a_warning(capfd):
     x = np.repeat(blobs([1] * 6, d=4)[0], 10, axis=0)
     with warnings.catch_warnings():
         warnings.simplefilter("error")
-        found = cluster(x, ClusteringSettings())
+        found = cluster(x, ClusteringSettings(method="hdbscan"))
     assert found.n_clusters == 6
     assert np.isfinite(found.outlier_score).all()
 
@@ -208,7 +217,11 @@ def test_coinciding_rois_cluster_without_a_warning(capfd):
     ("section", "values", "message"),
     [
         ("reduction", {"method": "tsne"}, "reduction.method is 'tsne'; there are umap, pca, none"),
-        ("clustering", {"method": "kmeans"}, "clustering.method is 'kmeans'; there are hdbscan"),
+        (
+            "clustering",
+            {"method": "kmeans"},
+            "clustering.method is 'kmeans'; there are linkage",
+        ),
         ("clustering", {"metric": "taxi"}, "clustering.metric is 'taxi'; HDBSCAN has"),
         ("reduction", {"method": "umap", "metric": "taxi"}, "reduction.metric is 'taxi'; UMAP has"),
         ("reduction", {"method": "umap", "min_dist": 2.0}, "min_dist"),
@@ -289,7 +302,7 @@ def test_the_most_telling_of_several_draws_is_kept(monkeypatch):
     monkeypatch.setattr(structure, "cluster", clustered)
     for draws, expected in ((1, halves), (2, fourths), (3, fourths)):
         coordinates.clear()
-        found = find_clusters(x, Settings().replace(reduction={"draws": draws}))
+        found = find_clusters(x, HDBSCAN.replace(reduction={"draws": draws}))
         assert (found.labels == expected).all()
         assert len(coordinates) == draws
 
@@ -304,7 +317,7 @@ def test_few_rois_are_drawn_often_many_once_and_without_chance_once(monkeypatch)
     monkeypatch.setattr(structure, "reduce", reduced)
     for n, draws in ((60, 6), (498, 6), (600, 1)):
         seeds.clear()
-        find_clusters(blobs([n // 6] * 6)[0], Settings())
+        find_clusters(blobs([n // 6] * 6)[0], HDBSCAN)
         assert len(set(seeds)) == len(seeds) == draws
     monkeypatch.setattr(structure, "reduce", lambda *args: seeds.append(args[2]) or reduce(*args))
     seeds.clear()

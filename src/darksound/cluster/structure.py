@@ -4,8 +4,8 @@ import numpy as np
 import numpy.typing as npt
 
 from darksound.cluster.clusterers.base import Clustering
-from darksound.cluster.clusterers.hdbscan import resolve_min_cluster_size
-from darksound.cluster.clusterers.registry import cluster
+from darksound.cluster.clusterers.registry import CLUSTERERS, cluster
+from darksound.cluster.methods import AUTO, in_force
 from darksound.cluster.normalise import all_alike, normalise
 from darksound.cluster.notes import Say, log_note
 from darksound.cluster.reducers.registry import map_coordinates, reduce
@@ -62,6 +62,7 @@ def find_clusters(
         SettingsError: reducer, clusterer or one of their metrics is unknown.
     """
     n = len(embeddings)
+    settings = in_force(settings, n)
     if n < MIN_ROIS:
         say(f"{n} ROIs are too few to cluster (at least {MIN_ROIS} are needed); all are noise.")
         return Clustering.all_noise(n)
@@ -112,11 +113,11 @@ def _hush(sentence: str) -> None:
 
 def _comment(found: Clustering, settings: Settings, say: Say) -> None:
     n = len(found.labels)
-    size = resolve_min_cluster_size(settings.clustering, n)
+    size = CLUSTERERS[settings.clustering.method].smallest(settings.clustering, n)
     if found.n_clusters == 0:
         say(
             f"No cluster was found: all {n} ROIs are noise. Lower clustering.min_cluster_size "
-            f"(now {size}) or clustering.min_samples, or add ROIs."
+            f"(now {size}), take another clustering.method, or add ROIs."
         )
     if found.n_clusters == 1:
         say(
@@ -129,4 +130,8 @@ def lay_out(embeddings: npt.NDArray[np.float32], settings: Settings) -> npt.NDAr
     """Coordinates `(n, 2)` of embeddings `(n, dim)` for a map; all 0 where all ROIs are alike."""
     if len(embeddings) < 2 or all_alike(normalise(embeddings, settings.reduction.normalise)):
         return np.zeros((len(embeddings), 2), dtype=np.float32)
-    return map_coordinates(embeddings, settings.reduction, _seed(settings))
+    reduction = settings.reduction
+    if reduction.method == AUTO:
+        # Whatever is clustered, a map is two dimensions.
+        reduction = reduction.model_copy(update={"method": "umap"})
+    return map_coordinates(embeddings, reduction, _seed(settings))

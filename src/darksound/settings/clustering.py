@@ -12,7 +12,11 @@ __all__ = ["ClusteringSettings", "ReductionSettings"]
 class ReductionSettings(Section):
     """From embeddings to the few dimensions that are clustered."""
 
-    method: str = Field("umap", description="`umap`, `pca` or `none`.")
+    method: str = Field(
+        "auto",
+        description="`umap`, `pca` or `none`; `auto`: `none` before `linkage` and `evoc`, `umap` "
+        "before other clusterers.",
+    )
     normalise: Literal["l2", "standard", "none"] = Field(
         "l2", description="What is done to embeddings first: unit length, unit variance, nothing."
     )
@@ -56,9 +60,17 @@ class ClusteringSettings(Section):
     """From few dimensions to clusters."""
 
     method: str = Field(
-        "hdbscan",
-        description="`hdbscan`; `fast_hdbscan` (on a graph of neighbours, extra `fast-hdbscan`); "
-        "`evoc` (on embeddings, with `reduction.method` none; extra `evoc`).",
+        "auto",
+        description="`linkage` (average linkage of embeddings, cut where groups tell most); "
+        "`hdbscan`; `fast_hdbscan` (on a graph of neighbours, extra `fast-hdbscan`); "
+        "`evoc` (on embeddings, with `reduction.method` none; extra `evoc`); `auto`: `linkage` up "
+        "to `link_at_most` ROIs, unless something is set that only UMAP or HDBSCAN have, else "
+        "`hdbscan`.",
+    )
+    link_at_most: Annotated[int, Field(ge=0, le=20_000)] = Field(
+        5000,
+        description="ROIs up to which `auto` takes `linkage`, which needs all distances between "
+        "them: 1 GB for 5,000.",
     )
     min_cluster_size: Annotated[int, Field(ge=2)] | Literal["auto"] = Field(
         "auto", description="Fewest ROIs of a cluster; `auto` follows the number of ROIs."

@@ -76,7 +76,8 @@ PRESETS: Mapping[str, Mapping[str, Any]] = MappingProxyType(
                 "learning_rate": 2.8e-5,
             },
             "augmentation": {"enabled": False},
-            "reduction": {"repeats": 1},
+            "reduction": {"method": "umap", "repeats": 1},
+            "clustering": {"method": "hdbscan"},
             "mec": _PUBLISHED_LOOP,
         },
         "paper-2024": {
@@ -100,7 +101,8 @@ PRESETS: Mapping[str, Mapping[str, Any]] = MappingProxyType(
                 "learning_rate": 1e-4,
             },
             "augmentation": {"enabled": False},
-            "reduction": {"n_components": 15, "repeats": 1},
+            "reduction": {"method": "umap", "n_components": 15, "repeats": 1},
+            "clustering": {"method": "hdbscan"},
             "mec": _PUBLISHED_LOOP,
         },
     }

@@ -1,5 +1,6 @@
 """The contract of a clusterer and what it finds."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -7,9 +8,10 @@ import numpy as np
 import numpy.typing as npt
 
 from darksound.cluster.metrics import NOISE, coverage
+from darksound.errors import SettingsError
 from darksound.settings import ClusteringSettings
 
-__all__ = ["Clusterer", "Clustering", "in_order"]
+__all__ = ["Clusterer", "Clustering", "changed", "in_order", "refuse_changed"]
 
 Floats = npt.NDArray[np.float64]
 Ints = npt.NDArray[np.int64]
@@ -66,6 +68,25 @@ class Clusterer(Protocol):
         Raises:
             SettingsError: a setting is impossible for this clusterer.
         """
+
+
+def changed(settings: ClusteringSettings, names: Sequence[str]) -> list[str]:
+    """Which of these settings are not as they are by default."""
+    plain = ClusteringSettings()
+    return [name for name in names if getattr(settings, name) != getattr(plain, name)]
+
+
+def refuse_changed(settings: ClusteringSettings, method: str, names: Sequence[str]) -> None:
+    """See that settings that a clusterer lacks were left alone.
+
+    Raises:
+        SettingsError: one was changed.
+    """
+    if others := changed(settings, names):
+        raise SettingsError(
+            f"{method} has no clustering.{others[0]}; leave it as it is by default, or take "
+            "clustering.method hdbscan."
+        )
 
 
 def in_order(found: Clustering) -> Clustering:

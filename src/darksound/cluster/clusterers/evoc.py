@@ -5,7 +5,7 @@ import warnings
 import numpy as np
 import numpy.typing as npt
 
-from darksound.cluster.clusterers.base import Clustering
+from darksound.cluster.clusterers.base import Clustering, refuse_changed
 from darksound.cluster.clusterers.hdbscan import resolve_min_cluster_size, resolve_min_samples
 from darksound.cluster.metrics import NOISE
 from darksound.errors import SettingsError
@@ -14,6 +14,8 @@ from darksound.settings import ClusteringSettings
 __all__ = ["evoc"]
 
 _NEIGHBOURS = 15
+# Settings that it does not have.
+_WITHOUT = ("metric", "selection", "epsilon", "alpha", "allow_single_cluster", "max_cluster_size")
 # Clusterers are functions of their input, so its own chance is always the same.
 _SEED = 1979
 
@@ -35,7 +37,7 @@ def evoc(x: npt.NDArray[np.float64], settings: ClusteringSettings) -> Clustering
             "clustering.method is 'evoc', which is not installed; install it with pip install "
             "'darksound[evoc]'."
         ) from None
-    _check(settings)
+    refuse_changed(settings, "evoc", _WITHOUT)
     n = len(x)
     model = EVoC(
         base_min_cluster_size=resolve_min_cluster_size(settings, n),
@@ -57,14 +59,3 @@ def evoc(x: npt.NDArray[np.float64], settings: ClusteringSettings) -> Clustering
         outlier_score=1 - strength,
         persistence=np.bincount(labels[inside], strength[inside]) / sizes,
     )
-
-
-def _check(settings: ClusteringSettings) -> None:
-    plain = ClusteringSettings()
-    names = ("metric", "selection", "epsilon", "alpha", "allow_single_cluster", "max_cluster_size")
-    changed = [name for name in names if getattr(settings, name) != getattr(plain, name)]
-    if changed:
-        raise SettingsError(
-            f"evoc has no clustering.{changed[0]}; leave it as it is by default, or take "
-            "clustering.method hdbscan."
-        )

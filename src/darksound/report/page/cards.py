@@ -7,7 +7,7 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-from darksound.cluster.clusterers.hdbscan import resolve_min_cluster_size, resolve_min_samples
+from darksound.cluster.methods import why_noise
 from darksound.cluster.metrics import NOISE
 from darksound.report.circumstances import circumstances
 from darksound.report.page.columns import to_base64
@@ -84,7 +84,7 @@ def cluster_cards(
 
 def noise_card(result: RunResult, codes: Codes) -> dict[str, Any]:
     """How many ROIs are noise, and what is known of why."""
-    table, clustering = result.table, result.settings.clustering
+    table = result.table
     noise = table["cluster"] == NOISE
     rows = np.flatnonzero(noise)
     own = table[noise]
@@ -102,8 +102,7 @@ def noise_card(result: RunResult, codes: Codes) -> dict[str, Any]:
         "faint": None if pd.isna(faint) else int((own["snr_db"] < faint).sum()),
         "faint_db": None if pd.isna(faint) else float(faint),
         "outlier_bins": np.histogram(own["outlier_score"], bins)[0].tolist(),
-        "min_cluster_size": resolve_min_cluster_size(clustering, len(table)),
-        "min_samples": resolve_min_samples(clustering, len(table)),
+        "why": why_noise(result.settings, len(table)),
         "examples": outlying_noise(result)[:NOISE_SHOWN].tolist(),
         **_occurrence(rows, codes),
     }

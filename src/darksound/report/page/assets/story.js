@@ -45,10 +45,9 @@ function list(sentences) {
 }
 
 function whyNoise(noise) {
-  const { min_cluster_size: size, min_samples: samples } = noise;
   const share_ = (count) => `${plural(count, "ROI")} (${percent(count / noise.size)})`;
   return [
-    `HDBSCAN makes a cluster of at least ${size} ROIs that lie closer to each other than to the rest; a ROI with too few others around itis noise (density is told from the nearest ${plural(samples, "neighbour")}).`,
+    noise.why,
     noise.recognised
       ? `${share_(noise.recognised)} the learner recognises: with at least ${percent(noise.reject_below)} they belong to a cluster that they lie outside of. They are listed as assigned, and are not in the cluster.`
       : null,

@@ -1,0 +1,159 @@
+"""Average linkage: its tree, the cut that tells most, and what is said of each ROI."""
+
+import numpy as np
+import pytest
+from scipy.cluster.hierarchy import fcluster, linkage
+from scipy.spatial.distance import pdist, squareform
+from sklearn.metrics import silhouette_samples
+
+from darksound.cluster.clusterers.linkage import average_linkage, smallest_group
+from darksound.cluster.clusterers.registry import cluster
+from darksound.cluster.methods import in_force, why_noise
+from darksound.cluster.metrics import adjusted_rand
+from darksound.errors import SettingsError
+from darksound.settings import ClusteringSettings, Settings, load_settings
+
+LINKAGE = ClusteringSettings(method="linkage")
+
+
+def blobs(sizes, d=8, stray=0):
+    rng = np.random.default_rng(0)
+    truth = np.repeat(np.arange(len(sizes)), sizes)
+    x = rng.normal(size=(len(sizes), d))[truth] + 0.15 * rng.normal(size=(len(truth), d))
+    far = 3 * rng.normal(size=(stray, d))
+    return np.vstack([x, far]), np.append(truth, np.full(stray, -1))
+
+
+def _slowly(x, smallest, metric):
+    """The cut of scipy's tree with the highest S^2 H, S by scikit-learn."""
+    condensed = pdist(x, metric)
+    tree, distances = linkage(condensed, "average"), squareform(condensed)
+    best = (0.0, None)
+    for groups in range(2, len(x) // 2 + 1):
+        found = np.unique(fcluster(tree, groups, "maxclust"), return_inverse=True)[1]
+        sizes = np.bincount(found)
+        large = sizes[found] >= smallest
+        own = silhouette_samples(distances, found, metric="precomputed") * large
+        share = sizes / len(x)
+        telling = own.mean() ** 2 * -(share * np.log2(share)).sum()
+        if telling > best[0]:
+            best = (telling, np.where(large, found, -1))
+    return best[1]
+
+
+@pytest.mark.parametrize("metric", ["euclidean", "cosine", "cityblock"])
+@pytest.mark.parametrize("seed", range(4))
+def test_it_takes_the_cut_that_a_slow_search_takes(seed, metric):
+    rng = np.random.default_rng(seed)
+    centres = rng.normal(size=(6, 5)) * rng.uniform(1, 4)
+    x = np.concatenate([c + rng.normal(size=(rng.integers(2, 14), 5)) for c in centres])
+    x = x[rng.permutation(len(x))]
+    settings = LINKAGE.model_copy(update={"metric": metric, "min_cluster_size": 3})
+    expected = _slowly(x, 3, metric)
+    found = average_linkage(x, settings).labels
+    assert adjusted_rand(expected, found) == 1
+    assert ((found == -1) == (expected == -1)).all()
+
+
+def test_groups_of_groups_are_told_apart_where_the_silhouette_alone_stays_with_the_coarse():
+    rng = np.random.default_rng(0)
+    coarse = 6 * np.eye(3, 6)
+    fine = [c + 2.2 * np.eye(6)[3 + k] for c in coarse for k in range(3)]
+    x = np.concatenate([f + 0.4 * rng.normal(size=(12, 6)) for f in fine])
+    kinds = np.repeat(np.arange(9), 12)
+    assert adjusted_rand(kinds, cluster(x, LINKAGE).labels) == 1
+    silhouettes = [silhouette_samples(x, labels).mean() for labels in (kinds // 3, kinds)]
+    assert silhouettes[0] > silhouettes[1]
+
+
+def test_what_is_said_of_each_roi():
+    x, truth = blobs([20, 12, 9], d=6, stray=2)
+    found = cluster(x, LINKAGE)
+    assert found.n_clusters == 3
+    assert (found.labels[truth == -1] == -1).all()
+    inside = found.labels >= 0
+    assert (found.probability[~inside] == 0).all()
+    assert 0 <= found.probability.min() <= found.probability.max() == 1
+    assert found.probability[inside].mean() > 0.7
+    assert found.outlier_score[~inside].min() > found.outlier_score[inside].max()
+    assert 0 <= found.outlier_score.min() <= found.outlier_score.max() < 1
+    assert found.persistence.shape == (3,)
+    assert ((found.persistence > 0) & (found.persistence < 1)).all()
+
+
+def test_a_roi_between_two_clusters_is_less_sure_than_one_in_the_middle():
+    rng = np.random.default_rng(1)
+    x = np.concatenate([rng.normal(size=(30, 2)), rng.normal((8, 0), size=(30, 2)), [[3.2, 0]]])
+    found = cluster(x, LINKAGE)
+    own = found.labels == found.labels[-1]
+    assert own.sum() == 31
+    assert found.probability[-1] == found.probability[own].min() < 0.6
+
+
+@pytest.mark.parametrize("n", [10, 100, 500])
+def test_vectors_without_any_structure_are_noise(n):
+    x = np.random.default_rng(n).normal(size=(n, 256))
+    x /= np.linalg.norm(x, axis=1, keepdims=True)
+    assert cluster(x, LINKAGE).n_clusters == 0
+
+
+def test_coinciding_rois_are_clusters_and_their_order_is_of_no_matter():
+    x = np.repeat(blobs([1] * 6, d=4)[0], 10, axis=0)
+    found = cluster(x, LINKAGE)
+    assert found.n_clusters == 6
+    assert np.isfinite(found.persistence).all()
+    x, _ = blobs([9, 14, 30], d=4, stray=4)
+    order = np.random.default_rng(2).permutation(len(x))
+    one, other = cluster(x, LINKAGE), cluster(x[order], LINKAGE)
+    assert (one.labels[order] == other.labels).all()
+    assert np.allclose(one.probability[order], other.probability)
+    assert np.allclose(one.outlier_score[order], other.outlier_score)
+
+
+@pytest.mark.parametrize(("n", "size"), [(4, 2), (6, 3), (100, 3), (1379, 3), (1600, 4), (5000, 7)])
+def test_the_smallest_group_grows_with_the_rois(n, size):
+    assert smallest_group(LINKAGE, n) == size
+    assert smallest_group(ClusteringSettings(min_cluster_size=9), n) == 9
+
+
+@pytest.mark.parametrize(
+    ("changes", "n", "expected"),
+    [
+        ({}, 5000, ("none", "linkage")),
+        ({}, 5001, ("umap", "hdbscan")),
+        ({"clustering": {"link_at_most": 10}}, 11, ("umap", "hdbscan")),
+        ({"clustering": {"min_cluster_size": 9}}, 100, ("none", "linkage")),
+        ({"clustering": {"min_samples": 3}}, 100, ("umap", "hdbscan")),
+        ({"reduction": {"n_neighbors": 30}}, 100, ("umap", "hdbscan")),
+        ({"reduction": {"method": "pca"}}, 100, ("pca", "hdbscan")),
+        ({"reduction": {"method": "none"}}, 100, ("none", "linkage")),
+        ({"reduction": {"normalise": "standard"}}, 100, ("none", "linkage")),
+        ({"clustering": {"method": "evoc"}}, 100, ("none", "evoc")),
+        ({"clustering": {"method": "hdbscan"}}, 100, ("umap", "hdbscan")),
+        ({"clustering": {"method": "linkage"}}, 9000, ("none", "linkage")),
+        ({"clustering": {"method": "linkage"}, "reduction": {"method": "umap"}}, 9, ("umap",)),
+    ],
+)
+def test_automatic_methods_follow_the_number_of_rois_and_what_is_asked_for(changes, n, expected):
+    settings = in_force(Settings().replace(**changes), n)
+    assert (settings.reduction.method, settings.clustering.method)[: len(expected)] == expected
+    assert in_force(settings, n) == settings
+
+
+@pytest.mark.parametrize("preset", ["thesis-2023", "paper-2024"])
+def test_published_presets_keep_umap_and_hdbscan(preset):
+    settings = in_force(load_settings(preset=preset), 100)
+    assert (settings.reduction.method, settings.clustering.method) == ("umap", "hdbscan")
+
+
+def test_a_setting_that_it_lacks_and_an_unknown_metric_are_refused():
+    x, _ = blobs([10, 10])
+    with pytest.raises(SettingsError, match=r"linkage has no clustering.epsilon"):
+        cluster(x, LINKAGE.model_copy(update={"epsilon": 1.0}))
+    with pytest.raises(SettingsError, match=r"'taxi'; linkage has euclidean"):
+        cluster(x, LINKAGE.model_copy(update={"metric": "taxi"}))
+
+
+def test_why_rois_are_noise_names_the_fewest_of_a_cluster():
+    assert "fewer than 3 in all" in why_noise(Settings(), 100)
+    assert "at least 4 ROIs" in why_noise(Settings().replace(clustering={"method": "hdbscan"}), 100)

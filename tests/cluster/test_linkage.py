@@ -25,7 +25,7 @@ def blobs(sizes, d=8, stray=0):
 
 
 def _slowly(x, smallest, metric):
-    """The cut of scipy's tree with the highest S^2 H, S by scikit-learn."""
+    """The cut of scipy's tree with the highest S^1.5 H, S by scikit-learn."""
     condensed = pdist(x, metric)
     tree, distances = linkage(condensed, "average"), squareform(condensed)
     best = (0.0, None)
@@ -34,8 +34,8 @@ def _slowly(x, smallest, metric):
         sizes = np.bincount(found)
         large = sizes[found] >= smallest
         own = silhouette_samples(distances, found, metric="precomputed") * large
-        share = sizes / len(x)
-        telling = own.mean() ** 2 * -(share * np.log2(share)).sum()
+        share = sizes[sizes >= smallest] / len(x)
+        telling = max(0, own.mean()) ** 1.5 * -(share * np.log2(share)).sum()
         if telling > best[0]:
             best = (telling, np.where(large, found, -1))
     return best[1]

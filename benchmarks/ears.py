@@ -256,6 +256,7 @@ def main() -> None:
     parser.add_argument("--birdnet", type=Path)
     parser.add_argument("--only", help="the way with this name alone")
     parser.add_argument("--trained", action="store_true", help="ways that are trained here too")
+    parser.add_argument("--seeds", type=int, default=len(SEEDS), help="how many, with --final")
     parser.add_argument("--learners", type=Path, help="folder that keeps what is trained here")
     parser.add_argument("--epochs", type=int, default=6, help="of what is trained here")
     parser.add_argument("--final", action="store_true", help="score the held-out set")
@@ -265,7 +266,7 @@ def main() -> None:
     if arguments.lengths:
         ours = dict(ways(arguments, SEEDS[0]))["ours"]()
         return lengths(arguments.audio, ours, arguments.birdnet)
-    seeds = SEEDS if arguments.final else SEEDS[:1]
+    seeds = SEEDS[: arguments.seeds] if arguments.final else SEEDS[:1]
     names = [name for name, _ in ways(arguments, 0) if arguments.only in (None, name)]
     for name in names:
         rows = []

@@ -8,7 +8,7 @@ from sklearn.metrics import silhouette_samples
 
 from darksound.cluster.clusterers.linkage import average_linkage, smallest_group
 from darksound.cluster.clusterers.registry import cluster
-from darksound.cluster.methods import in_force, why_noise
+from darksound.cluster.methods import in_force, reduced, why_noise
 from darksound.cluster.metrics import adjusted_rand
 from darksound.errors import SettingsError
 from darksound.settings import ClusteringSettings, Settings, load_settings
@@ -138,6 +138,7 @@ def test_automatic_methods_follow_the_number_of_rois_and_what_is_asked_for(chang
     settings = in_force(Settings().replace(**changes), n)
     assert (settings.reduction.method, settings.clustering.method)[: len(expected)] == expected
     assert in_force(settings, n) == settings
+    assert reduced(settings, n) == (expected[0] != "none")
 
 
 @pytest.mark.parametrize("preset", ["thesis-2023", "paper-2024"])

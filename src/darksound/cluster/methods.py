@@ -4,7 +4,7 @@ from darksound.cluster.clusterers.base import changed
 from darksound.cluster.clusterers.registry import CLUSTERERS
 from darksound.settings import ReductionSettings, Settings
 
-__all__ = ["AUTO", "in_force", "why_noise"]
+__all__ = ["AUTO", "in_force", "reduced", "why_noise"]
 
 AUTO = "auto"
 _LINKAGE, _HDBSCAN, _UMAP, _NONE = "linkage", "hdbscan", "umap", "none"
@@ -34,6 +34,11 @@ def in_force(settings: Settings, n: int) -> Settings:
             "clustering": clustering.model_copy(update={"method": method}),
         }
     )
+
+
+def reduced(settings: Settings, n: int) -> bool:
+    """Whether embeddings of n ROIs are reduced before they are clustered."""
+    return in_force(settings, n).reduction.method != _NONE
 
 
 def why_noise(settings: Settings, n: int) -> str:

@@ -11,6 +11,7 @@ import torch
 
 from darksound.audio.embedders.registry import TABLE, VECTORS, embedding_dim, scheme_of
 from darksound.audio.length import choose_roi_length
+from darksound.cluster.methods import reduced
 from darksound.data.rois import RoiSet
 from darksound.meta.device import autocast, images_to, resolve_device, to_device
 from darksound.meta.learners import Learner
@@ -32,6 +33,8 @@ _COMPILATION_S = 50.0
 _FITTED_EACH_S = 1.3e-3
 _CLUSTERED_EACH_S = 4e-4
 _JUDGED_PAIR_S = 5e-9
+# Average linkage and its cuts, a pair of 5,000 ROIs.
+_LINKED_PAIR_S = 5e-7
 _TRIAL_IMAGES = 16
 _TRIAL_S = 0.2
 
@@ -96,9 +99,11 @@ def _estimate(rois: int, learner: Learner, settings: Settings, work: Work) -> fl
 
 def _structure_s(rois: int, settings: Settings) -> float:
     """Seconds of reduction, clustering and validity of all ROIs."""
+    judging = _JUDGED_PAIR_S * min(rois, settings.mec.judge_at_most) ** 2
+    if not reduced(settings, rois):
+        return _LINKED_PAIR_S * rois**2 + judging
     fitted = min(rois, settings.reduction.fit_at_most)
-    judged = min(rois, settings.mec.judge_at_most)
-    return _FITTED_EACH_S * fitted + _CLUSTERED_EACH_S * rois + _JUDGED_PAIR_S * judged**2
+    return _FITTED_EACH_S * fitted + _CLUSTERED_EACH_S * rois + judging
 
 
 def _making_s(settings: Settings) -> float:

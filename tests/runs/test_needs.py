@@ -52,6 +52,15 @@ def test_fewer_rois_fitted_need_less_memory(tmp_path):
     )
 
 
+def test_all_distances_of_many_rois_need_much_memory(tmp_path):
+    few, many = (
+        needs_of(n, 64, settings(tmp_path, "clustering.link_at_most=20000"), work(n)).memory
+        for n in (5_000, 20_000)
+    )
+    assert few < 2 * GB < 12 * GB < many
+    assert needs_of(20_000, 64, settings(tmp_path), work(20_000)).memory < 2 * GB
+
+
 @pytest.mark.parametrize(
     ("memory", "disk", "message"),
     [

@@ -5,6 +5,7 @@ from pathlib import Path
 
 from darksound.audio.embedders.registry import TABLE, VECTORS, embedding_dim, scheme_of
 from darksound.audio.length import ROI_LENGTHS
+from darksound.cluster.methods import reduced
 from darksound.data.cache_folder import cache_folder
 from darksound.data.room import folder_size, refuse_disk, refuse_memory, said
 from darksound.data.workers import worker_count
@@ -18,6 +19,8 @@ __all__ = ["Needs", "needs_of", "refuse"]
 _STRUCTURE = 0.35e9
 _FITTED_EACH = 5_000
 _CLUSTERED_EACH = 2_000
+# Average linkage keeps all distances three times, and at its finest cut as much again.
+_LINKED_PAIR = 4 * 8
 # A ROI in tables, in memory and in the files of a run (measured by benchmarks/exports.py); the
 # page of a run, which stays below 25 MB by default, and pictures.
 _TABLE_EACH = 1_500
@@ -66,7 +69,8 @@ def needs_of(rois: int, dim: int, settings: Settings, work: Work) -> Needs:
         # Validity takes the ROIs that it judges by in double precision, beside blocks of distances.
         judged = 8.0 * dim * min(rois, settings.mec.judge_at_most)
         structure = fitted * _FITTED_EACH + rois * (_CLUSTERED_EACH + _AXES_EACH)
-        memory += _STRUCTURE + max(structure, judged + 0.4e9)
+        linked = 0.0 if reduced(settings, rois) else _LINKED_PAIR * rois**2
+        memory += _STRUCTURE + max(structure, judged + 0.4e9, linked)
     if work.images and scheme_of(settings) not in (*VECTORS, TABLE):
         memory += min(worker_count(settings), 1 + work.images // _CHUNK) * _WORKER
     files = work.written * vectors + rois * _FILES_EACH + _PICTURES

@@ -4,6 +4,7 @@
     python benchmarks/mec.py AUDIO --small --only "small CNN" [--seeds 2]
     python benchmarks/mec.py AUDIO --ablations [--seeds 2]
     python benchmarks/mec.py AUDIO --clustering [--seeds 5]
+    python benchmarks/mec.py AUDIO --cuts [--small]
 
 AUDIO holds the folders `birdguess`, `british`, `bengalese` and `phoebe` of labelled recordings.
 Each backbone is scored on each set before and after MEC: the nearest neighbour from another
@@ -16,7 +17,8 @@ windows of `birdguess` and `british` pooled, and the demo. With it, the held-out
 species drawn from both (even numbers) or of 10 drawn from `british` alone (odd ones).
 `--small` takes these six sets for the other jobs: backbones before and after MEC, or clustering.
 `--chosen` learns nothing: it takes the best of six UMAP seeds on the same small sets.
-`--clustering` compares ways to cluster embeddings without any fine-tuning.
+`--clustering` compares ways to cluster embeddings without any fine-tuning, `--cuts` what average
+linkage is cut by.
 """
 
 import argparse
@@ -35,6 +37,7 @@ from ears import neighbours
 from learners import kept
 
 import darksound as ds
+from darksound.cluster.clusterers import linkage
 from darksound.cluster.embedding import embed
 from darksound.cluster.mec import mec_on_images
 from darksound.cluster.metrics import label_scores
@@ -313,6 +316,32 @@ def cluster(arguments: argparse.Namespace) -> None:
                 print(f"{of} | {name} | {what} | {told(rows)}", flush=True)
 
 
+def cut(arguments: argparse.Namespace) -> None:
+    """Cuts of the tree of average linkage, by the weight of the silhouette against the bits."""
+    weights = {"1/2": 0.5, "3/4": 0.75, "1": 1.0, "3/2": 1.5, "2": 2.0, "4": 4.0}
+    usual = linkage._WEIGHT
+    for name, learner_of in backbones(arguments):
+        if arguments.only not in (None, name):
+            continue
+        sums: dict[str, list[dict[str, float]]] = {what: [] for what in weights}
+        for of, one in data(arguments).items():
+            learner = learner_of(arguments.seeds[0])
+            settings = adopt(ds.Settings().replace(**one.changes), learner.settings)
+            images = build_store(one.load(), settings)
+            vectors, labels = embed(learner, images, images.settings), images.rois.labels
+            for what, linkage._WEIGHT in weights.items():
+                found = find_clusters(vectors, settings)
+                scores = label_scores(found.labels, labels)
+                row = {"clusters": found.n_clusters, "coverage": scores.coverage}
+                sums[what].append(
+                    row | {"AMI": scores.everything.ami, "ARI": scores.everything.ari}
+                )
+                print(f"{of} | {name} | {what} | {told(sums[what][-1:])}", flush=True)
+        for what, rows in sums.items():
+            print(f"mean of {len(rows)} sets | {name} | {what} | {told(rows)}", flush=True)
+    linkage._WEIGHT = usual
+
+
 def _clustering(settings: ds.Settings, changes: Changes, seed: int, n: int) -> ds.Settings:
     changed = settings.replace(
         seed=seed,
@@ -342,12 +371,18 @@ def main() -> None:
     what = parser.add_mutually_exclusive_group()
     what.add_argument("--ablations", action="store_true", help="each option changed alone")
     what.add_argument("--chosen", action="store_true", help="the best of six seeds, no learning")
+    what.add_argument("--cuts", action="store_true", help="cuts of the tree, no MEC")
     what.add_argument("--clustering", action="store_true", help="ways to cluster, no MEC")
     parser.add_argument("--final", action="store_true", help="score the held-out set")
     arguments = parser.parse_args()
     arguments.seeds = list(range(arguments.first_seed, arguments.first_seed + arguments.seeds))
     logging.basicConfig(level=logging.ERROR)
-    asked = {ablate: arguments.ablations, choose: arguments.chosen, cluster: arguments.clustering}
+    asked = {
+        ablate: arguments.ablations,
+        choose: arguments.chosen,
+        cluster: arguments.clustering,
+        cut: arguments.cuts,
+    }
     next((job for job, wanted in asked.items() if wanted), compare)(arguments)
 
 

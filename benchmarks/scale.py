@@ -205,7 +205,7 @@ def agreement(n: int, dim: int) -> None:
 
 
 def clusterers(n: int, dim: int, methods: list[str]) -> None:
-    """Clusterers on the same reduced embeddings; `evoc` on the embeddings themselves."""
+    """Clusterers on the same reduced embeddings, or on the embeddings themselves."""
     compile_all()
     x, labels = made_up(n, dim)
     settings = HDBSCAN
@@ -214,7 +214,8 @@ def clusterers(n: int, dim: int, methods: list[str]) -> None:
     first = None
     for method in methods:
         how = settings.clustering.model_copy(update={"method": method})
-        space, warm = (normalise(x, "l2"), small) if method == "evoc" else (reduced, small[:, :10])
+        whole = not CLUSTERERS[method].reduced
+        space, warm = (normalise(x, "l2"), small) if whole else (reduced, small[:, :10])
         cluster(warm, how)
         began, busy = time.perf_counter(), time.process_time()
         found = cluster(space, how)

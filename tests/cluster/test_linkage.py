@@ -147,6 +147,14 @@ def test_published_presets_keep_umap_and_hdbscan(preset):
     assert (settings.reduction.method, settings.clustering.method) == ("umap", "hdbscan")
 
 
+def test_a_vector_of_zeros_is_noise_by_cosine():
+    x, _ = blobs([9, 9])
+    found = cluster(
+        np.vstack([x, np.zeros((1, 8))]), LINKAGE.model_copy(update={"metric": "cosine"})
+    )
+    assert found.labels.tolist() == [0] * 9 + [1] * 9 + [-1]
+
+
 def test_a_setting_that_it_lacks_and_an_unknown_metric_are_refused():
     x, _ = blobs([10, 10])
     with pytest.raises(SettingsError, match=r"linkage has no clustering.epsilon"):
@@ -156,5 +164,5 @@ def test_a_setting_that_it_lacks_and_an_unknown_metric_are_refused():
 
 
 def test_why_rois_are_noise_names_the_fewest_of_a_cluster():
-    assert "fewer than 3 in all" in why_noise(Settings(), 100)
+    assert "fewer than 3 are noise" in why_noise(Settings(), 100)
     assert "at least 4 ROIs" in why_noise(Settings().replace(clustering={"method": "hdbscan"}), 100)

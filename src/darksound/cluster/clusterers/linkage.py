@@ -36,7 +36,7 @@ _ALL_CUTS, _FINER = 100, 1.03
 _WEIGHT = 1.5
 # Groups that are no nearer to themselves than to each other, by this mean silhouette, are none.
 _NO_STRUCTURE = 0.05
-# A member as near as this share of its cluster is sure.
+# Quantile of a cluster's silhouettes from which a member is wholly sure.
 _SURE = 0.9
 
 
@@ -131,7 +131,8 @@ def average_linkage(x: Floats, settings: ClusteringSettings) -> Clustering:
         )
     n = len(x)
     smallest = smallest_group(settings, n)
-    condensed = pdist(x, settings.metric)
+    # A vector of zeros has no direction, so it is as unlike all others as can be without opposing.
+    condensed = np.nan_to_num(pdist(x, settings.metric), nan=1.0)
     tree = linkage(condensed, "average")
     order = leaves_list(tree).astype(np.int64)
     distances = squareform(condensed)[np.ix_(order, order)]

@@ -40,8 +40,8 @@ _SPARSE = (
     "too few others around it is noise."
 )
 _FEW = (
-    "ROIs are joined by the mean distances between them; what is joined to fewer than {size} in "
-    "all, where groups tell most, is noise."
+    "ROIs are grouped by the mean distances between them, as finely as tells most; groups of fewer "
+    "than {size} are noise."
 )
 
 #: Clusterers by their names in the settings.

@@ -24,12 +24,12 @@ from collections.abc import Callable, Iterator
 from functools import partial
 from pathlib import Path
 
+import learners
 import numpy as np
 import numpy.typing as npt
 import pandas as pd
 import soundfile as sf
 import soxr
-from learners import kept
 
 import darksound as ds
 from darksound.audio.augment import alter
@@ -90,13 +90,7 @@ def trained(arguments: argparse.Namespace, name: str, seed: int, **changes: obje
     """A learner trained on the windows of `birdguess` and `british`."""
     settings = ds.Settings().replace(seed=seed, **changes)
     settings = settings.replace(training={"regime": "classical"})
-    audio: Path = arguments.audio
-
-    def train() -> ds.Learner:
-        sets = (audio / "birdguess", audio / "british")
-        return ds.train(ds.load_rois(*sets, rois="windows", settings=settings), settings)
-
-    return hearing(kept(arguments.learners, name, seed, train))
+    return hearing(learners.trained(arguments.audio, settings, arguments.learners, name))
 
 
 def neighbours(vectors: Vectors, table: pd.DataFrame) -> tuple[float, float]:

@@ -31,10 +31,10 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
+import learners
 import numpy as np
 import pandas as pd
 from ears import neighbours
-from learners import kept
 
 import darksound as ds
 from darksound.cluster.clusterers import linkage
@@ -156,13 +156,7 @@ def backbones(arguments: argparse.Namespace) -> Iterator[tuple[str, Callable[[in
 def trained(arguments: argparse.Namespace, name: str, changes: Changes, seed: int) -> Learner:
     """A learner trained on the windows of `birdguess` and `british`."""
     settings = ds.Settings().replace(seed=seed, **changes)
-    audio: Path = arguments.audio
-
-    def train() -> Learner:
-        sets = (audio / "birdguess", audio / "british")
-        return ds.train(ds.load_rois(*sets, rois="windows", settings=settings), settings)
-
-    return kept(arguments.learners, name, seed, train)
+    return learners.trained(arguments.audio, settings, arguments.learners, name)
 
 
 def figures(
@@ -210,11 +204,11 @@ def compare(arguments: argparse.Namespace) -> None:
     for name, learner_of in backbones(arguments):
         if arguments.only not in (None, name):
             continue
-        learners = {seed: learner_of(seed) for seed in arguments.seeds}
+        firsts = {seed: learner_of(seed) for seed in arguments.seeds}
         for of, one in data(arguments).items():
             rois = one.load()
             both = []
-            for seed, first in learners.items():
+            for seed, first in firsts.items():
                 # A head takes its figures from the data that it is first used on.
                 learner = deepcopy(first)
                 settings = adopt(ds.Settings().replace(seed=seed, **one.changes), learner.settings)

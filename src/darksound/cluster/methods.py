@@ -1,6 +1,7 @@
 """Which reducer and clusterer `auto` stands for."""
 
 from darksound.cluster.clusterers.base import changed
+from darksound.cluster.clusterers.linkage import LACKED
 from darksound.cluster.clusterers.registry import CLUSTERERS
 from darksound.settings import ReductionSettings, Settings
 
@@ -8,10 +9,8 @@ __all__ = ["AUTO", "in_force", "reduced", "why_noise"]
 
 AUTO = "auto"
 _LINKAGE, _HDBSCAN, _UMAP, _NONE = "linkage", "hdbscan", "umap", "none"
-# Settings that concern whatever reduces and clusters; any other one that is changed asks for UMAP
-# or HDBSCAN.
+# Settings that concern whatever reduces; any other one that is changed asks for UMAP.
 _OF_ALL = {"method", "normalise", "fit_at_most", "pca_above", "draws"}
-_OF_HDBSCAN = ("min_samples", "selection", "epsilon", "alpha", "allow_single_cluster")
 
 
 def in_force(settings: Settings, n: int) -> Settings:
@@ -60,5 +59,5 @@ def _may_link(settings: Settings, n: int) -> bool:
         n <= clustering.link_at_most
         and reduction.method in (AUTO, _NONE)
         and not asked
-        and not changed(clustering, (*_OF_HDBSCAN, "max_cluster_size"))
+        and not changed(clustering, LACKED)
     )

@@ -14,13 +14,13 @@ from darksound.cluster.metrics import NOISE
 from darksound.errors import SettingsError
 from darksound.settings import ClusteringSettings
 
-__all__ = ["average_linkage", "smallest_group"]
+__all__ = ["LACKED", "average_linkage", "smallest_group"]
 
 Floats = npt.NDArray[np.float64]
 Ints = npt.NDArray[np.int64]
 
-# Settings that it has no use for.
-_WITHOUT = (
+#: Settings that it has no use for, HDBSCAN's own.
+LACKED = (
     "min_samples",
     "selection",
     "epsilon",
@@ -124,7 +124,7 @@ def average_linkage(x: Floats, settings: ClusteringSettings) -> Clustering:
     Raises:
         SettingsError: `clustering.metric` is unknown, or a setting was changed that it lacks.
     """
-    refuse_changed(settings, "linkage", _WITHOUT)
+    refuse_changed(settings, "linkage", LACKED)
     if settings.metric not in _METRICS:
         raise SettingsError(
             f"clustering.metric is {settings.metric!r}; linkage has {', '.join(_METRICS)}."

@@ -20,9 +20,9 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from multiprocessing.connection import Connection
 from pathlib import Path
 
-from darksound.data.download.client import Client
-from darksound.data.download.transfer import Wanted, fetch
-from darksound.data.download.waits import Tries
+from darksound.datasets.client import Client
+from darksound.datasets.transfer import Wanted, fetch
+from darksound.datasets.waits import Tries
 from darksound.settings import Settings
 
 

@@ -32,7 +32,7 @@ import soundfile as sf
 import soxr
 
 import darksound as ds
-from darksound.audio.augment import alter
+from darksound.audio.augmentation import alter
 from darksound.cluster.metrics import label_scores
 from darksound.cluster.structure import find_clusters
 from darksound.meta.learners import build_learner

@@ -21,11 +21,11 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from darksound.cluster.result import CLUSTER_SCHEMA
-from darksound.data.table import as_roi_table, write_roi_table
 from darksound.report.accumulation import accumulate
-from darksound.report.confounders import confounders
-from darksound.report.exports.command import export
-from darksound.report.run_result import read_result
+from darksound.report.circumstances import confounders
+from darksound.report.exports.export import export
+from darksound.rois.roi_set import as_roi_table, write_roi_table
+from darksound.run.reading import read_result
 from darksound.settings import Settings, to_toml
 
 ROIS_A_RECORDING = 100

@@ -43,12 +43,12 @@ from darksound.cluster.mec import mec_on_images
 from darksound.cluster.metrics import label_scores
 from darksound.cluster.structure import find_clusters
 from darksound.cluster.validity import judge
-from darksound.data.rois import RoiSet
-from darksound.data.store import Store
-from darksound.data.stores import build_store
 from darksound.meta.evaluation import evaluate_few_shot
 from darksound.meta.learners import Learner, build_learner
+from darksound.rois.roi_set import RoiSet
 from darksound.settings import adopt
+from darksound.store.building import build_store
+from darksound.store.contract import Store
 
 Changes = Mapping[str, Any]
 

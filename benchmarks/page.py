@@ -17,9 +17,9 @@ import numpy as np
 import pandas as pd
 from browser import headless
 
-from darksound.data.table import as_roi_table
 from darksound.report.page.writing import write_page
-from darksound.report.run_result import RunResult
+from darksound.rois.roi_set import as_roi_table
+from darksound.run.reading import RunResult
 from darksound.settings import Settings
 
 _READY = """

@@ -25,13 +25,13 @@ from typing import Any
 
 import numpy as np
 
+from darksound.cluster.clusterers import CLUSTERERS, cluster
 from darksound.cluster.clusterers.base import Clustering
-from darksound.cluster.clusterers.registry import CLUSTERERS, cluster
 from darksound.cluster.iteration import describe
 from darksound.cluster.metrics import adjusted_mutual_information, noise_apart
 from darksound.cluster.normalise import all_alike, normalise
-from darksound.cluster.reducers.registry import reduce
-from darksound.cluster.stopwatch import Stopwatch
+from darksound.cluster.notes import Stopwatch
+from darksound.cluster.reducers import reduce
 from darksound.settings import Settings
 
 # Of few ROIs too, so that sizes can be compared.

@@ -36,10 +36,10 @@ import skimage.morphology
 import soundfile as sf
 import soxr
 
-from darksound.audio.segment.agreement import Agreement, agreement
-from darksound.audio.segment.recording import segment_recording
-from darksound.data.annotations.loading import read_marks
+from darksound.segmentation.agreement import Agreement, agreement
+from darksound.segmentation.recordings import segment_recording
 from darksound.settings import SegmentationSettings, load_settings
+from darksound.sources.annotations.loading import read_marks
 
 Times = npt.NDArray[np.float64]
 ROI_S = 3.0

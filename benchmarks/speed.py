@@ -26,11 +26,10 @@ import torch
 import darksound as ds
 from darksound.audio.hpss import separate
 from darksound.cluster.validity import dbcv
-from darksound.data.episodes import EpisodeSampler
-from darksound.meta.descent import Descent
+from darksound.meta.episodes import EpisodeSampler
 from darksound.meta.learners import build_learner
 from darksound.meta.randomness import Purpose, numpy_generator
-from darksound.meta.steps import EpisodicRegime, make_optimizer
+from darksound.meta.steps import Descent, EpisodicRegime, make_optimizer
 from darksound.settings import EpisodeSettings, load_settings
 
 # ResNet18 at 224 px, multiplications and additions (He et al. 2016, table 1, counted as two).

@@ -12,33 +12,6 @@ Names are imported when they are first used, so that importing the package costs
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
-if TYPE_CHECKING:
-    from darksound.cluster.embedding import embed
-    from darksound.cluster.evaluation import Evaluation, evaluate
-    from darksound.cluster.mec import mec
-    from darksound.cluster.result import MecResult
-    from darksound.data.download.command import download
-    from darksound.data.images import ImageStore, build_images
-    from darksound.data.rois import Problem, RoiSet
-    from darksound.data.sources import load_rois
-    from darksound.data.store import Store
-    from darksound.data.stores import build_store
-    from darksound.errors import (
-        CheckpointError,
-        DarksoundError,
-        DownloadError,
-        InputError,
-        RunError,
-        SettingsError,
-        WorkerError,
-    )
-    from darksound.meta.checkpoints import load_checkpoint
-    from darksound.meta.learners.base import Learner
-    from darksound.meta.training import train
-    from darksound.settings import Settings, load_settings
-
-    __version__: str
-
 __all__ = [
     "CheckpointError",
     "DarksoundError",
@@ -68,29 +41,57 @@ __all__ = [
     "train",
 ]
 
+if TYPE_CHECKING:
+    from darksound.cluster.embedding import embed
+    from darksound.cluster.evaluation import Evaluation, evaluate
+    from darksound.cluster.mec import mec
+    from darksound.cluster.result import MecResult
+    from darksound.datasets.command import download
+    from darksound.errors import (
+        CheckpointError,
+        DarksoundError,
+        DownloadError,
+        InputError,
+        RunError,
+        SettingsError,
+        WorkerError,
+    )
+    from darksound.meta.checkpoints import load_checkpoint
+    from darksound.meta.learners.base import Learner
+    from darksound.meta.training import train
+    from darksound.rois.roi_set import Problem, RoiSet
+    from darksound.settings import Settings, load_settings
+    from darksound.sources import load_rois
+    from darksound.store.building import build_store
+    from darksound.store.contract import Store
+    from darksound.store.image_store import ImageStore, build_images
+
+    __version__: str
+
+
 _HOMES = {
     "CheckpointError": "errors",
     "DarksoundError": "errors",
     "DownloadError": "errors",
     "Evaluation": "cluster.evaluation",
-    "ImageStore": "data.images",
+    "ImageStore": "store.image_store",
     "InputError": "errors",
     "Learner": "meta.learners.base",
     "MecResult": "cluster.result",
-    "Problem": "data.rois",
-    "RoiSet": "data.rois",
+    "Problem": "rois.roi_set",
+    "RoiSet": "rois.roi_set",
     "RunError": "errors",
     "Settings": "settings",
     "SettingsError": "errors",
-    "Store": "data.store",
+    "Store": "store.contract",
     "WorkerError": "errors",
-    "build_images": "data.images",
-    "build_store": "data.stores",
-    "download": "data.download.command",
+    "build_images": "store.image_store",
+    "build_store": "store.building",
+    "download": "datasets.command",
     "embed": "cluster.embedding",
     "evaluate": "cluster.evaluation",
     "load_checkpoint": "meta.checkpoints",
-    "load_rois": "data.sources",
+    "load_rois": "sources",
     "load_settings": "settings",
     "mec": "cluster.mec",
     "train": "meta.training",

@@ -1,9 +1,9 @@
-"""How long work tells of itself, without printing."""
+"""Figures as a person says them."""
 
 from collections.abc import Mapping
 from typing import Protocol
 
-__all__ = ["Progress", "silent"]
+__all__ = ["Progress", "duration", "silent"]
 
 
 class Progress(Protocol):
@@ -20,3 +20,14 @@ class Progress(Protocol):
 
 def silent(stage: str, done: int, total: int, /, values: Mapping[str, float] | None = None) -> None:
     """Report nothing."""
+
+
+def duration(seconds: float) -> str:
+    """Seconds, minutes or hours, whichever reads best."""
+    if seconds < 9.95:
+        return f"{seconds:.1f} s"
+    if seconds < 90:
+        return f"{seconds:.0f} s"
+    if seconds < 5400:
+        return f"{seconds / 60:.0f} min"
+    return f"{seconds / 3600:.1f} h"

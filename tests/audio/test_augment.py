@@ -3,7 +3,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from darksound.audio.augment import alter, sound_key
+from darksound.audio.augmentation import alter, sound_key
 from darksound.settings import AugmentationSettings
 
 RATE = 48_000

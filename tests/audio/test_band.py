@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from darksound.audio.band import limit_band
+from darksound.audio.waveform import limit_band
 
 RATE = 48_000
 TIME = np.arange(RATE) / RATE

@@ -4,7 +4,7 @@ import pytest
 import torch
 
 from darksound.audio.files import read
-from darksound.audio.frontend import FrontEnd, image_shape
+from darksound.audio.front_end import FrontEnd, image_shape
 from darksound.settings import Settings, load_settings
 
 SETTINGS = Settings().replace(audio={"roi_s": 3.0})

@@ -3,7 +3,7 @@ import numpy as np
 import pytest
 import torch
 
-from darksound.audio.levels import DECIBELS, delta, min_max, stationary_floor
+from darksound.audio.channels import DECIBELS, delta, min_max, stationary_floor
 
 
 @pytest.fixture

@@ -5,8 +5,8 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from darksound.audio import median
-from darksound.audio.median import running_median
+from darksound.audio import hpss as median
+from darksound.audio.hpss import running_median
 
 
 @pytest.mark.parametrize("few", [0, 10**9], ids=["network", "windows"])

@@ -4,8 +4,7 @@ import pytest
 import torch
 
 from darksound.audio.geometry import geometry
-from darksound.audio.representations import REPRESENTATIONS
-from darksound.audio.representations.mel import mel_filters
+from darksound.audio.representations import REPRESENTATIONS, mel_filters
 from darksound.errors import SettingsError
 from darksound.settings import Settings, load_settings
 

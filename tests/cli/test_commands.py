@@ -13,8 +13,8 @@ import pytest
 
 import darksound as package
 from darksound.errors import InputError
+from darksound.jobs.base import Outcome
 from darksound.report.tables import Table
-from darksound.runs.outcome import Outcome
 from darksound.settings import Settings, load_settings
 
 TABLE = Table("Result", ("name", "value"), (("clusters", "12"),))
@@ -31,9 +31,9 @@ def job(monkeypatch):
             return work(run, progress)
 
         # The real module imports torch and much else, which these tests need not.
-        module = type(sys)("darksound.runs.mec")
+        module = type(sys)("darksound.jobs.mec")
         module.mec_run = mec_run
-        monkeypatch.setitem(sys.modules, "darksound.runs.mec", module)
+        monkeypatch.setitem(sys.modules, "darksound.jobs.mec", module)
         return seen
 
     return install

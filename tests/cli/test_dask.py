@@ -102,7 +102,7 @@ def test_embedding_that_was_killed_goes_on_where_it_was(embed, world, table, tmp
     files = sorted((tmp_path / "killed" / "embedding").rglob("*.npy"))
     assert [np.load(file).shape for file in files] == [(48, 16)] * 2
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("darksound.cluster.kept_embeddings.SHARD_ROIS", 48)
+        patch.setattr("darksound.cluster.embedding_shards.SHARD_ROIS", 48)
         resumed = embed("--out", "killed", "--resume")
     assert resumed.exit_code == 3, resumed.output
     assert "96 of 598 ROIs were embedded before." in resumed.output
@@ -114,7 +114,7 @@ def test_embedding_that_was_killed_goes_on_where_it_was(embed, world, table, tmp
 
 
 def test_a_cluster_that_is_not_there_is_one_sentence(embed, monkeypatch):
-    monkeypatch.setattr("darksound.data.dask_cluster._ANSWER_S", 0.5)
+    monkeypatch.setattr("darksound.parallel.dask_cluster._ANSWER_S", 0.5)
     refused = embed("--out", "e.npy", "--dask", "tcp://127.0.0.1:1")
     assert refused.exit_code == 2
     assert "no Dask scheduler answers at tcp://127.0.0.1:1" in refused.output

@@ -5,14 +5,14 @@ from pathlib import Path
 
 import pandas as pd
 import pytest
-from tests.data.download import server as manners
-from tests.data.download.building import clip, species, zip_of
-from tests.data.download.server import Server
-from tests.data.download.worlds import open_world
+from tests.datasets import server as manners
+from tests.datasets.building import clip, species, zip_of
+from tests.datasets.server import Server
+from tests.datasets.worlds import open_world
 from typer.testing import CliRunner
 
 from darksound.cli.app import app
-from darksound.data.registry import Mirror
+from darksound.datasets.registry import Mirror
 
 
 @pytest.fixture

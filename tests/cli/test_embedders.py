@@ -5,9 +5,9 @@ import json
 import numpy as np
 import pandas as pd
 import pytest
-from tests.audio.embedders.models import DIM, tflite_file
+from tests.audio.embedding_models.models import DIM, tflite_file
 
-from darksound.audio.embedders import registry
+from darksound.audio import embedding_models as registry
 
 
 @pytest.fixture

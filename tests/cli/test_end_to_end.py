@@ -174,7 +174,7 @@ def test_a_killed_training_ends_with_the_same_weights(killed, tiny, learner, wor
 
 @pytest.mark.parametrize(
     ("function", "when"),
-    [("darksound.runs.mec.write_mec_state", -3), ("darksound.runs.mec.png", 1)],
+    [("darksound.jobs.mec.write_mec_state", -3), ("darksound.jobs.mec.png", 1)],
     ids=["in an iteration", "while results are written"],
 )
 def test_a_killed_mec_ends_with_the_same_labels(function, when, killed, tiny, learner, world):
@@ -194,7 +194,7 @@ def test_a_killed_mec_ends_with_the_same_labels(function, when, killed, tiny, le
 @pytest.mark.parametrize(("number", "status"), [(signal.SIGTERM, 143), (signal.SIGINT, 130)])
 def test_a_polite_signal_closes_the_run(number, status, tiny, learner, world, monkeypatch):
     monkeypatch.setattr(
-        "darksound.runs.mec.write_mec_state", lambda *_: os.kill(os.getpid(), number)
+        "darksound.jobs.mec.write_mec_state", lambda *_: os.kill(os.getpid(), number)
     )
     ended = tiny("mec", "--data", world / "sounds", "--checkpoint", learner, "--out", "r")
     assert ended.exit_code == status
@@ -220,7 +220,7 @@ def test_a_changed_recording_is_noticed_on_resuming(tiny, learner, world, monkey
 
     shutil.copytree(world / "sounds", "sounds")
     with monkeypatch.context() as patched:
-        patched.setattr("darksound.runs.mec.write_mec_state", interrupt)
+        patched.setattr("darksound.jobs.mec.write_mec_state", interrupt)
         ended = tiny("mec", "--data", "sounds", "--checkpoint", learner, "--out", "r")
     assert ended.exit_code == 130
     os.utime("sounds/owl/1.wav", (1, 1))

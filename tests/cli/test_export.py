@@ -8,7 +8,7 @@ from pathlib import Path
 import pandas as pd
 import pytest
 
-from darksound.data.sources import load_rois
+from darksound.sources import load_rois
 
 
 @pytest.fixture

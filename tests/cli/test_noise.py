@@ -7,7 +7,7 @@ SCRIPT = """
 import os, sys
 from pathlib import Path
 from rich.console import Console
-from darksound.cli.noise import native_noise_in
+from darksound.cli.screen import native_noise_in
 
 console = Console(stderr=True)
 with native_noise_in(Path(sys.argv[1]), console):

@@ -9,8 +9,8 @@ import pytest
 from safetensors.torch import load_file
 from typer.testing import Result
 
-from darksound.meta.ears import read_card
 from darksound.meta.pretraining.loop import Pretrainer
+from darksound.meta.weights import read_card
 
 TINY = (
     *("--set", "front_end.n_bands=16", "--set", "front_end.n_frames=24"),

@@ -8,7 +8,7 @@ import pandas as pd
 import pytest
 import soundfile as sf
 
-from darksound.data.sources import load_rois
+from darksound.sources import load_rois
 
 RATE = 24_000
 

@@ -12,7 +12,7 @@ from safetensors.numpy import load_file
 # Dies, as `kill -9` would have it, once two epochs are kept.
 _KILLED = """
 import os, signal
-import darksound.runs.training as training
+import darksound.jobs.train as training
 from darksound.cli.app import main
 real, calls = training.save_training, []
 

@@ -6,9 +6,8 @@ import numpy as np
 import pytest
 import torch
 
-from darksound.data.rois import RoiSet
-from darksound.data.table import as_roi_table
 from darksound.meta.learners import Learner, build_learner
+from darksound.rois.roi_set import RoiSet, as_roi_table
 from darksound.settings import Settings
 
 

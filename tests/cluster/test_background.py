@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from darksound.cluster.background import without_background
+from darksound.cluster.normalise import without_background
 
 
 def sounds(seed: int = 0):

@@ -5,8 +5,8 @@ import sys
 import numpy as np
 import pytest
 
-from darksound.cluster.clusterers.condensed import CondensedTree
-from darksound.cluster.clusterers.registry import CLUSTERERS, cluster
+from darksound.cluster.clusterers import CLUSTERERS, cluster
+from darksound.cluster.clusterers.fast_hdbscan import CondensedTree
 from darksound.cluster.metrics import adjusted_mutual_information, adjusted_rand, noise_apart
 from darksound.errors import SettingsError
 from darksound.settings import ClusteringSettings

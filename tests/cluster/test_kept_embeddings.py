@@ -5,9 +5,9 @@ import pytest
 import torch
 from tests.cluster.conftest import MemoryImages
 
-from darksound.cluster import kept_embeddings
+from darksound.cluster import embedding_shards as kept_embeddings
 from darksound.cluster.embedding import embed, embedded, whole_batches
-from darksound.cluster.kept_embeddings import KeptEmbeddings, embed_in
+from darksound.cluster.embedding_shards import KeptEmbeddings, embed_in
 from darksound.meta.learners import build_learner
 
 N = 50

@@ -6,10 +6,10 @@ from scipy.cluster.hierarchy import fcluster, linkage
 from scipy.spatial.distance import pdist, squareform
 from sklearn.metrics import silhouette_samples
 
+from darksound.cluster.clusterers import cluster
 from darksound.cluster.clusterers.linkage import average_linkage, smallest_group
-from darksound.cluster.clusterers.registry import cluster
-from darksound.cluster.methods import in_force, reduced, why_noise
 from darksound.cluster.metrics import adjusted_rand
+from darksound.cluster.structure import in_force, reduced, why_noise
 from darksound.errors import SettingsError
 from darksound.settings import ClusteringSettings, Settings, load_settings
 

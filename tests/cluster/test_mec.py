@@ -11,17 +11,15 @@ from safetensors.torch import load, save
 
 from darksound.cluster import loop
 from darksound.cluster.clusterers.base import Clustering
-from darksound.cluster.iteration import Iteration, describe, iteration_table
-from darksound.cluster.keep import CRITERIA, better
+from darksound.cluster.iteration import CRITERIA, Iteration, better, describe, iteration_table
 from darksound.cluster.loop import run_loop
 from darksound.cluster.mec import mec, mec_on_images
+from darksound.cluster.notes import Stopwatch
 from darksound.cluster.result import CLUSTER_SCHEMA
 from darksound.cluster.state import MecState, weights_of
-from darksound.cluster.stopwatch import Stopwatch
 from darksound.cluster.validity import judge
-from darksound.data.rois import RoiSet
-from darksound.data.table import read_roi_table
 from darksound.errors import CheckpointError, InputError, RunError, SettingsError
+from darksound.rois.roi_set import RoiSet, read_roi_table
 
 NAN = float("nan")
 

@@ -6,7 +6,12 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from darksound.cluster.clusterers.base import Clustering
-from darksound.cluster.pseudo import core_members, episodes_for, pseudo_labels, strongest_members
+from darksound.cluster.pseudo_labels import (
+    core_members,
+    episodes_for,
+    pseudo_labels,
+    strongest_members,
+)
 from darksound.settings import EpisodeSettings, Settings
 
 

@@ -6,9 +6,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from sklearn.metrics import adjusted_mutual_info_score
 
-from darksound.cluster.clusterers.registry import cluster
+from darksound.cluster.clusterers import cluster
 from darksound.cluster.reducers import pca
-from darksound.cluster.reducers.axes import leading_axes
+from darksound.cluster.reducers.base import leading_axes
 from darksound.cluster.reducers.pca import principal_components
 from darksound.cluster.reducers.sample import by_sample, stratified_sample
 from darksound.cluster.reducers.umap import umap

@@ -9,13 +9,13 @@ import pytest
 from scipy.sparse.linalg import ArpackNoConvergence
 
 from darksound.cluster import structure
+from darksound.cluster.clusterers import cluster
 from darksound.cluster.clusterers.base import Clustering
 from darksound.cluster.clusterers.hdbscan import resolve_min_cluster_size, resolve_min_samples
-from darksound.cluster.clusterers.registry import cluster
 from darksound.cluster.metrics import adjusted_rand
 from darksound.cluster.normalise import NORMALISERS, all_alike, normalise
+from darksound.cluster.reducers import map_coordinates, reduce
 from darksound.cluster.reducers import umap as umap_reducer
-from darksound.cluster.reducers.registry import map_coordinates, reduce
 from darksound.cluster.reducers.umap import resolve_repeats
 from darksound.cluster.structure import find_clusters, lay_out
 from darksound.errors import SettingsError

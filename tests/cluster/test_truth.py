@@ -5,10 +5,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from darksound.cluster.clusterers.base import Clustering, in_order
+from darksound.cluster.constraints import NOTHING_SAID, impose
 from darksound.cluster.mec import mec_on_images
-from darksound.cluster.pseudo import pseudo_labels
-from darksound.cluster.truth import NOTHING_SAID, impose
-from darksound.data.review import read_review
+from darksound.cluster.pseudo_labels import pseudo_labels
+from darksound.rois.review import read_review
 
 
 def clustering(labels):

@@ -7,8 +7,7 @@ import numpy.typing as npt
 import pytest
 import torch
 
-from darksound.data.rois import RoiSet
-from darksound.data.table import as_roi_table
+from darksound.rois.roi_set import RoiSet, as_roi_table
 from darksound.settings import Settings
 
 

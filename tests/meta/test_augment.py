@@ -2,7 +2,7 @@
 
 import torch
 
-from darksound.meta.augment import augment
+from darksound.meta.augmentation import augment
 from darksound.settings import AugmentationSettings
 
 OFF = {"time_shift": 0.0, "time_mask": 0.0, "frequency_mask": 0.0, "level": 0.0}

@@ -4,7 +4,7 @@ import pytest
 import torch
 from torch import nn
 
-from darksound.meta.descent import Descent
+from darksound.meta.steps import Descent
 from darksound.settings import ComputeSettings
 
 

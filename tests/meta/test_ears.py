@@ -8,7 +8,7 @@ import torch
 
 from darksound.errors import CheckpointError, SettingsError
 from darksound.meta.backbones import build_backbone, weights_in_force
-from darksound.meta.ears import bundled_path, read_card, write_ears
+from darksound.meta.weights import bundled_path, read_card, write_ears
 from darksound.settings import Settings
 
 
@@ -23,8 +23,8 @@ def test_the_package_brings_weights_with_a_card_that_says_how_to_make_them_again
 
 
 def test_the_demo_s_species_are_of_another_grammar_than_those_it_was_trained_on() -> None:
-    from darksound.data.synthesis.cast import wild_species
-    from darksound.data.synthesis.species import FORMS
+    from darksound.synthesis.species import FORMS
+    from darksound.synthesis.wild_species import wild_species
 
     forms = {song.form for n in range(200) for song in wild_species(1979, n).songs}
     assert forms == {"song", "call"}

@@ -75,7 +75,7 @@ def test_patterns_that_are_plain_are_told_apart_and_the_seed_decides(tiny, make_
 def test_many_rois_are_worked_through_in_parts_with_the_same_result(tiny, make_images, monkeypatch):
     learner = build_learner(tiny)
     whole = evaluate_few_shot(learner, make_images(), tiny, tasks=10, folds=1)
-    monkeypatch.setattr("darksound.meta.tasks._MOST_ROIS_AT_ONCE", 20)
+    monkeypatch.setattr("darksound.meta.evaluation._MOST_ROIS_AT_ONCE", 20)
     images = make_images()
     parts = evaluate_few_shot(learner, images, tiny, tasks=10, folds=1)
     assert np.array_equal(whole.confusion, parts.confusion)

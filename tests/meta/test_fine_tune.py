@@ -5,8 +5,8 @@ import pytest
 import torch
 
 from darksound.errors import CheckpointError, InputError
-from darksound.meta.fine_tune import fine_tune
 from darksound.meta.learners import build_learner
+from darksound.meta.training import fine_tune
 
 ROWS = np.arange(8, 40)
 LABELS = ROWS // 8 % 3

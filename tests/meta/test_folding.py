@@ -5,8 +5,8 @@ import torch
 from torch import nn
 
 from darksound.meta.backbones import build_backbone
-from darksound.meta.backbones.folding import fold, foldable
-from darksound.meta.inference import for_inference
+from darksound.meta.backbones.base import fold, foldable
+from darksound.meta.features import for_inference
 from darksound.meta.learners import LEARNERS, build_learner
 
 

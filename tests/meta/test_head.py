@@ -6,10 +6,8 @@ import torch
 import torch.nn.functional as F
 from hypothesis import given, settings, strategies
 
-from darksound.data.rois import RoiSet
-from darksound.data.table import as_roi_table
 from darksound.errors import SettingsError
-from darksound.meta.augment import augment_vectors
+from darksound.meta.augmentation import augment_vectors
 from darksound.meta.backbones import hears_from_the_start
 from darksound.meta.backbones.head import Head
 from darksound.meta.checkpoints import load_checkpoint, save_checkpoint
@@ -17,6 +15,7 @@ from darksound.meta.features import compute_features
 from darksound.meta.learners import LEARNERS, build_learner
 from darksound.meta.steps import make_optimizer
 from darksound.meta.training import TrainState, fit
+from darksound.rois.roi_set import RoiSet, as_roi_table
 from darksound.settings import AugmentationSettings, HeadSettings, Settings
 
 DIM = 12

@@ -4,7 +4,7 @@ import threading
 
 import pytest
 
-from darksound.meta.inference import ahead
+from darksound.meta.features import ahead
 
 
 def test_results_come_in_order_made_by_another_thread_and_before_they_are_asked_for():

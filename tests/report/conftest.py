@@ -12,7 +12,7 @@ import pytest
 import soundfile
 
 from darksound.cluster.result import CLUSTER_SCHEMA
-from darksound.data.table import as_roi_table, write_roi_table
+from darksound.rois.roi_set import as_roi_table, write_roi_table
 from darksound.settings import Settings, to_toml
 
 RATE = 16_000

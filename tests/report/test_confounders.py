@@ -6,8 +6,7 @@ import pytest
 from sklearn.metrics import adjusted_mutual_info_score
 
 from darksound.report.accumulation import accumulate
-from darksound.report.circumstances import circumstances
-from darksound.report.confounders import confounders
+from darksound.report.circumstances import circumstances, confounders
 
 
 def table(**columns):

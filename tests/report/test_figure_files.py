@@ -11,9 +11,9 @@ from tests.report.conftest import write_run, write_sound
 
 from darksound.report.accumulation import accumulate
 from darksound.report.figure_files import write_figures
-from darksound.report.figures_clusters import accumulation_plot, label_matrix, sizes_plot
-from darksound.report.figures_sheet import sheets, typical_clips
-from darksound.report.run_result import read_result
+from darksound.report.figures import accumulation_plot, label_matrix, sizes_plot
+from darksound.report.spectrogram_sheets import sheets, typical_clips
+from darksound.run.reading import read_result
 
 SVG = "{http://www.w3.org/2000/svg}"
 

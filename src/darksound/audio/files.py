@@ -151,7 +151,7 @@ def read(
 
 
 class FileReader:
-    """Reads ROIs from files below a root folder, as `darksound.data.rois.Reader` asks."""
+    """Reads ROIs from files below a root folder, as `darksound.rois.roi_set.Reader` asks."""
 
     def read(
         self, root: str, recording: str, start_s: float, end_s: float, rate: int | None

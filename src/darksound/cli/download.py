@@ -36,8 +36,8 @@ def download(
     fetched by hand is put in place too.
     """
     with endings(common) as ending:
-        from darksound.runs.download import download_job, list_job, verify_job
-        from darksound.settings.credentials import credentials_from
+        from darksound.jobs.download import download_job, list_job, verify_job
+        from darksound.settings.compute import credentials_from
 
         settings = settings_from(common, options.flags())
         ending.resume = "the same command; what has arrived is kept"

@@ -17,9 +17,9 @@ from darksound.cli.options import (
 from darksound.cli.perform import perform
 
 if TYPE_CHECKING:
+    from darksound.jobs.base import Outcome
     from darksound.progress import Progress
-    from darksound.runs.directory import Run
-    from darksound.runs.outcome import Outcome
+    from darksound.run.directory import Run
 
 __all__ = ["register"]
 
@@ -42,9 +42,9 @@ def embed(
     --out may be a run directory, or a .parquet or .npy file; the record of the run then goes to
     runs/embed-TIME.
     """
-    from darksound.runs.embedding_files import FORMATS
+    from darksound.run.files import EMBEDDING_FORMATS
 
-    target = run.out if run.out is not None and run.out.suffix in FORMATS else None
+    target = run.out if run.out is not None and run.out.suffix in EMBEDDING_FORMATS else None
     perform(
         "embed",
         _job,
@@ -59,6 +59,6 @@ def embed(
 
 
 def _job(run: "Run", progress: "Progress") -> "Outcome":
-    from darksound.runs.embed import embed_run
+    from darksound.jobs.embed import embed_run
 
     return embed_run(run, progress)

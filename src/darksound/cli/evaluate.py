@@ -5,19 +5,13 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from darksound.cli.options import (
-    CommonOptions,
-    DataOptions,
-    LearnerOptions,
-    RunOptions,
-    flattened,
-)
+from darksound.cli.options import CommonOptions, DataOptions, LearnerOptions, RunOptions, flattened
 from darksound.cli.perform import perform
 
 if TYPE_CHECKING:
+    from darksound.jobs.base import Outcome
     from darksound.progress import Progress
-    from darksound.runs.directory import Run
-    from darksound.runs.outcome import Outcome
+    from darksound.run.directory import Run
 
 __all__ = ["register"]
 
@@ -41,6 +35,6 @@ def evaluate(
 
 
 def _job(run: "Run", progress: "Progress") -> "Outcome":
-    from darksound.runs.evaluate import evaluate_run
+    from darksound.jobs.evaluate import evaluate_run
 
     return evaluate_run(run, progress)

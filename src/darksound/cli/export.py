@@ -29,8 +29,8 @@ def export(
     be learnt from.
     """
     with endings(common) as ending:
-        from darksound.report.exports.command import export as exported_from
-        from darksound.runs.outcome import Outcome
+        from darksound.jobs.base import Outcome
+        from darksound.report.exports.export import export as exported_from
 
         with ending.screen.at_work(Path(os.devnull)) as progress:
             done = exported_from(

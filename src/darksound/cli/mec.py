@@ -19,9 +19,9 @@ from darksound.cli.options import (
 from darksound.cli.perform import perform
 
 if TYPE_CHECKING:
+    from darksound.jobs.base import Outcome
     from darksound.progress import Progress
-    from darksound.runs.directory import Run
-    from darksound.runs.outcome import Outcome
+    from darksound.run.directory import Run
 
 __all__ = ["register"]
 
@@ -73,6 +73,6 @@ def mec(
 
 
 def _job(run: "Run", progress: "Progress") -> "Outcome":
-    from darksound.runs.mec import mec_run
+    from darksound.jobs.mec import mec_run
 
     return mec_run(run, progress)

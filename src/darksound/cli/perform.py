@@ -14,18 +14,26 @@ from typing import TYPE_CHECKING, Any
 import typer
 
 from darksound.cli.options import CommonOptions, DataOptions, RunOptions
-from darksound.cli.torchrun import place_among_processes
 from darksound.errors import DarksoundError
-from darksound.report.words import duration
+from darksound.parallel.workers import Place
+from darksound.progress import duration
 
 if TYPE_CHECKING:
     from darksound.cli.screen import Screen
+    from darksound.jobs.base import Outcome
     from darksound.progress import Progress
-    from darksound.runs.directory import Run
-    from darksound.runs.outcome import Outcome
+    from darksound.run.directory import Run
     from darksound.settings import Settings
 
-__all__ = ["Status", "endings", "perform", "settings_from", "show"]
+__all__ = ["Status", "endings", "perform", "place_among_processes", "settings_from", "show"]
+
+
+def place_among_processes(environment: Mapping[str, str]) -> Place | None:
+    """Which of torchrun's processes this is, as it says in the environment; None where alone."""
+    if "TORCHELASTIC_RUN_ID" not in environment or environment["WORLD_SIZE"] == "1":
+        return None
+    return Place(*(int(environment[name]) for name in ("RANK", "WORLD_SIZE", "LOCAL_RANK")))
+
 
 # What the system refuses and a person can mend, wherever it comes up.
 _MENDABLE = {errno.ENOSPC, errno.EDQUOT, errno.EACCES, errno.EPERM, errno.EROFS}
@@ -68,9 +76,9 @@ def perform(
     """
     began = time.monotonic()
     with endings(common) as ending:
-        from darksound.runs.directory import Request
-        from darksound.runs.manifest import Inputs
-        from darksound.runs.together import open_together
+        from darksound.run.directory import Request
+        from darksound.run.manifest import Inputs
+        from darksound.run.shared import open_together
 
         request = Request(
             command=command,
@@ -149,7 +157,7 @@ def endings(common: CommonOptions) -> Iterator[_Ending]:
     Raises:
         typer.Exit: if the block raised, with the status that stands for it.
     """
-    from darksound.cli.process_screen import screen_of
+    from darksound.cli.screen import screen_of
 
     screen = screen_of(place_among_processes(os.environ), common.verbose, common.quiet)
     ending = _Ending(screen)

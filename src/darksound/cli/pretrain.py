@@ -9,9 +9,9 @@ from darksound.cli.options import CommonOptions, DataOptions, Flags, RunOptions,
 from darksound.cli.perform import perform
 
 if TYPE_CHECKING:
+    from darksound.jobs.base import Outcome
     from darksound.progress import Progress
-    from darksound.runs.directory import Run
-    from darksound.runs.outcome import Outcome
+    from darksound.run.directory import Run
 
 __all__ = ["register"]
 
@@ -45,6 +45,6 @@ def pretrain(pretraining: PretrainingOptions, run: RunOptions, common: CommonOpt
 
 
 def _job(run: "Run", progress: "Progress") -> "Outcome":
-    from darksound.runs.pretrain import pretrain_run
+    from darksound.jobs.pretrain import pretrain_run
 
     return pretrain_run(run, progress)

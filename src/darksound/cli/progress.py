@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from types import TracebackType
 from typing import TYPE_CHECKING, Self
 
-from darksound.report.words import duration
+from darksound.progress import duration
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 __all__ = ["BarProgress", "LineProgress"]
 
-_log = logging.getLogger(__name__)
+logger = logging.getLogger(__name__)
 # Of a line with a bar, all but the figures.
 _BAR_WIDTH = 70
 
@@ -100,7 +100,7 @@ class LineProgress:
         now = self._stages.clock()
         if now - (state.began if done >= total else state.told) >= self._every:
             state.told = now
-            _log.info("%s", state.line(now))
+            logger.info("%s", state.line(now))
 
 
 class BarProgress:

@@ -38,7 +38,7 @@ def report(
     One file, which needs no network and opens in any current browser. darksound mec writes it too.
     """
     with endings(common) as ending:
-        from darksound.runs.report import report_job
+        from darksound.jobs.report import report_job
 
         settings = settings_from(common, options.flags())
         with ending.screen.at_work(Path(os.devnull)) as progress:

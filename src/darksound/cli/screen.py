@@ -1,20 +1,55 @@
-"""What a person sees: messages on the error stream, results on the output stream."""
+"""What each of several processes shows: the first one all, the others what goes wrong in them."""
 
 import logging
+import os
 import sys
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from rich.box import SIMPLE_HEAD
 from rich.console import Console
 from rich.table import Table as RichTable
 
-from darksound.cli.noise import native_noise_in
 from darksound.cli.progress import BarProgress, LineProgress
+from darksound.parallel.workers import Place
 from darksound.report.tables import Table
 
-__all__ = ["Screen"]
+if TYPE_CHECKING:
+    from rich.console import Console
+
+__all__ = ["Screen", "native_noise_in", "screen_of"]
+
+
+@contextmanager
+def native_noise_in(log: Path, console: "Console") -> Iterator[None]:
+    """Let the process's error stream go to the end of `log`, and `console` to where it went before.
+
+    Decoders complain of every frame of a damaged file, which tears up progress bars and tells
+    nobody which file it was; what matters of it is said by whoever reads the file.
+    """
+    try:
+        stream = sys.stderr.fileno()
+    except (AttributeError, OSError, ValueError):
+        # Python's error stream is not the process's, as where a caller captures it.
+        yield
+        return
+    sys.stderr.flush()
+    before, kept = console.file, os.dup(stream)
+    with (
+        open(kept, "w", buffering=1, encoding=sys.stderr.encoding, closefd=False) as screen,
+        log.open("ab") as file,
+    ):
+        os.dup2(file.fileno(), stream)
+        console.file = screen
+        try:
+            yield
+        finally:
+            console.file = before
+            os.dup2(kept, stream)
+            os.close(kept)
+
 
 # Where output is no terminal there is no edge to fold a table at.
 _WIDE = 400
@@ -118,3 +153,39 @@ class _ScreenHandler(logging.Handler):
             self._screen.say(f"Warning: {record.getMessage()}", style="yellow")
         else:
             self._screen.say(record.getMessage())
+
+
+def screen_of(place: Place | None, verbose: bool, quiet: bool) -> Screen:
+    """The screen of a process.
+
+    Args:
+        place: of the process among others; None where it is alone.
+        verbose, quiet: see `Screen`.
+    """
+    if place is None or place.rank == 0:
+        return Screen(verbose=verbose, quiet=quiet)
+    return _FollowerScreen(place, verbose)
+
+
+class _FollowerScreen(Screen):
+    """The screen of a process that is not the first."""
+
+    def __init__(self, place: Place, verbose: bool) -> None:
+        super().__init__(verbose=verbose, quiet=True)
+        self._named = f"Process {place.rank + 1} of {place.size}"
+
+    def say(self, text: str, style: str | None = None) -> None:
+        """Say nothing: the first process does."""
+
+    def error(self, text: str) -> None:
+        """Print what went wrong here."""
+        super().say(f"{self._named}: {text}", style="bold red")
+
+    def tables(self, tables: Iterable[Table]) -> None:
+        """Print nothing."""
+
+    def text(self, text: str) -> None:
+        """Print nothing."""
+
+    def _level(self) -> int:
+        return logging.CRITICAL

@@ -17,9 +17,9 @@ from darksound.cli.options import (
 from darksound.cli.perform import perform
 
 if TYPE_CHECKING:
+    from darksound.jobs.base import Outcome
     from darksound.progress import Progress
-    from darksound.runs.directory import Run
-    from darksound.runs.outcome import Outcome
+    from darksound.run.directory import Run
 
 __all__ = ["register"]
 
@@ -52,9 +52,9 @@ def segment(
     --out may be a run directory, or a .parquet or .csv file; the record of the run then goes to
     runs/segment-TIME. Run again after it was stopped, it does what is missing.
     """
-    from darksound.runs.roi_files import FORMATS
+    from darksound.run.files import ROI_FORMATS
 
-    target = run.out if run.out is not None and run.out.suffix in FORMATS else None
+    target = run.out if run.out is not None and run.out.suffix in ROI_FORMATS else None
     perform(
         "segment",
         partial(_job, plot),
@@ -68,6 +68,6 @@ def segment(
 
 
 def _job(plot: bool, run: "Run", progress: "Progress") -> "Outcome":
-    from darksound.runs.segment import segment_run
+    from darksound.jobs.segment import segment_run
 
     return segment_run(run, progress, plot)

@@ -2,12 +2,7 @@
 
 import typer
 
-from darksound.cli.options import (
-    CommonOptions,
-    LearnerOptions,
-    TrainingOptions,
-    flattened,
-)
+from darksound.cli.options import CommonOptions, LearnerOptions, TrainingOptions, flattened
 from darksound.cli.perform import endings, settings_from
 
 __all__ = ["register"]

@@ -28,7 +28,7 @@ def synth(
 ) -> None:
     """Write a data set of synthetic birds: WAV files and the table of their ROIs."""
     with endings(common) as ending:
-        from darksound.data.synth import World, write_world
+        from darksound.jobs.synth import World, write_world
 
         settings = settings_from(common)
         world = World(species, birds, takes, songs, settings.seed)

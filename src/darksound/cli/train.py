@@ -15,9 +15,9 @@ from darksound.cli.options import (
 from darksound.cli.perform import perform
 
 if TYPE_CHECKING:
+    from darksound.jobs.base import Outcome
     from darksound.progress import Progress
-    from darksound.runs.directory import Run
-    from darksound.runs.outcome import Outcome
+    from darksound.run.directory import Run
 
 __all__ = ["register"]
 
@@ -39,6 +39,6 @@ def train(
 
 
 def _job(run: "Run", progress: "Progress") -> "Outcome":
-    from darksound.runs.train import train_run
+    from darksound.jobs.train import train_run
 
     return train_run(run, progress)

@@ -9,13 +9,13 @@ from torch import Tensor
 
 from darksound.cluster.clusterers.base import Clustering
 from darksound.cluster.metrics import NOISE
-from darksound.cluster.pseudo import strongest_members
-from darksound.data.store import Store
+from darksound.cluster.pseudo_labels import strongest_members
 from darksound.meta.device import resolve_device
 from darksound.meta.features import compute_features
 from darksound.meta.learners import Learner, State
 from darksound.progress import Progress, silent
 from darksound.settings import Settings
+from darksound.store.contract import Store
 
 __all__ = ["Assignment", "assign_noise", "support_size"]
 

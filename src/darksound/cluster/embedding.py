@@ -8,14 +8,14 @@ from math import ceil
 import numpy as np
 import numpy.typing as npt
 
-from darksound.data.cache_folder import cache_folder
-from darksound.data.dask_cluster import dask_cluster, sight_of
-from darksound.data.store import Store
-from darksound.data.workers import be_a_worker
 from darksound.meta.features import compute_features, require_fit, settle
 from darksound.meta.learners import Learner
+from darksound.parallel.dask_cluster import Sight, dask_cluster
+from darksound.parallel.workers import be_a_worker
 from darksound.progress import Progress, silent
 from darksound.settings import Settings
+from darksound.store.contract import Store
+from darksound.store.shard_file import cache_folder
 
 __all__ = ["Embed", "embed", "embedded", "whole_batches"]
 
@@ -112,7 +112,11 @@ def _on_dask(
     starts = range(first, n, at_once)
     jobs = (images.take(np.arange(start, min(start + at_once, n))) for start in starts)
     network = deepcopy(learner).cpu()
-    with dask_cluster(address, sight_of(images.rois, cache_folder(settings).resolve())) as cluster:
+    rois = images.rois
+    one_a_root = rois.table[["root", "recording"]].drop_duplicates("root")
+    recordings = tuple(one_a_root.itertuples(index=False, name=None))
+    sight = Sight(rois.reader, recordings, cache_folder(settings).resolve())
+    with dask_cluster(address, sight) as cluster:
         made = cluster.in_order(_embed_one, (network, settings), jobs)
         for start, vectors in zip(starts, made, strict=True):
             progress(_STAGE, start + len(vectors), n)

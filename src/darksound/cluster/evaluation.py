@@ -10,17 +10,16 @@ import pandas as pd
 from darksound.cluster.clusterers.base import Clustering
 from darksound.cluster.embedding import embed
 from darksound.cluster.iteration import Iteration, describe
-from darksound.cluster.notes import Notebook
-from darksound.cluster.stopwatch import Stages, Stopwatch
+from darksound.cluster.notes import Notebook, Stages, Stopwatch
 from darksound.cluster.structure import find_clusters
-from darksound.data.rois import RoiSet
-from darksound.data.store import Store
-from darksound.data.stores import build_store
 from darksound.errors import InputError
 from darksound.meta.evaluation import FewShot, evaluate_few_shot
 from darksound.meta.learners import Learner
 from darksound.progress import Progress, silent
+from darksound.rois.roi_set import RoiSet
 from darksound.settings import Settings, adopt
+from darksound.store.building import build_store
+from darksound.store.contract import Store
 
 __all__ = ["Evaluation", "evaluate", "evaluate_on_images"]
 

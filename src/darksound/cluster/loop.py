@@ -9,30 +9,29 @@ from math import ceil, isnan
 import numpy as np
 import numpy.typing as npt
 
-from darksound.cluster.background import without_background
 from darksound.cluster.clusterers.base import Clustering
+from darksound.cluster.constraints import NOTHING_SAID, Groups, impose
 from darksound.cluster.embedding import Embed, embed
 from darksound.cluster.iteration import Iteration, describe
 from darksound.cluster.merging import merge_confused
-from darksound.cluster.notes import Notebook
-from darksound.cluster.pseudo import PseudoLabels, pseudo_labels
+from darksound.cluster.normalise import without_background
+from darksound.cluster.notes import Notebook, Stopwatch
+from darksound.cluster.pseudo_labels import PseudoLabels, pseudo_labels
 from darksound.cluster.state import MecState, Outcome, weights_of
-from darksound.cluster.stopwatch import Stopwatch
 from darksound.cluster.structure import find_clusters
-from darksound.cluster.truth import NOTHING_SAID, Groups, impose
-from darksound.data.store import Store
 from darksound.errors import CheckpointError, RunError
 from darksound.meta.features import settle
-from darksound.meta.fine_tune import fine_tune
-from darksound.meta.holdout import recording_names
 from darksound.meta.learners import Learner
+from darksound.meta.splits import recording_names
+from darksound.meta.training import fine_tune
 from darksound.progress import Progress, silent
 from darksound.settings import Settings
+from darksound.store.contract import Store
 
 __all__ = ["OnIteration", "run_loop"]
 
 Vectors = npt.NDArray[np.float32]
-_LOG = logging.getLogger(__name__)
+logger = logging.getLogger(__name__)
 
 #: Called after each iteration with its figures and all that is needed to go on from there.
 OnIteration = Callable[[Iteration, MecState], None]
@@ -194,7 +193,7 @@ def _learn(
     settings: Settings,
     progress: Progress,
 ) -> None:
-    _LOG.info(
+    logger.info(
         "Fine-tuning %d on %d core members of %d clusters, %d-way %d-shot with %d queries.",
         number,
         pseudo.rows.size,
@@ -297,7 +296,7 @@ def _tell(
         for name, value in figures.as_row().items()
         if name in ("n_clusters", "coverage", "dbcv", "ami_all") and not isnan(value)
     }
-    _LOG.info(
+    logger.info(
         "Iteration %d: %s, %.1f s.",
         figures.iteration,
         ", ".join(f"{name} {value:.3g}" for name, value in values.items()),

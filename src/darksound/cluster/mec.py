@@ -3,6 +3,7 @@
 from copy import deepcopy
 
 from darksound.cluster.assign import assign_noise
+from darksound.cluster.constraints import NOTHING_SAID
 from darksound.cluster.embedding import Embed, embed
 from darksound.cluster.iteration import iteration_table
 from darksound.cluster.loop import OnIteration, run_loop
@@ -10,15 +11,14 @@ from darksound.cluster.notes import Notebook
 from darksound.cluster.result import MecResult, cluster_table
 from darksound.cluster.state import MecState
 from darksound.cluster.structure import lay_out
-from darksound.cluster.truth import NOTHING_SAID
-from darksound.data.review import Review
-from darksound.data.rois import RoiSet
-from darksound.data.store import Store
-from darksound.data.stores import build_store
 from darksound.errors import InputError
 from darksound.meta.learners import Learner
 from darksound.progress import Progress, silent
+from darksound.rois.review import Review
+from darksound.rois.roi_set import RoiSet
 from darksound.settings import Settings, adopt
+from darksound.store.building import build_store
+from darksound.store.contract import Store
 
 __all__ = ["mec", "mec_on_images"]
 

@@ -6,13 +6,13 @@ import torch
 
 from darksound.cluster.clusterers.base import Clustering, in_order
 from darksound.cluster.metrics import NOISE
-from darksound.cluster.pseudo import strongest_members
-from darksound.data.store import Store
+from darksound.cluster.pseudo_labels import strongest_members
 from darksound.meta.device import resolve_device
 from darksound.meta.features import compute_features
-from darksound.meta.holdout import recording_names
 from darksound.meta.learners import Learner
+from darksound.meta.splits import recording_names
 from darksound.settings import Settings
+from darksound.store.contract import Store
 
 __all__ = ["confusion", "merge_confused"]
 

@@ -12,9 +12,8 @@ import pyarrow.parquet as pq
 from darksound.cluster.assign import Assignment
 from darksound.cluster.clusterers.base import Clustering
 from darksound.cluster.metrics import NOISE
-from darksound.data.rois import RoiSet
-from darksound.data.table import write_roi_table
 from darksound.meta.learners import Learner
+from darksound.rois.roi_set import RoiSet, write_roi_table
 
 __all__ = ["CLUSTER_SCHEMA", "MecResult", "cluster_table"]
 

@@ -10,8 +10,7 @@ import torch
 from torch import Tensor
 
 from darksound.cluster.clusterers.base import Clustering
-from darksound.cluster.iteration import Iteration
-from darksound.cluster.keep import better
+from darksound.cluster.iteration import Iteration, better
 from darksound.errors import RunError
 from darksound.meta.learners import Learner
 

@@ -3,18 +3,73 @@
 import numpy as np
 import numpy.typing as npt
 
-from darksound.cluster.clusterers.base import Clustering
-from darksound.cluster.clusterers.registry import CLUSTERERS, cluster
-from darksound.cluster.methods import AUTO, in_force
+from darksound.cluster.clusterers import CLUSTERERS, cluster
+from darksound.cluster.clusterers.base import Clustering, changed
+from darksound.cluster.clusterers.linkage import LACKED
 from darksound.cluster.normalise import all_alike, normalise
-from darksound.cluster.notes import Say, log_note
-from darksound.cluster.reducers.registry import map_coordinates, reduce
-from darksound.cluster.stopwatch import Stopwatch
+from darksound.cluster.notes import Say, Stopwatch, log_note
+from darksound.cluster.reducers import map_coordinates, reduce
 from darksound.cluster.validity import judge
 from darksound.progress import Progress, silent
-from darksound.settings import Settings
+from darksound.settings import ReductionSettings, Settings
 
-__all__ = ["MIN_ROIS", "find_clusters", "lay_out"]
+__all__ = ["AUTO", "MIN_ROIS", "find_clusters", "in_force", "lay_out", "reduced", "why_noise"]
+
+AUTO = "auto"
+_LINKAGE, _HDBSCAN, _UMAP, _NONE = "linkage", "hdbscan", "umap", "none"
+# Settings that concern whatever reduces; any other one that is changed asks for UMAP.
+_OF_ALL = {"method", "normalise", "fit_at_most", "pca_above", "draws"}
+
+
+def in_force(settings: Settings, n: int) -> Settings:
+    """The settings, with the reducer and the clusterer of n ROIs named.
+
+    By average linkage where all distances between ROIs can be had (`clustering.link_at_most`) and
+    nothing was asked for that UMAP or HDBSCAN alone have; by these otherwise.
+    """
+    reduction, clustering = settings.reduction, settings.clustering
+    method = clustering.method
+    if method == AUTO:
+        method = _LINKAGE if _may_link(settings, n) else _HDBSCAN
+    reducer = reduction.method
+    if reducer == AUTO:
+        way = CLUSTERERS.get(method)
+        reducer = _UMAP if way is None or way.reduced else _NONE
+    return settings.model_copy(
+        update={
+            "reduction": reduction.model_copy(update={"method": reducer}),
+            "clustering": clustering.model_copy(update={"method": method}),
+        }
+    )
+
+
+def reduced(settings: Settings, n: int) -> bool:
+    """Whether embeddings of n ROIs are reduced before they are clustered."""
+    return in_force(settings, n).reduction.method != _NONE
+
+
+def why_noise(settings: Settings, n: int) -> str:
+    """Why some of n ROIs are in no cluster, in a sentence."""
+    clustering = in_force(settings, n).clustering
+    way = CLUSTERERS[clustering.method]
+    return way.noise.format(size=way.smallest(clustering, n))
+
+
+def _may_link(settings: Settings, n: int) -> bool:
+    reduction, clustering = settings.reduction, settings.clustering
+    plain = ReductionSettings()
+    asked = [
+        name
+        for name in ReductionSettings.model_fields
+        if name not in _OF_ALL and getattr(reduction, name) != getattr(plain, name)
+    ]
+    return (
+        n <= clustering.link_at_most
+        and reduction.method in (AUTO, _NONE)
+        and not asked
+        and not changed(clustering, LACKED)
+    )
+
 
 #: Fewer ROIs than these cannot be two groups of two.
 MIN_ROIS = 4

@@ -7,16 +7,16 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from darksound.data.episodes import EpisodeSampler
 from darksound.errors import SettingsError
 from darksound.meta.device import autocast, to_device
+from darksound.meta.episodes import EpisodeSampler
 from darksound.meta.learners import Learner
 from darksound.meta.randomness import Purpose, numpy_generator, seeded_torch
 from darksound.meta.steps import Batches, Step, share_right
 from darksound.settings import Settings
 
 if TYPE_CHECKING:
-    from darksound.data.store import Store
+    from darksound.store.contract import Store
 
 __all__ = ["ClassicalRegime"]
 

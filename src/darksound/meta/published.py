@@ -14,7 +14,7 @@ from darksound.settings import Settings
 
 __all__ = ["load_published"]
 
-_log = logging.getLogger(__name__)
+logger = logging.getLogger(__name__)
 
 # Older and newer names of the same parts.
 _RENAMED = {
@@ -75,7 +75,7 @@ def load_published(path: Path, settings: Settings) -> Learner:
     }
     if method == "relation":
         found["learner"] |= _relation_settings(own, backbone, settings)
-    _log.info("%s holds a %s learner on %s", path, method, name)
+    logger.info("%s holds a %s learner on %s", path, method, name)
     learner = build_learner(settings.replace(**found))
     weights = {f"backbone.net.{key}": value for key, value in backbone.items()} | own
     fill(learner, weights, str(path), _beyond_maps(learner) if method == "relation" else ())

@@ -9,21 +9,21 @@ import numpy.typing as npt
 import torch
 from torch import Tensor, nn
 
-from darksound.data.episodes import Episode, EpisodeSampler
-from darksound.meta.augment import AUGMENTERS
+from darksound.meta.augmentation import AUGMENTERS
 from darksound.meta.backbones import Backbone
-from darksound.meta.descent import Descent
 from darksound.meta.device import autocast, images_to, resolve_device, staged, to_device
+from darksound.meta.episodes import Episode, EpisodeSampler
 from darksound.meta.learners import Learner
 from darksound.meta.randomness import Purpose, numpy_generator, seeded_torch, torch_generator
 from darksound.progress import Progress
-from darksound.settings import Settings
+from darksound.settings import ComputeSettings, Settings
 
 if TYPE_CHECKING:
-    from darksound.data.store import Store
+    from darksound.store.contract import Store
 
 __all__ = [
     "Batches",
+    "Descent",
     "EpisodicRegime",
     "Pass",
     "Regime",
@@ -32,6 +32,40 @@ __all__ = [
     "run_pass",
     "share_right",
 ]
+
+# Where the scale begins: enough for gradients of a few millionths, and seldom too much.
+_FIRST_SCALE = 2.0**14
+
+
+class Descent:
+    """Takes steps down the gradients of losses.
+
+    In float16 small gradients would vanish, so losses are scaled up before they are
+    differentiated, and gradients down again (Micikevicius et al. 2018, arXiv 1710.03740, section
+    3.2); a step whose gradients are not finite is left out, and the scale halved.
+
+    Args:
+        optimizer: what steps.
+        compute: device and precision of the networks.
+
+    Raises:
+        SettingsError: the device asked for is not there.
+    """
+
+    def __init__(self, optimizer: torch.optim.Optimizer, compute: ComputeSettings) -> None:
+        device, dtype = resolve_device(compute)
+        self._optimizer = optimizer
+        self._scaler = torch.amp.GradScaler(
+            device.type, init_scale=_FIRST_SCALE, enabled=dtype is torch.float16
+        )
+
+    def __call__(self, loss: Tensor) -> None:
+        """One step."""
+        self._optimizer.zero_grad(set_to_none=True)
+        self._scaler.scale(loss).backward()  # type: ignore[no-untyped-call]  # torch leaves it untyped
+        self._scaler.step(self._optimizer)
+        self._scaler.update()
+
 
 _OPTIMIZERS: dict[str, type[torch.optim.Adam] | type[torch.optim.AdamW]] = {
     "adam": torch.optim.Adam,

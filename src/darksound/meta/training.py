@@ -6,32 +6,79 @@ import math
 import time
 from collections.abc import Callable, Sequence
 from types import MappingProxyType
+from typing import TYPE_CHECKING
 
 import numpy as np
+import numpy.typing as npt
 import torch
 from torch import nn
 
-from darksound.data.episodes import Episode, EpisodeSampler
-from darksound.data.rois import RoiSet
-from darksound.data.store import Store
-from darksound.data.stores import build_store
 from darksound.errors import InputError
+from darksound.meta.checkpoints import EpochReport, TrainState
 from darksound.meta.classical import ClassicalRegime
-from darksound.meta.descent import Descent
 from darksound.meta.distributed import SharedRegime, current_crew
+from darksound.meta.episodes import Episode, EpisodeSampler
+from darksound.meta.evaluation import judge_episodes
 from darksound.meta.features import require_fit, settle
-from darksound.meta.holdout import part_rois, recording_names
 from darksound.meta.learners import Learner, build_learner
 from darksound.meta.randomness import Purpose, numpy_generator
-from darksound.meta.state import EpochReport, TrainState
-from darksound.meta.steps import EpisodicRegime, Regime, make_optimizer, run_pass
-from darksound.meta.tasks import judge_episodes
+from darksound.meta.splits import part_rois, recording_names
+from darksound.meta.steps import Descent, EpisodicRegime, Regime, make_optimizer, run_pass
 from darksound.progress import Progress, silent
+from darksound.rois.roi_set import RoiSet
 from darksound.settings import Settings, TrainingSettings
+from darksound.store.building import build_store
+from darksound.store.contract import Store
 
-__all__ = ["REGIMES", "EpochReport", "TrainState", "fit", "train", "training_images"]
+if TYPE_CHECKING:
+    from darksound.store.contract import Store
 
-_log = logging.getLogger(__name__)
+__all__ = ["REGIMES", "EpochReport", "TrainState", "fine_tune", "fit", "train", "training_images"]
+
+
+def fine_tune(
+    learner: Learner,
+    images: "Store",
+    rows: npt.NDArray[np.int64],
+    labels: npt.NDArray[np.int64],
+    recordings: npt.ArrayLike | None,
+    settings: Settings,
+    *,
+    tasks: int,
+    learning_rate: float,
+    key: tuple[int, ...],
+    support_as_it_is: bool = False,
+    progress: Progress = silent,
+) -> None:
+    """Train a learner in place on episodes drawn from rows with given labels.
+
+    Args:
+        learner: trained in place, left in evaluation mode.
+        images: where the rows' images are.
+        rows: `(n,)` rows of `images`.
+        labels: `(n,)` class of each row, from 0.
+        recordings: `(n,)` names, or None where they shall not matter.
+        settings: for episodes, augmentation, optimiser, compute and the seed.
+        tasks: how many episodes.
+        learning_rate: of a fresh optimiser.
+        support_as_it_is: alter queries alone.
+        key: makes the episodes of this call its own, such as `(iteration,)`.
+        progress: told of the episodes done, as `fine-tuning`.
+
+    Raises:
+        InputError: fewer than two classes are big enough for an episode.
+        CheckpointError: the images are of another front end.
+    """
+    require_fit(learner, images)
+    sampler = EpisodeSampler(labels, recordings, settings.episodes, rows)
+    regime = EpisodicRegime(learner, images, sampler, settings, support_as_it_is)
+    optimizer = make_optimizer(regime.module, settings, learning_rate)
+    descend = Descent(optimizer, settings.compute)
+    counters = (int(Purpose.FINE_TUNE), *key)
+    run_pass(regime, descend, tasks, counters, progress, "fine-tuning")
+
+
+logger = logging.getLogger(__name__)
 OnEpoch = Callable[[EpochReport, TrainState], None]
 
 REGIMES: MappingProxyType[str, Callable[[Learner, Store, EpisodeSampler, Settings], Regime]] = (
@@ -130,7 +177,7 @@ def fit(
         state.best = copy.deepcopy(learner.state_dict())
         state.start = _as_given(learner, judged_on, episodes, settings)
     if not episodes:
-        _log.warning("nothing validates this training; its epochs are compared by training loss")
+        logger.warning("nothing validates this training; its epochs are compared by training loss")
     while not _is_over(state, settings.training):
         begun = time.perf_counter()
         stage = f"epoch {state.epoch + 1}/{settings.training.epochs}"
@@ -151,11 +198,11 @@ def fit(
             seconds,
         )
         _advance(state, report, regime.module, optimizer, settings.training)
-        _log.info("%s: %s", stage, _line(report))
+        logger.info("%s: %s", stage, _line(report))
         if on_epoch is not None:
             on_epoch(report, state)
     if state.kept is not None and state.kept is state.start:
-        _log.warning(
+        logger.warning(
             "no epoch is better on the validation ROIs than the learner was before training "
             "(accuracy %.3f), which is kept as it was",
             state.start.validation_accuracy,
@@ -192,7 +239,7 @@ def _validation_episodes(images: Store | None, settings: Settings) -> list[Episo
     try:
         sampler = _sampler(images, settings)
     except InputError as error:
-        _log.warning("the validation ROIs cannot be used: %s", error)
+        logger.warning("the validation ROIs cannot be used: %s", error)
         return []
     tasks = range(settings.training.validation_tasks)
     return [sampler.sample(numpy_generator(settings.seed, Purpose.VALIDATION, i)) for i in tasks]

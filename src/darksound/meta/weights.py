@@ -1,19 +1,59 @@
-"""Weights files: read without running anything that they hold, and put into a backbone."""
+"""Ears of our own: the weights that come with the package, and files like them.
 
+Such a file holds a backbone's weights, half of them in half precision, and a card that says what
+they are, how they were made and what they hear badly.
+"""
+
+import json
 import pickle
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
+from functools import cache
+from importlib.resources import files
 from pathlib import Path
 from typing import Any
 
 import safetensors
 import safetensors.torch
 import torch
+from safetensors import SafetensorError, safe_open
 from torch import Tensor, nn
 
+from darksound.atomic import write_bytes, write_text
 from darksound.errors import CheckpointError
 from darksound.meta.backbones.base import Backbone
 
-__all__ = ["backbone_part", "fill", "load_backbone_weights", "read_pickle", "read_weights"]
+__all__ = [
+    "BUNDLED",
+    "backbone_part",
+    "bundled_path",
+    "bundled_size",
+    "description_in",
+    "fill",
+    "front_end_of",
+    "load_backbone_weights",
+    "read_card",
+    "read_pickle",
+    "read_weights",
+    "write_ears",
+]
+
+
+def description_in(path: Path, key: str) -> dict[str, Any] | None:
+    """The JSON object under a key of a safetensors file's metadata; None where there is none.
+
+    Raises:
+        CheckpointError: the file is missing or damaged.
+    """
+    try:
+        with safe_open(path, framework="pt") as file:
+            text = (file.metadata() or {}).get(key)
+        found = None if text is None else json.loads(text)
+    except (SafetensorError, OSError, ValueError) as error:
+        raise CheckpointError(
+            f"{path} is damaged or no safetensors file ({error}); copy or make it again."
+        ) from error
+    return found if isinstance(found, dict) else None
+
 
 # How a zip archive and a pickle begin: what torch.save writes today and wrote before 1.6.
 _STARTS = (b"PK", b"\x80")
@@ -139,3 +179,54 @@ def _some(verb: str, keys: list[str]) -> str:
         return ""
     more = f" and {len(keys) - 3} more" if len(keys) > 3 else ""
     return f"it {verb} {', '.join(keys[:3])}{more}; "
+
+
+_CARD = "darksound_card"
+#: What `backbone.weights` calls the weights in the package.
+BUNDLED = "darksound"
+
+
+def bundled_path() -> Path:
+    """The weights in the package."""
+    return Path(str(files("darksound").joinpath("weights", "small.safetensors")))
+
+
+@cache
+def bundled_size() -> dict[str, Any]:
+    """Channels and length of the embedding of the package's weights, as in the settings."""
+    made_with = read_card(bundled_path())["settings"]["backbone"]
+    return {key: made_with[key] for key in ("channels", "dim")}
+
+
+@cache
+def front_end_of(path: Path) -> dict[str, Any]:
+    """Settings of the front end that a weights file was made with."""
+    front_end: dict[str, Any] = read_card(path)["settings"]["front_end"]
+    return front_end
+
+
+def write_ears(path: Path, state: Mapping[str, Tensor], card: Mapping[str, Any]) -> None:
+    """Write weights with their card, and the card beside for people to read.
+
+    Matrices are kept in half precision; batch norm's vectors, which span more, in single.
+    """
+    tensors = {
+        key: (value.half() if value.ndim > 1 else value).detach().cpu().contiguous()
+        for key, value in state.items()
+        if not key.endswith("num_batches_tracked")
+    }
+    text = json.dumps(card, indent=2)
+    write_bytes(path, safetensors.torch.save(tensors, metadata={_CARD: text}))
+    write_text(path.with_suffix(".json"), text + "\n")
+
+
+def read_card(path: Path) -> dict[str, Any]:
+    """What a weights file says of itself.
+
+    Raises:
+        CheckpointError: it is missing or damaged, or has no card.
+    """
+    card = description_in(path, _CARD)
+    if card is None:
+        raise CheckpointError(f"{path} has no card; `darksound pretrain` did not write it.")
+    return card

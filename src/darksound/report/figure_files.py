@@ -8,13 +8,20 @@ from matplotlib import rc_context
 from matplotlib.figure import Figure
 
 from darksound.atomic import write_bytes
-from darksound.data.review import Review, read_review
 from darksound.progress import Progress, silent
 from darksound.report.accumulation import accumulate
-from darksound.report.figures import cluster_map, iterations_plot, png, svg
-from darksound.report.figures_clusters import accumulation_plot, label_matrix, sizes_plot
-from darksound.report.figures_sheet import Clip, n_sheets, sheets, typical_clips
-from darksound.report.run_result import RunResult, read_result
+from darksound.report.figures import (
+    accumulation_plot,
+    cluster_map,
+    iterations_plot,
+    label_matrix,
+    png,
+    sizes_plot,
+    svg,
+)
+from darksound.report.spectrogram_sheets import Clip, n_sheets, sheets, typical_clips
+from darksound.rois.review import Review, read_review
+from darksound.run.reading import RunResult, read_result
 
 __all__ = ["write_figures"]
 

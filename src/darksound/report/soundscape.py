@@ -9,8 +9,8 @@ from matplotlib.figure import Figure
 from matplotlib.patches import Rectangle
 
 from darksound.audio.files import open_sound
-from darksound.audio.segment.spectrum import power_spectrum
 from darksound.report.tables import Table
+from darksound.segmentation.power import power_spectrum
 
 __all__ = ["busiest_stretch", "hourly", "hourly_plot", "segmentation_tables", "soundscape"]
 

@@ -1,11 +1,13 @@
 """Settings of every stage, their sources and presets."""
 
-from darksound.settings.augmentation import AugmentationSettings
-from darksound.settings.clustering import ClusteringSettings, ReductionSettings
-from darksound.settings.download import DownloadSettings
-from darksound.settings.embedder import EmbedderSettings
-from darksound.settings.head import HeadSettings
-from darksound.settings.mec import MecSettings
+from darksound.settings.clustering import ClusteringSettings, MecSettings, ReductionSettings
+from darksound.settings.compute import DownloadSettings, ReportSettings
+from darksound.settings.learning import (
+    AugmentationSettings,
+    EmbedderSettings,
+    HeadSettings,
+    PretrainingSettings,
+)
 from darksound.settings.models import (
     AudioSettings,
     BackboneSettings,
@@ -19,8 +21,6 @@ from darksound.settings.models import (
     TrainingSettings,
 )
 from darksound.settings.presets import PRESETS
-from darksound.settings.pretraining import PretrainingSettings
-from darksound.settings.report import ReportSettings
 from darksound.settings.segmentation import SegmentationSettings
 from darksound.settings.sources import adopt, load_settings, to_toml
 

@@ -10,15 +10,14 @@ from typing import Annotated, Literal, Self
 
 from pydantic import Field, model_validator
 
-from darksound.settings.augmentation import AugmentationSettings
-from darksound.settings.clustering import ClusteringSettings, ReductionSettings
-from darksound.settings.compute import ComputeSettings
-from darksound.settings.download import DownloadSettings
-from darksound.settings.embedder import EmbedderSettings
-from darksound.settings.head import HeadSettings
-from darksound.settings.mec import MecSettings
-from darksound.settings.pretraining import PretrainingSettings
-from darksound.settings.report import ReportSettings
+from darksound.settings.clustering import ClusteringSettings, MecSettings, ReductionSettings
+from darksound.settings.compute import ComputeSettings, DownloadSettings, ReportSettings
+from darksound.settings.learning import (
+    AugmentationSettings,
+    EmbedderSettings,
+    HeadSettings,
+    PretrainingSettings,
+)
 from darksound.settings.section import Positive, Section
 from darksound.settings.segmentation import SegmentationSettings
 
@@ -35,6 +34,9 @@ __all__ = [
     "TrainingSettings",
 ]
 
+# Where the ROI length is still to be chosen from ROIs, files are cut into windows of this length.
+_WINDOW_S = 3.0
+
 Channel = Literal["level", "floored", "height", "harmonic", "percussive", "delta"]
 
 
@@ -49,6 +51,11 @@ class AudioSettings(Section):
         description="Length in seconds that every ROI is brought to; `auto` chooses 0.25, 0.5, 1, "
         "2, 3 or 6 from the ROIs' own durations.",
     )
+
+    @property
+    def window_s(self) -> float:
+        """Length in seconds of the windows that files are cut into: the ROI length, or 3."""
+        return _WINDOW_S if self.roi_s == "auto" else self.roi_s
 
 
 class RoiSettings(Section):

@@ -6,11 +6,11 @@ import numpy as np
 import pytest
 import torch
 
-from darksound.data.songs import SongLibrary, SongPlan, build_library
 from darksound.errors import SettingsError
 from darksound.meta.pretraining.batches import Batches, _draw_species, _place, _two_songs
 from darksound.meta.pretraining.loop import Pretrainer, Report
 from darksound.settings import Settings
+from darksound.synthesis.song_library import SongLibrary, SongPlan, build_library
 
 
 @pytest.fixture(scope="module")

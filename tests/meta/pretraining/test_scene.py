@@ -5,11 +5,10 @@ import pytest
 import torch
 from torch import Tensor
 
-from darksound.audio.frontend import FrontEnd
-from darksound.data.songs import SONG_RATE
-from darksound.meta.pretraining.noise import Speckle
-from darksound.meta.pretraining.scene import Scenes
+from darksound.audio.front_end import FrontEnd
+from darksound.meta.pretraining.scene import Scenes, Speckle
 from darksound.settings import Settings
+from darksound.synthesis.song_library import SONG_RATE
 
 SETTINGS = Settings().replace(audio={"roi_s": 3.0})
 

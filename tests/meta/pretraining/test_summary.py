@@ -8,7 +8,7 @@ from sklearn.decomposition import PCA
 
 from darksound.errors import SettingsError
 from darksound.meta.backbones.small import SmallCNN
-from darksound.meta.pretraining.summary import fit_map
+from darksound.meta.pretraining.loop import fit_map
 
 Pairs = npt.NDArray[np.float32]
 

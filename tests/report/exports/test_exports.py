@@ -10,13 +10,13 @@ import pytest
 import soundfile
 from tests.report.conftest import write_run, write_sound
 
-from darksound.data.annotations.loading import read_marks
-from darksound.data.sources import load_rois
 from darksound.errors import InputError, RunError
+from darksound.report.exports import EXPORTERS
 from darksound.report.exports import clips as clips_module
-from darksound.report.exports.command import export
-from darksound.report.exports.registry import EXPORTERS
-from darksound.report.run_result import read_result
+from darksound.report.exports.export import export
+from darksound.run.reading import read_result
+from darksound.sources import load_rois
+from darksound.sources.annotations.loading import read_marks
 
 RAVEN = """\
 Selection	View	Channel	Begin Time (s)	End Time (s)	Low Freq (Hz)	High Freq (Hz)	Begin File	Begin Path	File Offset (s)	Annotation	Cluster	Probability	Label	ROI

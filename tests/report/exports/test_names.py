@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from darksound.report.exports.names import distinct, safe_name, safe_path
+from darksound.report.exports.targets import distinct, safe_name, safe_path
 
 hostile = st.text(
     alphabet=st.one_of(st.sampled_from('./\\:*?"<>| \t\n\0CONaux1é'), st.characters()), max_size=200

@@ -7,7 +7,7 @@ import pytest
 from tests.report.page.small_run import small_run
 
 from darksound.report.page.writing import write_page
-from darksound.report.run_result import read_result
+from darksound.run.reading import read_result
 
 
 @pytest.fixture(scope="session")

@@ -10,7 +10,7 @@ import pyarrow.parquet as pq
 import soundfile
 
 from darksound.cluster.result import CLUSTER_SCHEMA
-from darksound.data.table import as_roi_table, write_roi_table
+from darksound.rois.roi_set import as_roi_table, write_roi_table
 from darksound.settings import Settings, to_toml
 
 #: Each is the path of a recording; all are allowed on the systems that recorders are read on.

@@ -9,8 +9,8 @@ import numpy as np
 import pytest
 from tests.report.page.small_run import HOSTILE
 
-from darksound.data.review import read_review, reviewed
 from darksound.report.page.writing import write_page
+from darksound.rois.review import read_review, reviewed
 
 pytest.importorskip("selenium", reason="selenium is not installed")
 from selenium.webdriver.common.action_chains import ActionChains

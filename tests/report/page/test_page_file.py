@@ -17,8 +17,8 @@ from tests.report.page.small_run import HOSTILE
 
 from darksound.errors import InputError
 from darksound.report.page import media as media_module
-from darksound.report.page.columns import column, script_safe_json
-from darksound.report.page.glimpse import RATE, Scale, Stretch, glimpses, spectrogram
+from darksound.report.page.clips import RATE, Scale, Stretch, glimpses, spectrogram
+from darksound.report.page.encoding import column, script_safe_json
 from darksound.report.page.members import cluster_members, nearest_clusters, showing_order
 from darksound.report.page.writing import write_page
 

@@ -13,7 +13,6 @@ from darksound.settings import ClusteringSettings
 
 __all__ = ["hdbscan", "resolve_min_cluster_size", "resolve_min_samples"]
 
-
 #: Metrics that need no parameter: those of the package's trees, and those that take a matrix of
 #: all distances.
 _BY_TREE = ("euclidean", "manhattan", "chebyshev", "canberra", "braycurtis")

@@ -3,8 +3,7 @@
 import numpy as np
 
 from darksound.cluster.notes import Say
-from darksound.cluster.reducers.axes import defined_signs, leading_axes, turned_onto
-from darksound.cluster.reducers.base import Vectors
+from darksound.cluster.reducers.base import Vectors, defined_signs, leading_axes, turned_onto
 from darksound.settings import ReductionSettings
 
 __all__ = ["principal_components"]

@@ -10,8 +10,7 @@ import numpy as np
 import numpy.typing as npt
 import torch
 
-from darksound.cluster.reducers.axes import leading_axes, turned_onto
-from darksound.cluster.reducers.base import Vectors
+from darksound.cluster.reducers.base import Vectors, leading_axes, turned_onto
 
 __all__ = ["AXES", "by_sample", "stratified_sample"]
 

@@ -7,8 +7,7 @@ import numpy as np
 from scipy.sparse.linalg import ArpackError
 
 from darksound.cluster.notes import Say
-from darksound.cluster.reducers.axes import leading_axes, turned_onto
-from darksound.cluster.reducers.base import Vectors
+from darksound.cluster.reducers.base import Vectors, leading_axes, turned_onto
 from darksound.cluster.reducers.sample import AXES, by_sample
 from darksound.errors import SettingsError
 from darksound.settings import ReductionSettings

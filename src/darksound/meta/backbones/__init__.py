@@ -7,7 +7,7 @@ from difflib import get_close_matches
 from pathlib import Path
 from types import MappingProxyType
 
-from darksound.audio.embedders.registry import VECTORS, embedding_dim, scheme_of
+from darksound.audio.embedding_models import VECTORS, embedding_dim, scheme_of
 from darksound.errors import SettingsError
 from darksound.meta.backbones.base import Backbone, pooled
 from darksound.meta.backbones.head import Head
@@ -17,9 +17,14 @@ from darksound.meta.backbones.torchvision_nets import (
     TorchvisionBackbone,
     torchvision_names,
 )
-from darksound.meta.ears import BUNDLED, bundled_path, bundled_size, front_end_of
 from darksound.meta.randomness import Purpose, seeded_torch
-from darksound.meta.weights import load_backbone_weights
+from darksound.meta.weights import (
+    BUNDLED,
+    bundled_path,
+    bundled_size,
+    front_end_of,
+    load_backbone_weights,
+)
 from darksound.settings import Settings
 
 __all__ = [
@@ -32,7 +37,7 @@ __all__ = [
     "weights_in_force",
 ]
 
-_log = logging.getLogger(__name__)
+logger = logging.getLogger(__name__)
 _IMAGENET, _NONE = "imagenet", "none"
 
 
@@ -150,7 +155,7 @@ def _warn_of_other_images(settings: Settings) -> None:
     own = settings.front_end.model_dump(mode="json")
     other = sorted(key for key, value in made_with.items() if own[key] != value)
     if other:
-        _log.warning(
+        logger.warning(
             "The weights %r were learnt from other images (other front_end.%s), so they may hear "
             "badly; set backbone.weights to none, or leave the front end as it is.",
             BUNDLED,

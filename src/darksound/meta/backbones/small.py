@@ -2,17 +2,50 @@
 
 import math
 from collections.abc import Sequence
+from dataclasses import dataclass
 from itertools import pairwise
+from typing import Protocol, runtime_checkable
 
+import numpy as np
+import numpy.typing as npt
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from darksound.meta.backbones.affine import AffineMap
-from darksound.meta.backbones.base import Backbone
-from darksound.meta.backbones.folding import fold, foldable
+from darksound.meta.backbones.base import Backbone, fold, foldable
 
-__all__ = ["FIRST_DISTANCE", "SmallCNN"]
+__all__ = ["FIRST_DISTANCE", "AffineMap", "SmallCNN", "Summarising"]
+
+
+@dataclass(frozen=True)
+class AffineMap:
+    """`(x - mean) @ matrix`, from summaries `(n, size)` to embeddings `(n, dim)`.
+
+    Attributes:
+        mean: of the summaries, `(size,)`.
+        matrix: `(size, dim)`.
+        spread: standard deviation of each number of the embedding, `(dim,)`.
+    """
+
+    mean: npt.NDArray[np.float64]
+    matrix: npt.NDArray[np.float64]
+    spread: npt.NDArray[np.float64]
+
+
+@runtime_checkable
+class Summarising(Protocol):
+    """A backbone whose embedding is a layer over a summary of its maps."""
+
+    dim: int
+
+    def summary(self, images: Tensor) -> Tensor:
+        """Summaries `(b, size)` of images `(b, 3, h, w)`."""
+        ...
+
+    def take_map(self, fitted: AffineMap) -> None:
+        """Embed by this map from now on."""
+        ...
+
 
 #: Mean squared distance between two embeddings of an untrained network: a softmax over such
 #: distances is neither flat nor saturated.

@@ -2,7 +2,7 @@
 
 from types import MappingProxyType
 
-from darksound.audio.embedders.registry import resolve_embedder
+from darksound.audio.embedding_models import resolve_embedder
 from darksound.errors import SettingsError
 from darksound.meta.backbones import build_backbone
 from darksound.meta.learners.base import Learner, State

@@ -7,10 +7,10 @@ import numpy.typing as npt
 import torch
 from torch import Tensor
 
-from darksound.data.songs import SongLibrary
 from darksound.meta.pretraining.scene import Scenes
 from darksound.meta.randomness import Purpose, numpy_generator, torch_generator
 from darksound.settings import Settings
+from darksound.synthesis.song_library import SongLibrary
 
 __all__ = ["Batches"]
 

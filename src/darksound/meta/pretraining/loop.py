@@ -3,29 +3,140 @@
 import logging
 import math
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
+from types import MappingProxyType
 from typing import Any
 
+import numpy as np
+import numpy.typing as npt
 import torch
-from torch import nn
+import torch.nn.functional as F
+from torch import Tensor, nn
 
-from darksound.data.songs import SongLibrary
+from darksound.errors import SettingsError
 from darksound.meta.backbones import Backbone, build_backbone
-from darksound.meta.backbones.affine import Summarising
-from darksound.meta.backbones.small import FIRST_DISTANCE
-from darksound.meta.descent import Descent
+from darksound.meta.backbones.small import FIRST_DISTANCE, AffineMap, Summarising
 from darksound.meta.device import autocast, resolve_device, to_device
 from darksound.meta.pretraining.batches import Batches
-from darksound.meta.pretraining.loss import LOSSES
-from darksound.meta.pretraining.summary import fit_map, require_enough
 from darksound.meta.randomness import Purpose, seeded_torch
+from darksound.meta.steps import Descent
 from darksound.progress import Progress, silent
 from darksound.settings import Settings
+from darksound.synthesis.song_library import SongLibrary
 
-__all__ = ["Pretrainer", "Report"]
+__all__ = [
+    "LOSSES",
+    "Pretrainer",
+    "Report",
+    "contrastive",
+    "fit_map",
+    "prototypical",
+    "require_enough",
+]
 
-_log = logging.getLogger(__name__)
+
+def contrastive(embeddings: Tensor, temperature: float) -> tuple[Tensor, Tensor]:
+    """NT-Xent (Chen et al. 2020, arXiv 2002.05709, eq. 1) of two recordings a species.
+
+    Args:
+        embeddings: `(2, n, dim)`, `[0, i]` and `[1, i]` being recordings of species i.
+        temperature: of the cosines.
+
+    Returns:
+        Mean loss, and the share of recordings whose nearest other one is of its own species.
+    """
+    both = F.normalize(embeddings.flatten(0, 1).float(), dim=1)
+    cosines = both @ both.T / temperature
+    cosines.fill_diagonal_(-torch.inf)
+    n = len(embeddings[0])
+    partner = torch.arange(2 * n).roll(n)
+    right = (cosines.argmax(1) == partner).float().mean()
+    return F.cross_entropy(cosines, partner), right
+
+
+def prototypical(embeddings: Tensor, temperature: float) -> tuple[Tensor, Tensor]:
+    """One-shot prototypes on squared Euclidean distances (Snell et al. 2017, eq. 2).
+
+    Arguments and results as `contrastive`; `temperature` divides the distances.
+    """
+    support, query = embeddings.float()
+    scores = -torch.cdist(query, support).square() / temperature
+    own = torch.arange(len(support))
+    return F.cross_entropy(scores, own), (scores.argmax(1) == own).float().mean()
+
+
+#: Each takes `(2, n, dim)` and a temperature, and gives loss and accuracy.
+LOSSES: Mapping[str, Callable[[Tensor, float], tuple[Tensor, Tensor]]] = MappingProxyType(
+    {"contrastive": contrastive, "prototypical": prototypical}
+)
+
+
+Matrix = npt.NDArray[np.float64]
+# Numbers of a summary that vary less than this share of the median one are dead.
+_DEAD = 1e-3
+
+
+def fit_map(
+    pairs: Iterable[npt.NDArray[np.float32]], dim: int, shrinkage: float, distance: float
+) -> AffineMap:
+    """The map from summaries to embeddings.
+
+    Args:
+        pairs: arrays `(2, n, size)`; `[0, i]` and `[1, i]` are recordings of one species.
+        dim: length of the embeddings.
+        shrinkage: 0 whitens wholly, 1 leaves summaries of unit variance as they are.
+        distance: mean squared distance between two embeddings.
+
+    Raises:
+        SettingsError: `dim` is more than the summaries' numbers that vary, or than the summaries.
+    """
+    drawn = np.concatenate(list(pairs), axis=1).astype(np.float64)
+    flat = drawn.reshape(-1, drawn.shape[-1])
+    mean, deviation = flat.mean(axis=0), flat.std(axis=0)
+    alive = deviation > _DEAD * np.median(deviation)
+    require_enough(dim, len(flat), int(alive.sum()))
+    scale = np.divide(1.0, deviation, out=np.zeros_like(deviation), where=alive)
+    matrix = scale[:, None] * _within_whitening((drawn[0] - drawn[1]) * scale, shrinkage)
+    matrix = matrix @ _principal_axes((flat - mean) @ matrix, dim)
+    spread = ((flat - mean) @ matrix).std(axis=0)
+    size = float(np.sqrt(distance / (2 * np.square(spread).sum())))
+    return AffineMap(mean, size * matrix, size * spread)
+
+
+def require_enough(dim: int, count: int, size: int) -> None:
+    """See that embeddings of length `dim` can be fitted to `count` summaries of `size` numbers.
+
+    Raises:
+        SettingsError: they cannot.
+    """
+    if dim > min(count, size):
+        raise SettingsError(
+            f"backbone.dim is {dim}, and the {count} summaries that the embedding is fitted to "
+            f"have {size} numbers that vary; set a smaller backbone.dim, raise "
+            f"pretraining.summary_batches, or set it to 0 to keep the embedding that is trained."
+        )
+
+
+def _within_whitening(differences: Matrix, shrinkage: float) -> Matrix:
+    """The inverse square root of the shrunk covariance within species, symmetric."""
+    # A difference of two draws has twice the covariance of one.
+    within = differences.T @ differences / (2 * len(differences))
+    sphere = np.eye(len(within)) * np.trace(within) / len(within)
+    values, vectors = np.linalg.eigh((1 - shrinkage) * within + shrinkage * sphere)
+    floor = values[-1] * len(values) * np.finfo(np.float64).eps
+    whitening: Matrix = (vectors / np.sqrt(np.maximum(values, floor))) @ vectors.T
+    return whitening
+
+
+def _principal_axes(centred: Matrix, dim: int) -> Matrix:
+    """Axes `(size, dim)` of most variance."""
+    _, vectors = np.linalg.eigh(centred.T @ centred)
+    axes: Matrix = vectors[:, ::-1][:, :dim]
+    return axes
+
+
+logger = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)

@@ -12,7 +12,7 @@ import numpy as np
 
 from darksound.errors import InputError
 from darksound.report.exports.base import Found, Written
-from darksound.report.exports.recordings import Recording, annotation_names, recordings
+from darksound.report.exports.targets import Recording, annotation_names, recordings
 
 __all__ = ["Audacity"]
 

@@ -7,10 +7,10 @@ from typing import Literal, Protocol
 
 import pandas as pd
 
-from darksound.data.review import Review, reviewed
-from darksound.data.rois import Problem
 from darksound.progress import Progress, silent
-from darksound.report.run_result import RunResult
+from darksound.rois.review import Review, reviewed
+from darksound.rois.roi_set import Problem
+from darksound.run.reading import RunResult
 
 __all__ = ["AudioFormat", "Exporter", "Found", "Written", "in_chunks", "provenance"]
 

@@ -10,11 +10,10 @@ import numpy.typing as npt
 import pandas as pd
 import soundfile as sf
 
-from darksound.data.rois import Problem
 from darksound.errors import InputError, RunError
 from darksound.report.exports.base import Found, Written, in_chunks, provenance
-from darksound.report.exports.names import distinct, safe_name
-from darksound.report.exports.places import ERRORS, MARKER
+from darksound.report.exports.targets import ERRORS, MARKER, distinct, safe_name
+from darksound.rois.roi_set import Problem
 
 __all__ = ["TABLE", "Clips", "Dataset", "clip_folders"]
 

@@ -17,7 +17,7 @@ import numpy as np
 
 from darksound.errors import InputError
 from darksound.report.exports.base import Found, Written
-from darksound.report.exports.recordings import (
+from darksound.report.exports.targets import (
     Recording,
     annotation_names,
     duration_and_rate,

@@ -8,8 +8,8 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from darksound.data.table import SCHEMA
 from darksound.report.exports.base import Found, Written, in_chunks, provenance
+from darksound.rois.roi_set import SCHEMA
 
 __all__ = ["CsvTable", "ParquetTable"]
 

@@ -7,14 +7,14 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-from darksound.cluster.methods import why_noise
 from darksound.cluster.metrics import NOISE
+from darksound.cluster.structure import why_noise
 from darksound.report.circumstances import circumstances
-from darksound.report.page.columns import to_base64
-from darksound.report.page.glimpse import Scale, picture
+from darksound.report.page.clips import Scale, picture
+from darksound.report.page.encoding import to_base64
 from darksound.report.page.media import Media
 from darksound.report.page.members import NOISE_SHOWN, Members, nearest_clusters, outlying_noise
-from darksound.report.run_result import RunResult
+from darksound.run.reading import RunResult
 
 __all__ = ["Codes", "cluster_cards", "noise_card"]
 

@@ -8,7 +8,7 @@ import numpy.typing as npt
 
 from darksound.cluster.metrics import NOISE
 from darksound.cluster.normalise import normalise
-from darksound.report.run_result import RunResult
+from darksound.run.reading import RunResult
 
 __all__ = [
     "NOISE_SHOWN",

@@ -15,12 +15,11 @@ from markupsafe import Markup
 from darksound.atomic import write_bytes
 from darksound.progress import Progress, silent
 from darksound.report.page.cards import Codes, cluster_cards
-from darksound.report.page.columns import column, script_safe_json
 from darksound.report.page.content import page_content
-from darksound.report.page.media import Media, make_media, page_scale
+from darksound.report.page.encoding import column, script_safe_json
+from darksound.report.page.media import PLACES, Media, make_media, page_scale
 from darksound.report.page.members import cluster_members, showing_order
-from darksound.report.page.places import PLACES
-from darksound.report.run_result import RunResult
+from darksound.run.reading import RunResult
 from darksound.settings import ReportSettings
 
 __all__ = ["FILE", "Page", "write_page"]
@@ -28,7 +27,7 @@ __all__ = ["FILE", "Page", "write_page"]
 #: What the page is called in a run.
 FILE = "report.html"
 
-_log = logging.getLogger(__name__)
+logger = logging.getLogger(__name__)
 
 _MEGABYTE = 1e6
 _DEFAULT_MB = 50.0
@@ -131,7 +130,7 @@ def _room(report: ReportSettings, bare: int) -> float:
 def _remark(bare: int, rois: int, media: Media) -> None:
     silent_rois = rois - len(media.rows) - len(media.causes)
     if silent_rois:
-        _log.info(
+        logger.info(
             "%d of %d ROIs have sound and a picture in the page; for more, raise "
             "--report-mb (%.0f MB are tables) or use --clips-beside.",
             len(media.rows),

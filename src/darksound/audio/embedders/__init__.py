@@ -1,1 +1,0 @@
-"""Sound to vectors by models that others made."""

@@ -1,1 +1,0 @@
-"""What is learnt from: the ROI table, its sources, images and episodes."""

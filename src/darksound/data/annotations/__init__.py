@@ -1,1 +1,0 @@
-"""ROIs that somebody marked: Raven selection tables and Audacity label tracks."""

@@ -1,1 +1,0 @@
-"""Embeddings that were made elsewhere: their layouts, and joining them to ROIs."""

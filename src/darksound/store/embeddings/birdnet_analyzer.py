@@ -1,0 +1,68 @@
+"""BirdNET-Analyzer's text files; its CSV and its databases are layouts of their own.
+
+Releases before 2.0 write one file a recording, `NAME.birdnet.embeddings.txt`, a line a window:
+start and end in seconds and the vector, separated by tabs. Later ones may write one file a
+window, `NAME_START_END.birdnet.embeddings.txt`, with the vector alone. Either leaves out the
+recording's suffix.
+"""
+
+import re
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+import pandas as pd
+
+from darksound.errors import InputError
+from darksound.store.embeddings.content import Embeddings, Layout
+
+__all__ = ["BIRDNET_ANALYZER"]
+
+_SUFFIX = ".birdnet.embeddings.txt"
+_WINDOW = re.compile(r"(?P<name>.+)_(?P<start>\d+(?:\.\d+)?)_(?P<end>\d+(?:\.\d+)?)")
+
+_Row = tuple[str, float, float, npt.NDArray[np.float32]]
+
+
+def _files(path: Path) -> list[Path]:
+    if path.is_dir():
+        return sorted(path.rglob(f"*{_SUFFIX}"))
+    return [path] if path.name.endswith(_SUFFIX) else []
+
+
+def _read(path: Path) -> Embeddings:
+    root = path if path.is_dir() else path.parent
+    found = [row for file in _files(path) for row in _rows(file, root)]
+    lengths = {len(vector) for *_, vector in found}
+    if len(lengths) != 1:
+        raise InputError(f"{path}: embeddings of {len(lengths)} lengths, where one is needed.")
+    rows = pd.DataFrame([place for *place, _ in found], columns=["recording", "start_s", "end_s"])
+    vectors = np.stack([vector for *_, vector in found])
+    return Embeddings(vectors, rows, root, "BirdNET")
+
+
+def _rows(file: Path, root: Path) -> list[_Row]:
+    name = file.relative_to(root).as_posix().removesuffix(_SUFFIX)
+    try:
+        lines = file.read_text(encoding="utf-8").split("\n")
+        cells = [line.split("\t") for line in lines if line.strip()]
+        window = _WINDOW.fullmatch(name)
+        if window is not None and all(len(line) == 1 for line in cells):
+            start, end = float(window["start"]), float(window["end"])
+            return [(window["name"], start, end, _vector(text)) for (text,) in cells]
+        return [(name, float(start), float(end), _vector(text)) for start, end, text in cells]
+    except (OSError, ValueError) as error:
+        raise InputError(
+            f"{file}: not what BirdNET-Analyzer writes ({error}); make it again or remove it."
+        ) from None
+
+
+def _vector(text: str) -> npt.NDArray[np.float32]:
+    return np.array(text.split(","), dtype=np.float32)
+
+
+BIRDNET_ANALYZER = Layout(
+    f"*{_SUFFIX} files of BirdNET-Analyzer, one or a folder of them",
+    lambda path: bool(_files(path)),
+    _read,
+)

@@ -1,0 +1,52 @@
+"""Small published sets on a server of our own, in place of the real ones."""
+
+import subprocess
+import zipfile
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from tests.datasets.building import species, zip_of
+from tests.datasets.server import Server
+from tests.datasets.worlds import World, open_world
+
+
+@pytest.fixture
+def server() -> Iterator[Server]:
+    """A server of our own, stopped at the end."""
+    server = Server()
+    yield server
+    server.stop()
+
+
+@pytest.fixture
+def world(server: Server, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> World:
+    """Published sets that nobody serves yet; waits are noted, not waited."""
+    return open_world(server, tmp_path / "sets", monkeypatch)
+
+
+@pytest.fixture(scope="session")
+def archive() -> bytes:
+    """`darksound-2024:test` as an archive: `test/species/clip.wav`, about 70 kB."""
+    return zip_of(species("test"), zipfile.ZIP_STORED)
+
+
+@pytest.fixture(scope="session")
+def certificate(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A certificate for 127.0.0.1, with its key, that nobody but its maker trusts."""
+    folder = tmp_path_factory.mktemp("tls")
+    made = folder / "both.pem"
+    try:
+        subprocess.run(
+            [
+                *("openssl", "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-days", "2"),
+                *("-keyout", folder / "key.pem", "-out", folder / "cert.pem"),
+                *("-subj", "/CN=127.0.0.1", "-addext", "subjectAltName=IP:127.0.0.1"),
+            ],
+            check=True,
+            capture_output=True,
+        )
+    except FileNotFoundError:
+        pytest.skip("openssl is not installed")
+    made.write_bytes((folder / "key.pem").read_bytes() + (folder / "cert.pem").read_bytes())
+    return made

@@ -1,0 +1,271 @@
+"""Archives that mean harm, or were harmed."""
+
+import io
+import os
+import stat
+import struct
+import tarfile
+import zipfile
+from pathlib import Path, PurePosixPath
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from tests.datasets.building import clip, species, tar_of, zip_of
+
+from darksound.datasets.archives import ArchiveError, Member, opened
+from darksound.datasets.command import download
+from darksound.datasets.guards import Budget, admitted
+from darksound.datasets.unpack import unpack
+from darksound.errors import DownloadError
+from darksound.progress import silent
+from darksound.settings import Settings
+
+SOUND = clip(1)
+
+
+def info(name, mode=0, flags=0):
+    """A zip entry with attributes of a Unix file."""
+    entry = zipfile.ZipInfo(name)
+    entry.external_attr = mode << 16
+    entry.flag_bits |= flags
+    return entry
+
+
+def zip_with(*entries):
+    out = io.BytesIO()
+    with zipfile.ZipFile(out, "w") as archive:
+        archive.writestr("test/owl/good.wav", SOUND)
+        for entry in entries:
+            archive.writestr(entry, b"payload")
+    return out.getvalue()
+
+
+def tar_with(kind, name="test/owl/evil.wav", target="/etc/passwd"):
+    out = io.BytesIO()
+    with tarfile.open(fileobj=out, mode="w:gz") as archive:
+        entry = tarfile.TarInfo(name)
+        entry.type, entry.linkname = kind, target
+        archive.addfile(entry)
+    return out.getvalue()
+
+
+def patched(name, old, new):
+    """An archive with an entry of this name, `old` bytes in its headers made `new`."""
+    packed = zip_with(info(name))
+    assert packed.count(old) == 2
+    return packed.replace(old, new)
+
+
+def encrypted():
+    packed = bytearray(zip_with(info("test/owl/evil.wav")))
+    for signature, offset in ((b"PK\x03\x04", 6), (b"PK\x01\x02", 8)):
+        packed[packed.rindex(signature) + offset] |= 1
+    return bytes(packed)
+
+
+def unknown_method():
+    packed = bytearray(zip_with(info("test/owl/evil.wav")))
+    for signature, offset in ((b"PK\x03\x04", 8), (b"PK\x01\x02", 10)):
+        packed[packed.rindex(signature) + offset] = 97
+    return bytes(packed)
+
+
+HOSTILE = {
+    "absolute": (zip_with("/etc/evil.wav"), "'/etc/evil.wav' has an absolute path"),
+    "drive": (zip_with("C:/evil.wav"), "'C:/evil.wav' has an absolute path"),
+    "backslash": (zip_with("test\\..\\evil.wav"), "has a backslash in its name"),
+    "up": (zip_with("test/../../evil.wav"), "'test/../../evil.wav' leads out of"),
+    "up in tar": (tar_of({"../evil.wav": SOUND}), "'../evil.wav' leads out of"),
+    "absolute in tar": (tar_of({"/tmp/evil.wav": SOUND}), "has an absolute path"),
+    "link": (zip_with(info("test/owl/evil.wav", stat.S_IFLNK | 0o777)), "evil.wav' is a link"),
+    "link among junk": (zip_with(info("__MACOSX/._e", stat.S_IFLNK | 0o777)), "is a link"),
+    "device": (zip_with(info("test/owl/evil.wav", stat.S_IFCHR)), "is a device or another"),
+    "pipe": (zip_with(info("test/owl/evil.wav", stat.S_IFIFO)), "is a device or another"),
+    "soft link in tar": (tar_with(tarfile.SYMTYPE), "'test/owl/evil.wav' is a link"),
+    "hard link in tar": (tar_with(tarfile.LNKTYPE), "'test/owl/evil.wav' is a link"),
+    "device in tar": (tar_with(tarfile.CHRTYPE), "is a device or another"),
+    "pipe in tar": (tar_with(tarfile.FIFOTYPE), "is a device or another"),
+    "device name": (zip_with("test/owl/AUX.wav"), "'test/owl/AUX.wav' has a name that means a"),
+    "stream": (zip_with("test/owl/a.wav:b"), "has a name that means a device"),
+    "zero byte": (patched("test/owl/evil.wav0", b"evil.wav0", b"evil.wav\0"), "control characters"),
+    "long name": (zip_with(f"test/owl/{'é' * 128}.wav"), "has a name of more than 255 bytes"),
+    "long path": (zip_with("/".join(["test", *["x" * 200] * 5, "a.wav"])), "more than 1000 bytes"),
+    "nameless": (zip_with("./."), "has no name"),
+    "twice": (
+        patched("test/owl/evil.wav", b"evil.wav", b"good.wav"),
+        "'test/owl/good.wav' is there twice",
+    ),
+    "case": (zip_with("test/owl/GOOD.wav"), "cannot be told from 'test/owl/good.wav'"),
+    "case of a folder": (zip_with("test/Owl/a.wav"), "cannot be told from 'test/owl'"),
+    "accents": (
+        zip_with("test/owl/e\u0301.wav", "test/owl/\u00e9.wav"),
+        "where case or accents do not count",
+    ),
+    "dots": (zip_with("test/owl./a.wav"), "cannot be told from 'test/owl'"),
+    "file and folder": (zip_with("test/owl/good.wav/a.wav"), "both a file and a folder"),
+    "encrypted": (encrypted(), "evil.wav' is encrypted"),
+    "method": (unknown_method(), "is packed by method 97"),
+}
+
+
+@pytest.fixture
+def outside(tmp_path):
+    """Sees that nothing was written beside the folder of sets."""
+    yield
+    strangers = [p for p in tmp_path.rglob("*") if "evil" in p.name or p.name == "a.wav"]
+    assert strangers == []
+    assert not Path("/etc/evil.wav").exists()
+
+
+def bring_in(world, tmp_path, packed, spec="darksound-2024:test"):
+    path = tmp_path / "given.archive"
+    path.write_bytes(packed)
+    return download(str(path), named=spec, settings=world.settings)
+
+
+@pytest.mark.usefixtures("outside")
+@pytest.mark.parametrize("case", HOSTILE)
+def test_hostile_members_are_refused_by_name(world, tmp_path, case):
+    packed, said = HOSTILE[case]
+    with pytest.raises(DownloadError) as caught:
+        bring_in(world, tmp_path, packed)
+    assert said in str(caught.value)
+    assert "Nothing of this archive is unpacked" in str(caught.value)
+    assert not [path for path in world.root.rglob("*") if path.suffix == ".wav"]
+
+
+def test_a_hostile_inner_archive_is_refused_too(world, tmp_path):
+    outer = zip_of({"train.zip": HOSTILE["up"][0]})
+    with pytest.raises(DownloadError, match="leads out of the archive's folder"):
+        bring_in(world, tmp_path, outer, "darksound-2023")
+    assert not (world.root / "darksound-2023" / "train").exists()
+
+
+def test_a_bomb_is_refused_by_ratio_size_and_count(world, tmp_path):
+    zeros = zip_of({"test/owl/zeros.wav": bytes(150_000_000)})
+    assert len(zeros) < 200_000
+    with pytest.raises(
+        DownloadError, match=r"zeros\.wav' is refused: with it 146 kB unpack to more"
+    ):
+        bring_in(world, tmp_path, zeros)
+    many = zip_of({f"test/owl/{i}.wav": b"" for i in range(50)})
+    world.change(max_files=49)
+    with pytest.raises(DownloadError, match=r"/49\.wav' is refused: .* more than 49 files"):
+        bring_in(world, tmp_path, many)
+    world.change(max_files=1000, max_unpacked_gb=1e-5)
+    with pytest.raises(DownloadError, match="unpacks to more than 1e-05 GB"):
+        bring_in(world, tmp_path, zip_of({"test/owl/a.wav": SOUND}))
+
+
+def test_a_bomb_in_an_inner_archive_counts_with_what_is_around_it(world, tmp_path):
+    inner = zip_of({"train/f/owl/zeros.wav": bytes(150_000_000)})
+    with pytest.raises(DownloadError, match="that is how archive bombs are built"):
+        bring_in(world, tmp_path, zip_of({"train.zip": inner}), "darksound-2023")
+
+
+def test_a_tar_bomb_is_refused_before_it_is_read(world, tmp_path):
+    # The header promises 300 MB; nothing follows.
+    entry = tarfile.TarInfo("test/owl/zeros.wav")
+    entry.size = 300_000_000
+    with pytest.raises(DownloadError, match="that is how archive bombs are built"):
+        bring_in(world, tmp_path, entry.tobuf() + bytes(1024))
+
+
+def lying(size):
+    """A zip whose headers say that its member has `size` bytes."""
+    packed = bytearray(zip_of({"test/owl/a.wav": SOUND}, zipfile.ZIP_STORED))
+    for signature, offset in ((b"PK\x03\x04", 22), (b"PK\x01\x02", 24)):
+        struct.pack_into("<I", packed, packed.index(signature) + offset, size)
+    return bytes(packed)
+
+
+@pytest.mark.parametrize(
+    "packed",
+    [
+        lying(10),
+        lying(len(SOUND) + 5),
+        zip_of({"test/owl/a.wav": SOUND}, zipfile.ZIP_STORED).replace(SOUND, SOUND[::-1]),
+        zip_of({"test/owl/a.wav": SOUND}).replace(b"a.wav", b"b.wav", 1),
+        zip_of({"test/owl/a.wav": SOUND})[:-30],
+        zip_of({"test/owl/a.wav": SOUND})[:5000],
+        tar_of({"test/owl/a.wav": SOUND})[:5000],
+        tar_of({"test/owl/a.wav": SOUND}, "w:xz")[:2000],
+        tar_of({"test/owl/a.wav": SOUND}, "w:bz2")[:2000],
+        b"\x1f\x8b" + bytes(50),
+        b"PK\x03\x04" + bytes(50),
+        b"",
+        b"RIFF",
+    ],
+    ids=[
+        *("says too little", "says too much", "wrong CRC", "other name", "no end", "cut zip"),
+        *("cut gz", "cut xz", "cut bz2", "false gz", "false zip", "empty", "sound"),
+    ],
+)
+def test_damaged_archives_are_told(world, tmp_path, packed):
+    with pytest.raises(
+        ArchiveError, match=r"given\.archive: .*(damaged|no archive|no sound files)"
+    ):
+        bring_in(world, tmp_path, packed)
+    assert not (world.root / "darksound-2024" / "test").exists()
+
+
+@pytest.mark.parametrize("mode", ["w", "w:gz", "w:bz2", "w:xz"])
+def test_good_tar_archives_are_unpacked(world, tmp_path, mode):
+    (receipt,) = bring_in(world, tmp_path, tar_of(species("./test"), mode))
+    assert receipt.marker.clips == 6
+    unpacked = (receipt.folder / "bird0" / "1.wav").read_bytes()
+    assert unpacked == species("test")["test/bird0/1.wav"]
+
+
+def test_what_desktops_leave_in_archives_is_left_out(world, tmp_path):
+    files = {
+        **species("test"),
+        "__MACOSX/test/bird0/._0.wav": b"x",
+        "test/.DS_Store": b"x",
+        "test/bird0/._0.wav": b"x",
+        "test/notes.txt": b"kept",
+        "README.md": b"outside",
+    }
+    (receipt,) = bring_in(world, tmp_path, zip_of(files))
+    there = {p.relative_to(receipt.folder).as_posix() for p in receipt.folder.rglob("*.*")}
+    sounds = {path.removeprefix("test/") for path in species("test")}
+    assert there == sounds | {"notes.txt", ".darksound.json"}
+
+
+NAMES = st.lists(
+    st.sampled_from(
+        ["..", ".", "", "test", "owl", "a.wav", "~", "con", "é", "A.WAV", "x\\y", "C:"]
+    ),
+    min_size=1,
+    max_size=6,
+).map("/".join)
+
+
+@given(st.lists(NAMES, min_size=1, max_size=8))
+def test_whatever_is_admitted_stays_in_its_folder_and_overwrites_nothing(names):
+    members = [
+        Member(name, 3, name.endswith("/"), None, lambda: io.BytesIO(b"abc")) for name in names
+    ]
+    try:
+        entries = admitted(members, Budget(Settings().download, 1000))
+    except ArchiveError:
+        return
+    places = [os.path.normpath(os.path.join("/sets", entry.path)) for entry in entries]
+    assert all(place.startswith("/sets/") for place in places)
+    assert len({place.casefold() for place in places}) == len(places)
+
+
+def test_a_reader_that_gives_more_than_announced_is_stopped(tmp_path):
+    member = Member("a.wav", 3, False, None, lambda: io.BytesIO(b"abcdef"))
+    entries = admitted([member], Budget(Settings().download, 1000))
+    with pytest.raises(ArchiveError, match="is longer than the 3 bytes that it promises"):
+        unpack(entries, PurePosixPath(), tmp_path / "out", "Unpack", silent)
+
+
+def test_reading_an_archive_twice_gives_the_same_members(tmp_path):
+    for packed in (zip_of(species("test")), tar_of(species("test"))):
+        path = tmp_path / "archive"
+        path.write_bytes(packed)
+        with opened(path) as archive:
+            assert [m.name for m in archive.members()] == list(species("test"))

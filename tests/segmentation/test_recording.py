@@ -1,0 +1,196 @@
+"""Units of whole recordings: where they are, what is one and what is two, and how long."""
+
+from itertools import pairwise
+
+import numpy as np
+import pytest
+import soundfile as sf
+from hypothesis import given
+from hypothesis import strategies as st
+from tests.segmentation.conftest import night
+
+from darksound.errors import InputError
+from darksound.segmentation import grid as blocks
+from darksound.segmentation.agreement import agreement
+from darksound.segmentation.boxes import BOX
+from darksound.segmentation.grid import make_grid
+from darksound.segmentation.recordings import segment_recording
+from darksound.settings import SegmentationSettings, load_settings
+
+RATE = 24_000
+PLAIN = SegmentationSettings()
+
+
+def found(path, roi_s=3.0, **changes):
+    settings = SegmentationSettings(**changes) if changes else PLAIN
+    return segment_recording(path, roi_s, settings).boxes
+
+
+def test_units_are_found_where_they_are(write_night):
+    tones = [(1.0, 1.4, 2000, 0.1), (3.0, 3.2, 5000, 0.02), (7.5, 9.0, 8000, 0.3)]
+    boxes = found(write_night(12, tones))
+    assert len(boxes) == 3
+    np.testing.assert_allclose(boxes["start_s"], [1.0, 3.0, 7.5], atol=0.03)
+    np.testing.assert_allclose(boxes["end_s"], [1.4, 3.2, 9.0], atol=0.03)
+    for box, (_, _, hz, _) in zip(boxes, tones, strict=True):
+        assert box["low_hz"] < hz < box["high_hz"]
+        assert box["high_hz"] - box["low_hz"] < 500
+    # A tone of amplitude a in a Hann window of n samples has power (a n / 4)^2, noise 3/8 n s^2.
+    expected = 10 * np.log10((0.1 * 512 / 4) ** 2 / (512 * 3 / 8 * 1e-6))
+    assert boxes["snr_db"][0] == pytest.approx(expected, abs=6)
+    assert np.all(np.argsort(boxes["snr_db"]) == [1, 0, 2])
+
+
+def test_noise_silence_and_what_lies_outside_the_band_have_no_units(write_night, tmp_path):
+    assert len(found(write_night(30, []))) == 0
+    assert len(found(write_night(10, [(2, 3, 200, 0.01)]))) == 0
+    sf.write(tmp_path / "silent.wav", np.zeros(48_000), 24_000)
+    assert len(found(tmp_path / "silent.wav")) == 0
+
+
+def test_two_at_once_apart_in_frequency_are_two(write_night):
+    boxes = found(write_night(10, [(4.0, 5.0, 2000, 0.1), (4.1, 4.9, 6000, 0.03)]))
+    assert len(boxes) == 2
+    assert boxes["high_hz"].min() < boxes["low_hz"].max()
+
+
+def test_an_overtone_is_part_of_its_fundamental_unless_kept(tmp_path):
+    time = np.arange(10 * RATE) / RATE
+    pitch = 2000 + 300 * np.sin(2 * np.pi * 2 * time)
+    phase = 2 * np.pi * np.cumsum(pitch) / RATE
+    sounds = (time > 4) & (time < 5)
+    wave = sounds * (0.2 * np.sin(phase) + 0.02 * np.sin(3 * phase)) + night(10, [])
+    sf.write(tmp_path / "a.wav", wave, RATE, subtype="FLOAT")
+    (joined,) = found(tmp_path / "a.wav")
+    assert joined["low_hz"] < 2000 < 6000 < joined["high_hz"]
+    assert len(found(tmp_path / "a.wav", overtones="keep")) == 2
+    # Another bird, weaker and at the same time, that goes its own way.
+    other = 0.02 * sounds * np.sin(2 * np.pi * np.cumsum(9000 - 1.5 * pitch) / RATE)
+    sf.write(tmp_path / "b.wav", wave - 0.02 * sounds * np.sin(3 * phase) + other, RATE)
+    assert len(found(tmp_path / "b.wav")) == 2
+
+
+def test_parts_whose_margins_touch_are_one_unit(write_night):
+    path = write_night(10, [(2.0, 2.3, 3000, 0.1), (2.45, 2.7, 3000, 0.1)])
+    (one,) = found(path)
+    assert one["end_s"] - one["start_s"] == pytest.approx(0.7, abs=0.05)
+    assert len(found(path, merge_s=0.02)) == 2
+
+
+def test_what_is_too_short_or_too_high_is_left_out(write_night):
+    path = write_night(10, [(2.0, 2.08, 3000, 0.1), (5.0, 5.5, 3000, 0.1)])
+    assert len(found(path, min_s=0.2)) == 1
+    assert len(found(path, min_s=0.0)) == 2
+    assert len(found(path, min_s=0.0, max_ratio=0.5)) == 1
+
+
+def test_the_units_do_not_depend_on_gain_or_channels(write_night, tmp_path):
+    tones = [(1.0, 1.4, 2000, 0.1), (6.0, 6.6, 5000, 0.01)]
+    path = write_night(10, tones)
+    wave, rate = sf.read(path, dtype="float32")
+    sf.write(tmp_path / "quiet.wav", wave / 64, rate, subtype="FLOAT")
+    sf.write(tmp_path / "stereo.wav", np.stack([wave, wave], 1), rate, subtype="FLOAT")
+    for other in ("quiet.wav", "stereo.wav"):
+        for name in BOX.names:
+            np.testing.assert_allclose(found(tmp_path / other)[name], found(path)[name], rtol=1e-5)
+
+
+def test_long_units_are_cut_at_their_quietest_points(tmp_path):
+    rate = 24_000
+    time = np.arange(12 * rate) / rate
+    rng = np.random.default_rng(1)
+    level = np.where((time > 2) & (time < 9), 0.1, 0.0)
+    for dip in (4.1, 6.4):
+        level *= 1 - 0.8 * np.exp(-(((time - dip) / 0.03) ** 2))
+    wave = level * np.sin(2 * np.pi * 3000 * time) + 1e-3 * rng.normal(size=len(time))
+    sf.write(tmp_path / "a.wav", wave, rate, subtype="FLOAT")
+    boxes = found(tmp_path / "a.wav")
+    np.testing.assert_allclose(boxes["start_s"], [2.0, 4.1, 6.4], atol=0.04)
+    np.testing.assert_allclose(boxes["end_s"], [4.1, 6.4, 9.0], atol=0.04)
+
+
+def test_blocks_change_nothing_and_borders_cut_no_unit(write_night, monkeypatch):
+    rng = np.random.default_rng(4)
+    starts = np.sort(rng.uniform(0, 118, 60))
+    tones = [(s, s + rng.uniform(0.1, 2.5), rng.uniform(800, 9000), 0.05) for s in starts]
+    path = write_night(120, tones)
+    whole = segment_recording(path, 3.0, PLAIN)
+    monkeypatch.setattr(blocks, "_POINTS", 1)
+    cut = segment_recording(path, 3.0, PLAIN)
+    assert len(whole.boxes) > 30
+    assert cut.boxes.tolist() == whole.boxes.tolist()
+    assert cut.chunks == whole.chunks
+    assert [chunk.start_s for chunk in whole.chunks[1:]] == [c.end_s for c in whole.chunks[:-1]]
+
+
+def test_a_unit_longer_than_blocks_is_neither_doubled_nor_holed(tmp_path, monkeypatch):
+    rate = 24_000
+    time = np.arange(120 * rate) / rate
+    rng = np.random.default_rng(2)
+    # Sounds a quarter of each period of 40 s, so that the background stays that of the noise.
+    level = 0.05 * (1 + 0.3 * np.sin(2 * np.pi * 1.3 * time)) * ((time > 13) & (time < 43))
+    sweep = 3000 + 2000 * np.sin(2 * np.pi * time / 7)
+    wave = level * np.sin(2 * np.pi * np.cumsum(sweep) / rate) + 1e-3 * rng.normal(size=len(time))
+    sf.write(tmp_path / "a.wav", wave, rate, subtype="FLOAT")
+    monkeypatch.setattr(blocks, "_POINTS", 1)
+    boxes = found(tmp_path / "a.wav")
+    assert boxes["start_s"][0] == pytest.approx(13, abs=0.05)
+    assert boxes["end_s"][-1] == pytest.approx(43, abs=0.05)
+    np.testing.assert_allclose(boxes["start_s"][1:], boxes["end_s"][:-1], atol=1e-6)
+    assert np.all(boxes["end_s"] - boxes["start_s"] <= 3.0)
+
+
+def test_a_recording_shorter_than_a_frame_has_no_units(tmp_path):
+    sf.write(tmp_path / "a.wav", np.full(100, 0.1), 24_000)
+    assert len(found(tmp_path / "a.wav")) == 0
+
+
+def test_rates_below_the_band_and_values_that_are_no_numbers_are_refused(write_night, tmp_path):
+    with pytest.raises(InputError, match="1000 Hz has nothing between 500 and 11500 Hz"):
+        found(write_night(5, [], rate=1000))
+    wave = np.zeros(240_000, np.float32)
+    wave[200_000] = np.nan
+    sf.write(tmp_path / "nan.wav", wave, 24_000, subtype="FLOAT")
+    with pytest.raises(InputError, match=r"no numbers .* after 0\.0 s"):
+        found(tmp_path / "nan.wav")
+
+
+@pytest.mark.parametrize("rate", [16_000, 44_100, 96_000, 250_000])
+def test_any_rate_gives_the_same_units(write_night, rate):
+    boxes = found(write_night(6, [(2.0, 2.5, 3000, 0.1)], rate=rate))
+    assert len(boxes) == 1
+    assert boxes["start_s"][0] == pytest.approx(2.0, abs=0.03)
+    assert boxes["end_s"][0] == pytest.approx(2.5, abs=0.03)
+
+
+@given(st.integers(1, 10**7), st.floats(1, 60), st.integers(1, 10**7))
+def test_blocks_answer_for_every_frame_once(samples, chunk_s, points):
+    grid = make_grid(48_000, PLAIN)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(blocks, "_POINTS", points)
+        planned = blocks.plan_blocks(samples, grid, chunk_s)
+    assert planned[0].start == 0
+    assert planned[-1].stop == grid.frames(samples)
+    for one, following in pairwise(planned):
+        assert one.stop == following.start
+        assert one.edges[-1] > one.stop
+        assert following.edges[0] < following.start
+    for block in planned:
+        assert {block.start, block.stop} <= set(block.edges)
+        assert list(block.edges) == sorted(set(block.edges))
+
+
+@pytest.mark.audio
+def test_the_spinetail_recording_agrees_with_its_annotations(audio_root):
+    lines = (audio_root / "maad" / "spinetail.txt").read_text().splitlines()[::2]
+    annotated = np.array([line.split("\t")[:2] for line in lines], dtype=float)
+    scores = {}
+    for preset in ("default", "paper-2024"):
+        settings = load_settings(preset).segmentation
+        boxes = segment_recording(audio_root / "maad" / "spinetail.wav", 3.0, settings).boxes
+        pad = settings.pad_s
+        times = np.stack([boxes["start_s"] - pad, boxes["end_s"] + pad], axis=1)
+        scores[preset] = agreement(times, annotated)
+    assert scores["default"].f1 > 0.7
+    assert scores["default"].recall > 0.8
+    assert scores["default"].f1 > scores["paper-2024"].f1 > 0.3

@@ -1,0 +1,192 @@
+"""Raven and Audacity annotations: what they say, and which recordings they belong to."""
+
+import logging
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from darksound.errors import InputError
+from darksound.settings import Settings
+from darksound.sources import load_rois
+from darksound.sources.annotations.loading import read_marks
+
+RAVEN = """Selection\tView\tChannel\tBegin Time (s)\tEnd Time (s)\tLow Freq (Hz)\tHigh Freq (Hz)\tSpecies
+1\tWaveform 1\t1\t0.500000\t0.900000\t0.0\t8000.0\tWren
+1\tSpectrogram 1\t1\t0.500000\t0.900000\t1000.5\t3000.0\tWren
+2\tSpectrogram 1\t1\t0.500000\t0.900000\t4000.0\t6000.0\tOwl
+3\tSpectrogram 1\t1\t2.250000\t3.000000\t4000.0\t6000.0\t
+"""  # noqa: E501
+
+AUDACITY = "0.5\t0.9\tWren\n\\\t1000.5\t3000.0\n2.25\t3.0\t\n2.5\t3.25\tOwl\n\\\t-1.0\t3000.0\n"
+
+COMBINED = """Selection\tView\tChannel\tBegin Time (s)\tEnd Time (s)\tLow Freq (Hz)\tHigh Freq (Hz)\tBegin File\tFile Offset (s)\tCall Type
+1\tSpectrogram 1\t1\t0.5\t0.9\t1000\t3000\ta.wav\t0.5\tsong
+2\tSpectrogram 1\t1\t6.0\t6.5\t1000\t3000\tB.WAV\t1.0\tcall
+3\tSpectrogram 1\t1\t9.0\t9.5\t1000\t3000\tgone.wav\t1.0\tcall
+"""  # noqa: E501
+
+
+def write(path: Path, text: str, encoding: str = "utf-8") -> Path:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text(text, encoding=encoding)
+    return path
+
+
+@pytest.mark.parametrize(
+    "name",
+    ["a.Table.1.selections.txt", "a.selections.txt", "a.txt", "A.TXT", "a.wav.txt",
+     "a.BirdNET.selection.table.txt", "a.BirdNET.results.txt"],
+)  # fmt: skip
+def test_a_raven_table_belongs_to_the_recording_that_it_is_named_after(tmp_path, tone, name):
+    tone(tmp_path / "a.wav", seconds=5)
+    tone(tmp_path / "b.wav", seconds=5)
+    rois = load_rois(write(tmp_path / name, RAVEN))
+    assert rois.problems == ()
+    rows = rois.table[["recording", "start_s", "end_s", "low_hz", "high_hz", "label"]]
+    assert rows.astype(object).where(rows.notna(), None).to_numpy().tolist() == [
+        ["a.wav", 0.5, 0.9, 0.0, 8000.0, "Wren"],
+        ["a.wav", 0.5, 0.9, 4000.0, 6000.0, "Owl"],
+        ["a.wav", 2.25, 3.0, 4000.0, 6000.0, None],
+    ]
+    assert rois.table["roi_id"].is_unique
+
+
+def test_audacity_labels_have_their_line_of_frequencies(tmp_path, tone):
+    tone(tmp_path / "a.flac", seconds=5, format="FLAC")
+    table = load_rois(write(tmp_path / "a.txt", AUDACITY)).table
+    assert table["label"].fillna("").tolist() == ["Wren", "", "Owl"]
+    np.testing.assert_allclose(table["start_s"], [0.5, 2.25, 2.5])
+    np.testing.assert_allclose(table["low_hz"], [1000.5, np.nan, np.nan])
+    np.testing.assert_allclose(table["high_hz"], [3000, np.nan, 3000])
+
+
+def test_a_combined_table_names_its_recordings_and_where_in_them(tmp_path, tone):
+    tone(tmp_path / "a.wav", seconds=5)
+    tone(tmp_path / "sub" / "B.WAV", seconds=5, format="WAV")
+    rois = load_rois(write(tmp_path / "all.txt", COMBINED))
+    assert rois.table[["recording", "start_s", "end_s", "label"]].to_numpy().tolist() == [
+        ["a.wav", 0.5, 0.9, "song"],
+        ["sub/B.WAV", 1.0, 1.5, "call"],
+    ]
+    (problem,) = rois.problems
+    assert problem.recording == "gone.wav"
+    assert "no recording gone.wav" in problem.cause
+    rows = COMBINED.splitlines()
+    cut = "\n".join("\t".join(row.split("\t")[:8]) for row in rows)
+    with pytest.raises(InputError, match=r"File Offset \(s\)"):
+        load_rois(write(tmp_path / "cut.txt", cut))
+
+
+def test_begin_path_may_be_of_another_system(tmp_path, tone):
+    tone(tmp_path / "a.wav", seconds=5)
+    text = (
+        "Selection\tBegin Time (s)\tEnd Time (s)\tBegin Path\tFile Offset (s)\n"
+        "1\t7.0\t7.5\tD:\\field\\2022\\a.wav\t1.0\n"
+    )
+    table = load_rois(write(tmp_path / "x.txt", text)).table
+    assert table[["recording", "start_s", "end_s"]].to_numpy().tolist() == [["a.wav", 1.0, 1.5]]
+
+
+def test_recordings_may_lie_elsewhere(tmp_path, tone):
+    tone(tmp_path / "sound" / "a.wav", seconds=5)
+    path = write(tmp_path / "notes" / "a.txt", AUDACITY)
+    rois = load_rois(path, root=tmp_path / "sound")
+    assert rois.table["root"].unique().tolist() == [str(tmp_path / "sound")]
+    with pytest.raises(InputError, match="no recording called a in"):
+        load_rois(path)
+
+
+def test_the_column_of_labels_may_be_named(tmp_path, tone):
+    tone(tmp_path / "a.wav", seconds=5)
+    path = write(tmp_path / "a.txt", RAVEN)
+    settings = Settings().replace(rois={"label_column": "View"})
+    labels = load_rois(path, settings=settings).table["label"]
+    assert labels.tolist() == ["Waveform 1", "Spectrogram 1", "Spectrogram 1"]
+    with pytest.raises(InputError, match=r"no column 'Bird'; there are selection, view"):
+        load_rois(path, settings=Settings().replace(rois={"label_column": "Bird"}))
+
+
+def test_a_folder_gives_what_is_annotated_in_it(tmp_path, tone, caplog):
+    for name in ("a.wav", "more/b.wav", "more/c.wav"):
+        tone(tmp_path / name, seconds=5)
+    write(tmp_path / "a.Table.1.selections.txt", RAVEN)
+    write(tmp_path / "more" / "b.txt", AUDACITY, "utf-8-sig")
+    write(tmp_path / "more" / "readme.txt", "These are my recordings.\n")
+    with caplog.at_level(logging.WARNING):
+        rois = load_rois(tmp_path, rois="annotations")
+    assert rois.table["recording"].tolist() == ["a.wav"] * 3 + ["more/b.wav"] * 3
+    assert rois.table["root"].unique().tolist() == [str(tmp_path)]
+    assert rois.problems == ()
+    assert "1 of 3 recordings" in caplog.text
+
+
+def test_lines_that_cannot_be_used_become_problems(tmp_path, tone):
+    tone(tmp_path / "a.wav", seconds=5)
+    text = "0.5\t0.9\tWren\n1.0\t1.0\tpoint\n9.0\t9.5\tlate\n0.5\t0.9\tWren\n-1\t0.5\tearly\n"
+    rois = load_rois(write(tmp_path / "a.txt", text))
+    assert rois.table["label"].tolist() == ["Wren"]
+    causes = [problem.cause for problem in rois.problems]
+    for line, words in ((2, "does not end after"), (3, "beyond the recording's end"),
+                        (4, "repeats"), (5, "starts before")):  # fmt: skip
+        assert any(f"row {line}: " in cause and words in cause for cause in causes), line
+
+
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        ("0.5\t0.9\tWren\nbroken line\n", "line 2 is no label"),
+        ("\\\t100\t200\n", "neither a folder"),
+        (RAVEN.replace("0.500000", "half", 1), "line 2 has 'half' for 'begin time"),
+        (RAVEN.splitlines()[0], "nothing is marked"),
+    ],
+)
+def test_files_that_are_broken_are_refused_with_the_line(tmp_path, tone, text, words):
+    tone(tmp_path / "a.wav", seconds=5)
+    with pytest.raises(InputError, match=words):
+        load_rois(write(tmp_path / "a.txt", text))
+
+
+def test_folders_without_annotations_and_recordings_that_may_be_either_are_refused(tmp_path, tone):
+    tone(tmp_path / "a.wav", seconds=5)
+    with pytest.raises(InputError, match="no annotations there"):
+        load_rois(tmp_path, rois="annotations")
+    tone(tmp_path / "a.flac", seconds=5, format="FLAC")
+    with pytest.raises(InputError, match=r"may belong to any of a\.flac, a\.wav"):
+        load_rois(write(tmp_path / "a.txt", AUDACITY))
+
+
+def test_old_windows_encodings_are_read(tmp_path, tone):
+    tone(tmp_path / "a.wav", seconds=5)
+    path = write(tmp_path / "a.txt", "0.5\t0.9\tZaunkönig\n", "cp1252")
+    assert load_rois(path).table["label"].tolist() == ["Zaunkönig"]
+
+
+def test_crowsetta_reads_the_same(tmp_path):
+    crowsetta = pytest.importorskip("crowsetta")
+    rows = RAVEN.replace("3\tSpectrogram 1\t1\t2.25", "4\tSpectrogram 1\t1\t2.25")
+    once = "\n".join(row for row in rows.splitlines() if "Waveform" not in row) + "\n"
+    once = once.rstrip("\n").rstrip("\t") + "\tRobin\n"
+    raven = write(tmp_path / "a.txt", once)
+    boxes = crowsetta.formats.bbox.Raven.from_file(raven, annot_col="Species").to_bbox()
+    assert [(m.start_s, m.end_s, m.low_hz, m.high_hz, m.label) for m in read_marks(raven)] == [
+        (b.onset, b.offset, b.low_freq, b.high_freq, b.label) for b in boxes
+    ]
+    labels = write(
+        tmp_path / "b.txt", "0.5\t0.9\tWren\n\\\t1000.5\t3000.0\n2.25\t3.0\tOwl\n\\\t5\t6\n"
+    )
+    boxes = crowsetta.formats.bbox.AudBBox.from_file(labels).to_bbox()
+    assert [(m.start_s, m.end_s, m.low_hz, m.high_hz, m.label) for m in read_marks(labels)] == [
+        (b.onset, b.offset, b.low_freq, b.high_freq, b.label) for b in boxes
+    ]
+
+
+@pytest.mark.audio
+def test_the_spinetail_annotations_are_crowsettas(audio_root):
+    crowsetta = pytest.importorskip("crowsetta")
+    path = audio_root / "maad" / "spinetail.txt"
+    boxes = crowsetta.formats.bbox.AudBBox.from_file(path).to_bbox()
+    table = load_rois(path).table
+    assert table["label"].tolist() == [box.label for box in boxes]
+    for column, name in (("start_s", "onset"), ("high_hz", "high_freq")):
+        np.testing.assert_allclose(table[column], [getattr(b, name) for b in boxes], rtol=1e-6)

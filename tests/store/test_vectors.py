@@ -1,0 +1,148 @@
+from pathlib import Path
+
+import numpy as np
+import pytest
+import soundfile as sf
+import torch
+from tests.audio.embedding_models.models import DIM, RATE, SAMPLES, matrices, tflite_file
+
+from darksound.audio import embedding_models as registry
+from darksound.audio.augmentation import alter
+from darksound.audio.files import FileReader, read
+from darksound.audio.waveform import windows_of
+from darksound.errors import CheckpointError, InputError
+from darksound.rois.roi_set import RoiSet, as_roi_table
+from darksound.settings import Settings
+from darksound.store import shards
+from darksound.store.building import build_store, resolve_backbone
+
+N = 21
+
+
+@pytest.fixture
+def root(tmp_path) -> Path:
+    """A recording of 4 s at another rate than the model's."""
+    noise = np.random.default_rng(1).normal(scale=0.1, size=4 * 16_000)
+    sf.write(tmp_path / "night.wav", noise, 16_000)
+    return tmp_path
+
+
+@pytest.fixture
+def settings(root, monkeypatch) -> Settings:
+    monkeypatch.setattr(shards, "SHARD_ROIS", 8)
+    monkeypatch.setattr("darksound.store.cached_store.SHARD_ROIS", 8)
+    monkeypatch.setattr(shards, "_CHUNK_ROIS", 3)
+    registry._opened.cache_clear()
+    model = tflite_file(root / "lab.tflite", name="Lab 1")
+    return Settings().replace(
+        backbone={"name": f"tflite:{model}"},
+        compute={"cache_dir": root / "cache", "workers": 1},
+    )
+
+
+def _rois(root: Path, seconds: float = 0.05, gone: int | None = None) -> RoiSet:
+    starts = np.arange(N) * 0.15
+    names = ["gone.wav" if row == gone else "night.wav" for row in range(N)]
+    table = {"root": [str(root)] * N, "recording": names}
+    ends = starts + seconds
+    return RoiSet(as_roi_table({**table, "start_s": starts, "end_s": ends}), FileReader())
+
+
+def _vector(wave: np.ndarray) -> np.ndarray:
+    return np.mean([matrices()[0] @ one for one in windows_of(wave, SAMPLES, "mean")], axis=0)
+
+
+@pytest.mark.parametrize("seconds", [0.05, 0.1, 0.25])
+def test_a_row_is_the_models_vector_of_the_rois_window(root, settings, seconds):
+    store = build_store(_rois(root, seconds), settings)
+    assert (store.kind, store.shape, store.n_versions, len(store)) == ("vectors", (DIM,), 1, N)
+    rows = [0, 20, 7]
+    table = store.rois.table.iloc[rows]
+    waves = [
+        read(root / "night.wav", start, end, RATE)[0]
+        for start, end in zip(table["start_s"], table["end_s"], strict=True)
+    ]
+    expected = np.stack([_vector(wave) for wave in waves])
+    np.testing.assert_allclose(store.batch(rows).numpy(), expected, rtol=1e-4, atol=1e-4)
+
+
+def test_altered_versions_are_of_altered_sound(root, settings):
+    still = settings.replace(augmentation={"neighbour_share": 0.0})
+    store = build_store(_rois(root), still, versions=2)
+    assert store.n_versions == 3
+    row = store.rois.table.iloc[19]
+    wave, _ = read(root / "night.wav", row["start_s"], row["end_s"], RATE)
+    rng = shards.random_stream(settings.seed, 12, row["roi_id"], 2)
+    expected = _vector(alter(wave, RATE, rng, still.augmentation, None))
+    np.testing.assert_allclose(store.batch([19], [2]).numpy()[0], expected, rtol=1e-3, atol=1e-4)
+
+
+def test_vectors_are_made_once_by_any_number_of_workers(root, settings):
+    said = []
+    one = build_store(_rois(root), settings, lambda *a, **k: said.append(a), versions=1)
+    assert {stage for stage, *_ in said} == {"vectors"}
+    files = {p.name: p.read_bytes() for p in (root / "cache" / "vectors").rglob("*.vectors")}
+    assert len(files) == 6
+    said.clear()
+    again = build_store(_rois(root), settings, lambda *a, **k: said.append(a), versions=1)
+    assert not said
+    np.testing.assert_array_equal(one.batch([3]), again.batch([3]))
+    other = settings.replace(compute={"cache_dir": root / "cache2", "workers": 4})
+    build_store(_rois(root), other, versions=1)
+    made = {p.name: p.read_bytes() for p in (root / "cache2" / "vectors").rglob("*.vectors")}
+    assert made == files
+
+
+def test_another_model_or_band_gives_other_vectors_and_the_image_settings_do_not(root, settings):
+    build_store(_rois(root), settings)
+    count = len(list((root / "cache").rglob("*.vectors")))
+    changed = settings.replace(front_end={"n_bands": 40, "fade_s": 0.0}, audio={"roi_s": 1.0})
+    build_store(_rois(root), changed)
+    assert len(list((root / "cache").rglob("*.vectors"))) == count
+    # What becomes of long ROIs matters only where there are some.
+    one_window = settings.replace(embedder={"long_rois": "loudest"})
+    build_store(_rois(root), one_window)
+    assert len(list((root / "cache").rglob("*.vectors"))) == count
+    long, loud = (build_store(_rois(root, 0.25), one) for one in (settings, one_window))
+    assert not np.allclose(long.batch([2]), loud.batch([2]))
+    other = tflite_file(root / "other.tflite", peak=0.5)
+    build_store(_rois(root), settings.replace(backbone={"name": f"tflite:{other}"}))
+    assert len(list((root / "cache").rglob("*.vectors"))) == 4 * count
+    # A little longer than the window: one window, at the start or where it is loudest.
+    modes = ("mean", "loudest", "start")
+    little = [
+        build_store(_rois(root, 0.104), settings.replace(embedder={"long_rois": mode}))
+        for mode in modes
+    ]
+    assert torch.equal(little[0].batch(range(N)), little[1].batch(range(N)))
+    assert not torch.equal(little[1].batch(range(N)), little[2].batch(range(N)))
+
+
+def test_many_windows_pass_the_model_some_at_a_time(root, settings, monkeypatch):
+    store = build_store(_rois(root, 0.6), settings)
+    monkeypatch.setattr("darksound.store.vector_store._AT_ONCE", 4)
+    fewer = settings.replace(compute={"cache_dir": root / "cache3", "workers": 1})
+    again = build_store(_rois(root, 0.6), fewer)
+    rows = range(N)
+    np.testing.assert_allclose(store.batch(rows), again.batch(rows), rtol=1e-5, atol=1e-5)
+
+
+def test_the_stores_settings_know_the_embedder_and_hold_it(root, settings):
+    store = build_store(_rois(root), settings.replace(audio={"roi_s": "auto"}))
+    assert store.settings.embedder == resolve_backbone(settings).embedder
+    assert (store.settings.embedder.model, store.settings.embedder.dim) == ("Lab 1", DIM)
+    assert store.settings.audio.roi_s == SAMPLES / RATE
+    other = tflite_file(root / "other.tflite", output="scores", name="Lab 1")
+    with pytest.raises(CheckpointError, match=r"other\.tflite gives other vectors"):
+        build_store(_rois(root), store.settings.replace(backbone={"name": f"tflite:{other}"}))
+
+
+def test_what_cannot_be_heard_is_left_out_and_told(root, settings):
+    (root / "gone.wav").write_bytes(b"RIFF")
+    store = build_store(_rois(root, gone=4), settings)
+    assert len(store) == N - 1
+    assert [problem.recording for problem in store.rois.problems] == ["gone.wav"]
+    whole = build_store(_rois(root), settings)
+    np.testing.assert_array_equal(store.batch([4, 19]), whole.batch([5, 20]))
+    with pytest.raises(InputError, match="There are no ROIs"):
+        build_store(_rois(root).take([]), settings)

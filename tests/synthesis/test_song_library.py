@@ -1,0 +1,92 @@
+"""The library of dry songs: its spectra, its places on a canvas, and its cache."""
+
+from pathlib import Path
+
+import librosa
+import numpy as np
+import pytest
+import torch
+
+from darksound.settings import Settings
+from darksound.synthesis.song_library import (
+    RANGE_DB,
+    SONG_RATE,
+    SongLibrary,
+    SongPlan,
+    build_library,
+)
+from darksound.synthesis.species import perform, render_performance
+from darksound.synthesis.wild_species import wild_bird
+
+PLAN = SongPlan(seed=4, species=34, birds=2, songs=1, window_s=1.0)
+
+
+@pytest.fixture
+def settings() -> Settings:
+    return Settings().replace(compute={"workers": 1})
+
+
+def test_a_song_of_the_library_is_librosa_s_mel_spectrogram_of_it(
+    tmp_path: Path, settings: Settings
+) -> None:
+    plan = SongPlan(seed=4, species=2, birds=2, songs=1, window_s=3.0)
+    library = build_library(plan, settings, tmp_path)
+    rng = np.random.default_rng([4, 13, 1, 1, 0])
+    repertoire = wild_bird(4, 1, 1, 5.0)
+    song = repertoire[int(rng.integers(len(repertoire)))]
+    wave = np.pad(render_performance(perform(song, rng, 5.0), SONG_RATE, rng), 512)
+    mel = librosa.feature.melspectrogram(
+        y=wave, sr=SONG_RATE, n_fft=512, hop_length=375, n_mels=96, fmin=500, fmax=11_500,
+        htk=True, power=2.0,
+    )  # fmt: skip
+    expected = 10 * np.log10(np.maximum(mel / mel.max(), 1e-12))
+    loud = np.flatnonzero(expected.max(0) > -RANGE_DB + 0.16)
+    expected = expected[:, loud[0] : loud[-1] + 1]
+    number = np.array([3])
+    length = int(library.lengths(number)[0])
+    power = library.canvas(number, np.array([0]), length)[0].numpy()
+    assert abs(length - expected.shape[1]) <= 1
+    shared = min(length, expected.shape[1])
+    ours = 10 * np.log10(np.maximum(power, 1e-12))[:, :shared]
+    heard = expected[:, :shared] > -60
+    assert np.abs(ours - expected[:, :shared])[heard].max() < 0.5
+
+
+def test_a_canvas_shows_a_song_where_it_is_put_and_cuts_what_does_not_fit() -> None:
+    frames = np.arange(1, 11, dtype=np.uint8)[:, None].repeat(3, axis=1) * 20
+    library = SongLibrary(SongPlan(0, 1, 2, 1, 1.0), frames, [0, 4, 10])
+    steps = np.arange(1, 11) * 20
+    power = 10 ** ((steps / 255 - 1) * RANGE_DB / 10)
+    canvas = library.canvas(np.array([0, 0, 1, 1]), np.array([2, -3, 3, 9]), 6)
+    assert canvas.shape == (4, 3, 6)
+    silence = [0.0] * 6
+    assert canvas[0, 0].tolist() == pytest.approx([0, 0, *power[:4]], rel=1e-4)
+    assert canvas[1, 0].tolist() == pytest.approx([power[3], 0, 0, 0, 0, 0], rel=1e-4)
+    assert canvas[2, 0].tolist() == pytest.approx([0, 0, 0, *power[4:7]], rel=1e-4)
+    assert canvas[3, 0].tolist() == silence
+
+
+def test_the_library_is_the_same_for_any_number_of_workers_and_after_an_interruption(
+    tmp_path: Path, settings: Settings
+) -> None:
+    whole = build_library(PLAN, settings, tmp_path / "a")
+    (folder,) = (tmp_path / "a").iterdir()
+    kept = sorted(folder.iterdir())
+    assert len(kept) == 2
+    kept[1].unlink()
+    before = kept[0].stat().st_mtime_ns
+    again = build_library(PLAN, settings.replace(compute={"workers": 2}), tmp_path / "a")
+    assert kept[0].stat().st_mtime_ns == before
+    songs, at = np.arange(len(whole)), np.zeros(len(whole), dtype=np.int64)
+    assert len(again) == PLAN.species * PLAN.each
+    assert torch.equal(whole.canvas(songs, at, 192), again.canvas(songs, at, 192))
+
+
+def test_other_species_or_another_front_end_are_another_library(
+    tmp_path: Path, settings: Settings
+) -> None:
+    plan = SongPlan(seed=4, species=2, birds=2, songs=1, window_s=0.25)
+    build_library(plan, settings, tmp_path)
+    build_library(plan, settings.replace(front_end={"n_bands": 48}), tmp_path)
+    build_library(SongPlan(5, 2, 2, 1, 0.25), settings, tmp_path)
+    assert len(list(tmp_path.iterdir())) == 3

@@ -73,7 +73,7 @@ def birdnet(model: Path, long_rois: str = "mean") -> Hear:
 
     def hear(rois: ds.RoiSet, settings: ds.Settings) -> Vectors:
         own = settings.replace(
-            backbone={"name": f"birdnet:{model}"}, embedder={"long_rois": long_rois}
+            backbone={"name": f"birdnet:{model}"}, embedding_model={"long_rois": long_rois}
         )
         store = ds.build_store(rois, own)
         vectors: Vectors = store.batch(range(len(store))).numpy()

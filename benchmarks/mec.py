@@ -62,7 +62,7 @@ SCRATCH: Changes = {
 ABLATIONS: dict[str, Changes] = {
     "default": {},
     "UMAP and HDBSCAN, six draws": {"clustering": {"method": "hdbscan"}},
-    "UMAP and HDBSCAN, one draw": {"clustering": {"method": "hdbscan"}, "reduction": {"draws": 1}},
+    "UMAP and HDBSCAN, one draw": {"clustering": {"method": "hdbscan"}, "reduction": {"n_init": 1}},
     "all members, not the sure ones": {"mec": {"min_probability": 0.0}},
     "only the surest members": {"mec": {"min_probability": 0.9}},
     "support and query from anywhere": {"episodes": {"separate_recordings": False}},
@@ -70,15 +70,15 @@ ABLATIONS: dict[str, Changes] = {
     "nothing altered": {"mec": {"augmented": "none"}},
     "embeddings altered, sound not": {"augmentation": {"sound_versions": 0}},
     "no restart": {"mec": {"restart": False}},
-    "60 episodes, however few ROIs": {"mec": {"passes": 0}},
-    "a tenth of the rate": {"mec": {"head_rate": 1.0}},
-    "three times the rate": {"mec": {"head_rate": 30.0}},
+    "60 episodes, however few ROIs": {"mec": {"epochs": 0}},
+    "a tenth of the rate": {"mec": {"head_lr_multiplier": 1.0}},
+    "three times the rate": {"mec": {"head_lr_multiplier": 30.0}},
     "no weight decay": {"training": {"head_weight_decay": 0.0}},
     "confused clusters merged": {"mec": {"merge": 0.1}},
     "recordings' background removed": {"mec": {"background": True}},
     "ends when no longer better": {"mec": {"patience": 1}},
-    "last iteration kept": {"mec": {"keep_by": "last"}},
-    "kept by DBCV": {"mec": {"keep_by": "dbcv"}},
+    "last iteration kept": {"mec": {"selection_criterion": "last"}},
+    "kept by DBCV": {"mec": {"selection_criterion": "dbcv"}},
 }
 
 #: Ways to cluster, from the one that was the default at first to the one that is now; where
@@ -271,7 +271,7 @@ def choose(arguments: argparse.Namespace) -> None:
             for k in range(6):
                 one_draw = images.settings.replace(
                     seed=seed + 1000 * k,
-                    reduction={"draws": 1},
+                    reduction={"n_init": 1},
                     clustering={"method": "hdbscan"},
                 )
                 found = find_clusters(vectors, one_draw)

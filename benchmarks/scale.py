@@ -8,7 +8,7 @@ The embeddings are made up: 512 dimensions of which 64 tell groups apart, unequa
 sizes and spreads, more of them where there are more ROIs), a tenth of the ROIs strewn between two
 groups. Sizes come in ascending order, so that the most memory so far is the largest one's;
 compilation is timed apart, on other data. `cost` times the stages of the package with its defaults,
-DBCV on at most `mec.judge_at_most` ROIs, by the clock and by processor time, which tells more where
+DBCV on at most `mec.max_validity_samples` ROIs, by the clock and by processor time, which tells more where
 others use the machine. `agreement` compares ways to reduce by the AMI of what is found, each noise
 ROI apart; `clusterers` compares clusterers on the same reduced embeddings.
 """
@@ -183,14 +183,14 @@ def agreement(n: int, dim: int) -> None:
     """The full way beside its shortcuts, and beside itself with another seed."""
     compile_all()
     x, labels = made_up(n, dim)
-    full = {"fit_at_most": n, "pca_above": n, "repeats": 1}
+    full = {"max_fit_samples": n, "pca_above": n, "repeats": 1}
     ways: dict[str, tuple[dict[str, int], int]] = {
         "all ROIs, all dimensions": (full, 1),
         "the same, another seed": (full, 2),
         "all ROIs, 50 axes": ({**full, "pca_above": 0}, 1),
-        "half of them fitted": ({**full, "fit_at_most": n // 2}, 1),
-        "a quarter fitted": ({**full, "fit_at_most": n // 4}, 1),
-        "a tenth fitted": ({**full, "fit_at_most": n // 10}, 1),
+        "half of them fitted": ({**full, "max_fit_samples": n // 2}, 1),
+        "a quarter fitted": ({**full, "max_fit_samples": n // 4}, 1),
+        "a tenth fitted": ({**full, "max_fit_samples": n // 10}, 1),
     }
     first = None
     for name, (values, seed) in ways.items():

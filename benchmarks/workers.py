@@ -128,9 +128,9 @@ def training(arguments: argparse.Namespace) -> None:
                 [
                     *(sys.executable, "-m", "torch.distributed.run", "--nproc-per-node", str(n)),
                     *("-m", "darksound", "train", "--data", "demo:train", "--out", str(out), "-q"),
-                    *("--set", f"training.tasks_per_step={arguments.workers}"),
-                    *("--set", "training.epochs=3", "--set", "training.tasks=40"),
-                    *("--set", "training.validation_tasks=4"),
+                    *("--set", f"training.episodes_per_step={arguments.workers}"),
+                    *("--set", "training.epochs=3", "--set", "training.episodes_per_epoch=40"),
+                    *("--set", "training.validation_episodes=4"),
                 ],
                 check=True,
                 stdout=subprocess.DEVNULL,

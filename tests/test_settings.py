@@ -98,10 +98,10 @@ def test_what_is_wrong_is_named_with_its_key_and_what_is_allowed(assignment, sai
 
 def test_every_wrong_key_is_told_at_once():
     with pytest.raises(SettingsError) as refusal:
-        load_settings(assignments=["training.epochs=0", "mec.tasks=0", "nonsense=1"])
+        load_settings(assignments=["training.epochs=0", "mec.n_episodes=0", "nonsense=1"])
     assert [line.split()[0] for line in str(refusal.value).splitlines()] == [
         "training.epochs",
-        "mec.tasks",
+        "mec.n_episodes",
         "There",
     ]
 
@@ -130,7 +130,7 @@ def test_settings_are_frozen_and_replaced_by_checked_copies():
         settings.seed = 3  # type: ignore[misc]
     changed = settings.replace(training={"epochs": 2}, seed=3)
     assert (changed.training.epochs, changed.seed) == (2, 3)
-    assert changed.training.tasks == settings.training.tasks
+    assert changed.training.episodes_per_epoch == settings.training.episodes_per_epoch
     with pytest.raises(SettingsError, match=r"training\.epochs"):
         settings.replace(training={"epochs": -1})
 
@@ -166,13 +166,13 @@ def test_settings_are_frozen_and_replaced_by_checked_copies():
                 "evaluation.n_way": 20,
                 "evaluation.n_shot": 5,
                 "learner.matching_steps": "support",
-                "training.tasks": 100,
+                "training.episodes_per_epoch": 100,
                 "training.epochs": 20,
                 "training.learning_rate": 2.8e-5,
                 "training.optimizer": "adam",
-                "training.plateau_factor": 0.1,
-                "training.plateau_patience": 5,
-                "training.early_stop": 10,
+                "training.lr_factor": 0.1,
+                "training.lr_patience": 5,
+                "training.early_stopping_patience": 10,
                 "augmentation.enabled": False,
             },
         ),
@@ -192,7 +192,7 @@ def test_settings_are_frozen_and_replaced_by_checked_copies():
                 "evaluation.n_way": 5,
                 "evaluation.n_shot": 1,
                 "learner.matching_steps": "support",
-                "training.tasks": 500,
+                "training.episodes_per_epoch": 500,
                 "training.epochs": 100,
                 "training.learning_rate": 1e-4,
                 "reduction.n_components": 15,

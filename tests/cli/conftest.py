@@ -32,7 +32,7 @@ high_hz = 7500.0
 floor_bands = 5
 [backbone]
 channels = [4, 4, 8, 8]
-dim = 16
+embedding_dim = 16
 [episodes]
 n_way = 3
 n_shot = 2
@@ -41,10 +41,10 @@ n_query = 2
 n_way = 3
 n_shot = 2
 n_query = 2
-tasks = 50
+n_episodes = 50
 [training]
-tasks = 4
-validation_tasks = 4
+episodes_per_epoch = 4
+validation_episodes = 4
 epochs = 4
 [augmentation]
 sound_versions = 1
@@ -56,7 +56,7 @@ min_cluster_size = 3
 min_samples = 1
 [mec]
 iterations = 3
-tasks = 4
+n_episodes = 4
 learning_rate = 0.001
 converged_ami = 1.0
 warm_up = "none"

@@ -95,7 +95,7 @@ def test_flags_become_settings_over_config_and_environment(darksound, job, monke
     assert settings == load_settings(
         "paper-2024",
         assignments=[
-            *("mec.iterations=3", "mec.tasks=8", "mec.warm_up=none", "seed=5"),
+            *("mec.iterations=3", "mec.n_episodes=8", "mec.warm_up=none", "seed=5"),
             *("compute.device=cpu", "compute.workers=2", "rois.mode=windows"),
             *("audio.roi_s=auto", "learner.method=matching", "backbone.name=vgg16"),
             *("backbone.weights=none", f"compute.cache_dir={settings.compute.cache_dir}"),

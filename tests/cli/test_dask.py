@@ -15,9 +15,9 @@ from darksound.cluster import embedding
 _KILLED = """
 import os, signal, sys
 import numpy as np
-from darksound.cluster import kept_embeddings
+from darksound.cluster import embedding_shards
 from darksound.cli.app import main
-kept_embeddings.SHARD_ROIS = 48
+embedding_shards.SHARD_ROIS = 48
 real, calls = np.save, []
 
 def deadly(*args, **more):

@@ -42,9 +42,9 @@ def test_mec_on_an_embedder_notes_its_licence_and_keeps_what_it_was(with_world, 
     manifest = _manifest(tmp_path / "run")
     assert manifest["licences"] == ["Lab 1: CC BY-NC-SA 4.0"]
     assert manifest["settings"]["backbone"]["name"] == f"tflite:{model}"
-    assert manifest["settings"]["embedder"]["dim"] == DIM
+    assert manifest["settings"]["embedding_model"]["embedding_dim"] == DIM
     about = json.loads((tmp_path / "run" / "checkpoints" / "best.json").read_text())
-    assert about["settings"]["embedder"] == manifest["settings"]["embedder"]
+    assert about["settings"]["embedding_model"] == manifest["settings"]["embedding_model"]
     assert np.load(tmp_path / "run" / "embeddings.npy").shape == (32, DIM)
     again = with_world("mec", "--out", "run", "--resume")
     assert again.exit_code == 0, again.output

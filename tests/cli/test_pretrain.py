@@ -15,7 +15,7 @@ from darksound.meta.weights import read_card
 TINY = (
     *("--set", "front_end.n_bands=16", "--set", "front_end.n_frames=24"),
     *("--set", "front_end.floor_bands=5", "--set", "backbone.channels=[4,4,8,8]"),
-    *("--set", "backbone.dim=8", "--set", "pretraining.windows_s=[1.0]"),
+    *("--set", "backbone.embedding_dim=8", "--set", "pretraining.windows_s=[1.0]"),
     *("--set", "pretraining.window_shares=[1]", "--set", "pretraining.birds=2"),
     *("--set", "pretraining.batch_species=4", "--species", 6, "--steps", 450),
     *("--workers", 1, "--device", "cpu", "--set", "compute.precision=float32"),
@@ -53,7 +53,7 @@ def test_pretraining_leaves_weights_that_train_takes_and_resumes_to_the_same(
 
     trained = darksound(
         *("train", "--config", world / "tiny.toml", "--data", world / "sounds"),
-        *("--weights", "whole/weights.safetensors", "--set", "backbone.dim=8"),
+        *("--weights", "whole/weights.safetensors", "--set", "backbone.embedding_dim=8"),
     )
     assert trained.exit_code == 0, trained.output
 

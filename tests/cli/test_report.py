@@ -20,7 +20,7 @@ def test_the_page_is_written_into_the_run(darksound, run_folder, tmp_path):
 
 
 def test_clips_go_beside_on_request(darksound, run_folder, tmp_path):
-    ended = darksound("report", run_folder, "--clips-beside", "-q")
+    ended = darksound("report", run_folder, "--external-media", "-q")
     assert ended.exit_code == 0, ended.output
     assert len(list((run_folder / "report_media").glob("*.mp3"))) == 36
 

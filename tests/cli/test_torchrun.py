@@ -65,11 +65,11 @@ def test_a_shared_training_that_was_killed_goes_on_and_ends_as_one_alone(
     manifest = json.loads((tmp_path / "two" / "run.json").read_text())
     assert (manifest["status"], manifest["times_resumed"]) == ("done", 1)
     # What was `auto` is on record, so that any number of processes may go on.
-    assert manifest["settings"]["training"]["tasks_per_step"] == 2
+    assert manifest["settings"]["training"]["episodes_per_step"] == 2
 
     done = darksound(
         *("train", "--config", world / "tiny.toml", *data, "--out", "one"),
-        *("--set", "training.tasks_per_step=2"),
+        *("--set", "training.episodes_per_step=2"),
     )
     assert done.exit_code == 0, done.output
     two, one = (

@@ -20,7 +20,7 @@ def clustering_of(labels) -> Clustering:
 def test_every_learner_assigns_what_looks_alike(method, make_images, tiny_settings, monkeypatch):
     monkeypatch.setattr(assign, "_PAIRS", 9)  # several parts, the last one smaller
     settings = tiny_settings.replace(
-        learner={"method": method}, mec={"reject_below": 0.0}, compute={"batch_size": 7}
+        learner={"method": method}, mec={"min_assigned_probability": 0.0}, compute={"batch_size": 7}
     )
     images = make_images([8, 8, 8], noise=0.05)
     truth = np.repeat([0, 1, 2], 8)
@@ -51,12 +51,12 @@ def test_what_the_learner_doubts_is_rejected_but_keeps_its_probability(
     images = make_images([8, 8], stray=20)
     found = clustering_of([0] * 8 + [1] * 8 + [-1] * 20)
     all_taken = assign_noise(
-        tiny_learner, images, found, tiny_settings.replace(mec={"reject_below": 0.0})
+        tiny_learner, images, found, tiny_settings.replace(mec={"min_assigned_probability": 0.0})
     )
     assert set(all_taken.cluster) == {0, 1}
     assert (all_taken.probability >= 0.5).all()
     least = float(np.median(all_taken.probability))
-    strict = tiny_settings.replace(mec={"reject_below": least})
+    strict = tiny_settings.replace(mec={"min_assigned_probability": least})
     judged = assign_noise(tiny_learner, images, found, strict)
     assert judged.probability.tolist() == all_taken.probability.tolist()
     assert (judged.cluster == np.where(judged.probability < least, -1, all_taken.cluster)).all()

@@ -26,7 +26,7 @@ def test_embedding_depends_on_the_roi_alone(make_images, tiny_learner, tiny_sett
 
 def test_evaluation_has_few_shot_and_cluster_figures(make_images, tiny_learner, tiny_settings):
     images = make_images([12, 12, 12], noise=0.05)
-    wanted = {"n_way": 3, "n_shot": 2, "n_query": 4, "tasks": 8, "folds": 2}
+    wanted = {"n_way": 3, "n_shot": 2, "n_query": 4, "n_episodes": 8, "folds": 2}
     found = evaluate_on_images(tiny_learner, images, tiny_settings.replace(evaluation=wanted))
     few = found.few_shot
     assert (few.n_way, few.n_shot, few.n_query, few.tasks, len(few.folds)) == (3, 2, 4, 8, 2)

@@ -121,7 +121,7 @@ def test_the_smallest_group_grows_with_the_rois(n, size):
     [
         ({}, 5000, ("none", "linkage")),
         ({}, 5001, ("umap", "hdbscan")),
-        ({"clustering": {"link_at_most": 10}}, 11, ("umap", "hdbscan")),
+        ({"clustering": {"max_linkage_samples": 10}}, 11, ("umap", "hdbscan")),
         ({"clustering": {"min_cluster_size": 9}}, 100, ("none", "linkage")),
         ({"clustering": {"min_samples": 3}}, 100, ("umap", "hdbscan")),
         ({"reduction": {"n_neighbors": 30}}, 100, ("umap", "hdbscan")),

@@ -31,7 +31,7 @@ def learnt(monkeypatch):
 def test_few_rois_are_not_learnt_by_heart(
     passes, tasks, least, most, images, tiny_learner, tiny_settings, learnt
 ):
-    wanted = tiny_settings.replace(mec={"passes": passes, "tasks": tasks, "iterations": 1})
+    wanted = tiny_settings.replace(mec={"epochs": passes, "n_episodes": tasks, "iterations": 1})
     run_loop(images, tiny_learner, wanted)
     (call,) = learnt
     assert least <= call["tasks"] <= most
@@ -57,9 +57,12 @@ def test_what_is_altered_follows_the_setting(
 def test_a_head_is_fine_tuned_at_the_loops_rate_not_at_that_of_training(
     images, tiny_learner, tiny_settings, learnt
 ):
-    rates = {"mec": {"head_rate": 7.0, "iterations": 1}, "training": {"head_rate": 0.5}}
+    rates = {
+        "mec": {"head_lr_multiplier": 7.0, "iterations": 1},
+        "training": {"head_lr_multiplier": 0.5},
+    }
     run_loop(images, tiny_learner, tiny_settings.replace(**rates))
-    assert learnt[0]["settings"].training.head_rate == 7.0
+    assert learnt[0]["settings"].training.head_lr_multiplier == 7.0
 
 
 @pytest.mark.parametrize("source", ["best", "last"])
@@ -81,7 +84,7 @@ def test_labels_come_from_the_iteration_that_is_asked_for(
         return loop.Clustering(labels, np.ones(len(labels)), np.zeros(len(labels)), np.ones(k))
 
     monkeypatch.setattr(loop, "find_clusters", fewer)
-    wanted = {"labels_from": source, "iterations": 2, "keep_by": "persistence"}
+    wanted = {"labels_from": source, "iterations": 2, "selection_criterion": "persistence"}
     run_loop(images, tiny_learner, tiny_settings.replace(mec=wanted))
     assert given == {"best": [6, 6], "last": [6, 5]}[source]
 
@@ -90,7 +93,7 @@ def test_clusters_are_judged_where_the_setting_says(images, tiny_learner, tiny_s
     def judged(where):
         states = []
         wanted = tiny_settings.replace(
-            mec={"judged_in": where, "iterations": 1, "learning_rate": 1e-2}
+            mec={"validity_embeddings": where, "iterations": 1, "learning_rate": 1e-2}
         )
         run_loop(images, tiny_learner, wanted, on_iteration=lambda _, state: states.append(state))
         first, second = states
@@ -113,7 +116,10 @@ def test_the_loop_ends_where_nothing_better_comes(
         return loop.Clustering(labels, np.ones(len(labels)), np.zeros(len(labels)), np.ones(3))
 
     monkeypatch.setattr(loop, "find_clusters", never_the_same)
-    wanted = {"patience": 2, "iterations": 9, "keep_by": "persistence"}
+    wanted = {"patience": 2, "iterations": 9, "selection_criterion": "persistence"}
     state = run_loop(images, tiny_learner, tiny_settings.replace(mec=wanted))
     assert [len(state.iterations), state.kept] == [3, 0]
-    assert "No iteration after number 0 was better by mec.keep_by (persistence)" in state.notes[-1]
+    assert (
+        "No iteration after number 0 was better by mec.selection_criterion (persistence)"
+        in state.notes[-1]
+    )

@@ -164,7 +164,7 @@ def test_result_has_a_row_for_every_roi(images, tiny_learner, tiny_settings, tmp
     assert noise.any()
     assert table.loc[~noise, "assigned_cluster"].isna().all()
     assert table.loc[noise, "assigned_cluster"].notna().all()
-    sure = table.loc[noise, "assigned_probability"] >= tiny_settings.mec.reject_below
+    sure = table.loc[noise, "assigned_probability"] >= tiny_settings.mec.min_assigned_probability
     assert ((table.loc[noise, "assigned_cluster"] >= 0) == sure).all()
     assert np.isfinite(table[["x", "y"]]).all(axis=None)
     assert stages >= {"iteration", "embedding", "reducing", "clustering", "fine-tuning", "map"}
@@ -225,7 +225,9 @@ def test_many_rois_are_judged_by_a_sample_of_each_cluster(tiny_settings, monkeyp
 
     monkeypatch.setattr("darksound.cluster.iteration.judge", judged)
     whole, part = (
-        describe(0, x, found, None, None, tiny_settings.replace(mec={"judge_at_most": m}), watch)
+        describe(
+            0, x, found, None, None, tiny_settings.replace(mec={"max_validity_samples": m}), watch
+        )
         for m, watch in ((2100, Stopwatch()), (1050, Stopwatch()))
     )
     assert np.bincount(asked[0] + 1).tolist() == [40, 860, 600, 400, 200]
@@ -354,7 +356,7 @@ def test_what_is_kept(criterion, history, kept):
 
 
 def test_every_criterion_of_the_settings_is_known(tiny_settings):
-    allowed = type(tiny_settings.mec).model_fields["keep_by"].annotation.__args__
+    allowed = type(tiny_settings.mec).model_fields["selection_criterion"].annotation.__args__
     assert set(allowed) <= set(CRITERIA)
 
 

@@ -102,7 +102,7 @@ def test_principal_components_of_many_rois_are_those_of_few(groups, monkeypatch)
 def test_umap_fitted_on_a_sample_keeps_the_groups_apart(groups) -> None:
     x, labels = groups
     sentences: list[str] = []
-    how = Settings().replace(reduction={"fit_at_most": 1000, "repeats": 1}).reduction
+    how = Settings().replace(reduction={"max_fit_samples": 1000, "repeats": 1}).reduction
     placed = umap(x, how, 5, sentences.append)
     assert any("fitted on 1,000 of 3,000 ROIs" in sentence for sentence in sentences)
     found = cluster(placed, ClusteringSettings(method="hdbscan"))

@@ -302,7 +302,7 @@ def test_the_most_telling_of_several_draws_is_kept(monkeypatch):
     monkeypatch.setattr(structure, "cluster", clustered)
     for draws, expected in ((1, halves), (2, fourths), (3, fourths)):
         coordinates.clear()
-        found = find_clusters(x, HDBSCAN.replace(reduction={"draws": draws}))
+        found = find_clusters(x, HDBSCAN.replace(reduction={"n_init": draws}))
         assert (found.labels == expected).all()
         assert len(coordinates) == draws
 

@@ -165,14 +165,14 @@ def test_a_fault_that_passes_is_waited_out_longer_each_time(world, archive):
 
 
 def test_a_fault_that_does_not_pass_ends_after_so_many_tries(world, archive):
-    world.change(tries=3)
+    world.change(max_attempts=3)
     world.offer(archive, manners.status(503, "<title>Down for\n the day</title>"))
     refused(world, r"answered 503 Service Unavailable \('Down for the day'\)\. The fault is on")
     assert len(world.server.asked) == 3
 
 
 def test_a_body_cut_short_is_gone_on_with_or_told(world, archive):
-    world.change(tries=3)
+    world.change(max_attempts=3)
     world.offer(archive, manners.lengthless(30_000))
     refused(world, f"gave 30 kB with the md5 .*, but {md5(archive)} is wanted")
     # The second time the same bytes came: no use to go on.
@@ -258,13 +258,13 @@ def test_an_archive_that_would_be_too_long_is_not_begun(world, archive):
     ],
 )
 def test_each_status_has_its_own_advice(world, archive, code, said):
-    world.change(tries=1)
+    world.change(max_attempts=1)
     world.offer(archive, manners.status(code))
     refused(world, said)
 
 
 def test_a_proxy_that_answers_in_the_servers_place_is_named(world, archive):
-    world.change(tries=1)
+    world.change(max_attempts=1)
     world.offer(
         archive, manners.status(503, X_Squid_Error="ERR_CONNECT_FAIL 101", Via="1.1 gate (squid)")
     )
@@ -297,7 +297,7 @@ def free_port():
 
 
 def test_nobody_there_is_told(world, archive):
-    world.change(tries=2)
+    world.change(max_attempts=2)
     address = f"http://127.0.0.1:{free_port()}/test.zip"
     world.publish(SPEC, archive, (Mirror("url", address, address),))
     said = refused(world, f"{address} refused the connection. Check the address and its port")
@@ -318,7 +318,7 @@ def test_a_machine_without_network_is_told_so(world, archive, monkeypatch, error
     def fail(*_, **__):
         raise error
 
-    world.change(tries=2)
+    world.change(max_attempts=2)
     world.publish(
         SPEC, archive, (Mirror("url", "http://sets.invalid/test.zip", "http://sets.invalid"),)
     )

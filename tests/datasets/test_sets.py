@@ -235,7 +235,7 @@ def test_a_disk_without_locks_is_used_with_files_of_its_own(world, archive, monk
 
 def test_the_list_tells_what_there_is_without_the_network(world, archive):
     world.offer(archive, manners.silent(40_000, 0))
-    world.change(tries=1)
+    world.change(max_attempts=1)
     with pytest.raises(DownloadError, match=r"ended after 40 kB of|broke off"):
         download("darksound-2024:test", settings=world.settings)
     asked = len(world.server.asked)

@@ -43,7 +43,7 @@ def test_a_table_of_embeddings_needs_no_cache(tmp_path):
 
 
 def test_fewer_rois_fitted_need_less_memory(tmp_path):
-    few = settings(tmp_path, "reduction.fit_at_most=10000")
+    few = settings(tmp_path, "reduction.max_fit_samples=10000")
     n = 1_000_000
     assert (
         needs_of(n, 64, few, work(n)).memory < needs_of(n, 64, settings(tmp_path), work(n)).memory
@@ -52,7 +52,7 @@ def test_fewer_rois_fitted_need_less_memory(tmp_path):
 
 def test_all_distances_of_many_rois_need_much_memory(tmp_path):
     few, many = (
-        needs_of(n, 64, settings(tmp_path, "clustering.link_at_most=20000"), work(n)).memory
+        needs_of(n, 64, settings(tmp_path, "clustering.max_linkage_samples=20000"), work(n)).memory
         for n in (5_000, 20_000)
     )
     assert few < 2 * GB < 12 * GB < many
@@ -81,8 +81,8 @@ def test_what_cannot_fit_is_refused_with_the_remedy(memory, disk, message, tmp_p
     needed = needs_of(n, 256, ours, work(n))
     with pytest.raises(RunError, match=message) as caught:
         refuse(n, needed, ours, tmp_path)
-    assert "--set compute.refuse=false" in str(caught.value)
-    refuse(n, needed, settings(tmp_path, "compute.refuse=false"), tmp_path)
+    assert "--set compute.preflight_check=false" in str(caught.value)
+    refuse(n, needed, settings(tmp_path, "compute.preflight_check=false"), tmp_path)
     refuse(10, needs_of(10, 8, ours, Work(embedded=10)), ours, tmp_path)
 
 
@@ -128,7 +128,7 @@ def test_segmentation_tells_what_it_takes_and_refuses_what_cannot_fit(
     monkeypatch.setattr(room, "free_memory", lambda: 10**6)
     with pytest.raises(RunError, match=r"lower --workers, or go on anyway"):
         tell_cost(7200, 3, 40, settings(tmp_path))
-    tell_cost(7200, 3, 40, settings(tmp_path, "compute.refuse=false"))
+    tell_cost(7200, 3, 40, settings(tmp_path, "compute.preflight_check=false"))
     caplog.clear()
     tell_cost(7200, 3, 40, settings(tmp_path, "compute.dask=tcp://elsewhere:8786"))
     assert not caplog.messages

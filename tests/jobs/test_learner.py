@@ -33,7 +33,7 @@ def trainings(monkeypatch):
 
 
 def settings(tmp_path, *assignments):
-    small = ("backbone.channels=[4,4,8,8]", "backbone.dim=16")
+    small = ("backbone.channels=[4,4,8,8]", "backbone.embedding_dim=16")
     cache = f"compute.cache_dir={tmp_path / 'cache'}"
     return load_settings(assignments=[cache, *small, *assignments])
 
@@ -114,7 +114,7 @@ def test_work_adds_up():
     work = Work.of_training(100, ours, 2)
     assert work.images == 100 * (1 + ours.augmentation.sound_versions)
     episode = ours.episodes.n_way * (ours.episodes.n_shot + ours.episodes.n_query)
-    assert work.trained == 2 * ours.training.tasks * episode
+    assert work.trained == 2 * ours.training.episodes_per_epoch * episode
     assert (work + Work(clusterings=1, trained=1)) == Work(
         work.images, work.embedded, work.trained + 1, 1
     )

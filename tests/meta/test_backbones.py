@@ -12,7 +12,9 @@ from darksound.meta.backbones import BACKBONES, build_backbone
 
 
 def test_small_is_about_a_million_weights_and_halves_the_image_four_times(tiny):
-    backbone = build_backbone(tiny.replace(backbone={"channels": (16, 32, 64, 128), "dim": 256}))
+    backbone = build_backbone(
+        tiny.replace(backbone={"channels": (16, 32, 64, 128), "embedding_dim": 256})
+    )
     images = torch.rand(2, 3, 96, 192)
     assert backbone(images).shape == (2, 256)
     assert backbone.feature_map(images).shape == (2, 128, 6, 12)
@@ -20,7 +22,7 @@ def test_small_is_about_a_million_weights_and_halves_the_image_four_times(tiny):
 
 
 def test_smalls_weighted_mean_hears_a_song_alone_however_much_silence_is_around(tiny):
-    backbone = build_backbone(tiny.replace(backbone={"dim": 64})).eval()
+    backbone = build_backbone(tiny.replace(backbone={"embedding_dim": 64})).eval()
     one = torch.zeros(1, 3, 96, 192)
     one[:, :, 30:60, 20:50] = torch.rand(3, 30, 30)
     # The same song twice, and still half of the image is silent.
@@ -38,7 +40,7 @@ def test_smalls_weighted_mean_hears_a_song_alone_however_much_silence_is_around(
 
 
 def test_untrained_small_spreads_a_batch_to_distances_that_a_softmax_can_use(tiny):
-    backbone = build_backbone(tiny.replace(backbone={"dim": 64})).train()
+    backbone = build_backbone(tiny.replace(backbone={"embedding_dim": 64})).train()
     vectors = backbone(torch.rand(64, 3, 16, 24))
     distances = torch.cdist(vectors, vectors).square()
     assert 12 < distances.sum() / (64 * 63) < 20

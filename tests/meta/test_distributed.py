@@ -77,16 +77,16 @@ def _one_of_two(rank, folder, settings):
 @pytest.fixture(scope="module")
 def settings():
     tiny = Settings().replace(
-        backbone={"channels": (4, 4, 8, 8), "dim": 16, "weights": "none"},
+        backbone={"channels": (4, 4, 8, 8), "embedding_dim": 16, "weights": "none"},
         episodes={"n_way": 3, "n_shot": 2, "n_query": 2},
-        training={"epochs": 3, "tasks": 6, "batch_size": 8, "validation_tasks": 4},
+        training={"epochs": 3, "episodes_per_epoch": 6, "batch_size": 8, "validation_episodes": 4},
         compute={"device": "cpu", "precision": "float32", "batch_size": 16},
     )
     each = {
         (method, regime): tiny.replace(learner={"method": method}, training={"regime": regime})
         for method, regime in WAYS
     }
-    return each | {"whole": tiny.replace(training={"tasks_per_step": 2})}
+    return each | {"whole": tiny.replace(training={"episodes_per_step": 2})}
 
 
 @pytest.fixture(scope="module")
@@ -144,6 +144,6 @@ def test_shares_are_all_there_is_and_differ_by_one_at_most(count, size):
 
 def test_each_process_needs_a_task():
     assert Crew(1, 4).tasks_a_step(TrainingSettings()) == 4
-    assert Crew(1, 4).tasks_a_step(TrainingSettings(tasks_per_step=6)) == 6
-    with pytest.raises(SettingsError, match="tasks_per_step is 3, and 4 processes"):
-        Crew(1, 4).tasks_a_step(TrainingSettings(tasks_per_step=3))
+    assert Crew(1, 4).tasks_a_step(TrainingSettings(episodes_per_step=6)) == 6
+    with pytest.raises(SettingsError, match="episodes_per_step is 3, and 4 processes"):
+        Crew(1, 4).tasks_a_step(TrainingSettings(episodes_per_step=3))

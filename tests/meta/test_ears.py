@@ -34,7 +34,7 @@ def test_the_demo_s_species_are_of_another_grammar_than_those_it_was_trained_on(
 def test_auto_is_our_own_for_the_usual_small_network_and_nothing_for_another_size() -> None:
     settings = Settings()
     assert weights_in_force(settings) == "darksound"
-    assert weights_in_force(settings.replace(backbone={"dim": 64})) == "none"
+    assert weights_in_force(settings.replace(backbone={"embedding_dim": 64})) == "none"
     assert weights_in_force(settings.replace(backbone={"name": "resnet18"})) == "imagenet"
     backbone = build_backbone(settings)
     other = build_backbone(settings.replace(seed=5))
@@ -43,7 +43,7 @@ def test_auto_is_our_own_for_the_usual_small_network_and_nothing_for_another_siz
     with pytest.raises(SettingsError, match="cannot be 'darksound' for the backbone 'resnet18'"):
         weights_in_force(settings.replace(backbone={"name": "resnet18", "weights": "darksound"}))
     with pytest.raises(CheckpointError, match="does not fit"):
-        build_backbone(settings.replace(backbone={"dim": 64, "weights": "darksound"}))
+        build_backbone(settings.replace(backbone={"embedding_dim": 64, "weights": "darksound"}))
 
 
 def test_a_front_end_that_they_were_not_made_with_is_warned_of(
@@ -58,7 +58,7 @@ def test_a_front_end_that_they_were_not_made_with_is_warned_of(
 
 
 def test_written_weights_come_back_to_half_precision_with_their_card(tmp_path: Path) -> None:
-    settings = Settings().replace(backbone={"channels": (4, 4, 8, 8), "dim": 16})
+    settings = Settings().replace(backbone={"channels": (4, 4, 8, 8), "embedding_dim": 16})
     backbone = build_backbone(settings)
     path = tmp_path / "weights.safetensors"
     write_ears(path, backbone.state_dict(), {"settings": {}, "what": "a test"})

@@ -61,7 +61,7 @@ def test_figures_fit_together_and_each_roi_passes_once(tiny, make_images, method
 
 
 def test_patterns_that_are_plain_are_told_apart_and_the_seed_decides(tiny, make_images):
-    brief = tiny.replace(training={"epochs": 1, "tasks": 50, "learning_rate": 5e-3})
+    brief = tiny.replace(training={"epochs": 1, "episodes_per_epoch": 50, "learning_rate": 5e-3})
     learner = fit(TrainState(build_learner(brief)), make_images(), None, brief)
     results = [
         evaluate_few_shot(learner, make_images(), tiny.replace(seed=seed), tasks=20, folds=2)

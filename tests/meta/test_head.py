@@ -22,9 +22,9 @@ DIM = 12
 VECTORS = Settings().replace(
     seed=5,
     backbone={"name": "embeddings"},
-    embedder={"dim": DIM},
+    embedding_model={"embedding_dim": DIM},
     episodes={"n_way": 4, "n_shot": 2, "n_query": 2},
-    training={"epochs": 3, "tasks": 20, "validation_tasks": 20},
+    training={"epochs": 3, "episodes_per_epoch": 20, "validation_episodes": 20},
     compute={"device": "cpu", "precision": "float32"},
 )
 
@@ -162,7 +162,7 @@ def _margin(vectors: torch.Tensor) -> float:
 def test_the_head_has_a_rate_and_a_decay_of_its_own():
     wanted = VECTORS.replace(
         learner={"method": "matching"},
-        training={"head_rate": 4.0, "head_weight_decay": 0.5, "weight_decay": 0.01},
+        training={"head_lr_multiplier": 4.0, "head_weight_decay": 0.5, "weight_decay": 0.01},
     )
     learner = build_learner(wanted)
     own, head = make_optimizer(learner, wanted, 1e-3).param_groups

@@ -76,7 +76,7 @@ def test_four_epochs_are_two_and_two_more_to_the_bit(
 def test_every_learner_learns_to_tell_patterns_apart(tiny, make_images, make_rois, method):
     settings = tiny.replace(
         learner={"method": method},
-        training={"epochs": 2, "tasks": 25, "learning_rate": 5e-3},
+        training={"epochs": 2, "episodes_per_epoch": 25, "learning_rate": 5e-3},
         augmentation={"enabled": False},
         episodes={"n_query": 4, "n_shot": 4},
     )
@@ -157,10 +157,10 @@ def test_early_stop_and_the_plateau_schedule_agree_with_torchs(tiny, make_images
     settings = tiny.replace(
         training={
             "epochs": 30,
-            "tasks": 1,
-            "plateau_patience": 1,
-            "plateau_factor": 0.5,
-            "early_stop": 6,
+            "episodes_per_epoch": 1,
+            "lr_patience": 1,
+            "lr_factor": 0.5,
+            "early_stopping_patience": 6,
         }
     )
     rates = []
@@ -194,7 +194,7 @@ def test_support_and_query_pass_the_backbone_once(tiny, make_images, make_rois):
 
 
 def test_validation_sees_each_roi_once_an_epoch_and_the_same_tasks(tiny, make_images, make_rois):
-    settings = tiny.replace(training={"epochs": 2, "validation_tasks": 50})
+    settings = tiny.replace(training={"epochs": 2, "validation_episodes": 50})
     held = make_images(make_rois(classes=3, first=6), settings)
     fit(TrainState(build_learner(settings)), make_images(), held, settings)
     seen = np.concatenate(held.batches)

@@ -100,7 +100,7 @@ def test_another_model_or_band_gives_other_vectors_and_the_image_settings_do_not
     build_store(_rois(root), changed)
     assert len(list((root / "cache").rglob("*.vectors"))) == count
     # What becomes of long ROIs matters only where there are some.
-    one_window = settings.replace(embedder={"long_rois": "loudest"})
+    one_window = settings.replace(embedding_model={"long_rois": "loudest"})
     build_store(_rois(root), one_window)
     assert len(list((root / "cache").rglob("*.vectors"))) == count
     long, loud = (build_store(_rois(root, 0.25), one) for one in (settings, one_window))
@@ -111,7 +111,7 @@ def test_another_model_or_band_gives_other_vectors_and_the_image_settings_do_not
     # A little longer than the window: one window, at the start or where it is loudest.
     modes = ("mean", "loudest", "start")
     little = [
-        build_store(_rois(root, 0.104), settings.replace(embedder={"long_rois": mode}))
+        build_store(_rois(root, 0.104), settings.replace(embedding_model={"long_rois": mode}))
         for mode in modes
     ]
     assert torch.equal(little[0].batch(range(N)), little[1].batch(range(N)))
@@ -129,8 +129,11 @@ def test_many_windows_pass_the_model_some_at_a_time(root, settings, monkeypatch)
 
 def test_the_stores_settings_know_the_embedder_and_hold_it(root, settings):
     store = build_store(_rois(root), settings.replace(audio={"roi_s": "auto"}))
-    assert store.settings.embedder == resolve_backbone(settings).embedder
-    assert (store.settings.embedder.model, store.settings.embedder.dim) == ("Lab 1", DIM)
+    assert store.settings.embedding_model == resolve_backbone(settings).embedding_model
+    assert (store.settings.embedding_model.name, store.settings.embedding_model.embedding_dim) == (
+        "Lab 1",
+        DIM,
+    )
     assert store.settings.audio.roi_s == SAMPLES / RATE
     other = tflite_file(root / "other.tflite", output="scores", name="Lab 1")
     with pytest.raises(CheckpointError, match=r"other\.tflite gives other vectors"):

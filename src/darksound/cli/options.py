@@ -263,16 +263,18 @@ class PageOptions:
         float | None,
         typer.Option(metavar="MB", help="What report.html may take; default: 50."),
     ] = None
-    clips_beside: Annotated[
+    external_media: Annotated[
         bool,
         typer.Option(
-            "--clips-beside", help="Put sound and pictures in a folder beside report.html."
+            "--external-media", help="Put sound and pictures in a folder beside report.html."
         ),
     ] = False
 
     def flags(self) -> Flags:
         """The settings that they stand for, nested, None where not given."""
-        return {"report": {"page_mb": self.report_mb, "clips_beside": self.clips_beside or None}}
+        return {
+            "report": {"page_mb": self.report_mb, "external_media": self.external_media or None}
+        }
 
 
 @dataclass(frozen=True)

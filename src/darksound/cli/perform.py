@@ -121,7 +121,7 @@ def settings_from(common: CommonOptions, *groups: Mapping[str, Any]) -> "Setting
         SettingsError: as there.
     """
     from darksound.settings import load_settings
-    from darksound.settings.sources import merge
+    from darksound.settings.section import merge
 
     flags: dict[str, Any] = {}
     for group in (common.flags(), *groups):

@@ -62,7 +62,7 @@ def assign_noise(
     """Score every noise ROI against all clusters at once.
 
     The learner adapts to the most probable members of each cluster in one state, whatever the
-    `n_way` it was trained with. A ROI whose best probability lies below `mec.reject_below` is
+    `n_way` it was trained with. A ROI whose best probability lies below `mec.min_assigned_probability` is
     assigned to no cluster. With fewer than two clusters there is no choice to make, and no row.
 
     Raises:
@@ -81,7 +81,7 @@ def assign_noise(
         query = compute_features(learner, images, noise[part], settings)
         likeliest[part], probability[part] = _best(learner, state, query, clustering.n_clusters)
         progress("assigning noise", part.stop, noise.size)
-    sure = probability >= settings.mec.reject_below
+    sure = probability >= settings.mec.min_assigned_probability
     return Assignment(noise, np.where(sure, likeliest, NOISE), probability)
 
 

@@ -164,7 +164,7 @@ def _key(learner: Learner, images: Store, settings: Settings) -> str:
         digest.update(value.detach().cpu().contiguous().numpy().tobytes())
     for roi_id in images.rois.table["roi_id"]:
         digest.update(f"{roi_id}\n".encode())
-    ours = images.settings.model_dump_json(include={"audio", "front_end", "embedder"})
+    ours = images.settings.model_dump_json(include={"audio", "front_end", "embedding_model"})
     compute = settings.compute
     ways = (*resolve_device(compute), compute.batch_size, compute.cache_dtype)
     digest.update("\n".join((learner.method, ours, *map(str, ways))).encode())

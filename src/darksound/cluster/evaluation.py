@@ -118,7 +118,7 @@ def evaluate_on_images(
         learner,
         images,
         settings.model_copy(update={"episodes": settings.episodes.model_copy(update=sizes)}),
-        tasks=max(1, wanted.tasks // wanted.folds),
+        tasks=max(1, wanted.n_episodes // wanted.folds),
         folds=wanted.folds,
         progress=progress,
     )

@@ -95,7 +95,7 @@ def describe(
 
     Validity is taken in normalised embeddings, and not in the space that was clustered: UMAP
     pulls any two groups apart, so that there the index is near 1 with good and bad embeddings
-    alike and says nothing about which iteration is the better one. Above `mec.judge_at_most`
+    alike and says nothing about which iteration is the better one. Above `mec.max_validity_samples`
     ROIs it is that of a sample.
     """
     with watch.timing("validity_s"):
@@ -123,10 +123,10 @@ def describe(
 
 def _judged(clusters: npt.NDArray[np.int64], settings: Settings) -> npt.NDArray[np.int64] | slice:
     """Rows that clusters `(n,)` are judged by: all, or each cluster's and the noise's share."""
-    if len(clusters) <= settings.mec.judge_at_most:
+    if len(clusters) <= settings.mec.max_validity_samples:
         return slice(None)
     seed = int(np.random.SeedSequence([settings.seed, _PURPOSE]).generate_state(1)[0])
-    return stratified_sample(clusters - NOISE, settings.mec.judge_at_most, seed)
+    return stratified_sample(clusters - NOISE, settings.mec.max_validity_samples, seed)
 
 
 def iteration_table(iterations: Iterable[Iteration], kept: int) -> pd.DataFrame:

@@ -139,7 +139,7 @@ def _advance(
     clustering = _grouped(network, images, embeddings, settings, notes, progress, truth, watch)
     figures = describe(
         number,
-        first if settings.mec.judged_in == "first" else embeddings,
+        first if settings.mec.validity_embeddings == "first" else embeddings,
         clustering,
         state.last.clustering,
         images.rois.labels,
@@ -147,7 +147,7 @@ def _advance(
         watch,
     )
     outcome = Outcome(number, weights_of(network), embeddings, clustering)
-    return state.followed_by(figures, outcome, notes.sentences, settings.mec.keep_by)
+    return state.followed_by(figures, outcome, notes.sentences, settings.mec.selection_criterion)
 
 
 def _first_embeddings(
@@ -218,17 +218,19 @@ def _learn(
 
 
 def _tasks(settings: Settings, pseudo: PseudoLabels) -> int:
-    if settings.mec.passes == 0:
-        return settings.mec.tasks
+    if settings.mec.epochs == 0:
+        return settings.mec.n_episodes
     episodes = pseudo.episodes
     drawn = episodes.n_way * (episodes.n_shot + episodes.n_query)
-    return min(settings.mec.tasks, ceil(settings.mec.passes * pseudo.rows.size / drawn))
+    return min(settings.mec.n_episodes, ceil(settings.mec.epochs * pseudo.rows.size / drawn))
 
 
 def _of_fine_tuning(settings: Settings, pseudo: PseudoLabels) -> Settings:
     alters = settings.augmentation.enabled and settings.mec.augmented != "none"
     augmentation = settings.augmentation.model_copy(update={"enabled": alters})
-    training = settings.training.model_copy(update={"head_rate": settings.mec.head_rate})
+    training = settings.training.model_copy(
+        update={"head_lr_multiplier": settings.mec.head_lr_multiplier}
+    )
     return settings.model_copy(
         update={"episodes": pseudo.episodes, "augmentation": augmentation, "training": training}
     )
@@ -255,8 +257,8 @@ def _finished(state: MecState, settings: Settings) -> str | None:
     stale = figures.iteration - state.kept
     if settings.mec.patience is not None and stale >= settings.mec.patience:
         return (
-            f"No iteration after number {state.kept} was better by mec.keep_by "
-            f"({settings.mec.keep_by}) in {stale} of them; the loop ends there."
+            f"No iteration after number {state.kept} was better by mec.selection_criterion "
+            f"({settings.mec.selection_criterion}) in {stale} of them; the loop ends there."
         )
     return None
 

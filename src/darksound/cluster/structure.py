@@ -18,13 +18,13 @@ __all__ = ["AUTO", "MIN_ROIS", "find_clusters", "in_force", "lay_out", "reduced"
 AUTO = "auto"
 _LINKAGE, _HDBSCAN, _UMAP, _NONE = "linkage", "hdbscan", "umap", "none"
 # Settings that concern whatever reduces; any other one that is changed asks for UMAP.
-_OF_ALL = {"method", "normalise", "fit_at_most", "pca_above", "draws"}
+_OF_ALL = {"method", "normalise", "max_fit_samples", "pca_above", "n_init"}
 
 
 def in_force(settings: Settings, n: int) -> Settings:
     """The settings, with the reducer and the clusterer of n ROIs named.
 
-    By average linkage where all distances between ROIs can be had (`clustering.link_at_most`) and
+    By average linkage where all distances between ROIs can be had (`clustering.max_linkage_samples`) and
     nothing was asked for that UMAP or HDBSCAN alone have; by these otherwise.
     """
     reduction, clustering = settings.reduction, settings.clustering
@@ -64,7 +64,7 @@ def _may_link(settings: Settings, n: int) -> bool:
         if name not in _OF_ALL and getattr(reduction, name) != getattr(plain, name)
     ]
     return (
-        n <= clustering.link_at_most
+        n <= clustering.max_linkage_samples
         and reduction.method in (AUTO, _NONE)
         and not asked
         and not changed(clustering, LACKED)
@@ -93,7 +93,7 @@ def _seed(settings: Settings, draw: int = 0) -> int:
 
 
 def _draws(settings: Settings, n: int) -> int:
-    wanted = settings.reduction.draws
+    wanted = settings.reduction.n_init
     if wanted == "auto":
         return _DRAWS_OF_FEW if n <= _FEW else 1
     return wanted

@@ -53,10 +53,10 @@ class Tries:
         if reached >= self._furthest + _PROGRESS_BYTES:
             self._furthest, self._fruitless = reached, 0
         self._fruitless += 1
-        longest = self._settings.longest_wait_s
-        if self._fruitless >= self._settings.tries or (trouble.wait_s or 0.0) > longest:
+        longest = self._settings.backoff_max_s
+        if self._fruitless >= self._settings.max_attempts or (trouble.wait_s or 0.0) > longest:
             raise trouble
-        growing = self._settings.first_wait_s * 2 ** (self._fruitless - 1)
+        growing = self._settings.backoff_base_s * 2 ** (self._fruitless - 1)
         seconds = max(growing * (1 + _JITTER * self._chance()), trouble.wait_s or 0.0)
         seconds = min(seconds, longest)
         logger.info("%s Trying again in %.0f s.", trouble, seconds)

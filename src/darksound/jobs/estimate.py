@@ -53,8 +53,8 @@ class Work:
         batch = training.batch_size if training.regime == "classical" else episode
         return cls(
             images=rois * (1 + settings.augmentation.versions),
-            embedded=epochs * training.validation_tasks * episode,
-            trained=epochs * training.tasks * batch,
+            embedded=epochs * training.validation_episodes * episode,
+            trained=epochs * training.episodes_per_epoch * batch,
         )
 
     def __add__(self, other: "Work") -> "Work":
@@ -112,9 +112,9 @@ def needs_of(rois: int, dim: int, settings: Settings, work: Work) -> Needs:
     vectors = 4.0 * rois * dim
     memory = rois * _TABLE_EACH + work.held * vectors
     if work.clusterings:
-        fitted = min(rois, settings.reduction.fit_at_most)
+        fitted = min(rois, settings.reduction.max_fit_samples)
         # Validity takes the ROIs that it judges by in double precision, beside blocks of distances.
-        judged = 8.0 * dim * min(rois, settings.mec.judge_at_most)
+        judged = 8.0 * dim * min(rois, settings.mec.max_validity_samples)
         structure = fitted * _FITTED_EACH + rois * (_CLUSTERED_EACH + _AXES_EACH)
         linked = 0.0 if reduced(settings, rois) else _LINKED_PAIR * rois**2
         memory += _STRUCTURE + max(structure, judged + 0.4e9, linked)
@@ -125,7 +125,7 @@ def needs_of(rois: int, dim: int, settings: Settings, work: Work) -> Needs:
 
 
 def refuse(rois: int, needs: Needs, settings: Settings, place: Path) -> None:
-    """Refuse what cannot fit, unless `compute.refuse` is off.
+    """Refuse what cannot fit, unless `compute.preflight_check` is off.
 
     Args:
         rois: how many.
@@ -136,14 +136,14 @@ def refuse(rois: int, needs: Needs, settings: Settings, place: Path) -> None:
     Raises:
         RunError: memory or a disk is too small; the message says what to change.
     """
-    if not settings.compute.refuse:
+    if not settings.compute.preflight_check:
         return
     what = f"A run on {rois:,} ROIs"
     refuse_memory(
         what,
         needs.memory,
-        "take fewer ROIs, close other programs, lower reduction.fit_at_most (now "
-        f"{settings.reduction.fit_at_most:,}) or --workers",
+        "take fewer ROIs, close other programs, lower reduction.max_fit_samples (now "
+        f"{settings.reduction.max_fit_samples:,}) or --workers",
     )
     cache = cache_folder(settings)
     # What is cached of other ROIs counts too, so that nothing that fits is refused.
@@ -208,7 +208,7 @@ def announce(
 
     Raises:
         SettingsError: the device asked for is not there.
-        RunError: memory or a disk is too small, and `compute.refuse` is on.
+        RunError: memory or a disk is too small, and `compute.preflight_check` is on.
     """
     if settings.audio.roi_s == "auto" and len(rois):
         settings = settings.replace(audio={"roi_s": choose_roi_length(rois.durations)})
@@ -252,10 +252,10 @@ def _estimate(rois: int, learner: Learner, settings: Settings, work: Work) -> fl
 
 def _structure_s(rois: int, settings: Settings) -> float:
     """Seconds of reduction, clustering and validity of all ROIs."""
-    judging = _JUDGED_PAIR_S * min(rois, settings.mec.judge_at_most) ** 2
+    judging = _JUDGED_PAIR_S * min(rois, settings.mec.max_validity_samples) ** 2
     if not reduced(settings, rois):
         return _LINKED_PAIR_S * rois**2 + judging
-    fitted = min(rois, settings.reduction.fit_at_most)
+    fitted = min(rois, settings.reduction.max_fit_samples)
     return _FITTED_EACH_S * fitted + _CLUSTERED_EACH_S * rois + judging
 
 

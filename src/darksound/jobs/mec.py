@@ -169,7 +169,7 @@ def _work(rois: int, settings: Settings, warms_up: bool) -> Work:
     work = Work(
         images=rois * (1 + settings.augmentation.versions),
         embedded=rois * (loop.iterations + 1),
-        trained=loop.iterations * loop.tasks * episode,
+        trained=loop.iterations * loop.n_episodes * episode,
         clusterings=loop.iterations + 2,
         # First, last, best and those in the making, and normalised.
         held=5,

@@ -154,8 +154,8 @@ def _with_tasks_a_step(run: Run, settings: Settings) -> Settings:
         SettingsError: there are more processes than tasks.
     """
     tasks = current_crew().tasks_a_step(settings.training)
-    if tasks != settings.training.tasks_per_step:
-        settings = settings.replace(training={"tasks_per_step": tasks})
+    if tasks != settings.training.episodes_per_step:
+        settings = settings.replace(training={"episodes_per_step": tasks})
         run.adopt_settings(settings)
     return settings
 

@@ -32,7 +32,7 @@ class _WithHead(nn.Module):
 
     def forward(self, images: Tensor) -> Tensor:
         vectors = self.learner.embed(images)
-        logits: Tensor = self.head(vectors * (self.learner.backbone.sharpness or 1.0))
+        logits: Tensor = self.head(vectors * (self.learner.backbone.logit_scale or 1.0))
         return logits
 
 

@@ -160,12 +160,12 @@ class Crew:
         Raises:
             SettingsError: fewer than there are processes.
         """
-        wanted = training.tasks_per_step
+        wanted = training.episodes_per_step
         if wanted == "auto":
             return self.size
         if wanted < self.size:
             raise SettingsError(
-                f"training.tasks_per_step is {wanted}, and {self.size} processes share a step; "
+                f"training.episodes_per_step is {wanted}, and {self.size} processes share a step; "
                 f"give each at least one, or start fewer processes."
             )
         return wanted

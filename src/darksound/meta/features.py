@@ -74,7 +74,7 @@ def require_fit(learner: Learner, images: "Store") -> None:
 
 def _same_embedder(learner: Learner, images: "Store") -> None:
     theirs = images.settings
-    hold(learner.settings.embedder, theirs.embedder, theirs.backbone.name)
+    hold(learner.settings.embedding_model, theirs.embedding_model, theirs.backbone.name)
 
 
 def _same_front_end(learner: Learner, images: "Store") -> None:

@@ -223,13 +223,13 @@ def make_optimizer(
     on_vectors = {
         id(parameter)
         for part in module.modules()
-        if isinstance(part, Backbone) and part.sharpness
+        if isinstance(part, Backbone) and part.logit_scale
         for parameter in part.parameters()
     }
     groups: list[dict[str, Any]] = []
     for of_head, factor, decay in (
         (False, 1.0, training.weight_decay),
-        (True, training.head_rate, training.head_weight_decay),
+        (True, training.head_lr_multiplier, training.head_weight_decay),
     ):
         wanted = [
             p for p in module.parameters() if p.requires_grad and (id(p) in on_vectors) == of_head

@@ -181,7 +181,7 @@ def fit(
     while not _is_over(state, settings.training):
         begun = time.perf_counter()
         stage = f"epoch {state.epoch + 1}/{settings.training.epochs}"
-        steps = math.ceil(settings.training.tasks / tasks)
+        steps = math.ceil(settings.training.episodes_per_epoch / tasks)
         # Anew for each epoch, so that a training that goes on does as one that never stopped.
         descend = Descent(optimizer, settings.compute)
         done = crew.mean(run_pass(regime, descend, steps, (state.epoch,), progress, stage))
@@ -241,7 +241,7 @@ def _validation_episodes(images: Store | None, settings: Settings) -> list[Episo
     except InputError as error:
         logger.warning("the validation ROIs cannot be used: %s", error)
         return []
-    tasks = range(settings.training.validation_tasks)
+    tasks = range(settings.training.validation_episodes)
     return [sampler.sample(numpy_generator(settings.seed, Purpose.VALIDATION, i)) for i in tasks]
 
 
@@ -260,7 +260,7 @@ def _validate(
 def _is_over(state: TrainState, training: TrainingSettings) -> bool:
     if state.epoch >= training.epochs:
         return True
-    return state.epoch - state.best_epoch >= training.early_stop
+    return state.epoch - state.best_epoch >= training.early_stopping_patience
 
 
 def _take_up(
@@ -294,8 +294,8 @@ def _advance(
         state.stale = 0
     if state.kept is report:
         state.best = copy.deepcopy(state.learner.state_dict())
-    if state.stale > training.plateau_patience:
-        state.learning_rate *= training.plateau_factor
+    if state.stale > training.lr_patience:
+        state.learning_rate *= training.lr_factor
         state.stale = 0
         _set_rate(optimizer, state.learning_rate)
     state.optimizer = optimizer.state_dict()

@@ -19,7 +19,7 @@ _LIMITS = (
         Path("/sys/fs/cgroup/memory/memory.usage_in_bytes"),
     ),
 )
-_GO_ON = "or go on anyway with --set compute.refuse=false"
+_GO_ON = "or go on anyway with --set compute.preflight_check=false"
 
 
 def free_memory() -> int | None:

@@ -118,7 +118,7 @@ def tell_cost(seconds: float, recordings: int, blocks: int, settings: Settings) 
         settings: `compute`.
 
     Raises:
-        RunError: memory is too small, and `compute.refuse` is on.
+        RunError: memory is too small, and `compute.preflight_check` is on.
     """
     if settings.compute.dask is not None:
         return
@@ -133,7 +133,7 @@ def tell_cost(seconds: float, recordings: int, blocks: int, settings: Settings) 
         minutes,
         said(memory),
     )
-    if settings.compute.refuse:
+    if settings.compute.preflight_check:
         what = f"Segmentation by {workers} workers"
         refuse_memory(what, memory, "close other programs, lower --workers")
 
@@ -206,7 +206,7 @@ def segment_files(
 
     Raises:
         InputError: too many recordings cannot be used.
-        RunError: memory is too small, and `compute.refuse` is on.
+        RunError: memory is too small, and `compute.preflight_check` is on.
         SettingsError: the cache folder cannot be written to, or no Dask scheduler answers.
         WorkerError: the workers of the Dask cluster cannot do it, or died.
     """

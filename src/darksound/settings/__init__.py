@@ -1,26 +1,22 @@
 """Settings of every stage, their sources and presets."""
 
+from darksound.settings.audio import AudioSettings, FrontEndSettings, RoiSettings
 from darksound.settings.clustering import ClusteringSettings, MecSettings, ReductionSettings
-from darksound.settings.compute import DownloadSettings, ReportSettings
+from darksound.settings.compute import ComputeSettings, DownloadSettings, ReportSettings
 from darksound.settings.learning import (
     AugmentationSettings,
-    EmbedderSettings,
-    HeadSettings,
-    PretrainingSettings,
-)
-from darksound.settings.models import (
-    AudioSettings,
     BackboneSettings,
-    ComputeSettings,
+    EmbeddingModelSettings,
     EpisodeSettings,
     EvaluationSettings,
-    FrontEndSettings,
+    HeadSettings,
     LearnerSettings,
-    RoiSettings,
-    Settings,
+    PretrainingSettings,
     TrainingSettings,
 )
+from darksound.settings.models import Settings
 from darksound.settings.presets import PRESETS
+from darksound.settings.section import Section, resolve_object
 from darksound.settings.segmentation import SegmentationSettings
 from darksound.settings.sources import adopt, load_settings, to_toml
 
@@ -32,7 +28,7 @@ __all__ = [
     "ClusteringSettings",
     "ComputeSettings",
     "DownloadSettings",
-    "EmbedderSettings",
+    "EmbeddingModelSettings",
     "EpisodeSettings",
     "EvaluationSettings",
     "FrontEndSettings",
@@ -43,10 +39,12 @@ __all__ = [
     "ReductionSettings",
     "ReportSettings",
     "RoiSettings",
+    "Section",
     "SegmentationSettings",
     "Settings",
     "TrainingSettings",
     "adopt",
     "load_settings",
+    "resolve_object",
     "to_toml",
 ]

@@ -39,12 +39,12 @@ class ReductionSettings(Section):
         "auto",
         description="UMAP runs that are clustered together; `auto`: 3 up to 20,000 ROIs, then 1.",
     )
-    draws: Positive | Literal["auto"] = Field(
+    n_init: Positive | Literal["auto"] = Field(
         "auto",
         description="Times that ROIs are reduced and clustered, from other seeds; the clusters "
         "that tell most are kept. `auto`: 6 up to 500 ROIs, then 1.",
     )
-    fit_at_most: Annotated[int, Field(ge=1000)] = Field(
+    max_fit_samples: Annotated[int, Field(ge=1000)] = Field(
         100_000,
         description="ROIs that UMAP is fitted on; of more, a sample of so many, and the others "
         "are placed among their neighbours.",
@@ -64,10 +64,10 @@ class ClusteringSettings(Section):
         description="`linkage` (average linkage of embeddings, cut where groups tell most); "
         "`hdbscan`; `fast_hdbscan` (on a graph of neighbours, extra `fast-hdbscan`); "
         "`evoc` (on embeddings, with `reduction.method` none; extra `evoc`); `auto`: `linkage` up "
-        "to `link_at_most` ROIs, unless something is set that only UMAP or HDBSCAN have, else "
+        "to `max_linkage_samples` ROIs, unless something is set that only UMAP or HDBSCAN have, else "
         "`hdbscan`.",
     )
-    link_at_most: Annotated[int, Field(ge=0, le=20_000)] = Field(
+    max_linkage_samples: Annotated[int, Field(ge=0, le=20_000)] = Field(
         5000,
         description="ROIs up to which `auto` takes `linkage`, which needs all distances between "
         "them: 1 GB for 5,000.",
@@ -100,8 +100,8 @@ class MecSettings(Section):
     min_probability: Share = Field(
         0.5, description="Membership from which a ROI counts as its cluster's core."
     )
-    tasks: Positive = Field(60, description="Episodes of a fine-tuning, at most.")
-    passes: Annotated[float, Field(ge=0)] = Field(
+    n_episodes: Positive = Field(60, description="Episodes of a fine-tuning, at most.")
+    epochs: Annotated[float, Field(ge=0)] = Field(
         1.0,
         description="Fewer episodes where they would show a core member more often than this, on "
         "average; 0: never fewer.",
@@ -109,7 +109,7 @@ class MecSettings(Section):
     learning_rate: Annotated[float, Field(gt=0, le=1)] = Field(
         1e-4, description="Rate of the fine-tunings."
     )
-    head_rate: Annotated[float, Field(gt=0)] = Field(
+    head_lr_multiplier: Annotated[float, Field(gt=0)] = Field(
         10.0,
         description="Factor on that rate for the head on embeddings made elsewhere; higher than in "
         "training, since a fine-tuning is short.",
@@ -132,21 +132,21 @@ class MecSettings(Section):
     )
     patience: Positive | None = Field(
         None,
-        description="The loop ends after this many iterations without a better one, as `keep_by` "
+        description="The loop ends after this many iterations without a better one, as `selection_criterion` "
         "judges; none: it goes on.",
     )
     converged_ami: Share = Field(
         0.98, description="Agreement with the iteration before from which the loop ends."
     )
-    keep_by: Literal["information", "dbcv", "coverage", "persistence", "last"] = Field(
+    selection_criterion: Literal["information", "dbcv", "coverage", "persistence", "last"] = Field(
         "information", description="What chooses the iteration to keep; none of them needs labels."
     )
-    judged_in: Literal["first", "own"] = Field(
+    validity_embeddings: Literal["first", "own"] = Field(
         "own",
         description="Where clusters are judged: in the embeddings of the learner as it was given, "
         "or in those that they were found in.",
     )
-    judge_at_most: Annotated[int, Field(ge=1000)] = Field(
+    max_validity_samples: Annotated[int, Field(ge=1000)] = Field(
         50_000,
         description="ROIs that clusters are judged by; of more, each cluster's share of so many, "
         "since DBCV grows with the square of their number.",
@@ -154,6 +154,6 @@ class MecSettings(Section):
     labels_from: Literal["best", "last"] = Field(
         "best", description="Whose clusters are learnt next: of the best iteration or the last."
     )
-    reject_below: Share = Field(
+    min_assigned_probability: Share = Field(
         0.5, description="A noise ROI is assigned only if the learner is at least this sure."
     )

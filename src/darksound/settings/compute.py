@@ -40,7 +40,7 @@ class ComputeSettings(Section):
         description="Address of a Dask scheduler whose workers segment recordings, make images "
         "and embed.",
     )
-    refuse: bool = Field(
+    preflight_check: bool = Field(
         True,
         description="Refuse, before it starts, a run whose estimate is more than memory or disk "
         "have left.",
@@ -63,13 +63,13 @@ class DownloadSettings(Section):
     offline: bool = Field(False, description="Never touch the network.")
     connect_timeout_s: _Seconds = Field(15.0, description="Longest wait for a connection.")
     read_timeout_s: _Seconds = Field(60.0, description="Longest silence of a server.")
-    tries: Positive = Field(
+    max_attempts: Positive = Field(
         6, description="Tries at a mirror in a row that bring nothing before the next is asked."
     )
-    first_wait_s: _Seconds = Field(
+    backoff_base_s: _Seconds = Field(
         1.0, description="Wait before the second try; each further one is about twice as long."
     )
-    longest_wait_s: _Seconds = Field(
+    backoff_max_s: _Seconds = Field(
         120.0,
         description="No wait is longer; a server that asks for a longer one is left for the next.",
     )
@@ -101,16 +101,16 @@ class ReportSettings(Section):
     page_mb: Annotated[float, Field(gt=0, le=4000)] | Literal["auto"] = Field(
         "auto",
         description="Megabytes that the page may take, sound and pictures included; `auto`: 50, "
-        "and no limit with `clips_beside`.",
+        "and no limit with `external_media`.",
     )
-    clips_beside: bool = Field(
+    external_media: bool = Field(
         False, description="Put sound and pictures in the folder `report_media` beside the page."
     )
     typical: Positive = Field(
         5, description="Typical clips on a cluster's card, beside its medoid."
     )
     borderline: Positive = Field(3, description="Borderline clips on a cluster's card.")
-    longest_s: Annotated[float, Field(gt=0, le=600)] = Field(
+    max_clip_s: Annotated[float, Field(gt=0, le=600)] = Field(
         10.0, description="Of a longer ROI the page has this many seconds, from its start."
     )
 

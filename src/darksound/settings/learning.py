@@ -6,21 +6,31 @@ from pydantic import Field, model_validator
 
 from darksound.settings.section import Positive, Section, Share
 
-__all__ = ["AugmentationSettings", "EmbedderSettings", "HeadSettings", "PretrainingSettings"]
+__all__ = [
+    "AugmentationSettings",
+    "BackboneSettings",
+    "EmbeddingModelSettings",
+    "EpisodeSettings",
+    "EvaluationSettings",
+    "HeadSettings",
+    "LearnerSettings",
+    "PretrainingSettings",
+    "TrainingSettings",
+]
 
 _Digest = Annotated[str, Field(pattern="^[0-9a-f]{32}$")]
 
 
-class EmbedderSettings(Section):
+class EmbeddingModelSettings(Section):
     """Which embedder `backbone.name` stands for, held once it was opened, and how it is used."""
 
-    model: str | None = Field(
+    name: str | None = Field(
         None, description="Name of the model, such as `BirdNET 2.4`; none: not opened yet."
     )
     digest: _Digest | None = Field(
         None, description="Hash of the model's file and description; none: any."
     )
-    dim: Positive | None = Field(
+    embedding_dim: Positive | None = Field(
         None, description="Length of its vectors; none: as the model or table has them."
     )
     long_rois: Literal["mean", "loudest", "start"] = Field(
@@ -39,7 +49,7 @@ class HeadSettings(Section):
         "first used on; the head keeps these figures.",
     )
     width: Positive = Field(256, description="Hidden units of the residual.")
-    sharpness: Annotated[float, Field(gt=0)] = Field(
+    logit_scale: Annotated[float, Field(gt=0)] = Field(
         10.0, description="Factor on cosines before they become scores."
     )
     dropout: Share = Field(0.2, description="Share of hidden units dropped while training.")
@@ -111,7 +121,7 @@ class PretrainingSettings(Section):
     )
     weight_decay: Annotated[float, Field(ge=0)] = Field(1e-2, description="Of AdamW.")
 
-    summary_batches: Annotated[int, Field(ge=0)] = Field(
+    embedding_fit_batches: Annotated[int, Field(ge=0)] = Field(
         48,
         description="Batches that the final embedding is fitted to, over the small CNN's summary; "
         "0 keeps the embedding that the loss has trained.",
@@ -129,3 +139,101 @@ class PretrainingSettings(Section):
                 f"give one for each"
             )
         return self
+
+
+class BackboneSettings(Section):
+    """The network that turns an image into a vector."""
+
+    name: str = Field(
+        "small",
+        description="`small`, any torchvision classifier by its name, `birdnet`, `onnx:FILE`, "
+        "`tflite:FILE`, or `embeddings:FILE` for vectors made elsewhere.",
+    )
+    weights: str = Field(
+        "auto",
+        description="`darksound` (the package's own, learnt from synthetic birds), `imagenet` "
+        "(torchvision's own), `none` (random) or a weights file; `auto`: the first for `small` "
+        "in its usual size, the second for torchvision's networks.",
+    )
+    channels: tuple[Positive, Positive, Positive, Positive] = Field(
+        (24, 48, 96, 192), description="Channels of the small CNN's stem and three blocks."
+    )
+    embedding_dim: Positive = Field(512, description="Length of the small CNN's embedding.")
+
+
+class LearnerSettings(Section):
+    """The few-shot classifier on top."""
+
+    method: str = Field("prototypical", description="`prototypical`, `matching` or `relation`.")
+    matching_steps: Positive | Literal["support"] = Field(
+        3,
+        description="Attention steps of Matching; `support`: one a support item, as published.",
+    )
+    relation_hidden: Positive = Field(8, description="Hidden units of the relation module.")
+    relation_layer: str = Field(
+        "auto",
+        description="Layer of a torchvision backbone whose maps Relation compares, such as "
+        "`layer4.0.conv2`; `auto`: the backbone's own choice.",
+    )
+
+
+class EpisodeSettings(Section):
+    """The tasks a learner is trained and judged on."""
+
+    n_way: Annotated[int, Field(ge=2)] = Field(12, description="Classes in an episode.")
+    n_shot: Positive = Field(2, description="Support ROIs a class.")
+    n_query: Positive = Field(2, description="Query ROIs a class.")
+    max_per_class: Positive | Literal["all"] = Field(
+        "all", description="At most this many ROIs of a class are used."
+    )
+    separate_recordings: bool = Field(
+        True, description="Support and query come from different recordings where a class has two."
+    )
+
+
+class EvaluationSettings(Section):
+    """The tasks a trained learner is judged on."""
+
+    n_way: Annotated[int, Field(ge=2)] = Field(5, description="Classes in a task.")
+    n_shot: Positive = Field(5, description="Support ROIs a class.")
+    n_query: Positive = Field(5, description="Query ROIs a class.")
+    n_episodes: Positive = Field(600, description="Tasks, over all folds.")
+    folds: Positive = Field(5, description="Folds of tasks, whose spread is told beside the mean.")
+
+
+class TrainingSettings(Section):
+    """How a learner is trained."""
+
+    regime: Literal["episodic", "classical"] = Field(
+        "episodic", description="Episodes, or softmax over all classes and the learner on top."
+    )
+    epochs: Positive = Field(15, description="Epochs at most.")
+    episodes_per_epoch: Positive = Field(
+        100, description="Episodes (or batches, classical) an epoch."
+    )
+    episodes_per_step: Positive | Literal["auto"] = Field(
+        "auto", description="Tasks whose mean gradient makes a step; `auto`: one for each process."
+    )
+    batch_size: Positive = Field(64, description="Images a batch in the classical regime.")
+    validation_episodes: Positive = Field(100, description="Episodes that judge an epoch.")
+    validation_share: Annotated[float, Field(ge=0, lt=1)] = Field(
+        0.15, description="Share of classes held out to validate, where the data name no split."
+    )
+    learning_rate: Annotated[float, Field(gt=0, le=1)] = Field(1e-3, description="First rate.")
+    optimizer: Literal["adam", "adamw"] = Field("adamw", description="Optimiser.")
+    weight_decay: Annotated[float, Field(ge=0)] = Field(1e-4, description="Weight decay.")
+    head_lr_multiplier: Annotated[float, Field(gt=0)] = Field(
+        0.3, description="Factor on the rate for the head on embeddings made elsewhere."
+    )
+    head_weight_decay: Annotated[float, Field(ge=0)] = Field(
+        1.0, description="Weight decay of that head, which pulls it back to where it began."
+    )
+    lr_factor: Annotated[float, Field(gt=0, lt=1)] = Field(
+        0.3, description="Factor on the rate when validation stops getting better."
+    )
+    lr_patience: Annotated[int, Field(ge=0)] = Field(
+        3, description="Epochs without progress before the rate falls."
+    )
+    early_stopping_patience: Positive = Field(
+        10, description="Epochs without progress before training ends."
+    )

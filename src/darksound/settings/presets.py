@@ -19,13 +19,13 @@ _PUBLISHED_FRONT_END = {
 _PUBLISHED_TRAINING = {
     "optimizer": "adam",
     "weight_decay": 0.0,
-    "plateau_factor": 0.1,
-    "plateau_patience": 5,
-    "early_stop": 10,
+    "lr_factor": 0.1,
+    "lr_patience": 5,
+    "early_stopping_patience": 10,
 }
 
 # Every fine-tuning as long as the others, on the clusters of the one before.
-_PUBLISHED_LOOP = {"passes": 0, "labels_from": "last"}
+_PUBLISHED_LOOP = {"epochs": 0, "labels_from": "last"}
 
 # As bambird (Michaud et al. 2023) was set up for both.
 _PUBLISHED_SEGMENTATION = {
@@ -71,7 +71,7 @@ PRESETS: Mapping[str, Mapping[str, Any]] = MappingProxyType(
             "evaluation": {"n_way": 20, "n_shot": 5, "n_query": 1},
             "training": {
                 **_PUBLISHED_TRAINING,
-                "tasks": 100,
+                "episodes_per_epoch": 100,
                 "epochs": 20,
                 "learning_rate": 2.8e-5,
             },
@@ -96,7 +96,7 @@ PRESETS: Mapping[str, Mapping[str, Any]] = MappingProxyType(
             "evaluation": {"n_way": 5, "n_shot": 1, "n_query": 1},
             "training": {
                 **_PUBLISHED_TRAINING,
-                "tasks": 500,
+                "episodes_per_epoch": 500,
                 "epochs": 100,
                 "learning_rate": 1e-4,
             },

@@ -1,16 +1,102 @@
-"""What all sections of the settings have in common."""
+"""The base class of all sections of the settings, and validation with readable messages."""
 
-from typing import Annotated
+import importlib
+from collections.abc import Mapping
+from difflib import get_close_matches
+from typing import Annotated, Any, Self, TypeVar
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
-__all__ = ["Positive", "Section", "Share"]
+from darksound.errors import SettingsError
+
+__all__ = ["Positive", "Section", "Share", "merge", "resolve_object", "validated"]
 
 Share = Annotated[float, Field(ge=0, le=1)]
 Positive = Annotated[int, Field(ge=1)]
+Model = TypeVar("Model", bound=BaseModel)
 
 
 class Section(BaseModel):
-    """One stage's settings: frozen, and strict about keys it does not know."""
+    """The settings of one stage; frozen, and strict about unknown keys."""
 
     model_config = ConfigDict(frozen=True, extra="forbid", validate_default=True)
+
+    def replace(self, **changes: object) -> Self:
+        """Return a validated copy with some keys changed.
+
+        Raises:
+            SettingsError: a key is unknown or a value is not allowed.
+        """
+        return validated(type(self), merge(self.model_dump(exclude_unset=True), changes))
+
+
+def validated(model: type[Model], values: Mapping[str, Any]) -> Model:
+    """Return `model` made from a nested mapping.
+
+    Raises:
+        SettingsError: one sentence for each error: the path of the key, its value, what is allowed.
+    """
+    try:
+        return model.model_validate(values)
+    except ValidationError as error:
+        sentences = [_sentence(each, model) for each in error.errors()]
+        raise SettingsError("\n".join(dict.fromkeys(sentences))) from None
+
+
+def resolve_object(path: str) -> Any:
+    """Return the object that an import path such as `package.module:name` names.
+
+    `package.module.name` is accepted too.
+
+    Raises:
+        SettingsError: the module cannot be imported, or has no such name.
+    """
+    module, _, name = path.partition(":") if ":" in path else path.rpartition(".")
+    try:
+        return getattr(importlib.import_module(module), name)
+    except (ImportError, AttributeError, ValueError) as error:
+        raise SettingsError(f"{path!r} cannot be imported: {error}.") from None
+
+
+def merge(base: Mapping[str, Any], over: Mapping[str, Any]) -> dict[str, Any]:
+    """A deep copy of `base` with the keys of `over` laid over it."""
+    out = {k: merge(v, {}) if isinstance(v, Mapping) else v for k, v in base.items()}
+    for key, value in over.items():
+        if isinstance(value, BaseModel):
+            value = value.model_dump()
+        if isinstance(value, Mapping):
+            below = out.get(key)
+            out[key] = merge(below if isinstance(below, Mapping) else {}, value)
+        else:
+            out[key] = value
+    return out
+
+
+def _sentence(error: Any, model: type[BaseModel]) -> str:
+    path = [str(part) for part in error["loc"]]
+    # Members of a union add their type's name to the path; keys are what a person typed.
+    section = model.model_fields.get(path[0]) if path else None
+    nested = section is not None and _is_model(section.annotation)
+    keys = path[:2] if nested else path[:1]
+    where = ".".join(keys)
+    if error["type"] == "extra_forbidden":
+        return f"There is no setting {where}{_suggestion(keys, model)}"
+    if error["type"] == "value_error":
+        return f"{where}: {error['ctx']['error']}."
+    return f"{where} cannot be {error['input']!r}: {_lower(error['msg'])}."
+
+
+def _suggestion(keys: list[str], model: type[BaseModel]) -> str:
+    section = model.model_fields.get(keys[0])
+    owner = section.annotation if section is not None and len(keys) > 1 else model
+    known = list(getattr(owner, "model_fields", {}))
+    close = get_close_matches(keys[-1], known, n=1)
+    return f"; did you mean {close[0]}?" if close else f"; there are {', '.join(known)}."
+
+
+def _lower(text: str) -> str:
+    return text[:1].lower() + text[1:]
+
+
+def _is_model(annotation: Any) -> bool:
+    return isinstance(annotation, type) and issubclass(annotation, BaseModel)

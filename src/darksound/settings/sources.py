@@ -2,22 +2,21 @@
 
 import tomllib
 from collections.abc import Mapping, Sequence
-from difflib import get_close_matches
 from pathlib import Path
 from typing import Any
 
 import tomli_w
-from pydantic import BaseModel, ValidationError
 from pydantic_settings import BaseSettings, EnvSettingsSource, SettingsConfigDict
 
 from darksound.errors import SettingsError
 from darksound.settings.models import Settings
 from darksound.settings.presets import PRESETS
+from darksound.settings.section import merge, validated
 
-__all__ = ["adopt", "checked", "load_settings", "merge", "to_toml"]
+__all__ = ["adopt", "load_settings", "to_toml"]
 
 # Parts that make the images and the network; a checkpoint brings its own.
-_CHECKPOINT_SECTIONS = ("audio", "front_end", "backbone", "embedder", "head", "learner")
+_CHECKPOINT_SECTIONS = ("audio", "front_end", "backbone", "embedding_model", "head", "learner")
 
 
 def load_settings(
@@ -48,19 +47,7 @@ def load_settings(
     values = merge(values, _from_environment(environment or {}))
     for assignment in assignments:
         values = merge(values, _parse_assignment(assignment))
-    return checked(merge(values, _without_none(flags or {})))
-
-
-def checked(values: Mapping[str, Any]) -> Settings:
-    """`Settings` from a nested mapping, with a sentence for each thing that is wrong.
-
-    Raises:
-        SettingsError: with the path of each key, the value given and what is allowed.
-    """
-    try:
-        return Settings.model_validate(values)
-    except ValidationError as error:
-        raise SettingsError("\n".join(dict.fromkeys(map(_sentence, error.errors())))) from None
+    return validated(Settings, merge(values, _without_none(flags or {})))
 
 
 def adopt(settings: Settings, from_checkpoint: Settings) -> Settings:
@@ -94,26 +81,12 @@ def adopt(settings: Settings, from_checkpoint: Settings) -> Settings:
                 f"{getattr(theirs, key)!r}; leave it out, or train anew with it."
             )
         taken[name] = values
-    return checked({**settings.model_dump(), **taken})
+    return validated(Settings, {**settings.model_dump(), **taken})
 
 
 def _same_scheme(ours: str, theirs: str) -> bool:
     """Whether two names of backbones differ by the file behind the colon alone."""
     return ours.partition(":")[0] == theirs.partition(":")[0]
-
-
-def merge(base: Mapping[str, Any], over: Mapping[str, Any]) -> dict[str, Any]:
-    """A deep copy of `base` with the keys of `over` laid over it."""
-    out = {k: merge(v, {}) if isinstance(v, Mapping) else v for k, v in base.items()}
-    for key, value in over.items():
-        if isinstance(value, BaseModel):
-            value = value.model_dump()
-        if isinstance(value, Mapping):
-            below = out.get(key)
-            out[key] = merge(below if isinstance(below, Mapping) else {}, value)
-        else:
-            out[key] = value
-    return out
 
 
 def to_toml(settings: Settings) -> str:
@@ -165,27 +138,3 @@ def _parse_assignment(text: str) -> dict[str, Any]:
 def _without_none(flags: Mapping[str, Any]) -> dict[str, Any]:
     nested = {k: _without_none(v) if isinstance(v, Mapping) else v for k, v in flags.items()}
     return {k: v for k, v in nested.items() if v is not None and v != {}}
-
-
-def _sentence(error: Any) -> str:
-    path = [str(part) for part in error["loc"]]
-    # Members of a union add their type's name to the path; keys are what a person typed.
-    keys = path[:2] if path and path[0] in Settings.model_fields else path[:1]
-    where = ".".join(keys)
-    if error["type"] == "extra_forbidden":
-        return f"There is no setting {where}{_suggestion(keys)}"
-    if error["type"] == "value_error":
-        return f"{where}: {error['ctx']['error']}."
-    return f"{where} cannot be {error['input']!r}: {_lower(error['msg'])}."
-
-
-def _suggestion(keys: list[str]) -> str:
-    section = Settings.model_fields.get(keys[0])
-    model = section.annotation if section is not None else Settings
-    known = list(getattr(model, "model_fields", {}))
-    close = get_close_matches(keys[-1], known, n=1)
-    return f"; did you mean {close[0]}?" if close else f"; there are {', '.join(known)}."
-
-
-def _lower(text: str) -> str:
-    return text[:1].lower() + text[1:]

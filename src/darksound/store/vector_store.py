@@ -40,7 +40,7 @@ def build_vectors(
     """Make the vectors that are not in the cache yet, and open them all.
 
     A ROI is brought to the embedder's window: zeros are put around a shorter one, and of a longer
-    one `embedder.long_rois` says what is heard, by default the mean over windows. The same ROIs and
+    one `embedding_model.long_rois` says what is heard, by default the mean over windows. The same ROIs and
     settings give the same bytes, whatever the number of workers.
 
     Args:
@@ -61,7 +61,7 @@ def build_vectors(
         raise InputError("There are no ROIs to make vectors of.")
     embedder = open_embedder(settings)
     found = {"model": embedder.name, "digest": embedder.digest, "dim": embedder.dim}
-    settings = settings.replace(embedder=found, audio=_length(settings, embedder))
+    settings = settings.replace(embedding_model=found, audio=_length(settings, embedder))
     heard = (
         _of_long_rois(rois, settings, embedder),
         *(str(getattr(settings.front_end, key)) for key in _HEARD),
@@ -77,7 +77,7 @@ def _length(settings: Settings, embedder: Embedder) -> dict[str, float]:
     if settings.audio.roi_s != embedder.window_s:
         logger.info(
             "%s hears %g s at a time, whatever the ROI length (%g s): shorter ROIs stand in "
-            "silence, and embedder.long_rois says what is heard of longer ones.",
+            "silence, and embedding_model.long_rois says what is heard of longer ones.",
             embedder.name,
             embedder.window_s,
             settings.audio.roi_s,
@@ -87,7 +87,7 @@ def _length(settings: Settings, embedder: Embedder) -> dict[str, float]:
 
 def _of_long_rois(rois: RoiSet, settings: Settings, embedder: Embedder) -> str:
     """What becomes of long ROIs; without much longer ones, `mean` and `loudest` are the same."""
-    wanted = settings.embedder.long_rois
+    wanted = settings.embedding_model.long_rois
     any_long = bool((rois.durations > MUCH_LONGER * embedder.window_s).any())
     return "loudest" if wanted == "mean" and not any_long else wanted
 
@@ -107,7 +107,7 @@ class _Ears:
         self, items: Sequence[Item], reader: Reader, settings: Settings, version: int
     ) -> Rendered:
         causes: dict[int, str] = {}
-        samples, long_rois = self._embedder.samples, settings.embedder.long_rois
+        samples, long_rois = self._embedder.samples, settings.embedding_model.long_rois
         sums = np.zeros((len(items), self._embedder.dim), np.float32)
         counts = np.zeros(len(items), np.int64)
         waiting: list[tuple[int, Waves]] = []

@@ -19,7 +19,7 @@ def _opened_anew():
 
 
 def _settings(name: str, **embedder: object) -> Settings:
-    return Settings().replace(backbone={"name": name}, embedder=embedder)
+    return Settings().replace(backbone={"name": name}, embedding_model=embedder)
 
 
 @pytest.mark.parametrize("scheme", ["tflite", "onnx"])
@@ -61,7 +61,7 @@ def test_without_a_name_the_only_output_of_a_tflite_model_is_taken(tflite_model)
 def test_an_embedder_is_known_again_and_another_is_refused(tflite_model, onnx_model):
     path = tflite_model(name="Lab 1", licence="CC BY 4.0")
     resolved = resolve_embedder(_settings(f"tflite:{path}"))
-    assert (resolved.embedder.model, resolved.embedder.dim) == ("Lab 1", DIM)
+    assert (resolved.embedding_model.name, resolved.embedding_model.embedding_dim) == ("Lab 1", DIM)
     assert registry.licence_of(resolved) == "Lab 1: CC BY 4.0"
     # What it is called and licensed as changes no vector; the sampling rate does.
     moved = path.with_name("moved.tflite")

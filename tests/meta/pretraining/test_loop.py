@@ -16,7 +16,7 @@ from darksound.synthesis.song_library import SongLibrary, SongPlan, build_librar
 @pytest.fixture(scope="module")
 def settings() -> Settings:
     return Settings().replace(
-        backbone={"channels": (4, 8, 8, 16), "dim": 32, "weights": "none"},
+        backbone={"channels": (4, 8, 8, 16), "embedding_dim": 32, "weights": "none"},
         pretraining={
             "species": 16,
             "birds": 2,
@@ -115,9 +115,9 @@ def test_it_learns_and_going_on_from_a_state_gives_the_same_weights(
 def test_what_the_embedding_cannot_be_fitted_to_is_refused_before_training(
     libraries: list[SongLibrary], settings: Settings
 ) -> None:
-    few = settings.replace(pretraining={"summary_batches": 1})
+    few = settings.replace(pretraining={"embedding_fit_batches": 1})
     with pytest.raises(SettingsError, match=r"dim is 32, and the 16 summaries .* raise"):
         Pretrainer(libraries, few)
     with pytest.raises(SettingsError, match=r"have 432 numbers that vary"):
-        Pretrainer(libraries, settings.replace(backbone={"dim": 433}))
-    Pretrainer(libraries, few.replace(pretraining={"summary_batches": 0}))
+        Pretrainer(libraries, settings.replace(backbone={"embedding_dim": 433}))
+    Pretrainer(libraries, few.replace(pretraining={"embedding_fit_batches": 0}))

@@ -117,7 +117,7 @@ def test_hostile_names_are_shown_as_text_and_do_nothing(opened):
 
 @pytest.mark.parametrize("beside", [False, True])
 def test_a_clip_plays(browser, result, tmp_path, beside):
-    own = replace(result, settings=result.settings.replace(report={"clips_beside": beside}))
+    own = replace(result, settings=result.settings.replace(report={"external_media": beside}))
     opened = Opened(browser, write_page(own, tmp_path / "page.html").path, tmp_path)
     opened.run(
         "window.heard = [];"

@@ -110,8 +110,8 @@ def test_a_page_without_room_has_no_sound_and_says_so(result, tmp_path, caplog):
     assert "0 of 36 ROIs have sound" in caplog.text
 
 
-def test_clips_beside_lie_in_a_folder_under_names_of_our_own(result, tmp_path):
-    page = write_page(with_report(result, clips_beside=True), tmp_path / "page.html")
+def test_external_media_lie_in_a_folder_under_names_of_our_own(result, tmp_path):
+    page = write_page(with_report(result, external_media=True), tmp_path / "page.html")
     names = sorted(path.name for path in (tmp_path / "report_media").iterdir())
     expected = [f"{row:07d}.{suffix}" for row in range(36) for suffix in ("mp3", "webp")]
     assert names == expected

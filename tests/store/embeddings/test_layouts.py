@@ -136,7 +136,7 @@ def test_a_layout_gives_its_vectors_and_the_rois_that_they_are_of(write, tmp_pat
         found = store.batch([row])[0].numpy()
         np.testing.assert_allclose(found[:5], expected[place], rtol=2e-3, atol=1e-3)
         assert not found[5:].any()
-    assert store.settings.embedder.dim == store.shape[0]
+    assert store.settings.embedding_model.embedding_dim == store.shape[0]
 
 
 def test_what_darksound_embed_writes_is_read_back_whole(tmp_path):
@@ -153,9 +153,9 @@ def test_bacpipe_tells_the_model_and_the_folder(tmp_path):
     found = read_embeddings(_bacpipe(tmp_path))
     assert (found.model, found.root) == ("lab", tmp_path / "spring")
     settings = Settings().replace(backbone={"name": f"embeddings:{_bacpipe(tmp_path)}"})
-    assert resolve_backbone(settings).embedder.model == "lab"
+    assert resolve_backbone(settings).embedding_model.name == "lab"
     with pytest.raises(CheckpointError, match="dim 5 against 1024"):
-        resolve_backbone(settings.replace(embedder={"dim": 1024}))
+        resolve_backbone(settings.replace(embedding_model={"embedding_dim": 1024}))
 
 
 def test_absolute_names_get_their_common_folder_as_root(tmp_path):

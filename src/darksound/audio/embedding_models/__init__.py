@@ -13,7 +13,7 @@ from darksound.audio.embedding_models.birdnet import open_birdnet
 from darksound.audio.embedding_models.onnx import open_onnx
 from darksound.audio.embedding_models.tflite import open_tflite
 from darksound.errors import CheckpointError, SettingsError
-from darksound.settings import EmbedderSettings, Settings
+from darksound.settings import EmbeddingModelSettings, Settings
 
 __all__ = [
     "EMBEDDERS",
@@ -53,8 +53,10 @@ def open_embedder(settings: Settings) -> Embedder:
     """
     scheme, _, argument = settings.backbone.name.partition(":")
     embedder = _opened(scheme, argument)
-    found = EmbedderSettings(model=embedder.name, digest=embedder.digest, dim=embedder.dim)
-    hold(settings.embedder, found, settings.backbone.name)
+    found = EmbeddingModelSettings(
+        name=embedder.name, digest=embedder.digest, embedding_dim=embedder.dim
+    )
+    hold(settings.embedding_model, found, settings.backbone.name)
     return embedder
 
 
@@ -90,7 +92,7 @@ def resolve_embedder(settings: Settings) -> Settings:
         return settings
     embedder = open_embedder(settings)
     found = {"model": embedder.name, "digest": embedder.digest, "dim": embedder.dim}
-    return settings.replace(embedder=found)
+    return settings.replace(embedding_model=found)
 
 
 def embedding_dim(settings: Settings) -> int:
@@ -100,8 +102,8 @@ def embedding_dim(settings: Settings) -> int:
         SettingsError: the table of embeddings was not read yet, or see `open_embedder`.
         CheckpointError: see `open_embedder`.
     """
-    if settings.embedder.dim is not None:
-        return settings.embedder.dim
+    if settings.embedding_model.embedding_dim is not None:
+        return settings.embedding_model.embedding_dim
     if scheme_of(settings) not in EMBEDDERS:
         raise SettingsError(
             f"The length of the vectors of {settings.backbone.name!r} is not known yet; set "
@@ -110,7 +112,7 @@ def embedding_dim(settings: Settings) -> int:
     return open_embedder(settings).dim
 
 
-def hold(wanted: EmbedderSettings, found: EmbedderSettings, what: str) -> None:
+def hold(wanted: EmbeddingModelSettings, found: EmbeddingModelSettings, what: str) -> None:
     """See that an embedder is the one that a learner was made for.
 
     Args:

@@ -44,7 +44,7 @@ def umap(x: Vectors, settings: ReductionSettings, seed: int, say: Say) -> Vector
     Runs from different seeds lie side by side, so that squared distances are sums over runs: what
     one run tears apart or throws together by chance, the others outvote. One thread, so that the
     same seed gives the same coordinates. Above `pca_above` ROIs it sees 50 principal axes, not
-    centred, and above `fit_at_most` a sample.
+    centred, and above `max_fit_samples` a sample.
 
     Raises:
         SettingsError: `reduction.metric` is unknown, or `min_dist` lies above `spread`.
@@ -62,14 +62,14 @@ def umap(x: Vectors, settings: ReductionSettings, seed: int, say: Say) -> Vector
             f"({settings.spread:g})."
         )
     _check_metric(settings.metric)
-    if n > settings.fit_at_most:
+    if n > settings.max_fit_samples:
         say(
-            f"UMAP is fitted on {settings.fit_at_most:,} of {n:,} ROIs, drawn from everywhere; the "
-            "others are placed among their nearest neighbours (reduction.fit_at_most)."
+            f"UMAP is fitted on {settings.max_fit_samples:,} of {n:,} ROIs, drawn from everywhere; the "
+            "others are placed among their nearest neighbours (reduction.max_fit_samples)."
         )
-        everything = settings.model_copy(update={"fit_at_most": n})
+        everything = settings.model_copy(update={"max_fit_samples": n})
         return by_sample(
-            x, settings.fit_at_most, seed, lambda part: umap(part, everything, seed, say)
+            x, settings.max_fit_samples, seed, lambda part: umap(part, everything, seed, say)
         )
     if n > settings.pca_above and x.shape[1] > AXES and settings.metric in _TURNABLE:
         x = turned_onto(x, leading_axes(x, AXES))

@@ -59,11 +59,11 @@ class _Family:
 
 
 def _small(settings: Settings) -> Backbone:
-    return SmallCNN(settings.backbone.channels, settings.backbone.dim)
+    return SmallCNN(settings.backbone.channels, settings.backbone.embedding_dim)
 
 
 def _usual_of_small(settings: Settings) -> str:
-    own = settings.backbone.model_dump(mode="json", include={"channels", "dim"})
+    own = settings.backbone.model_dump(mode="json", include={"channels", "embedding_dim"})
     return BUNDLED if own == bundled_size() else _NONE
 
 

@@ -16,12 +16,12 @@ class Backbone(nn.Module):
     Attributes:
         dim: length of a vector.
         map_channels: channels of a feature map; 0 where the network has no maps.
-        sharpness: 0; or where vectors have unit length, the factor that makes scores of cosines.
+        logit_scale: 0; or where vectors have unit length, the factor that makes scores of cosines.
     """
 
     dim: int
     map_channels: int
-    sharpness: float = 0.0
+    logit_scale: float = 0.0
 
     @property
     def settled(self) -> bool:

@@ -36,7 +36,7 @@ class Head(Backbone):
     def __init__(self, dim: int, settings: HeadSettings) -> None:
         super().__init__()
         self.dim, self.map_channels = dim, 0
-        self.sharpness = settings.sharpness
+        self.logit_scale = settings.logit_scale
         self._standardises = settings.standardise
         self.register_buffer("mean", torch.zeros(dim))
         self.register_buffer("deviation", torch.ones(dim))

@@ -31,7 +31,7 @@ def build_learner(settings: Settings) -> Learner:
         raise SettingsError(
             f"learner.method cannot be {name!r}; there are {', '.join(sorted(LEARNERS))}."
         )
-    if settings.embedder.dim is None:
+    if settings.embedding_model.embedding_dim is None:
         settings = resolve_embedder(settings)
     backbone = build_backbone(settings)
     with seeded_torch(settings.seed, Purpose.HEAD):

@@ -17,7 +17,7 @@ class Matching(Learner):
     """Attention over the support set, both sides seen in its context (section 2.1, appendix A).
 
     Where the backbone gives vectors of unit length, the context adds nothing at first, so that
-    attention begins as the softmax of cosines times the backbone's sharpness.
+    attention begins as the softmax of cosines times the backbone's logit_scale.
     """
 
     method = "matching"
@@ -28,7 +28,7 @@ class Matching(Learner):
         # The names are those of the published state dicts.
         self.support_embeddings_encoder = nn.LSTM(dim, dim, batch_first=True, bidirectional=True)
         self.query_embeddings_encoding_cell = nn.LSTMCell(2 * dim, dim)
-        if backbone.sharpness:
+        if backbone.logit_scale:
             _silence(self.support_embeddings_encoder, dim)
             _silence(self.query_embeddings_encoding_cell, dim)
 
@@ -45,7 +45,7 @@ class Matching(Learner):
     def score(self, state: State, query: Tensor) -> Tensor:
         """Log of the attention that falls on each class (eq. 1)."""
         context, one_hot = state
-        hidden = self._in_context(context, query.float() * (self.backbone.sharpness or 1.0))
+        hidden = self._in_context(context, query.float() * (self.backbone.logit_scale or 1.0))
         attention = (hidden @ F.normalize(context).T).softmax(1)
         return (attention @ one_hot + _LEAST_PROBABILITY).log()
 

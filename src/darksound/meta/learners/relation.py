@@ -37,7 +37,7 @@ class Relation(_Relating):
     @classmethod
     def suited_to(cls, backbone: Backbone) -> type[Learner]:
         """`RelationOnVectors` where the backbone gives vectors of unit length."""
-        return RelationOnVectors if backbone.sharpness else cls
+        return RelationOnVectors if backbone.logit_scale else cls
 
     def __init__(self, backbone: Backbone, settings: Settings) -> None:
         super().__init__(backbone, settings)
@@ -110,7 +110,7 @@ class RelationOnVectors(_Relating):
         pairs = torch.cat([dim * one * other, dim**0.5 * (one - other).abs()], dim=2)
         added: Tensor = self.relation_module(pairs).squeeze(2)
         cosine = query @ means.T
-        return (self.backbone.sharpness * (cosine - 0.5) + added).sigmoid()
+        return (self.backbone.logit_scale * (cosine - 0.5) + added).sigmoid()
 
 
 def _block(c_in: int, c_out: int, padding: int, size: int) -> nn.Sequential:

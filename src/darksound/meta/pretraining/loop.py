@@ -112,9 +112,9 @@ def require_enough(dim: int, count: int, size: int) -> None:
     """
     if dim > min(count, size):
         raise SettingsError(
-            f"backbone.dim is {dim}, and the {count} summaries that the embedding is fitted to "
-            f"have {size} numbers that vary; set a smaller backbone.dim, raise "
-            f"pretraining.summary_batches, or set it to 0 to keep the embedding that is trained."
+            f"backbone.embedding_dim is {dim}, and the {count} summaries that the embedding is fitted to "
+            f"have {size} numbers that vary; set a smaller backbone.embedding_dim, raise "
+            f"pretraining.embedding_fit_batches, or set it to 0 to keep the embedding that is trained."
         )
 
 
@@ -180,11 +180,11 @@ class Pretrainer:
     def _require_enough(self) -> None:
         """Find out before training whether the embedding can be fitted after it."""
         own, front, backbone = self.settings.pretraining, self.settings.front_end, self.backbone
-        if own.summary_batches and isinstance(backbone, Summarising):
+        if own.embedding_fit_batches and isinstance(backbone, Summarising):
             blank = torch.zeros(1, 3, front.n_bands, front.n_frames, device=self._device)
             with torch.inference_mode():
                 size = backbone.eval().summary(blank).shape[1]
-            require_enough(backbone.dim, 2 * own.batch_species * own.summary_batches, size)
+            require_enough(backbone.dim, 2 * own.batch_species * own.embedding_fit_batches, size)
 
     def run(
         self,
@@ -212,20 +212,20 @@ class Pretrainer:
         """Give the trained backbone the embedding that it keeps, where it sums images up.
 
         Raises:
-            SettingsError: fewer summaries, or fewer numbers in one that vary, than `backbone.dim`.
+            SettingsError: fewer summaries, or fewer numbers in one that vary, than `backbone.embedding_dim`.
         """
         own, backbone = self.settings.pretraining, self.backbone
-        if not own.summary_batches or not isinstance(backbone, Summarising):
+        if not own.embedding_fit_batches or not isinstance(backbone, Summarising):
             return
         backbone.eval()
         pairs = []
-        for number in range(own.summary_batches):
+        for number in range(own.embedding_fit_batches):
             images = self._batches(own.steps + number).to(self._device)
             with torch.inference_mode(), autocast(self._device, self._dtype):
                 flat = images.flatten(0, 1).contiguous(memory_format=torch.channels_last)
                 drawn = backbone.summary(flat).float().cpu().numpy()
             pairs.append(drawn.reshape(2, -1, drawn.shape[-1]))
-            progress("fitting the embedding", number + 1, own.summary_batches)
+            progress("fitting the embedding", number + 1, own.embedding_fit_batches)
         backbone.take_map(fit_map(pairs, backbone.dim, own.shrinkage, FIRST_DISTANCE))
 
     def _one(self) -> tuple[torch.Tensor, torch.Tensor]:

@@ -97,7 +97,7 @@ def noise_card(result: RunResult, codes: Codes) -> dict[str, Any]:
         "recognised": int((assigned.fillna(NOISE) != NOISE).sum()),
         "rejected": int((assigned.fillna(0) == NOISE).sum()),
         "not_asked": int(assigned.isna().sum()),
-        "reject_below": result.settings.mec.reject_below,
+        "min_assigned_probability": result.settings.mec.min_assigned_probability,
         "flagged": _flag_counts(own["flags"]),
         "faint": None if pd.isna(faint) else int((own["snr_db"] < faint).sum()),
         "faint_db": None if pd.isna(faint) else float(faint),

@@ -185,7 +185,7 @@ def page_content(result: RunResult, codes: Codes, scale: Scale) -> dict[str, Any
         "columns": point_columns(result, codes),
         "noise": noise_card(result, codes),
         "story": run_story(result),
-        "scale": {**asdict(scale), "longest_s": result.settings.report.longest_s},
+        "scale": {**asdict(scale), "max_clip_s": result.settings.report.max_clip_s},
     }
 
 

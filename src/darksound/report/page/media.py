@@ -110,7 +110,7 @@ class Beside:
         return {"beside": self.FOLDER, "rows": column(np.array(self.rows), "i4")}, "", ""
 
 
-#: Where they lie, by `report.clips_beside`.
+#: Where they lie, by `report.external_media`.
 PLACES: Mapping[bool, Callable[[Path, float], Place]] = MappingProxyType(
     {False: Within, True: Beside}
 )
@@ -150,7 +150,7 @@ class Media:
 
 def page_scale(result: RunResult) -> Scale:
     """The scale on which nine ROIs in ten are seen whole, over the front end's band."""
-    longest = result.settings.report.longest_s
+    longest = result.settings.report.max_clip_s
     durations = (result.rois["end_s"] - result.rois["start_s"]).clip(upper=longest)
     usual = float(np.percentile(durations, _PERCENTILE)) if len(durations) else 1.0
     front = result.settings.front_end
@@ -215,7 +215,7 @@ def _average(media: Media, number: int | None, glimpse: Glimpse) -> None:
 def _in_order(result: RunResult, order: Rows, scale: Scale) -> Iterator[Glimpse]:
     names = ("root", "recording", "start_s", "end_s")
     columns = [result.rois[name].to_numpy() for name in names]
-    longest = result.settings.report.longest_s
+    longest = result.settings.report.max_clip_s
     hear = partial(glimpses, reader=result.reader, scale=scale)
     for first in range(0, len(order), _WAVE):
         stretches = []

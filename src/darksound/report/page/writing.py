@@ -111,7 +111,7 @@ def write_page(
     # Mean spectrograms, which are not there yet, are about as large as this.
     bare = len(page(Media(), None, "", "")) + _MEAN_BYTES * len(members)
     room = _room(report, bare)
-    place = PLACES[report.clips_beside](path.parent, room)
+    place = PLACES[report.external_media](path.parent, room)
     order = showing_order(result, members) if room > 0 else np.empty(0, np.int64)
     media = make_media(result, members, order, scale, place.keep, progress)
     content = page(media, *place.close())
@@ -121,7 +121,7 @@ def write_page(
 
 
 def _room(report: ReportSettings, bare: int) -> float:
-    if report.clips_beside:
+    if report.external_media:
         return inf if report.page_mb == "auto" else _MEGABYTE * report.page_mb
     limit = _DEFAULT_MB if report.page_mb == "auto" else report.page_mb
     return _MEGABYTE * limit - bare
@@ -132,7 +132,7 @@ def _remark(bare: int, rois: int, media: Media) -> None:
     if silent_rois:
         logger.info(
             "%d of %d ROIs have sound and a picture in the page; for more, raise "
-            "--report-mb (%.0f MB are tables) or use --clips-beside.",
+            "--report-mb (%.0f MB are tables) or use --external-media.",
             len(media.rows),
             rois,
             bare / _MEGABYTE,

@@ -16,7 +16,7 @@ from darksound.audio.files import AudioInfo
 from darksound.errors import InputError, SettingsError
 from darksound.progress import Progress, silent
 from darksound.rois.roi_set import SCHEMA, Problem, RoiSet, as_roi_table
-from darksound.settings import EmbedderSettings, Settings
+from darksound.settings import EmbeddingModelSettings, Settings
 from darksound.store.contract import Kind
 from darksound.store.embeddings import read_embeddings, stamp_of
 from darksound.store.embeddings.content import Embeddings
@@ -98,9 +98,9 @@ def resolve_table(settings: Settings) -> Settings:
         InputError, SettingsError, CheckpointError: see `open_vectors`.
     """
     path, found = _read(settings)
-    told = EmbedderSettings(model=found.model, dim=found.vectors.shape[1])
-    hold(settings.embedder, told, str(path))
-    return settings.replace(embedder=told.model_dump(exclude_none=True))
+    told = EmbeddingModelSettings(name=found.model, embedding_dim=found.vectors.shape[1])
+    hold(settings.embedding_model, told, str(path))
+    return settings.replace(embedding_model=told.model_dump(exclude_none=True))
 
 
 def table_rois(settings: Settings, root: Path | None = None) -> RoiSet:

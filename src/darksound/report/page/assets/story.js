@@ -49,7 +49,7 @@ function whyNoise(noise) {
   return [
     noise.why,
     noise.recognised
-      ? `${share_(noise.recognised)} the learner recognises: with at least ${percent(noise.reject_below)} they belong to a cluster that they lie outside of. They are listed as assigned, and are not in the cluster.`
+      ? `${share_(noise.recognised)} the learner recognises: with at least ${percent(noise.min_assigned_probability)} they belong to a cluster that they lie outside of. They are listed as assigned, and are not in the cluster.`
       : null,
     noise.rejected
       ? `${share_(noise.rejected)} the learner does not recognise: rare sounds, several at once, or no birds.`
@@ -324,7 +324,7 @@ function showRun() {
           ],
           [
             "Clips",
-            `start and end a little beyond the ROI and are equally loud; at most ${page.scale.longest_s} s`,
+            `start and end a little beyond the ROI and are equally loud; at most ${page.scale.max_clip_s} s`,
           ],
           [
             "Pictures",

@@ -195,7 +195,7 @@ def bundled_path() -> Path:
 def bundled_size() -> dict[str, Any]:
     """Channels and length of the embedding of the package's weights, as in the settings."""
     made_with = read_card(bundled_path())["settings"]["backbone"]
-    return {key: made_with[key] for key in ("channels", "dim")}
+    return {key: made_with[key] for key in ("channels", "embedding_dim")}
 
 
 @cache

@@ -22,7 +22,7 @@ def rois(*rows):
 
 
 def chunks(*rows):
-    columns = ["recording", "start_s", "end_s", "flags", "recorded_at"]
+    columns = ["recording", "start_s", "end_s", "quality_flags", "recorded_at"]
     return pd.DataFrame(rows, columns=columns).assign(root="/r")
 
 

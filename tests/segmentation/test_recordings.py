@@ -62,7 +62,7 @@ def test_rows_have_bands_snr_and_origin_and_units_at_once_are_two(tmp_path, sett
     assert (table["label"] == "wren").all()
     assert (table["recorded_at"] == "2022-01-01T05:30:00").all()
     assert (table["recorder"] == "HILL").all()
-    assert table[["gain", "flags"]].isna().all(axis=None)
+    assert table[["gain", "quality_flags"]].isna().all(axis=None)
     assert (table["snr_db"] > 20).all()
     pairs = table.groupby("start_s")
     assert len(pairs) == 6
@@ -139,10 +139,10 @@ def test_a_run_that_is_mostly_bad_is_stopped(tmp_path, settings):
     for number in range(9):
         write_night(tmp_path / "in" / f"{number}.wav", seconds=3)
     (tmp_path / "in" / "bad.wav").touch()
-    strict = settings.replace(segmentation={"max_bad": "5%"})
+    strict = settings.replace(segmentation={"max_unusable": "5%"})
     with pytest.raises(InputError, match=r"1 of 10 .* more than the 5 %.*\n.*0 bytes"):
         load_rois(tmp_path / "in", settings=strict, rois="segment")
-    loose = settings.replace(segmentation={"max_bad": "10%"})
+    loose = settings.replace(segmentation={"max_unusable": "10%"})
     assert len(load_rois(tmp_path / "in", settings=loose, rois="segment").problems) == 1
 
 
@@ -204,7 +204,7 @@ def test_any_number_of_workers_gives_the_same_table(tmp_path, settings, monkeypa
     pd.testing.assert_frame_equal(chunks[1][0], chunks[2][0], check_exact=True)
     assert len(chunks[1][0]) == 3 * 4
     assert list(chunks[1][0].columns) == [
-        "root", "recording", "start_s", "end_s", "level_db", "flags"
+        "root", "recording", "start_s", "end_s", "level_db", "quality_flags"
     ]  # fmt: skip
 
 

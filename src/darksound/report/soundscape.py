@@ -33,7 +33,7 @@ def soundscape(
         start_s: where the stretch starts.
         end_s: where it ends.
         rois: of the recording, with `start_s`, `end_s`, `low_hz` and `high_hz`.
-        chunks: of the recording, with `start_s`, `end_s` and `flags`.
+        chunks: of the recording, with `start_s`, `end_s` and `quality_flags`.
 
     Raises:
         InputError: the recording cannot be read.
@@ -56,9 +56,9 @@ def soundscape(
     for first, last, low, high in _within(rois, start_s, end_s)[bounds].to_numpy(np.float64):
         corner, width, height = (first, low / 1000), last - first, (high - low) / 1000
         axes.add_patch(Rectangle(corner, width, height, fill=False, ec=_BOX, lw=1.2))
-    flagged = _within(chunks[chunks["flags"] != ""], start_s, end_s)
+    flagged = _within(chunks[chunks["quality_flags"] != ""], start_s, end_s)
     times = flagged[["start_s", "end_s"]].to_numpy(np.float64).clip(start_s, end_s)
-    for (first, last), flags in zip(times, flagged["flags"], strict=True):
+    for (first, last), flags in zip(times, flagged["quality_flags"], strict=True):
         axes.axvspan(first, last, ymin=0.97, color=_FLAGGED)
         axes.annotate(
             flags, (first, 1), xycoords=("data", "axes fraction"), fontsize=8, va="bottom"
@@ -128,7 +128,7 @@ def segmentation_tables(rois: pd.DataFrame, chunks: pd.DataFrame) -> tuple[Table
 
     Args:
         rois: the ROI table.
-        chunks: with `root`, `recording`, `start_s`, `end_s`, `flags` and `recorded_at`.
+        chunks: with `root`, `recording`, `start_s`, `end_s`, `quality_flags` and `recorded_at`.
     """
     seconds = chunks["end_s"] - chunks["start_s"]
     hours = float(seconds.sum()) / 3600
@@ -138,9 +138,9 @@ def segmentation_tables(rois: pd.DataFrame, chunks: pd.DataFrame) -> tuple[Table
         ("ROIs", str(len(rois))),
         ("ROIs an hour", f"{len(rois) / hours:.0f}" if hours else ""),
     ]
-    flags = sorted({flag for text in chunks["flags"] for flag in text.split()})
+    flags = sorted({flag for text in chunks["quality_flags"] for flag in text.split()})
     for flag in flags:
-        flagged = chunks["flags"].str.split().map(lambda own, flag=flag: flag in own)
+        flagged = chunks["quality_flags"].str.split().map(lambda own, flag=flag: flag in own)
         share = 100 * float(seconds[flagged].sum() / seconds.sum())
         rows.append((f"flagged {flag}", f"{share:.0f} % of the sound"))
     named, by_hour = hourly(rois, chunks)

@@ -28,7 +28,7 @@ __all__ = [
 
 #: One row a ROI. `root` says what `recording` is relative to: a folder, or `demo:<split>`.
 #: `recorded_at` is when the recording (not the ROI) starts, ISO 8601, with an offset from UTC only
-#: where the recorder gave one; `recorder` and `gain` are in its words; `flags` are those of the
+#: where the recorder gave one; `recorder` and `gain` are in its words; `quality_flags` are those of the
 #: chunk that the ROI lies in, separated by spaces.
 SCHEMA = pa.schema(
     [
@@ -45,7 +45,7 @@ SCHEMA = pa.schema(
         pa.field("recorded_at", pa.string()),
         pa.field("recorder", pa.string()),
         pa.field("gain", pa.string()),
-        pa.field("flags", pa.string()),
+        pa.field("quality_flags", pa.string()),
     ]
 )
 _PANDAS = {"string": "str", "double": "float64", "float": "float32"}

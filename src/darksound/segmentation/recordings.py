@@ -11,9 +11,9 @@ import pandas as pd
 
 from darksound.audio.files import AudioInfo, FileReader, probe
 from darksound.errors import InputError
-from darksound.parallel.dask_cluster import Sight
-from darksound.parallel.resources import refuse_memory, said
-from darksound.parallel.workers import in_any_order, worker_count
+from darksound.parallel.dask_cluster import WorkerRequirements
+from darksound.parallel.resources import check_memory, format_bytes
+from darksound.parallel.workers import map_unordered, worker_count
 from darksound.progress import Progress, silent
 from darksound.segmentation.block import Found, segment_block
 from darksound.segmentation.boxes import BOX
@@ -93,7 +93,7 @@ class Tolerance:
             told = "\n  ".join(self._causes[:_TOLD])
             raise InputError(
                 f"{bad} of {self._recordings} recordings cannot be used, more than the "
-                f"{100 * self._share:g} % that segmentation.max_bad allows:\n  {told}"
+                f"{100 * self._share:g} % that segmentation.max_unusable allows:\n  {told}"
             )
         return cause
 
@@ -109,7 +109,7 @@ _WORKER = 0.42e9
 def tell_cost(seconds: float, recordings: int, blocks: int, settings: Settings) -> None:
     """Log how much sound there is to segment and an estimate; refuse what cannot fit.
 
-    The workers of a Dask cluster are not this machine's, so that nothing is said of them.
+    The workers of a Dask cluster are not this machine's, so that nothing is format_bytes of them.
 
     Args:
         seconds: of sound that is not segmented yet.
@@ -122,7 +122,7 @@ def tell_cost(seconds: float, recordings: int, blocks: int, settings: Settings) 
     """
     if settings.compute.dask is not None:
         return
-    workers = min(worker_count(settings), blocks)
+    workers = min(worker_count(settings.compute), blocks)
     memory = workers * _WORKER
     minutes = seconds / _SPEED / workers / 60
     logger.info(
@@ -131,11 +131,11 @@ def tell_cost(seconds: float, recordings: int, blocks: int, settings: Settings) 
         seconds / 3600,
         recordings,
         minutes,
-        said(memory),
+        format_bytes(memory),
     )
     if settings.compute.preflight_check:
         what = f"Segmentation by {workers} workers"
-        refuse_memory(what, memory, "close other programs, lower --workers")
+        check_memory(what, memory, "close other programs, lower --workers")
 
 
 _STAGE = "seconds of sound"
@@ -146,7 +146,7 @@ _CHUNK_COLUMNS = {
     "start_s": "float64",
     "end_s": "float64",
     "level_db": "float64",
-    "flags": "str",
+    "quality_flags": "str",
 }
 # However short ROIs are to be, a unit has so many seconds.
 _SHORTEST_S = 0.05
@@ -157,7 +157,7 @@ class Segments:
     """The ROIs of a recording.
 
     Attributes:
-        rows: a row a ROI: `start_s`, `end_s`, `low_hz`, `high_hz`, `snr_db`, `flags`.
+        rows: a row a ROI: `start_s`, `end_s`, `low_hz`, `high_hz`, `snr_db`, `quality_flags`.
         cause: why part or all of the recording was left out; None where nothing was.
     """
 
@@ -262,10 +262,10 @@ def _look(
     tell_cost(total, len({job.path for job in missing}), len(missing), settings)
     done, refused = 0.0, set[str]()
     first = missing[0].path
-    sight = Sight(FileReader(), ((str(first.parent), first.name),))
+    requirements = WorkerRequirements(FileReader(), ((str(first.parent), first.name),))
     progress(_STAGE, 0, total)
     for count, (number, result) in enumerate(
-        in_any_order(_segment, missing, settings, sight), start=1
+        map_unordered(_segment, missing, settings.compute, requirements), start=1
     ):
         job = missing[number]
         found[job.place] = result
@@ -304,7 +304,7 @@ def _segments(
             "start_s": [chunk.start_s for chunk in found.chunks],
             "end_s": [chunk.end_s for chunk in found.chunks],
             "level_db": [chunk.level_db for chunk in found.chunks],
-            "flags": [" ".join(chunk.flags) for chunk in found.chunks],
+            "quality_flags": [" ".join(chunk.flags) for chunk in found.chunks],
         },
         columns=list(_CHUNK_COLUMNS),
     )
@@ -326,7 +326,7 @@ def _rois(found: Found, info: AudioInfo, settings: SegmentationSettings) -> pd.D
             "low_hz": np.maximum(boxes["low_hz"] - settings.pad_hz, 0),
             "high_hz": np.minimum(boxes["high_hz"] + settings.pad_hz, info.rate / 2),
             "snr_db": boxes["snr_db"],
-            "flags": pd.Series([flags[i] for i in within], dtype="str"),
+            "quality_flags": pd.Series([flags[i] for i in within], dtype="str"),
         }
     )
 

@@ -50,7 +50,7 @@ def load_rois(
         root: what the recordings of tables are relative to; None for each table's folder.
         progress: told of sound that is segmented.
         on_chunks: given what the chunks of segmented recordings are like, a row a chunk: `root`,
-            `recording`, `start_s`, `end_s`, `level_db`, `flags`.
+            `recording`, `start_s`, `end_s`, `level_db`, `quality_flags`.
 
     Returns:
         Rows in the order of the sources, each source sorted by recording and time or as its

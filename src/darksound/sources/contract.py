@@ -33,7 +33,7 @@ class Request:
         root: what a table's recordings are relative to; None for the table's own folder.
         progress: told of sound that was segmented.
         on_chunks: given what the chunks of segmented recordings are like, a row a chunk: `root`,
-            `recording`, `start_s`, `end_s`, `level_db`, `flags`.
+            `recording`, `start_s`, `end_s`, `level_db`, `quality_flags`.
     """
 
     settings: Settings

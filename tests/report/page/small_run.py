@@ -50,7 +50,7 @@ def small_run(place: Path) -> Path:
             "end_s": [0.3 * k + 0.25 for _, k in rows],
             "label": ["<i>wren</i>" if i % 2 else None for i in range(n)],
             "recorded_at": ["2022-01-31T05:59:59.000" if i % 3 else None for i in range(n)],
-            "flags": ["rain wind" if i % 9 == 0 else None for i in range(n)],
+            "quality_flags": ["rain wind" if i % 9 == 0 else None for i in range(n)],
         }
     )
     write_roi_table(rois, folder / "rois.parquet")

@@ -98,7 +98,7 @@ def noise_card(result: RunResult, codes: Codes) -> dict[str, Any]:
         "rejected": int((assigned.fillna(0) == NOISE).sum()),
         "not_asked": int(assigned.isna().sum()),
         "min_assigned_probability": result.settings.mec.min_assigned_probability,
-        "flagged": _flag_counts(own["flags"]),
+        "flagged": _flag_counts(own["quality_flags"]),
         "faint": None if pd.isna(faint) else int((own["snr_db"] < faint).sum()),
         "faint_db": None if pd.isna(faint) else float(faint),
         "outlier_bins": np.histogram(own["outlier_score"], bins)[0].tolist(),

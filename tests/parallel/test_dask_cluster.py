@@ -1,4 +1,4 @@
-"""Work on the workers of a Dask cluster, and what is said where they cannot do it."""
+"""Jobs on the workers of a Dask cluster, and the errors where workers cannot run them."""
 
 import os
 import signal
@@ -8,50 +8,50 @@ import pytest
 
 from darksound.errors import InputError, SettingsError, WorkerError
 from darksound.parallel import dask_cluster as module
-from darksound.parallel.dask_cluster import Sight, dask_cluster
+from darksound.parallel.dask_cluster import WorkerRequirements, connect_dask
 
 
 class _Files:
-    """What recordings are like for all processes alike."""
+    """A reader to which recordings look the same in all processes."""
 
     def stamp(self, root, recording):
         return f"{root}/{recording}"
 
 
 class _Elsewhere:
-    """Recordings that each process sees differently."""
+    """A reader to which recordings look different in each process."""
 
     def stamp(self, root, recording):
         return str(os.getpid())
 
 
-SIGHT = Sight(_Files(), (("/r", "a.wav"),))
+REQUIREMENTS = WorkerRequirements(_Files(), (("/r", "a.wav"),))
 
 
 def _scaled(shared, job):
     return shared["factor"] * job, os.getpid()
 
 
-def _deadly_once(flag, job):
+def _kills_its_worker_once(flag, job):
     if job == 5 and not Path(flag).exists():
         Path(flag).touch()
         os.kill(os.getpid(), signal.SIGKILL)
     return job
 
 
-def _refusing(shared, job):
+def _raises(shared, job):
     raise InputError(f"{shared} {job}")
 
 
-def _by_process(*_):
+def _process_id(*_):
     return str(os.getpid())
 
 
-def _blind(sign):
+def _not_shared(marker):
     return False
 
 
-def test_results_come_in_order_from_both_workers_and_few_are_under_way(dask_address):
+def test_results_come_in_order_from_both_workers_and_few_jobs_are_pending(dask_address):
     taken = []
 
     def jobs():
@@ -59,92 +59,92 @@ def test_results_come_in_order_from_both_workers_and_few_are_under_way(dask_addr
             taken.append(job)
             yield job
 
-    seen, ahead = [], 0
-    with dask_cluster(dask_address, SIGHT) as cluster:
-        for value, process in cluster.in_order(_scaled, {"factor": 3}, jobs()):
-            seen.append((value, process))
-            ahead = max(ahead, len(taken) - len(seen))
-    assert [value for value, _ in seen] == [3 * job for job in range(40)]
-    assert len({process for _, process in seen} - {os.getpid()}) == 2
-    assert ahead <= 3 * 2
+    results, pending = [], 0
+    with connect_dask(dask_address, REQUIREMENTS) as cluster:
+        for value, process in cluster.map_in_order(_scaled, {"factor": 3}, jobs()):
+            results.append((value, process))
+            pending = max(pending, len(taken) - len(results))
+    assert [value for value, _ in results] == [3 * job for job in range(40)]
+    assert len({process for _, process in results} - {os.getpid()}) == 2
+    assert pending <= 3 * 2
 
 
-def test_the_work_of_a_worker_that_dies_is_done_by_others(dask_address, tmp_path):
-    with dask_cluster(dask_address, SIGHT) as cluster:
-        done = list(cluster.in_order(_deadly_once, str(tmp_path / "died"), range(30)))
+def test_the_jobs_of_a_worker_that_dies_are_run_by_others(dask_address, tmp_path):
+    with connect_dask(dask_address, REQUIREMENTS) as cluster:
+        done = list(cluster.map_in_order(_kills_its_worker_once, str(tmp_path / "died"), range(30)))
     assert done == list(range(30))
     assert (tmp_path / "died").exists()
 
 
-def test_what_work_raises_is_raised_here(dask_address):
+def test_errors_of_jobs_are_raised_in_this_process(dask_address):
     with (
-        dask_cluster(dask_address, SIGHT) as cluster,
+        connect_dask(dask_address, REQUIREMENTS) as cluster,
         pytest.raises(InputError, match=r"bad\.wav 0"),
     ):
-        list(cluster.in_order(_refusing, "bad.wav", range(3)))
+        list(cluster.map_in_order(_raises, "bad.wav", range(3)))
 
 
-def test_workers_that_do_not_see_the_recordings_are_named(dask_address):
-    sight = Sight(_Elsewhere(), (("/r", "a.wav"),))
+def test_workers_that_cannot_read_the_recordings_are_named(dask_address):
+    requirements = WorkerRequirements(_Elsewhere(), (("/r", "a.wav"),))
     with (
-        pytest.raises(WorkerError, match=r"worker tcp.* does not see a\.wav in /r"),
-        dask_cluster(dask_address, sight),
+        pytest.raises(WorkerError, match=r"worker tcp.* cannot read a\.wav in /r"),
+        connect_dask(dask_address, requirements),
     ):
         pass
 
 
-def test_workers_that_do_not_see_the_cache_are_named(dask_address, tmp_path, monkeypatch):
-    sight = Sight(_Files(), (), tmp_path / "cache")
-    with dask_cluster(dask_address, sight):
+def test_workers_that_cannot_write_to_the_cache_are_named(dask_address, tmp_path, monkeypatch):
+    requirements = WorkerRequirements(_Files(), (), tmp_path / "cache")
+    with connect_dask(dask_address, requirements):
         assert list((tmp_path / "cache").iterdir()) == []
-    monkeypatch.setattr(module, "_writable", _blind)
+    monkeypatch.setattr(module, "_is_shared", _not_shared)
     with (
         pytest.raises(WorkerError, match=r"cannot write to the cache folder .*cache_dir=FOLDER"),
-        dask_cluster(dask_address, sight),
+        connect_dask(dask_address, requirements),
     ):
         pass
 
 
-def test_a_worker_with_another_darksound_is_refused(dask_address, monkeypatch):
-    monkeypatch.setattr(module, "version", _by_process)
+def test_a_worker_with_another_darksound_is_an_error(dask_address, monkeypatch):
+    monkeypatch.setattr(module, "version", _process_id)
     with (
         pytest.raises(WorkerError, match=r"has another darksound .*install the same version"),
-        dask_cluster(dask_address, SIGHT),
+        connect_dask(dask_address, REQUIREMENTS),
     ):
         pass
 
 
 @pytest.mark.parametrize("address", ["tcp://127.0.0.1:1", "nonsense://x", "127.0.0.1"])
-def test_an_address_without_a_scheduler_is_refused(address, monkeypatch):
+def test_an_address_without_a_scheduler_is_an_error(address, monkeypatch):
     pytest.importorskip("distributed")
-    monkeypatch.setattr(module, "_ANSWER_S", 0.5)
+    monkeypatch.setattr(module, "_CONNECT_TIMEOUT_S", 0.5)
     with (
         pytest.raises(SettingsError, match="no Dask scheduler answers at"),
-        dask_cluster(address, SIGHT),
+        connect_dask(address, REQUIREMENTS),
     ):
         pass
 
 
-def test_a_cluster_without_workers_is_waited_for_and_then_refused(monkeypatch):
+def test_a_cluster_without_workers_is_an_error_after_a_wait(monkeypatch):
     distributed = pytest.importorskip("distributed")
-    monkeypatch.setattr(module, "_WORKERS_S", 0.2)
+    monkeypatch.setattr(module, "_WORKER_TIMEOUT_S", 0.2)
     with (
         distributed.LocalCluster(n_workers=0, processes=False, dashboard_address=":0") as empty,
         pytest.raises(WorkerError, match="has no workers; start some with: dask worker"),
-        dask_cluster(empty.scheduler_address, SIGHT),
+        connect_dask(empty.scheduler_address, REQUIREMENTS),
     ):
         pass
 
 
-def test_a_scheduler_that_goes_is_told_of(monkeypatch):
-    monkeypatch.setattr(module, "_ANSWER_S", 1.0)
+def test_a_lost_scheduler_is_an_error(monkeypatch):
+    monkeypatch.setattr(module, "_CONNECT_TIMEOUT_S", 1.0)
     distributed = pytest.importorskip("distributed")
     cluster = distributed.LocalCluster(
         n_workers=1, threads_per_worker=1, processes=False, dashboard_address=":0"
     )
-    with dask_cluster(cluster.scheduler_address, SIGHT) as workers:
-        results = workers.in_order(_scaled, {"factor": 1}, range(1000))
+    with connect_dask(cluster.scheduler_address, REQUIREMENTS) as workers:
+        results = workers.map_in_order(_scaled, {"factor": 1}, range(1000))
         next(results)
         cluster.close()
-        with pytest.raises(WorkerError, match=r"went away .*go on with --resume"):
+        with pytest.raises(WorkerError, match=r"was lost .*resume with --resume"):
             list(results)

@@ -9,9 +9,9 @@ import numpy as np
 import numpy.typing as npt
 
 from darksound.meta.features import compute_features, require_fit, settle
-from darksound.meta.learners import Learner
-from darksound.parallel.dask_cluster import Sight, dask_cluster
-from darksound.parallel.workers import be_a_worker
+from darksound.meta.learners.base import Learner
+from darksound.parallel.dask_cluster import WorkerRequirements, connect_dask
+from darksound.parallel.workers import configure_dask_worker
 from darksound.progress import Progress, silent
 from darksound.settings import Settings
 from darksound.store.contract import Store
@@ -115,16 +115,16 @@ def _on_dask(
     rois = images.rois
     one_a_root = rois.table[["root", "recording"]].drop_duplicates("root")
     recordings = tuple(one_a_root.itertuples(index=False, name=None))
-    sight = Sight(rois.reader, recordings, cache_folder(settings).resolve())
-    with dask_cluster(address, sight) as cluster:
-        made = cluster.in_order(_embed_one, (network, settings), jobs)
+    requirements = WorkerRequirements(rois.reader, recordings, cache_folder(settings.compute).resolve())
+    with connect_dask(address, requirements) as cluster:
+        made = cluster.map_in_order(_embed_one, (network, settings), jobs)
         for start, vectors in zip(starts, made, strict=True):
             progress(_STAGE, start + len(vectors), n)
             yield vectors
 
 
 def _embed_one(common: tuple[Learner, Settings], images: Store) -> Vectors:
-    be_a_worker()
+    configure_dask_worker()
     learner, settings = common
     array: Vectors = compute_features(learner, images, None, settings, embed=True).numpy()
     return array

@@ -11,7 +11,7 @@ import soundfile
 
 from darksound.atomic import replacing, write_text
 from darksound.errors import InputError
-from darksound.parallel.workers import in_any_order
+from darksound.parallel.workers import map_unordered
 from darksound.progress import Progress, silent
 from darksound.rois.roi_set import as_roi_table, write_roi_table
 from darksound.settings import Settings
@@ -79,7 +79,7 @@ def write_world(
     wanted = world.recordings()
     missing = [which for which in wanted if not (folder / _name(*which)).exists()]
     progress("recordings", len(wanted) - len(missing), len(wanted))
-    written = in_any_order(partial(_write, world, folder), missing, settings or Settings())
+    written = map_unordered(partial(_write, world, folder), missing, (settings or Settings()).compute)
     for done, _ in enumerate(written, start=len(wanted) - len(missing) + 1):
         progress("recordings", done, len(wanted))
     rows = [row for which in wanted for row in _rows(_plan(world, which), which)]

@@ -1,1 +1,1 @@
-"""Parallel."""
+"""Work shared among threads, processes and Dask workers, and the resources of this machine."""

@@ -1,4 +1,4 @@
-"""The workers of an existing Dask cluster: looked over first, then given work a few jobs ahead."""
+"""The workers of a Dask cluster: checked first, then given a bounded number of jobs at a time."""
 
 import logging
 import time
@@ -18,7 +18,7 @@ from darksound.errors import InputError, SettingsError, WorkerError
 if TYPE_CHECKING:
     from distributed import Client, Future
 
-__all__ = ["Cluster", "Sight", "dask_cluster"]
+__all__ = ["DaskCluster", "WorkerRequirements", "connect_dask"]
 
 logger = logging.getLogger(__name__)
 
@@ -26,18 +26,18 @@ Shared = TypeVar("Shared")
 Job = TypeVar("Job")
 Result = TypeVar("Result")
 
-# Until a scheduler must have answered, and until it must have a worker.
-_ANSWER_S = 10.0
-_WORKERS_S = 60.0
-# How often it is seen to that there still are workers.
-_LOOK_S = 2.0
-# Jobs under way for each thread of the workers: one is done while the next ones travel, and
-# results of later jobs wait for those of an earlier one.
-_AHEAD = 3
+# Seconds until a scheduler must have answered, and until it must have a worker.
+_CONNECT_TIMEOUT_S = 10.0
+_WORKER_TIMEOUT_S = 60.0
+# Seconds between checks that the cluster still has workers.
+_POLL_S = 2.0
+# Pending jobs for each thread of the workers: one runs while the next ones are sent, and results of
+# later jobs wait for those of an earlier one.
+_PENDING_PER_THREAD = 3
 
 
-class Stamper(Protocol):
-    """Identifies the content of recordings, as `darksound.rois.roi_set.Reader` does."""
+class StampReader(Protocol):
+    """Identify the content of recordings, as `darksound.rois.roi_set.Reader` does."""
 
     def stamp(self, root: str, recording: str) -> str:
         """Return a text that changes when the recording does.
@@ -48,237 +48,241 @@ class Stamper(Protocol):
 
 
 @dataclass(frozen=True)
-class Sight:
-    """What workers must see as this process does.
+class WorkerRequirements:
+    """Files that workers must be able to read and write under the same path as this process.
 
     Attributes:
-        reader: how recordings are heard.
-        recordings: root and name of some; one of each root will do.
-        folder: that workers write to for this process, and read what it wrote; None where they
-            do not.
+        reader: reads the recordings.
+        recordings: root and name of recordings that workers must find unchanged; one for each
+            root is enough.
+        folder: that workers and this process read and write; None if there is none.
     """
 
-    reader: Stamper
+    reader: StampReader
     recordings: tuple[tuple[str, str], ...]
     folder: Path | None = None
 
 
-class Cluster:
-    """The workers of a Dask cluster; `dask_cluster` makes one."""
+class DaskCluster:
+    """The workers of a Dask cluster; `connect_dask` makes one."""
 
     def __init__(self, client: "Client", address: str) -> None:
         self._client, self._address = client, address
-        self._workers = 0
+        self._n_workers = 0
 
-    def in_order(
+    def map_in_order(
         self, function: Callable[[Shared, Job], Result], shared: Shared, jobs: Iterable[Job]
     ) -> Iterator[Result]:
-        """`function(shared, job)` of every job, in their order.
+        """Yield `function(shared, job)` of every job, in their order.
 
-        Only a few jobs for each thread of the workers are under way at any time, or wait for an
-        earlier one, so that memory does not grow with the number of jobs. A job whose worker
-        dies is given to another one.
+        Only a few jobs for each thread of the workers are pending at any time, finished ones that
+        wait for an earlier one included, so that memory does not grow with the number of jobs. A
+        job whose worker dies is given to another worker.
 
         Args:
-            function: as with all that jobs and results hold, it can be pickled.
-            shared: what all jobs need; it is sent to each worker once.
-            jobs: what differs.
+            function: the function, its arguments and its results can be pickled.
+            shared: first argument of all calls; sent to each worker once.
+            jobs: second arguments.
 
         Raises:
-            WorkerError: workers died of a job again and again, or all are gone, or the scheduler
+            WorkerError: several workers died of one job, all workers are gone, or the scheduler
                 is.
             Exception: whatever `function` raised.
         """
-        with self._reachable():
-            (there,) = self._client.scatter([shared], broadcast=True, hash=False)
-        under_way: deque[Future[Result]] = deque()
+        with self._convert_errors():
+            (remote,) = self._client.scatter([shared], broadcast=True, hash=False)
+        pending: deque[Future[Result]] = deque()
         try:
             for job in jobs:
-                if len(under_way) >= self._most_under_way():
-                    yield self._result(under_way.popleft())
-                under_way.append(self._client.submit(function, there, job, pure=False))
-            while under_way:
-                yield self._result(under_way.popleft())
+                if len(pending) >= self._max_pending():
+                    yield self._result(pending.popleft())
+                pending.append(self._client.submit(function, remote, job, pure=False))
+            while pending:
+                yield self._result(pending.popleft())
         finally:
-            for future in under_way:
+            for future in pending:
                 future.cancel()
 
-    def look_over(self, sight: Sight) -> None:
-        """See that the workers can do what is asked of them.
+    def check_workers(self, requirements: WorkerRequirements) -> None:
+        """Check that there are workers, and that all of them meet the requirements.
 
         Raises:
-            WorkerError: there are no workers, one has another version of darksound, or one does
-                not see what this process sees.
+            SettingsError: this process cannot write to the folder.
+            WorkerError: there are no workers, one has another version of darksound, or one cannot
+                read the recordings or write to the folder.
         """
         self._wait_for_workers()
-        self._hold_versions()
-        ours = _stamps(sight.reader, sight.recordings)
-        for worker, stamps in self._ask(_stamps, sight.reader, sight.recordings).items():
-            for (root, recording), here, there in zip(sight.recordings, ours, stamps, strict=True):
-                if here != there:
-                    raise WorkerError(
-                        f"The Dask worker {worker} does not see {recording} in {root} as this "
-                        f"machine does; let all machines have the folder under the same path, or "
-                        f"leave --dask out."
-                    )
-        if sight.folder is not None:
-            self._hold_folder(sight.folder)
+        self._check_versions()
+        self._check_recordings(requirements.reader, requirements.recordings)
+        if requirements.folder is not None:
+            self._check_folder(requirements.folder)
 
-    def _hold_versions(self) -> None:
-        ours = version("darksound")
-        for worker, theirs in self._ask(version, "darksound").items():
-            if theirs != ours:
-                found = "none" if isinstance(theirs, Exception) else theirs
+    def _check_versions(self) -> None:
+        local = version("darksound")
+        for worker, remote in self._run_on_workers(version, "darksound").items():
+            if remote != local:
+                installed = "none" if isinstance(remote, Exception) else remote
                 raise WorkerError(
-                    f"The Dask worker {worker} has another darksound ({found}) than this process "
-                    f"({ours}); install the same version there."
+                    f"The Dask worker {worker} has another darksound ({installed}) than this "
+                    f"process ({local}); install the same version there."
                 )
 
-    def _hold_folder(self, folder: Path) -> None:
-        sign = folder / f".seen-{uuid.uuid4().hex}"
+    def _check_recordings(self, reader: StampReader, recordings: Sequence[tuple[str, str]]) -> None:
+        local = _stamps(reader, recordings)
+        for worker, remote in self._run_on_workers(_stamps, reader, recordings).items():
+            for (root, recording), here, there in zip(recordings, local, remote, strict=True):
+                if here != there:
+                    raise WorkerError(
+                        f"The Dask worker {worker} cannot read {recording} in {root}, or finds "
+                        "another file there than this machine does; give all machines the folder "
+                        "under the same path, or run without --dask."
+                    )
+
+    def _check_folder(self, folder: Path) -> None:
+        marker = folder / f".check-{uuid.uuid4().hex}"
         try:
             folder.mkdir(parents=True, exist_ok=True)
-            sign.touch()
+            marker.touch()
         except OSError as error:
             raise SettingsError(
-                f"compute.cache_dir: nothing can be kept in {folder} ({error.strerror}); name "
-                "another folder."
+                f"compute.cache_dir: cannot write to {folder} ({error.strerror}); choose another "
+                "folder."
             ) from None
         try:
-            answers = self._ask(_writable, sign)
+            answers = self._run_on_workers(_is_shared, marker)
         finally:
-            sign.unlink(missing_ok=True)
-        for worker, writable in answers.items():
-            if writable is not True:
+            marker.unlink(missing_ok=True)
+        for worker, is_shared in answers.items():
+            if is_shared is not True:
                 raise WorkerError(
                     f"The Dask worker {worker} cannot write to the cache folder {folder} of this "
-                    "process; name one that all machines share with --set "
+                    "process; choose one that all machines share with --set "
                     "compute.cache_dir=FOLDER."
                 )
 
-    def _ask(self, question: Callable[..., Any], *of: object) -> dict[str, Any]:
-        """The answer of each worker, which is an exception where it raised one."""
-        answers: dict[str, Any] = self._client.run(question, *of, on_error="return")
-        return answers
+    def _run_on_workers(self, function: Callable[..., Any], *arguments: object) -> dict[str, Any]:
+        """Return the result of each worker by its address; the exception where it raised one."""
+        results: dict[str, Any] = self._client.run(function, *arguments, on_error="return")
+        return results
 
     def _result(self, future: "Future[Result]") -> Any:
         from distributed import KilledWorker
 
-        with self._reachable():
-            failed = self._failure(future)
-            if failed is None:
+        with self._convert_errors():
+            error = self._wait_for(future)
+            if error is None:
                 return future.result()
-            if isinstance(failed, CancelledError):
-                raise failed
-        if isinstance(failed, KilledWorker):
+            if isinstance(error, CancelledError):
+                raise error
+        if isinstance(error, KilledWorker):
             raise WorkerError(
-                f"{failed.allowed_failures + 1} Dask workers died one after another of the same "
-                "piece of work; give each more memory or fewer threads. What is done is kept: go "
-                "on with --resume."
+                f"{error.allowed_failures + 1} Dask workers died one after another in the same "
+                "job; give each more memory or fewer threads. Finished work is kept: resume with "
+                "--resume."
             )
-        raise failed
+        raise error
 
-    def _failure(self, future: "Future[object]") -> BaseException | None:
-        """What ended a job before its time; None once it is done."""
+    def _wait_for(self, future: "Future[object]") -> BaseException | None:
+        """Wait until a job has ended, and return its error, if any."""
         while True:
             try:
-                failed: BaseException | None = future.exception(timeout=_LOOK_S)
+                error: BaseException | None = future.exception(timeout=_POLL_S)
             except TimeoutError:
                 self._wait_for_workers()
             else:
-                return failed
+                return error
 
     @contextmanager
-    def _reachable(self) -> Iterator[None]:
-        """Turn what Dask raises where a scheduler is lost, or what was sent to its workers."""
+    def _convert_errors(self) -> Iterator[None]:
+        """Raise a `WorkerError` where Dask reports a lost scheduler or lost data."""
         try:
             yield
         except (CancelledError, OSError) as error:
-            logger.debug("Dask gave up.", exc_info=True)
+            logger.debug("Dask failed.", exc_info=True)
             raise WorkerError(
-                f"The Dask scheduler at {self._address}, or all of its workers, went away "
-                f"({type(error).__name__}). What is done is kept: go on with --resume once they "
-                "are back."
+                f"The connection to the Dask scheduler at {self._address}, or to all of its "
+                f"workers, was lost ({type(error).__name__}). Finished work is kept: resume with "
+                "--resume once they are back."
             ) from None
 
     def _wait_for_workers(self) -> None:
-        if self._threads():
+        if self._n_threads():
             return
-        logger.warning("The Dask cluster at %s has no workers; waiting for some.", self._address)
-        began = time.monotonic()
-        while not self._threads():
-            if time.monotonic() - began > _WORKERS_S:
+        logger.warning("The Dask cluster at %s has no workers; waiting for one.", self._address)
+        start = time.monotonic()
+        while not self._n_threads():
+            if time.monotonic() - start > _WORKER_TIMEOUT_S:
                 raise WorkerError(
                     f"The Dask cluster at {self._address} has no workers; start some with: "
                     f"dask worker {self._address}"
                 )
-            time.sleep(_LOOK_S / 4)
+            time.sleep(_POLL_S / 4)
 
-    def _most_under_way(self) -> int:
-        with self._reachable():
-            return _AHEAD * max(self._threads(), 1)
+    def _max_pending(self) -> int:
+        with self._convert_errors():
+            return _PENDING_PER_THREAD * max(self._n_threads(), 1)
 
-    def _threads(self) -> int:
-        """Of all workers together."""
+    def _n_threads(self) -> int:
+        """Return the number of threads of all workers; log workers that are gone."""
         threads = self._client.nthreads()
-        if len(threads) < self._workers:
+        if len(threads) < self._n_workers:
             logger.warning(
-                "%d of %d Dask workers are gone; the others do their work.",
-                self._workers - len(threads),
-                self._workers,
+                "%d of %d Dask workers are gone; the others take over their jobs.",
+                self._n_workers - len(threads),
+                self._n_workers,
             )
-        self._workers = len(threads)
+        self._n_workers = len(threads)
         return sum(threads.values())
 
 
 @contextmanager
-def dask_cluster(address: str, sight: Sight) -> Iterator[Cluster]:
-    """The cluster of a scheduler, once its workers are seen to be fit.
+def connect_dask(address: str, requirements: WorkerRequirements) -> Iterator[DaskCluster]:
+    """Yield the cluster of a scheduler, whose workers meet the requirements.
 
     Args:
         address: of the scheduler, such as `tcp://host:8786`.
-        sight: what its workers must see.
+        requirements: files that the workers need.
 
     Raises:
         SettingsError: Dask is not installed, or no scheduler answers.
-        WorkerError: see `Cluster.look_over`.
+        WorkerError: see `DaskCluster.check_workers`.
     """
     if find_spec("distributed") is None:
         raise SettingsError(
-            "compute.dask needs Dask; install it with pip install 'darksound[dask]', or leave it "
-            "out."
+            "compute.dask needs Dask; install it with pip install 'darksound[dask]', or run "
+            "without --dask."
         )
     from distributed import Client
 
     try:
-        client = Client(address, timeout=_ANSWER_S, set_as_default=False)
+        client = Client(address, timeout=_CONNECT_TIMEOUT_S, set_as_default=False)
     except (OSError, ValueError) as error:
         raise SettingsError(
             f"compute.dask: no Dask scheduler answers at {address} ({error})."
         ) from None
     with client:
-        cluster = Cluster(client, address)
-        cluster.look_over(sight)
+        cluster = DaskCluster(client, address)
+        cluster.check_workers(requirements)
         yield cluster
 
 
-def _stamps(reader: Stamper, recordings: Sequence[tuple[str, str]]) -> list[str | None]:
+def _stamps(reader: StampReader, recordings: Sequence[tuple[str, str]]) -> list[str | None]:
     return [_stamp(reader, root, recording) for root, recording in recordings]
 
 
-def _stamp(reader: Stamper, root: str, recording: str) -> str | None:
+def _stamp(reader: StampReader, root: str, recording: str) -> str | None:
     try:
         return reader.stamp(root, recording)
     except InputError:
         return None
 
 
-def _writable(sign: Path) -> bool:
-    """Whether a file that another process made is there, and another can be made beside it."""
-    beside = sign.with_name(f"{sign.name}-{uuid.uuid4().hex}")
+def _is_shared(marker: Path) -> bool:
+    """Return whether the marker of another process exists and a file can be written beside it."""
+    probe = marker.with_name(f"{marker.name}-{uuid.uuid4().hex}")
     try:
-        beside.touch()
-        beside.unlink()
+        probe.touch()
+        probe.unlink()
     except OSError:
         return False
-    return sign.exists()
+    return marker.exists()

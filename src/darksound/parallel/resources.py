@@ -1,119 +1,115 @@
-"""How much memory and disk there is, and a refusal of what cannot fit."""
+"""Free memory and disk space, and checks that a run fits in them."""
 
 import os
-import shutil
 from collections.abc import Mapping
 from contextlib import suppress
 from pathlib import Path
 
+import psutil
+
 from darksound.errors import RunError
 
-__all__ = ["folder_size", "free_disk", "free_memory", "refuse_disk", "refuse_memory", "said"]
+__all__ = [
+    "check_disk",
+    "check_memory",
+    "folder_size",
+    "format_bytes",
+    "free_disk",
+    "free_memory",
+]
 
-# What the kernel tells, and the limits that containers and batch systems set (version 2, 1).
-_MEMORY = Path("/proc/meminfo")
-_LIMITS = (
+# Limit and usage of memory that containers and batch systems set, by control groups version 2 and
+# 1. psutil reports the machine's memory alone.
+_CGROUP_FILES = (
     (Path("/sys/fs/cgroup/memory.max"), Path("/sys/fs/cgroup/memory.current")),
     (
         Path("/sys/fs/cgroup/memory/memory.limit_in_bytes"),
         Path("/sys/fs/cgroup/memory/memory.usage_in_bytes"),
     ),
 )
-_GO_ON = "or go on anyway with --set compute.preflight_check=false"
+_OVERRIDE = "or skip this check with --set compute.preflight_check=false"
 
 
-def free_memory() -> int | None:
-    """Bytes that this process may still take; None where the system does not tell.
+def free_memory() -> int:
+    """Return the bytes of memory that this process can still use.
 
-    On Linux what is available, at most what a container leaves; elsewhere all that there is.
+    This is the available memory of the machine, or what the limit of a container leaves of it.
     """
-    try:
-        lines = _MEMORY.read_text(encoding="ascii").splitlines()
-    except OSError:
-        return _all_memory()
-    fields = dict(line.split(":", 1) for line in lines)
-    free = int(fields["MemAvailable"].split()[0]) * 1024
-    for limit, used in _LIMITS:
+    free = int(psutil.virtual_memory().available)
+    for limit, usage in _CGROUP_FILES:
         try:
-            free = min(free, int(limit.read_text()) - int(used.read_text()))
+            free = min(free, int(limit.read_text()) - int(usage.read_text()))
         except (OSError, ValueError):  # no container, or one without a limit ("max")
             continue
     return max(free, 0)
 
 
-def _all_memory() -> int | None:
-    try:
-        return os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
-    except (AttributeError, OSError, ValueError):
-        return None
-
-
 def free_disk(folder: Path) -> int:
-    """Bytes that can be written in a folder, which need not be there yet."""
-    return shutil.disk_usage(_there(folder)).free
+    """Return the bytes that can be written in a folder, which need not exist yet."""
+    return int(psutil.disk_usage(str(_existing(folder))).free)
 
 
 def folder_size(folder: Path) -> int:
-    """Bytes of all files in a folder; 0 where it is not there."""
+    """Return the bytes of all files below a folder; 0 where it does not exist."""
     size = 0
-    for place, _, names in os.walk(folder):
+    for directory, _, names in os.walk(folder):
         for name in names:
             # Another process may be renaming or removing files.
             with suppress(FileNotFoundError):
-                size += os.stat(os.path.join(place, name)).st_size
+                size += os.stat(os.path.join(directory, name)).st_size
     return size
 
 
-def refuse_memory(what: str, needed: float, remedy: str) -> None:
-    """Refuse what needs more memory than is free.
+def check_memory(activity: str, needed: float, remedy: str) -> None:
+    """Raise an error if an activity needs more memory than is free.
 
     Args:
-        what: is to be done, such as "Clustering 1,000,000 ROIs".
+        activity: subject of the message, such as "Clustering 1,000,000 ROIs".
         needed: bytes.
-        remedy: what can be done about it, as an imperative.
+        remedy: what the user can do, in the imperative.
 
     Raises:
-        RunError: it does not fit.
+        RunError: the memory is too small.
     """
     free = free_memory()
-    if free is not None and needed > free:
+    if needed > free:
         raise RunError(
-            f"{what} needs about {said(needed)} of memory, and {said(free)} are free; {remedy}, "
-            f"{_GO_ON}."
+            f"{activity} needs about {format_bytes(needed)} of memory, and {format_bytes(free)} "
+            f"are free; {remedy}, {_OVERRIDE}."
         )
 
 
-def refuse_disk(what: str, needed: Mapping[Path, float], remedy: str) -> None:
-    """Refuse what needs more room in folders than their disks have.
+def check_disk(activity: str, needed: Mapping[Path, float], remedy: str) -> None:
+    """Raise an error if an activity writes more than the disks of its folders can hold.
 
     Args:
-        what: is to be done.
-        needed: bytes in each folder; those of one disk are added up.
-        remedy: what can be done about it, as an imperative.
+        activity: subject of the message.
+        needed: bytes by folder; folders on one disk are added up.
+        remedy: what the user can do, in the imperative.
 
     Raises:
-        RunError: it does not fit.
+        RunError: a disk is too small.
     """
-    disks: dict[int, float] = {}
+    by_disk: dict[int, float] = {}
     for folder, amount in needed.items():
-        disk = os.stat(_there(folder)).st_dev
-        disks[disk] = disks.get(disk, 0) + amount
+        disk = os.stat(_existing(folder)).st_dev
+        by_disk[disk] = by_disk.get(disk, 0) + amount
         free = free_disk(folder)
-        if disks[disk] > free:
+        if by_disk[disk] > free:
             raise RunError(
-                f"{what} needs about {said(disks[disk])} on the disk of {folder}, and "
-                f"{said(free)} are free; {remedy}, {_GO_ON}."
+                f"{activity} needs about {format_bytes(by_disk[disk])} on the disk of {folder}, "
+                f"and {format_bytes(free)} are free; {remedy}, {_OVERRIDE}."
             )
 
 
-def said(amount: float) -> str:
-    """Bytes as a person says them."""
+def format_bytes(amount: float) -> str:
+    """Return a number of bytes as text for messages, such as "12.3 GB"."""
     if amount < 1e6:
         return "less than 1 MB"
     return f"{amount / 1e6:.0f} MB" if amount < 1e9 else f"{amount / 1e9:.1f} GB"
 
 
-def _there(folder: Path) -> Path:
-    """The folder, or the nearest one above it that is there."""
-    whole = folder.resolve()
-    return next(place for place in (whole, *whole.parents) if place.exists())
+def _existing(folder: Path) -> Path:
+    """Return the folder, or its nearest parent that exists."""
+    absolute = folder.resolve()
+    return next(path for path in (absolute, *absolute.parents) if path.exists())

@@ -1,4 +1,4 @@
-"""Work shared among processes of this machine, or the workers of a Dask cluster."""
+"""Work shared among threads, processes of this machine, or the workers of a Dask cluster."""
 
 import ctypes
 import os
@@ -15,20 +15,37 @@ import joblib
 
 from darksound.audio.files import AudioInfo, probe
 from darksound.errors import InputError
-from darksound.parallel.dask_cluster import Sight, dask_cluster
-from darksound.settings import Settings
+from darksound.parallel.dask_cluster import WorkerRequirements, connect_dask
+from darksound.settings import ComputeSettings
 
-__all__ = ["Place", "be_a_worker", "in_any_order", "in_threads", "survey", "worker_count"]
+__all__ = [
+    "ProcessRank",
+    "configure_dask_worker",
+    "map_in_threads",
+    "map_unordered",
+    "probe_recordings",
+    "worker_count",
+]
+
+Job = TypeVar("Job")
+Result = TypeVar("Result")
+
+# Parameters of `mallopt`, from glibc's malloc.h.
+_M_TRIM_THRESHOLD, _M_MMAP_THRESHOLD = -1, -3
+# Opening files waits for disks and networks more than for processors.
+_THREADS_PER_CORE = 2
+# Seconds that starting worker processes takes.
+_STARTUP_S = 2.0
 
 
 @dataclass(frozen=True)
-class Place:
-    """A process among those that torchrun started.
+class ProcessRank:
+    """The place of this process among those that torchrun started.
 
     Attributes:
-        rank: its number among all.
-        size: number of all.
-        local_rank: its number among those of its machine.
+        rank: number of the process among all, from 0.
+        size: number of processes.
+        local_rank: number of the process among those of its machine, from 0.
     """
 
     rank: int
@@ -36,22 +53,17 @@ class Place:
     local_rank: int
 
 
-# Of malloc.h.
-_M_TRIM_THRESHOLD, _M_MMAP_THRESHOLD = -1, -3
+def worker_count(compute: ComputeSettings) -> int:
+    """Return the number of workers; `auto` means one for each core this process may use."""
+    return int(joblib.cpu_count()) if compute.workers == "auto" else compute.workers
 
 
-def worker_count(settings: Settings) -> int:
-    """The workers that the settings ask for; `auto` is one a core that this process may use."""
-    wanted = settings.compute.workers
-    return int(joblib.cpu_count()) if wanted == "auto" else wanted
+def configure_dask_worker() -> None:
+    """Set up this process, a worker of a Dask cluster, to compute at full speed.
 
-
-def be_a_worker() -> None:
-    """Let this process, a worker of a Dask cluster, compute at full speed.
-
-    Torch uses one thread, since a worker does as many jobs side by side as it has threads. And
-    glibc keeps up to 128 MB of what is freed: Dask has its workers give memory back at once, and
-    fetching it again for every array takes longer than what is computed with it.
+    Torch uses one thread, because a worker runs as many jobs in parallel as it has threads. glibc
+    keeps up to 128 MB of freed memory: Dask makes its workers return memory to the system at once,
+    and requesting it again for every array takes longer than the computation.
     """
     import torch
 
@@ -68,84 +80,81 @@ def _keep_freed_memory() -> None:
         mallopt(_M_TRIM_THRESHOLD, 128 << 20)
 
 
-T = TypeVar("T")
-R = TypeVar("R")
+def map_in_threads(
+    function: Callable[[Job], Result], jobs: Sequence[Job], compute: ComputeSettings
+) -> list[Result]:
+    """Return `function(job)` of every job, in order, computed by several threads.
 
-# Opening files waits on disks and networks more than on processors.
-_THREADS_A_CORE = 2
+    Args:
+        function: called once for each job.
+        jobs: arguments of `function`.
+        compute: `workers` is the number of threads; `auto` means two for each core.
+    """
+    workers = compute.workers
+    threads = _THREADS_PER_CORE * (os.cpu_count() or 1) if workers == "auto" else workers
+    if min(threads, len(jobs)) < 2:
+        return [function(job) for job in jobs]
+    with ThreadPoolExecutor(min(threads, len(jobs))) as pool:
+        return list(pool.map(function, jobs, chunksize=1))
 
 
-def in_threads(function: Callable[[T], R], items: Sequence[T], settings: Settings) -> list[R]:
-    """`function` of every item, in order, by as many threads as the settings allow."""
-    workers = settings.compute.workers
-    threads = _THREADS_A_CORE * (os.cpu_count() or 1) if workers == "auto" else workers
-    if min(threads, len(items)) < 2:
-        return [function(item) for item in items]
-    with ThreadPoolExecutor(min(threads, len(items))) as pool:
-        return list(pool.map(function, items, chunksize=1))
-
-
-def survey(
-    root: Path, recordings: Sequence[str], settings: Settings
+def probe_recordings(
+    root: Path, recordings: Sequence[str], compute: ComputeSettings
 ) -> dict[str, AudioInfo | InputError]:
-    """What each recording below `root` says of itself, or why it cannot be used."""
+    """Return length, rate and channels of recordings below `root`, by several threads.
 
-    def ask(recording: str) -> AudioInfo | InputError:
+    A recording that cannot be used has the error in place of them.
+    """
+
+    def probe_one(recording: str) -> AudioInfo | InputError:
         try:
             return probe(root / recording)
         except InputError as error:
             return error
 
-    return dict(zip(recordings, in_threads(ask, recordings, settings), strict=True))
+    return dict(zip(recordings, map_in_threads(probe_one, recordings, compute), strict=True))
 
 
-Job = TypeVar("Job")
-Result = TypeVar("Result")
-
-# What starting worker processes costs.
-_STARTING_S = 2.0
-
-
-def in_any_order(
+def map_unordered(
     function: Callable[[Job], Result],
     jobs: Sequence[Job],
-    settings: Settings,
-    sight: Sight | None = None,
+    compute: ComputeSettings,
+    requirements: WorkerRequirements | None = None,
 ) -> Iterator[tuple[int, Result]]:
-    """`function` of every job, as results come, each with its job's place.
+    """Yield the index of each job and `function(job)`, as soon as a result is there.
 
     Args:
-        function: of one job; both can be pickled.
-        jobs: what is to be done.
-        settings: `compute.workers` says how many processes help, where that saves more time
-            than starting them takes; `compute.dask` names a scheduler whose workers do it all,
-            where `sight` is given.
-        sight: what the workers of a Dask cluster must see; None: the work stays on this machine.
+        function: of one job; the function and the jobs can be pickled.
+        jobs: arguments of `function`.
+        compute: `workers` is the number of processes, used where they save more time than
+            starting them takes. `dask` is the address of a scheduler whose workers run all jobs,
+            if `requirements` is given.
+        requirements: what the workers of a Dask cluster need; None: all jobs run on this machine.
 
     Raises:
         SettingsError: Dask is not installed, or no scheduler answers.
-        WorkerError: the workers of the cluster cannot do it, or died.
+        WorkerError: the workers of the cluster do not meet the requirements, or died.
     """
     if not jobs:
         return
     numbered = list(enumerate(jobs))
-    if settings.compute.dask is not None and sight is not None:
-        with dask_cluster(settings.compute.dask, sight) as cluster:
-            yield from cluster.in_order(_numbered, function, numbered)
+    if compute.dask is not None and requirements is not None:
+        with connect_dask(compute.dask, requirements) as cluster:
+            yield from cluster.map_in_order(_run_numbered, function, numbered)
         return
-    workers = min(worker_count(settings), len(jobs))
+    workers = min(worker_count(compute), len(jobs))
     start = time.perf_counter()
-    yield _numbered(function, numbered[0])
+    yield _run_numbered(function, numbered[0])
     saved_s = (time.perf_counter() - start) * (len(jobs) - 1) * (1 - 1 / workers)
-    if saved_s <= _STARTING_S:
-        yield from (_numbered(function, job) for job in numbered[1:])
+    if saved_s <= _STARTUP_S:
+        yield from (_run_numbered(function, job) for job in numbered[1:])
         return
     with joblib.parallel_config(
         "loky", n_jobs=workers, inner_max_num_threads=1, idle_worker_timeout=5
     ):
         parallel = joblib.Parallel(return_as="generator_unordered")
-    yield from parallel(joblib.delayed(_numbered)(function, job) for job in numbered[1:])
+    yield from parallel(joblib.delayed(_run_numbered)(function, job) for job in numbered[1:])
 
 
-def _numbered(function: Callable[[Job], Result], job: tuple[int, Job]) -> tuple[int, Result]:
+def _run_numbered(function: Callable[[Job], Result], job: tuple[int, Job]) -> tuple[int, Result]:
     return job[0], function(job[1])

@@ -1,4 +1,4 @@
-"""Where recordings are from, asked of many at once."""
+"""Find recordings in folders, and read when and by which recorder they were made."""
 
 import logging
 import os
@@ -9,78 +9,82 @@ import pandas as pd
 
 from darksound.audio.files import SUFFIXES
 from darksound.audio.origin import Origin, origin_of
-from darksound.parallel.workers import in_threads
+from darksound.parallel.workers import map_in_threads
 from darksound.rois.roi_set import Problem
-from darksound.settings import Settings
+from darksound.settings import ComputeSettings
 from darksound.synthesis.demo import is_demo
 
-__all__ = ["find_recordings", "origins_of", "told_by", "with_origins"]
+__all__ = ["find_recordings", "origin_columns", "origins_of", "with_origins"]
 
 logger = logging.getLogger(__name__)
 
+_ORIGIN_COLUMNS = ("recorded_at", "recorder", "gain")
+
 
 def find_recordings(root: Path, below: str = "") -> tuple[list[str], list[Problem]]:
-    """Sound files below `root / below`, as sorted POSIX paths relative to `root`.
+    """Find the sound files below `root / below`.
 
-    Suffixes count whatever their case. Hidden files and folders are passed over. Links to
-    folders are followed, each folder once.
+    Suffixes match in upper and lower case. Hidden files and folders are skipped. Links to folders
+    are followed, each folder once.
 
     Returns:
-        The paths, and folders that could not be looked into.
+        Sorted POSIX paths relative to `root`, and a problem for each folder that cannot be opened.
     """
-    found: list[str] = []
+    recordings: list[str] = []
     problems: list[Problem] = []
-    seen: set[str] = set()
-    others = 0
+    visited: set[str] = set()
+    skipped = 0
 
-    def blocked(error: OSError) -> None:
-        where = Path(error.filename).relative_to(root).as_posix()
-        problems.append(Problem(where, f"{error.filename}: cannot be opened ({error.strerror})."))
+    def note_error(error: OSError) -> None:
+        folder = Path(error.filename).relative_to(root).as_posix()
+        problems.append(Problem(folder, f"{error.filename}: cannot be opened ({error.strerror})."))
 
-    for folder, folders, names in os.walk(root / below, onerror=blocked, followlinks=True):
-        real = os.path.realpath(folder)
-        if real in seen:
-            folders.clear()
+    for folder, subfolders, names in os.walk(root / below, onerror=note_error, followlinks=True):
+        real_path = os.path.realpath(folder)
+        if real_path in visited:
+            subfolders.clear()
             continue
-        seen.add(real)
-        folders[:] = sorted(name for name in folders if not name.startswith("."))
+        visited.add(real_path)
+        subfolders[:] = sorted(name for name in subfolders if not name.startswith("."))
         visible = [name for name in names if not name.startswith(".")]
         sounds = [name for name in visible if Path(name).suffix.lower() in SUFFIXES]
-        others += len(visible) - len(sounds)
-        place = Path(folder).relative_to(root)
-        found += [(place / name).as_posix() for name in sounds]
-    if others:
-        logger.info("%s: %d files passed over that are no sound by their suffix.", root, others)
-    return sorted(found), problems
+        skipped += len(visible) - len(sounds)
+        relative = Path(folder).relative_to(root)
+        recordings += [(relative / name).as_posix() for name in sounds]
+    if skipped:
+        logger.info("%s: skipped %d files that have no suffix of a sound file.", root, skipped)
+    return sorted(recordings), problems
 
 
-_COLUMNS = ("recorded_at", "recorder", "gain")
+def origin_columns(origin: Origin) -> dict[str, str | None]:
+    """Return the columns of the ROI table that an origin fills."""
+    return {name: getattr(origin, name) for name in _ORIGIN_COLUMNS}
 
 
-def told_by(origin: Origin) -> dict[str, str | None]:
-    """What an origin tells, as columns of the ROI table."""
-    return {name: getattr(origin, name) for name in _COLUMNS}
+def origins_of(
+    root: Path, recordings: Sequence[str], compute: ComputeSettings
+) -> dict[str, Origin]:
+    """Return the origin (time, recorder, gain) of each recording below `root`."""
+    origins = map_in_threads(lambda recording: origin_of(root / recording), recordings, compute)
+    return dict(zip(recordings, origins, strict=True))
 
 
-def origins_of(root: Path, recordings: Sequence[str], settings: Settings) -> dict[str, Origin]:
-    """Where each recording below `root` is from."""
-    found = in_threads(lambda recording: origin_of(root / recording), recordings, settings)
-    return dict(zip(recordings, found, strict=True))
-
-
-def with_origins(rows: pd.DataFrame, settings: Settings) -> pd.DataFrame:
-    """Rows with what their recordings tell of their origin, unless they have such columns.
+def with_origins(rows: pd.DataFrame, compute: ComputeSettings) -> pd.DataFrame:
+    """Add the columns `recorded_at`, `recorder` and `gain`, unless the rows have one of them.
 
     Args:
         rows: with `root` and `recording`.
-        settings: how many threads ask.
+        compute: number of threads that read the recordings' headers.
     """
-    if any(name in rows.columns for name in _COLUMNS):
+    if any(name in rows.columns for name in _ORIGIN_COLUMNS):
         return rows
     parts = []
-    for root, own in rows.groupby("root", sort=False):
-        names = own["recording"].unique().tolist()
-        asked = {} if is_demo(str(root)) else origins_of(Path(str(root)), names, settings)
-        told = [told_by(asked.get(name, Origin())) for name in own["recording"]]
-        parts.append(pd.concat([own, pd.DataFrame(told, own.index)], axis=1))
+    for root, rows_of_root in rows.groupby("root", sort=False):
+        names = rows_of_root["recording"].unique().tolist()
+        origins = {} if is_demo(str(root)) else origins_of(Path(str(root)), names, compute)
+        columns = pd.DataFrame(
+            [origin_columns(origins.get(name, Origin())) for name in rows_of_root["recording"]],
+            rows_of_root.index,
+        )
+        parts.append(pd.concat([rows_of_root, columns], axis=1))
     return pd.concat(parts).loc[rows.index] if parts else rows

@@ -14,7 +14,7 @@ import torch
 from darksound.atomic import replacing
 from darksound.audio.geometry import Geometry, geometry
 from darksound.audio.representations import REPRESENTATIONS
-from darksound.parallel.workers import in_any_order
+from darksound.parallel.workers import map_unordered
 from darksound.progress import Progress, silent
 from darksound.settings import Settings
 from darksound.synthesis.species import perform, render_performance
@@ -130,7 +130,7 @@ def build_library(
     place.mkdir(parents=True, exist_ok=True)
     firsts = range(0, plan.species, _SPECIES_A_FILE)
     missing = [first for first in firsts if not (place / f"{first:06d}.npz").exists()]
-    sung = in_any_order(partial(_sing, plan, settings, place), missing, settings)
+    sung = map_unordered(partial(_sing, plan, settings, place), missing, settings.compute)
     for done, _ in enumerate(sung, start=1):
         progress("songs", min(done * _SPECIES_A_FILE, plan.species), plan.species)
     parts = [np.load(place / f"{first:06d}.npz") for first in firsts]

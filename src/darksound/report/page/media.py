@@ -13,7 +13,7 @@ import numpy as np
 import numpy.typing as npt
 
 from darksound.atomic import write_bytes
-from darksound.parallel.workers import in_any_order
+from darksound.parallel.workers import map_unordered
 from darksound.progress import Progress, silent
 from darksound.report.page.clips import MARGIN_S, Glimpse, Scale, Stretch, glimpses
 from darksound.report.page.encoding import column, encoded_length, to_base64
@@ -224,6 +224,6 @@ def _in_order(result: RunResult, order: Rows, scale: Scale) -> Iterator[Glimpse]
             end = min(float(end), float(start) + longest)
             stretches.append(Stretch(row, str(root), str(recording), float(start), end))
         jobs = [stretches[i : i + _CHUNK] for i in range(0, len(stretches), _CHUNK)]
-        heard = dict(in_any_order(hear, jobs, result.settings))
+        heard = dict(map_unordered(hear, jobs, result.settings.compute))
         for place in range(len(jobs)):
             yield from heard[place]

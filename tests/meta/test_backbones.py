@@ -8,7 +8,8 @@ import torchvision
 from safetensors.torch import save_file
 
 from darksound.errors import CheckpointError, SettingsError
-from darksound.meta.backbones import BACKBONES, build_backbone
+from darksound.meta.backbones import BACKBONES
+from darksound.meta.backbones.build import build_backbone
 
 
 def test_small_is_about_a_million_weights_and_halves_the_image_four_times(tiny):

@@ -15,7 +15,8 @@ from darksound.meta.checkpoints import (
     save_training,
 )
 from darksound.meta.features import compute_features
-from darksound.meta.learners import LEARNERS, build_learner
+from darksound.meta.learners import LEARNERS
+from darksound.meta.learners.build import build_learner
 from darksound.meta.training import TrainState, fit
 
 

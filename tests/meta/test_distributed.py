@@ -13,7 +13,7 @@ from tests.meta.conftest import FakeImages, _rois
 from darksound.errors import SettingsError
 from darksound.meta.checkpoints import TrainState
 from darksound.meta.distributed import Crew, SharedRegime, current_crew
-from darksound.meta.learners import build_learner
+from darksound.meta.learners.build import build_learner
 from darksound.meta.training import REGIMES, _sampler, fit
 from darksound.settings import Settings, TrainingSettings
 

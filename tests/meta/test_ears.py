@@ -7,7 +7,7 @@ import pytest
 import torch
 
 from darksound.errors import CheckpointError, SettingsError
-from darksound.meta.backbones import build_backbone, weights_in_force
+from darksound.meta.backbones.build import build_backbone, resolve_weights
 from darksound.meta.weights import bundled_path, read_card, write_ears
 from darksound.settings import Settings
 
@@ -33,15 +33,15 @@ def test_the_demo_s_species_are_of_another_grammar_than_those_it_was_trained_on(
 
 def test_auto_is_our_own_for_the_usual_small_network_and_nothing_for_another_size() -> None:
     settings = Settings()
-    assert weights_in_force(settings) == "darksound"
-    assert weights_in_force(settings.replace(backbone={"embedding_dim": 64})) == "none"
-    assert weights_in_force(settings.replace(backbone={"name": "resnet18"})) == "imagenet"
+    assert resolve_weights(settings.backbone) == "darksound"
+    assert resolve_weights(settings.replace(backbone={"embedding_dim": 64}).backbone) == "none"
+    assert resolve_weights(settings.replace(backbone={"name": "resnet18"}).backbone) == "imagenet"
     backbone = build_backbone(settings)
     other = build_backbone(settings.replace(seed=5))
     for key, value in backbone.state_dict().items():
         assert torch.equal(value, other.state_dict()[key]), key
     with pytest.raises(SettingsError, match="cannot be 'darksound' for the backbone 'resnet18'"):
-        weights_in_force(settings.replace(backbone={"name": "resnet18", "weights": "darksound"}))
+        resolve_weights(settings.replace(backbone={"name": "resnet18", "weights": "darksound"}).backbone)
     with pytest.raises(CheckpointError, match="does not fit"):
         build_backbone(settings.replace(backbone={"embedding_dim": 64, "weights": "darksound"}))
 

@@ -5,7 +5,8 @@ import pytest
 import torch
 
 from darksound.meta.features import compute_features
-from darksound.meta.learners import LEARNERS, build_learner
+from darksound.meta.learners import LEARNERS
+from darksound.meta.learners.build import build_learner
 
 
 @pytest.mark.parametrize("method", LEARNERS)

@@ -5,7 +5,7 @@ import pytest
 import torch
 
 from darksound.errors import CheckpointError, InputError
-from darksound.meta.learners import build_learner
+from darksound.meta.learners.build import build_learner
 from darksound.meta.training import fine_tune
 
 ROWS = np.arange(8, 40)

@@ -4,10 +4,11 @@ import pytest
 import torch
 from torch import nn
 
-from darksound.meta.backbones import build_backbone
-from darksound.meta.backbones.base import fold, foldable
+from darksound.meta.backbones.build import build_backbone
+from darksound.meta.backbones.base import fold, foldable_pairs
 from darksound.meta.features import for_inference
-from darksound.meta.learners import LEARNERS, build_learner
+from darksound.meta.learners import LEARNERS
+from darksound.meta.learners.build import build_learner
 
 
 def _lived_in(module: nn.Module) -> nn.Module:
@@ -42,7 +43,7 @@ def test_folding_changes_neither_vectors_nor_maps(tiny, name, layer, left):
     images = torch.rand(2, 3, 96, 192)
     with torch.inference_mode():
         before = backbone(images), backbone.feature_map(images)
-        backbone.fold()
+        backbone.fold_batch_norm()
         after = backbone(images), backbone.feature_map(images)
     for one, other in zip(before, after, strict=True):
         torch.testing.assert_close(one, other, rtol=1e-3, atol=1e-4 * float(one.abs().max()))
@@ -77,13 +78,13 @@ class _Wayward(nn.Module):
 
 def test_only_what_a_batch_norm_alone_takes_is_folded():
     network = _lived_in(_Shared())
-    assert foldable(network) == [("last", "end")]
+    assert foldable_pairs(network) == [("last", "end")]
     x = torch.rand(2, 3, 4, 4)
     with torch.inference_mode():
         before = network(x)
-        fold(network, foldable(network))
+        fold(network, foldable_pairs(network))
         torch.testing.assert_close(network(x), before)
-    assert foldable(_Wayward()) == []
+    assert foldable_pairs(_Wayward()) == []
 
 
 @pytest.mark.parametrize("method", LEARNERS)

@@ -8,11 +8,12 @@ from hypothesis import given, settings, strategies
 
 from darksound.errors import SettingsError
 from darksound.meta.augmentation import augment_vectors
-from darksound.meta.backbones import hears_from_the_start
+from darksound.meta.backbones.build import usable_untrained
 from darksound.meta.backbones.head import Head
 from darksound.meta.checkpoints import load_checkpoint, save_checkpoint
 from darksound.meta.features import compute_features
-from darksound.meta.learners import LEARNERS, build_learner
+from darksound.meta.learners import LEARNERS
+from darksound.meta.learners.build import build_learner
 from darksound.meta.steps import make_optimizer
 from darksound.meta.training import TrainState, fit
 from darksound.rois.roi_set import RoiSet, as_roi_table
@@ -99,9 +100,9 @@ def test_settling_takes_the_same_figures_however_vectors_come(offset, scale, cut
     x = torch.randn(30, 5, generator=torch.Generator().manual_seed(1)) * scale + offset
     x[:, 4] = offset
     head = Head(5, HeadSettings())
-    assert not head.settled
-    head.settle(iter([x[:cut], x[cut:]]))
-    assert head.settled
+    assert not head.is_fitted
+    head.fit(iter([x[:cut], x[cut:]]))
+    assert head.is_fitted
     wide = x.double()
     torch.testing.assert_close(head.mean, wide.mean(0).float(), rtol=1e-5, atol=1e-5)
     want = wide[:, :4].std(0, correction=0).float()
@@ -121,7 +122,7 @@ def test_a_head_keeps_the_figures_of_its_first_data_in_its_checkpoint(store, tmp
 
 def test_without_standardisation_a_head_needs_no_data():
     head = Head(3, HeadSettings(standardise=False))
-    assert head.settled
+    assert head.is_fitted
     torch.testing.assert_close(head(torch.tensor([[3.0, 0, 4]])), torch.tensor([[0.6, 0, 0.8]]))
 
 
@@ -131,8 +132,8 @@ def test_a_head_has_no_maps():
 
 
 def test_learners_on_embeddings_need_no_warm_up():
-    assert hears_from_the_start(VECTORS)
-    assert not hears_from_the_start(Settings())
+    assert usable_untrained(VECTORS.backbone)
+    assert not usable_untrained(Settings().backbone)
 
 
 @pytest.mark.parametrize(

@@ -8,8 +8,9 @@ import torch
 from torch import nn
 
 from darksound.errors import SettingsError
-from darksound.meta.backbones import Backbone
-from darksound.meta.learners import LEARNERS, build_learner
+from darksound.meta.backbones.base import Backbone
+from darksound.meta.learners import LEARNERS
+from darksound.meta.learners.build import build_learner
 
 N_WAY, N_SHOT, N_QUERY = 3, 4, 5
 LABELS = torch.arange(N_WAY).repeat_interleave(N_SHOT)
@@ -134,6 +135,6 @@ def test_unknown_learner_and_relation_without_maps_are_refused(tiny, monkeypatch
     class NoMaps(Backbone):
         dim, map_channels = 8, 0
 
-    monkeypatch.setattr("darksound.meta.learners.build_backbone", lambda settings: NoMaps())
+    monkeypatch.setattr("darksound.meta.learners.build.build_backbone", lambda settings: NoMaps())
     with pytest.raises(SettingsError, match="gives no maps"):
         build_learner(tiny.replace(learner={"method": "relation"}))

@@ -12,7 +12,8 @@ import torch
 from darksound.errors import CheckpointError, InputError, SettingsError
 from darksound.meta import training
 from darksound.meta.checkpoints import load_checkpoint, load_train_state, save_training
-from darksound.meta.learners import LEARNERS, build_learner
+from darksound.meta.learners import LEARNERS
+from darksound.meta.learners.build import build_learner
 from darksound.meta.training import EpochReport, TrainState, fit, train
 
 

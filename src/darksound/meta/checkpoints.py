@@ -16,7 +16,8 @@ from torch import Tensor
 
 from darksound.atomic import write_bytes, write_text
 from darksound.errors import CheckpointError, DarksoundError
-from darksound.meta.learners import Learner, build_learner
+from darksound.meta.learners.base import Learner
+from darksound.meta.learners.build import build_learner
 from darksound.meta.published import load_published
 from darksound.meta.weights import description_in, fill, read_pickle, read_weights
 from darksound.settings import Settings

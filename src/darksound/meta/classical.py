@@ -10,7 +10,7 @@ from torch import Tensor, nn
 from darksound.errors import SettingsError
 from darksound.meta.device import autocast, to_device
 from darksound.meta.episodes import EpisodeSampler
-from darksound.meta.learners import Learner
+from darksound.meta.learners.base import Learner
 from darksound.meta.randomness import Purpose, numpy_generator, seeded_torch
 from darksound.meta.steps import Batches, Step, share_right
 from darksound.settings import Settings
@@ -52,7 +52,7 @@ class ClassicalRegime:
     def __init__(
         self, learner: Learner, images: "Store", sampler: EpisodeSampler, settings: Settings
     ) -> None:
-        if learner.own_parts:
+        if learner.parameters_beside_backbone:
             raise SettingsError(
                 f"training.regime 'classical' trains the backbone alone, and learner.method "
                 f"{learner.method!r} has parts of its own; use 'prototypical', then train "

@@ -23,7 +23,7 @@ from torch.nn.parallel import DistributedDataParallel
 from darksound.errors import SettingsError, WorkerError
 from darksound.meta.device import resolve_device
 from darksound.meta.steps import Pass, Regime, Step
-from darksound.parallel.workers import Place
+from darksound.parallel.workers import ProcessRank
 from darksound.settings import ComputeSettings, TrainingSettings
 
 __all__ = ["Crew", "SharedNorms", "SharedRegime", "current_crew", "joined"]
@@ -230,7 +230,7 @@ def current_crew() -> Crew:
 
 
 @contextmanager
-def joined(place: Place, compute: ComputeSettings) -> Iterator[Crew]:
+def joined(place: ProcessRank, compute: ComputeSettings) -> Iterator[Crew]:
     """The crew of the processes that torchrun started, each with a GPU of its own if they use any.
 
     Args:
@@ -257,7 +257,7 @@ def joined(place: Place, compute: ComputeSettings) -> Iterator[Crew]:
     dist.destroy_process_group()
 
 
-def _take_gpu(place: Place) -> None:
+def _take_gpu(place: ProcessRank) -> None:
     count = torch.cuda.device_count()
     if place.local_rank >= count:
         raise SettingsError(

@@ -14,7 +14,7 @@ from torch import Tensor
 from darksound.errors import InputError
 from darksound.meta.episodes import Episode, EpisodeSampler
 from darksound.meta.features import compute_features
-from darksound.meta.learners import Learner
+from darksound.meta.learners.base import Learner
 from darksound.meta.randomness import Purpose, numpy_generator
 from darksound.meta.splits import recording_names
 from darksound.progress import Progress, silent

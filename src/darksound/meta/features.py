@@ -12,10 +12,10 @@ import numpy.typing as npt
 import torch
 from torch import Tensor, nn
 
-from darksound.audio.embedding_models import hold
+from darksound.audio.embedding_models import check_same_model
 from darksound.errors import CheckpointError
 from darksound.meta.device import autocast, images_to, resolve_device, staged, to_device
-from darksound.meta.learners import Learner
+from darksound.meta.learners.base import Learner
 from darksound.progress import Progress, silent
 from darksound.settings import Settings
 
@@ -41,7 +41,7 @@ def for_inference(learner: Learner, dtype: torch.dtype | None) -> Learner:
         dtype: of autocast; None where networks run in float32.
     """
     copy = deepcopy(learner).eval()
-    copy.backbone.fold()
+    copy.backbone.fold_batch_norm()
     for module in copy.backbone.modules() if dtype is not None else ():
         if isinstance(module, (nn.Conv2d, nn.Linear)):
             module.to(dtype)
@@ -74,7 +74,7 @@ def require_fit(learner: Learner, images: "Store") -> None:
 
 def _same_embedder(learner: Learner, images: "Store") -> None:
     theirs = images.settings
-    hold(learner.settings.embedding_model, theirs.embedding_model, theirs.backbone.name)
+    check_same_model(learner.settings.embedding_model, theirs.embedding_model, theirs.backbone.name)
 
 
 def _same_front_end(learner: Learner, images: "Store") -> None:
@@ -98,11 +98,11 @@ _FITS = MappingProxyType({"images": _same_front_end, "vectors": _same_embedder})
 
 def settle(learner: Learner, images: "Store") -> None:
     """Let the backbone learn what it must know of the data before it is first used on any."""
-    if learner.backbone.settled:
+    if learner.backbone.is_fitted:
         return
     step, n = learner.settings.compute.batch_size, len(images)
     starts = range(0, n, step)
-    learner.backbone.settle(images.batch(np.arange(s, min(s + step, n))) for s in starts)
+    learner.backbone.fit(images.batch(np.arange(s, min(s + step, n))) for s in starts)
 
 
 def compute_features(

@@ -7,8 +7,9 @@ from pathlib import Path
 from torch import Tensor
 
 from darksound.errors import CheckpointError
-from darksound.meta.backbones import TorchvisionBackbone
-from darksound.meta.learners import Learner, build_learner
+from darksound.meta.backbones.torchvision_nets import TorchvisionBackbone
+from darksound.meta.learners.base import Learner
+from darksound.meta.learners.build import build_learner
 from darksound.meta.weights import backbone_part, fill, read_weights
 from darksound.settings import Settings
 

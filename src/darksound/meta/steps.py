@@ -10,10 +10,10 @@ import torch
 from torch import Tensor, nn
 
 from darksound.meta.augmentation import AUGMENTERS
-from darksound.meta.backbones import Backbone
+from darksound.meta.backbones.base import Backbone
 from darksound.meta.device import autocast, images_to, resolve_device, staged, to_device
 from darksound.meta.episodes import Episode, EpisodeSampler
-from darksound.meta.learners import Learner
+from darksound.meta.learners.base import Learner
 from darksound.meta.randomness import Purpose, numpy_generator, seeded_torch, torch_generator
 from darksound.progress import Progress
 from darksound.settings import ComputeSettings, Settings

@@ -20,7 +20,8 @@ from darksound.meta.distributed import SharedRegime, current_crew
 from darksound.meta.episodes import Episode, EpisodeSampler
 from darksound.meta.evaluation import judge_episodes
 from darksound.meta.features import require_fit, settle
-from darksound.meta.learners import Learner, build_learner
+from darksound.meta.learners.base import Learner
+from darksound.meta.learners.build import build_learner
 from darksound.meta.randomness import Purpose, numpy_generator
 from darksound.meta.splits import part_rois, recording_names
 from darksound.meta.steps import Descent, EpisodicRegime, Regime, make_optimizer, run_pass

@@ -24,6 +24,8 @@ from darksound.meta.backbones.base import Backbone
 
 __all__ = [
     "BUNDLED",
+    "IMAGENET",
+    "NO_WEIGHTS",
     "backbone_part",
     "bundled_path",
     "bundled_size",
@@ -182,8 +184,8 @@ def _some(verb: str, keys: list[str]) -> str:
 
 
 _CARD = "darksound_card"
-#: What `backbone.weights` calls the weights in the package.
-BUNDLED = "darksound"
+#: Values of `backbone.weights`: the weights in the package, torchvision's, and random ones.
+BUNDLED, IMAGENET, NO_WEIGHTS = "darksound", "imagenet", "none"
 
 
 def bundled_path() -> Path:

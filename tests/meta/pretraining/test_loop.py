@@ -19,7 +19,7 @@ def settings() -> Settings:
         backbone={"channels": (4, 8, 8, 16), "embedding_dim": 32, "weights": "none"},
         pretraining={
             "species": 16,
-            "birds": 2,
+            "individuals": 2,
             "songs": 1,
             "windows_s": (3.0, 0.5),
             "window_shares": (2.0, 1.0),
@@ -35,7 +35,7 @@ def settings() -> Settings:
 def libraries(settings: Settings, tmp_path_factory: pytest.TempPathFactory) -> list[SongLibrary]:
     folder = tmp_path_factory.mktemp("songs")
     own = settings.pretraining
-    plans = [SongPlan(1, own.species, own.birds, own.songs, w) for w in own.windows_s]
+    plans = [SongPlan(1, own.species, own.individuals, own.songs, w) for w in own.windows_s]
     return [build_library(plan, settings, folder) for plan in plans]
 
 

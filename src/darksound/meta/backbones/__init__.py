@@ -1,163 +1,50 @@
 """Backbones by name. A new one is a file here and a line in `BACKBONES`."""
 
-import logging
-from collections.abc import Callable
-from dataclasses import dataclass
 from difflib import get_close_matches
-from pathlib import Path
-from types import MappingProxyType
 
-from darksound.audio.embedding_models import VECTORS, embedding_dim, scheme_of
+from darksound.audio.embedding_models import EMBEDDING_MODELS, TABLE_SCHEME
 from darksound.errors import SettingsError
-from darksound.meta.backbones.base import Backbone, pooled
-from darksound.meta.backbones.head import Head
-from darksound.meta.backbones.small import SmallCNN
-from darksound.meta.backbones.torchvision_nets import (
-    RELATION_LAYERS,
-    TorchvisionBackbone,
-    torchvision_names,
-)
-from darksound.meta.randomness import Purpose, seeded_torch
-from darksound.meta.weights import (
-    BUNDLED,
-    bundled_path,
-    bundled_size,
-    front_end_of,
-    load_backbone_weights,
-)
-from darksound.settings import Settings
+from darksound.settings import BackboneSettings
 
-__all__ = [
-    "BACKBONES",
-    "Backbone",
-    "TorchvisionBackbone",
-    "build_backbone",
-    "hears_from_the_start",
-    "pooled",
-    "weights_in_force",
-]
+__all__ = ["BACKBONES", "family_path"]
 
-logger = logging.getLogger(__name__)
-_IMAGENET, _NONE = "imagenet", "none"
+# torchvision's image classifiers, listed here so that their names can be read without torch.
+_TORCHVISION = """
+    alexnet convnext_base convnext_large convnext_small convnext_tiny densenet121 densenet161
+    densenet169 densenet201 efficientnet_b0 efficientnet_b1 efficientnet_b2 efficientnet_b3
+    efficientnet_b4 efficientnet_b5 efficientnet_b6 efficientnet_b7 efficientnet_v2_l
+    efficientnet_v2_m efficientnet_v2_s googlenet inception_v3 maxvit_t mnasnet0_5 mnasnet0_75
+    mnasnet1_0 mnasnet1_3 mobilenet_v2 mobilenet_v3_large mobilenet_v3_small regnet_x_16gf
+    regnet_x_1_6gf regnet_x_32gf regnet_x_3_2gf regnet_x_400mf regnet_x_800mf regnet_x_8gf
+    regnet_y_128gf regnet_y_16gf regnet_y_1_6gf regnet_y_32gf regnet_y_3_2gf regnet_y_400mf
+    regnet_y_800mf regnet_y_8gf resnet101 resnet152 resnet18 resnet34 resnet50 resnext101_32x8d
+    resnext101_64x4d resnext50_32x4d shufflenet_v2_x0_5 shufflenet_v2_x1_0 shufflenet_v2_x1_5
+    shufflenet_v2_x2_0 squeezenet1_0 squeezenet1_1 swin_b swin_s swin_t swin_v2_b swin_v2_s
+    swin_v2_t vgg11 vgg11_bn vgg13 vgg13_bn vgg16 vgg16_bn vgg19 vgg19_bn vit_b_16 vit_b_32
+    vit_h_14 vit_l_16 vit_l_32 wide_resnet101_2 wide_resnet50_2
+"""
+_EXAMPLES = ("small", "birdnet", "resnet18", "vgg16", "densenet121", "alexnet")
+
+#: Import path of the `BackboneFamily` of each backbone, by the part of `backbone.name` before the
+#: colon. Reading this registry does not import torch.
+BACKBONES: dict[str, str] = {
+    "small": "darksound.meta.backbones.small:FAMILY",
+    **dict.fromkeys(_TORCHVISION.split(), "darksound.meta.backbones.torchvision_nets:FAMILY"),
+    **dict.fromkeys([*EMBEDDING_MODELS, TABLE_SCHEME], "darksound.meta.backbones.head:FAMILY"),
+}
 
 
-@dataclass(frozen=True)
-class _Family:
-    """Backbones that are built alike.
-
-    Attributes:
-        build: the network; ImageNet's weights in it where the settings ask for them.
-        usual: the weights that `auto` stands for.
-        offered: names of weights that there are, beside files and `none`.
-        hears: whether it is of use without weights.
-    """
-
-    build: Callable[[Settings], Backbone]
-    usual: Callable[[Settings], str]
-    offered: str
-    hears: bool = False
-
-
-def _small(settings: Settings) -> Backbone:
-    return SmallCNN(settings.backbone.channels, settings.backbone.embedding_dim)
-
-
-def _usual_of_small(settings: Settings) -> str:
-    own = settings.backbone.model_dump(mode="json", include={"channels", "embedding_dim"})
-    return BUNDLED if own == bundled_size() else _NONE
-
-
-def _torchvision(settings: Settings) -> Backbone:
-    return TorchvisionBackbone(
-        settings.backbone.name,
-        relation_layer=settings.learner.relation_layer,
-        fit=settings.front_end.fit,
-        pretrained=weights_in_force(settings) == _IMAGENET,
-    )
-
-
-def _head(settings: Settings) -> Backbone:
-    return Head(embedding_dim(settings), settings.head)
-
-
-#: By what stands before the colon of `backbone.name`.
-BACKBONES: MappingProxyType[str, _Family] = MappingProxyType(
-    {
-        "small": _Family(_small, _usual_of_small, BUNDLED),
-        **dict.fromkeys(torchvision_names(), _Family(_torchvision, lambda _: _IMAGENET, _IMAGENET)),
-        **dict.fromkeys(VECTORS, _Family(_head, lambda _: _NONE, _NONE, hears=True)),
-    }
-)
-
-
-def weights_in_force(settings: Settings) -> str:
-    """What `backbone.weights` means for this backbone: a name, `none` for random, or a path.
+def family_path(settings: BackboneSettings) -> str:
+    """Return the import path of the family of the backbone that `backbone.name` names.
 
     Raises:
-        SettingsError: an unknown backbone, or weights that this one does not have.
+        SettingsError: the name is unknown.
     """
-    family = _family(settings)
-    weights = settings.backbone.weights
-    if weights == "auto":
-        return family.usual(settings)
-    if weights in {BUNDLED, _IMAGENET} - {family.offered}:
-        raise SettingsError(
-            f"backbone.weights cannot be {weights!r} for the backbone {settings.backbone.name!r}, "
-            f"which has no such weights; choose {_offer(family)} or a file."
-        )
-    return weights
-
-
-def _offer(family: _Family) -> str:
-    return ", ".join(map(repr, dict.fromkeys([family.offered, _NONE])))
-
-
-def hears_from_the_start(settings: Settings) -> bool:
-    """Whether this backbone is of use without any weights, as one on a pretrained embedder is.
-
-    Raises:
-        SettingsError: an unknown backbone.
-    """
-    return _family(settings).hears
-
-
-def build_backbone(settings: Settings) -> Backbone:
-    """The backbone that the settings name, with its weights; same seed, same weights.
-
-    Raises:
-        SettingsError: an unknown name or layer, or weights that this backbone does not have.
-        CheckpointError: weights that cannot be fetched or read, or do not fit.
-    """
-    weights = weights_in_force(settings)
-    with seeded_torch(settings.seed, Purpose.BACKBONE):
-        backbone = _family(settings).build(settings)
-    if weights == BUNDLED:
-        _warn_of_other_images(settings)
-        load_backbone_weights(backbone, bundled_path())
-    elif weights not in (_NONE, _IMAGENET):
-        load_backbone_weights(backbone, Path(weights))
-    return backbone
-
-
-def _family(settings: Settings) -> _Family:
-    name = scheme_of(settings)
+    name = settings.name.partition(":")[0]
     if name not in BACKBONES:
-        near = get_close_matches(name, BACKBONES, n=3) or ["small", "birdnet", *RELATION_LAYERS]
+        near = get_close_matches(name, BACKBONES, n=3) or _EXAMPLES
         raise SettingsError(
-            f"backbone.name cannot be {settings.backbone.name!r}; there are 'small', torchvision's "
-            f"classifiers and embedders made elsewhere, such as {', '.join(near)}."
+            f"backbone.name is {settings.name!r}; choose 'small', an image classifier of "
+            f"torchvision, or an embedding model, such as {', '.join(near)}."
         )
     return BACKBONES[name]
-
-
-def _warn_of_other_images(settings: Settings) -> None:
-    made_with = front_end_of(bundled_path())
-    own = settings.front_end.model_dump(mode="json")
-    other = sorted(key for key, value in made_with.items() if own[key] != value)
-    if other:
-        logger.warning(
-            "The weights %r were learnt from other images (other front_end.%s), so they may hear "
-            "badly; set backbone.weights to none, or leave the front end as it is.",
-            BUNDLED,
-            ", ".join(other),
-        )

@@ -1,22 +1,27 @@
-"""Batch norms folded into the convolutions before them: the same function in evaluation, faster."""
+"""The contract of a backbone, and batch norm folded into convolutions for faster evaluation."""
 
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
 
 import torch
 from torch import Tensor, fx, nn
 from torch.nn.utils.fusion import fuse_conv_bn_eval
 
-__all__ = ["Backbone", "fold", "foldable", "pooled"]
+from darksound.settings import BackboneSettings, Settings
+
+__all__ = ["Backbone", "BackboneFamily", "fold", "foldable_pairs", "pool_maps"]
 
 
 class Backbone(nn.Module):
-    """A network that turns images in [0, 1] into vectors, or into feature maps.
+    """A network that maps images to vectors, and where it is convolutional to feature maps.
+
+    A backbone on an embedding model takes vectors `(b, dim)` in place of images.
 
     Attributes:
         dim: length of a vector.
         map_channels: channels of a feature map; 0 where the network has no maps.
-        logit_scale: 0; or where vectors have unit length, the factor that makes scores of cosines.
+        logit_scale: factor on cosine scores where vectors have unit length; 0 where they have not.
     """
 
     dim: int
@@ -24,26 +29,29 @@ class Backbone(nn.Module):
     logit_scale: float = 0.0
 
     @property
-    def settled(self) -> bool:
-        """Whether there is nothing that it must learn of the data before it is first used."""
+    def is_fitted(self) -> bool:
+        """Return whether the statistics of the data that the backbone needs are known."""
         return True
 
-    def settle(self, vectors: Iterable[Tensor]) -> None:
-        """Learn what must be known of the data, from all rows of a store, batch by batch."""
+    def fit(self, batches: Iterable[Tensor]) -> None:
+        """Compute the statistics that the backbone needs from all rows of a store, by batches."""
 
-    def fold(self) -> None:
-        """Become faster and the same in evaluation, in place, and of no use for training."""
+    def fold_batch_norm(self) -> None:
+        """Fold batch norm into convolutions, in place: the same output in evaluation mode, faster.
+
+        The backbone cannot be trained afterwards.
+        """
 
     def prepare(self, images: Tensor) -> Tensor:
-        """Bring images `(b, 3, h, w)` in [0, 1] to the size and scale the network was made for."""
+        """Return images `(b, 3, h, w)` in [0, 1] at the size and scale the network expects."""
         return images
 
     def forward(self, images: Tensor) -> Tensor:
-        """Vectors `(b, dim)` of images `(b, 3, h, w)` in [0, 1]."""
+        """Return vectors `(b, dim)` of images `(b, 3, h, w)` in [0, 1]."""
         raise NotImplementedError
 
     def feature_map(self, images: Tensor) -> Tensor:
-        """Maps `(b, map_channels, h', w')` of images `(b, 3, h, w)` in [0, 1].
+        """Return maps `(b, map_channels, h', w')` of images `(b, 3, h, w)` in [0, 1].
 
         Raises:
             SettingsError: the network has no maps.
@@ -51,45 +59,64 @@ class Backbone(nn.Module):
         raise NotImplementedError
 
 
-def pooled(maps: Tensor) -> Tensor:
-    """Mean and maximum over each map: `(b, c, h, w)` to `(b, 2c)`."""
+@dataclass(frozen=True)
+class BackboneFamily:
+    """Backbones that are built by the same function.
+
+    Attributes:
+        build: returns the network, given the settings and the resolved weights; ImageNet weights
+            are loaded here, others by the caller.
+        default_weights: returns the weights that `auto` stands for.
+        named_weights: name of the weights that exist beside files and `none`.
+        usable_untrained: whether embeddings are useful without any training.
+    """
+
+    build: Callable[[Settings, str], Backbone]
+    default_weights: Callable[[BackboneSettings], str]
+    named_weights: str
+    usable_untrained: bool = False
+
+
+def pool_maps(maps: Tensor) -> Tensor:
+    """Return the mean and the maximum of each map: `(b, c, h, w)` to `(b, 2c)`."""
     return torch.cat([maps.mean((2, 3)), maps.amax((2, 3))], dim=1)
 
 
-def foldable(network: nn.Module) -> list[tuple[str, str]]:
-    """Dotted names of each convolution, and of the batch norm that alone takes what it gives.
+def foldable_pairs(network: nn.Module) -> list[tuple[str, str]]:
+    """Return dotted names of each convolution and the batch norm that alone takes its output.
 
-    None where the network's way depends on its input, so that it cannot be followed.
+    The list is empty where the control flow depends on the input, so that torch cannot trace it.
     """
     try:
         nodes = fx.symbolic_trace(network).graph.nodes
     except fx.proxy.TraceError:
         return []
     calls = Counter(node.target for node in nodes if node.op == "call_module")
-    found = []
+    pairs = []
     for node in nodes:
         if node.op != "call_module" or not isinstance(node.args[0], fx.Node):
             continue
-        before = node.args[0]
-        if before.op != "call_module" or len(before.users) > 1:
+        previous = node.args[0]
+        if previous.op != "call_module" or len(previous.users) > 1:
             continue
-        names = str(before.target), str(node.target)
-        kinds = [type(network.get_submodule(name)) for name in names]
-        once = all(calls[name] == 1 for name in names)
-        if once and kinds == [nn.Conv2d, nn.BatchNorm2d]:
-            found.append(names)
-    return found
+        names = str(previous.target), str(node.target)
+        types = [type(network.get_submodule(name)) for name in names]
+        called_once = all(calls[name] == 1 for name in names)
+        if called_once and types == [nn.Conv2d, nn.BatchNorm2d]:
+            pairs.append(names)
+    return pairs
 
 
 @torch.no_grad()
 def fold(network: nn.Module, pairs: Sequence[tuple[str, str]]) -> None:
-    """Fold these pairs, from `foldable`, in place; the network is of no use for training then.
+    """Fold these pairs of `foldable_pairs` in place. The network cannot be trained afterwards.
 
-    A batch norm in evaluation is linear, so it goes into its convolution's weights and bias.
+    Batch norm in evaluation mode is linear, so it goes into its convolution's weights and bias.
     """
-    for convolution, norm in pairs:
-        before, after = network.get_submodule(convolution), network.get_submodule(norm)
-        assert isinstance(before, nn.Conv2d)  # as `foldable` saw to
-        assert isinstance(after, nn.BatchNorm2d)
-        network.set_submodule(convolution, fuse_conv_bn_eval(before, after))
-        network.set_submodule(norm, nn.Identity())
+    for convolution_name, norm_name in pairs:
+        convolution = network.get_submodule(convolution_name)
+        norm = network.get_submodule(norm_name)
+        assert isinstance(convolution, nn.Conv2d)  # as `foldable_pairs` ensures
+        assert isinstance(norm, nn.BatchNorm2d)
+        network.set_submodule(convolution_name, fuse_conv_bn_eval(convolution, norm))
+        network.set_submodule(norm_name, nn.Identity())

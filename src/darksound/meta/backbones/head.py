@@ -1,4 +1,4 @@
-"""A trainable head on vectors that an embedder made: a residual, nothing at first."""
+"""A trainable head on the vectors of an embedding model: a residual layer, zero at first."""
 
 from collections.abc import Iterable
 
@@ -6,13 +6,15 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from darksound.audio.embedding_models import embedding_dim
 from darksound.errors import SettingsError
-from darksound.meta.backbones.base import Backbone
-from darksound.settings import HeadSettings
+from darksound.meta.backbones.base import Backbone, BackboneFamily
+from darksound.meta.weights import NO_WEIGHTS
+from darksound.settings import HeadSettings, Settings
 
-__all__ = ["Head"]
+__all__ = ["FAMILY", "Head"]
 
-# Dimensions that vary less than this share of the one that varies most are constant.
+# Dimensions whose deviation is below this fraction of the largest one are constant.
 _CONSTANT = 1e-6
 
 
@@ -20,12 +22,12 @@ class Head(Backbone):
     """Standardisation, a residual layer whose output begins at zero, and unit length.
 
     With z = (x - mean) / deviation and u = z / |z|, an embedding is the direction of
-    u + B gelu(A u), and B begins at zero: before any training, vectors compare as the embedder's
-    own do (residual learning: He et al. 2016, arXiv 1512.03385; a residual adapter that begins
-    as the identity: Houlsby et al. 2019, arXiv 1902.00751).
+    u + B gelu(A u). B begins at zero, so before any training the cosines are those of the
+    standardised vectors (residual learning: He et al. 2016, arXiv 1512.03385; a residual adapter
+    that begins as the identity: Houlsby et al. 2019, arXiv 1902.00751).
 
     Args:
-        dim: length of the embedder's vectors, and of those that come out.
+        dim: length of the embedding model's vectors, and of the embeddings.
         settings: of the head.
     """
 
@@ -37,10 +39,10 @@ class Head(Backbone):
         super().__init__()
         self.dim, self.map_channels = dim, 0
         self.logit_scale = settings.logit_scale
-        self._standardises = settings.standardise
+        self._standardise = settings.standardise
         self.register_buffer("mean", torch.zeros(dim))
         self.register_buffer("deviation", torch.ones(dim))
-        #: ROIs that mean and deviation were taken over.
+        #: Number of ROIs that mean and deviation were computed from.
         self.register_buffer("counted", torch.zeros((), dtype=torch.int64))
         self.down = nn.Linear(dim, settings.width)
         self.dropout = nn.Dropout(settings.dropout)
@@ -48,22 +50,22 @@ class Head(Backbone):
         nn.init.zeros_(self.up.weight)
 
     @property
-    def settled(self) -> bool:
-        """Whether mean and deviation are known, or not wanted."""
-        return not self._standardises or int(self.counted) > 0
+    def is_fitted(self) -> bool:
+        """Return whether mean and deviation are known, or not needed."""
+        return not self._standardise or int(self.counted) > 0
 
-    def settle(self, vectors: Iterable[Tensor]) -> None:
-        """Take mean and deviation over vectors `(b, dim)`, batch by batch, in float64."""
+    def fit(self, batches: Iterable[Tensor]) -> None:
+        """Compute mean and deviation of vectors `(b, dim)`, batch by batch, in float64."""
         n, total, squares = 0, torch.zeros(self.dim).double(), torch.zeros(self.dim).double()
-        # Sums about the first vector, so that a common offset costs no digits.
+        # Sums about the first vector, so that a common offset costs no precision.
         offset: Tensor | None = None
-        for batch in vectors:
-            wide = batch.double().cpu()
-            offset = wide[0] if offset is None else offset
-            wide = wide - offset
-            n += len(wide)
-            total += wide.sum(0)
-            squares += wide.square().sum(0)
+        for batch in batches:
+            vectors = batch.double().cpu()
+            offset = vectors[0] if offset is None else offset
+            vectors = vectors - offset
+            n += len(vectors)
+            total += vectors.sum(0)
+            squares += vectors.square().sum(0)
         if offset is None:
             return
         mean = total / n
@@ -75,15 +77,22 @@ class Head(Backbone):
         self.counted.fill_(n)
 
     def forward(self, images: Tensor) -> Tensor:
-        """Unit vectors `(b, dim)` of the embedder's vectors `(b, dim)`."""
+        """Return unit vectors `(b, dim)` of the embedding model's vectors `(b, dim)`."""
         unit = F.normalize((images - self.mean) / self.deviation)
-        added = self.up(self.dropout(F.gelu(self.down(unit))))
-        return F.normalize(unit + added.to(unit.dtype))
+        residual = self.up(self.dropout(F.gelu(self.down(unit))))
+        return F.normalize(unit + residual.to(unit.dtype))
 
     def feature_map(self, images: Tensor) -> Tensor:
-        """There are none.
+        """Raise: vectors have no feature maps.
 
         Raises:
             SettingsError: always.
         """
-        raise SettingsError("Embeddings made elsewhere have no feature maps.")
+        raise SettingsError("The vectors of an embedding model have no feature maps.")
+
+
+def _build(settings: Settings, weights: str) -> Backbone:
+    return Head(embedding_dim(settings.backbone, settings.embedding_model), settings.head)
+
+
+FAMILY = BackboneFamily(_build, lambda _: NO_WEIGHTS, NO_WEIGHTS, usable_untrained=True)

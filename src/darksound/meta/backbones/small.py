@@ -12,9 +12,11 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from darksound.meta.backbones.base import Backbone, fold, foldable
+from darksound.meta.backbones.base import Backbone, BackboneFamily, fold, foldable_pairs
+from darksound.meta.weights import BUNDLED, NO_WEIGHTS, bundled_size
+from darksound.settings import BackboneSettings, Settings
 
-__all__ = ["FIRST_DISTANCE", "AffineMap", "SmallCNN", "Summarising"]
+__all__ = ["FAMILY", "FIRST_DISTANCE", "AffineMap", "SmallCNN", "Summarising"]
 
 
 @dataclass(frozen=True)
@@ -119,11 +121,11 @@ class SmallCNN(Backbone):
         # Batch norm gives each dimension unit variance: E||a - b||^2 = 2 * dim * weight^2.
         nn.init.constant_(self.norm.weight, math.sqrt(FIRST_DISTANCE / (2 * self.dim)))
 
-    def fold(self) -> None:
-        """Fold every batch norm behind a convolution into it; see `Backbone.fold`."""
+    def fold_batch_norm(self) -> None:
+        """Fold every batch norm that follows a convolution into it."""
         fold(self, [("stem", "stem_norm")])
         for block in self.blocks:
-            fold(block, foldable(block))
+            fold(block, foldable_pairs(block))
 
     def feature_map(self, images: Tensor) -> Tensor:
         """Maps `(b, map_channels, h / 16, w / 16)`."""
@@ -157,3 +159,15 @@ class SmallCNN(Backbone):
         x = F.relu(self.stem_norm(self.stem(self.prepare(images))), inplace=True)
         middle = self.blocks[:-1](x)
         return middle, self.blocks[-1](middle)
+
+
+def _build(settings: Settings, weights: str) -> Backbone:
+    return SmallCNN(settings.backbone.channels, settings.backbone.embedding_dim)
+
+
+def _default_weights(settings: BackboneSettings) -> str:
+    size = settings.model_dump(mode="json", include={"channels", "embedding_dim"})
+    return BUNDLED if size == bundled_size() else NO_WEIGHTS
+
+
+FAMILY = BackboneFamily(_build, _default_weights, BUNDLED)

@@ -13,9 +13,11 @@ from torch import Tensor, nn
 from torchvision.transforms import functional as TF
 
 from darksound.errors import CheckpointError, SettingsError
-from darksound.meta.backbones.base import Backbone, fold, foldable
+from darksound.meta.backbones.base import Backbone, BackboneFamily, fold, foldable_pairs
+from darksound.meta.weights import IMAGENET
+from darksound.settings import Settings
 
-__all__ = ["FITS", "RELATION_LAYERS", "SIZE", "TorchvisionBackbone", "torchvision_names"]
+__all__ = ["FAMILY", "FITS", "RELATION_LAYERS", "SIZE", "TorchvisionBackbone"]
 
 #: Height and width that they take.
 SIZE = 224
@@ -88,11 +90,6 @@ RELATION_LAYERS = {
 }
 
 
-def torchvision_names() -> list[str]:
-    """Names of torchvision's image classifiers."""
-    return list(models.list_models(module=models))
-
-
 class TorchvisionBackbone(Backbone):
     """A torchvision classifier whose head is taken off; what came before it is pooled to a vector.
 
@@ -132,10 +129,10 @@ class TorchvisionBackbone(Backbone):
         # Transformers keep channels last: theirs are no maps, and not square for a square image.
         self.map_channels = shape[1] if len(shape) == 4 and shape[2] == shape[3] else 0
 
-    def fold(self) -> None:
-        """Fold every batch norm behind a convolution into it; see `Backbone.fold`."""
-        pairs = foldable(self.net)
-        # What a convolution gives before its batch norm may be the map that is asked for.
+    def fold_batch_norm(self) -> None:
+        """Fold every batch norm that follows a convolution into it."""
+        pairs = foldable_pairs(self.net)
+        # The map may be the output of a convolution before its batch norm.
         fold(self.net, [pair for pair in pairs if pair[0] != self.map_layer])
 
     def prepare(self, images: Tensor) -> Tensor:
@@ -224,3 +221,15 @@ def _map_layer(net: nn.Module, name: str, wanted: str) -> str:
         by_shape = next((layer for layer in ("layer4", "features") if layer in children), "")
         return RELATION_LAYERS.get(name, by_shape)
     return wanted if wanted in dict(net.named_modules()) else ""
+
+
+def _build(settings: Settings, weights: str) -> Backbone:
+    return TorchvisionBackbone(
+        settings.backbone.name,
+        relation_layer=settings.learner.relation_layer,
+        fit=settings.front_end.fit,
+        pretrained=weights == IMAGENET,
+    )
+
+
+FAMILY = BackboneFamily(_build, lambda _: IMAGENET, IMAGENET)

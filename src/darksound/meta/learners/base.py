@@ -10,21 +10,21 @@ from darksound.settings import Settings
 
 __all__ = ["Learner", "State", "class_means"]
 
-#: What a learner remembers of a support set; its meaning is the learner's own.
+#: What a learner computes from a support set, such as prototypes. Each learner defines its own.
 State = tuple[Tensor, ...]
 
 
 class Learner(nn.Module):
-    """A backbone and a way to compare what it gives.
+    """A backbone, and a rule that scores queries against the classes of a support set.
 
-    `adapt`, `score`, `loss` and `probabilities` work in float32; only the backbone profits from
-    reduced precision.
+    `adapt`, `score`, `loss` and `probabilities` run in float32; only the backbone uses reduced
+    precision.
 
     Attributes:
         method: name in the registry.
-        backbone: the network that images pass.
-        settings: the settings it was built with; they say which images it understands.
-        embedding_dim: length of the vectors of `embed`.
+        backbone: the network that computes the features.
+        settings: the settings it was built with; they define which images it accepts.
+        embedding_dim: length of the vectors that `embed` returns.
         classes: names of the classes it was trained on, in order; empty before training.
     """
 
@@ -38,53 +38,66 @@ class Learner(nn.Module):
         self.classes: tuple[str, ...] = ()
 
     @classmethod
-    def suited_to(cls, backbone: Backbone) -> "type[Learner]":
-        """The form of this learner that compares what the backbone gives."""
+    def class_for(cls, backbone: Backbone) -> "type[Learner]":
+        """Return the variant of this learner that works on the backbone's output."""
         return cls
 
     @property
-    def own_parts(self) -> tuple[str, ...]:
-        """Names of the parameters that it has beside its backbone's."""
+    def parameters_beside_backbone(self) -> tuple[str, ...]:
+        """Return the names of the parameters that do not belong to the backbone."""
         names = (name for name, _ in self.named_parameters())
         return tuple(name for name in names if not name.startswith("backbone."))
 
     def features(self, images: Tensor) -> Tensor:
-        """What is compared: vectors `(b, dim)`, or maps `(b, c, h, w)`, of images `(b, 3, h, w)`.
+        """Return the features that `adapt` and `score` take: vectors or feature maps.
 
-        Image values lie in [0, 1]; row i depends on image i alone in evaluation mode.
+        Args:
+            images: `(b, 3, h, w)` in [0, 1].
+
+        Returns:
+            `(b, dim)` or `(b, c, h, w)`. In evaluation mode row i depends on image i alone.
         """
         vectors: Tensor = self.backbone(images)
         return vectors
 
     def embed(self, images: Tensor) -> Tensor:
-        """Vectors `(b, embedding_dim)` for clustering, of images `(b, 3, h, w)` in [0, 1]."""
+        """Return vectors `(b, embedding_dim)` for clustering, of images `(b, 3, h, w)`."""
         return self.features(images)
 
     def adapt(self, support: Tensor, labels: Tensor, n_way: int) -> State:
-        """Learn classes from a support set.
+        """Return what `score` needs to know of a support set.
 
         Args:
-            support: features of `n` ROIs as `features` gives them.
+            support: features of `n` ROIs, as `features` returns them.
             labels: `(n,)` integers from 0 to `n_way - 1`, each at least once.
             n_way: number of classes.
         """
         raise NotImplementedError
 
     def score(self, state: State, query: Tensor) -> Tensor:
-        """Scores `(q, n_way)` of the features of `q` queries: the higher, the likelier."""
+        """Return scores `(n_queries, n_way)` of query features; a higher score is likelier."""
         raise NotImplementedError
 
     def loss(self, scores: Tensor, labels: Tensor) -> Tensor:
-        """Mean loss of scores `(q, n_way)` against labels `(q,)`."""
+        """Return the mean loss of scores `(n_queries, n_way)` and labels `(n_queries,)`."""
         raise NotImplementedError
 
     def probabilities(self, scores: Tensor) -> Tensor:
-        """Scores `(q, n_way)` as probabilities whose rows sum to 1."""
+        """Return scores `(n_queries, n_way)` as probabilities; each row sums to 1."""
         raise NotImplementedError
 
 
 def class_means(features: Tensor, labels: Tensor, n_way: int) -> Tensor:
-    """Mean features of each class: `(n, ...)` and labels `(n,)` to `(n_way, ...)`."""
-    members = F.one_hot(labels, n_way).to(features.dtype)
-    means = (members / members.sum(0)).T @ features.flatten(1)
+    """Return the mean features of each class.
+
+    Args:
+        features: `(n, ...)`.
+        labels: `(n,)` integers from 0 to `n_way - 1`.
+        n_way: number of classes.
+
+    Returns:
+        `(n_way, ...)`.
+    """
+    one_hot = F.one_hot(labels, n_way).to(features.dtype)
+    means = (one_hot / one_hot.sum(0)).T @ features.flatten(1)
     return means.reshape(n_way, *features.shape[1:])

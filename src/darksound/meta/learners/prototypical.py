@@ -9,34 +9,35 @@ __all__ = ["Prototypical"]
 
 
 class Prototypical(Learner):
-    """Scores are minus the squared Euclidean distances to the class means (eq. 1 and 2).
+    """Scores are negative squared Euclidean distances to the class means (eq. 1 and 2).
 
-    Where the backbone gives vectors of unit length, so have the means, and the scores are
-    cosines, less one, times the backbone's logit_scale.
+    Where the backbone returns vectors of unit length, prototypes have unit length too, and
+    scores are (cosine - 1) times `logit_scale`.
     """
 
     method = "prototypical"
 
     def adapt(self, support: Tensor, labels: Tensor, n_way: int) -> State:
-        """The prototypes `(n_way, dim)`, eq. 1."""
+        """Return the prototypes `(n_way, dim)` of a support set (eq. 1)."""
         means = class_means(support.float(), labels, n_way)
         return (F.normalize(means) if self.backbone.logit_scale else means,)
 
     def score(self, state: State, query: Tensor) -> Tensor:
-        """-||f(x) - c_k||^2, the logits of eq. 2; of unit vectors 2 (1 - cosine), scaled."""
+        """Return -||f(x) - c_k||^2 `(n_queries, n_way)`, the logits of eq. 2."""
         (prototypes,) = state
-        # The squares are written out, so that memory stays at (q, n_way) whatever dim is, about
-        # the prototypes' mean, so that a common offset costs no precision.
+        # The squares are expanded, so that memory does not grow with dim. Subtracting the mean of
+        # the prototypes first keeps a common offset from costing precision.
         centre = prototypes.mean(0)
         prototypes, query = prototypes - centre, query.float() - centre
         squares = query.square().sum(1, keepdim=True) + prototypes.square().sum(1)
         distances = (squares - 2 * query @ prototypes.T).clamp_min(0)
+        # The squared distance of unit vectors is 2 (1 - cosine).
         return distances * (-self.backbone.logit_scale / 2 if self.backbone.logit_scale else -1.0)
 
     def loss(self, scores: Tensor, labels: Tensor) -> Tensor:
-        """Cross-entropy."""
+        """Return the cross-entropy."""
         return F.cross_entropy(scores, labels)
 
     def probabilities(self, scores: Tensor) -> Tensor:
-        """Softmax over classes, eq. 2."""
+        """Return the softmax over classes (eq. 2)."""
         return scores.softmax(1)

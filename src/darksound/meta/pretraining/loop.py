@@ -15,7 +15,8 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from darksound.errors import SettingsError
-from darksound.meta.backbones import Backbone, build_backbone
+from darksound.meta.backbones.base import Backbone
+from darksound.meta.backbones.build import build_backbone
 from darksound.meta.backbones.small import FIRST_DISTANCE, AffineMap, Summarising
 from darksound.meta.device import autocast, resolve_device, to_device
 from darksound.meta.pretraining.batches import Batches
@@ -170,7 +171,7 @@ class Pretrainer:
         own = settings.pretraining
         self._require_enough()
         with seeded_torch(settings.seed, Purpose.HEAD):
-            head = _head(self.backbone.dim, own.head) if own.head else nn.Identity()
+            head = _head(self.backbone.dim, own.projection_dim) if own.projection_dim else nn.Identity()
         self._whole = to_device(nn.Sequential(self.backbone, head), self._device)
         self._optimizer = torch.optim.AdamW(
             _decayed(self._whole, own.weight_decay), lr=own.learning_rate, betas=(0.9, 0.99)

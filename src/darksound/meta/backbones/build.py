@@ -1,0 +1,87 @@
+"""Building a backbone from the settings, with its weights."""
+
+import logging
+from pathlib import Path
+
+from darksound.errors import SettingsError
+from darksound.meta.backbones import family_path
+from darksound.meta.backbones.base import Backbone, BackboneFamily
+from darksound.meta.randomness import Purpose, seeded_torch
+from darksound.meta.weights import (
+    BUNDLED,
+    IMAGENET,
+    NO_WEIGHTS,
+    bundled_path,
+    front_end_of,
+    load_backbone_weights,
+)
+from darksound.settings import BackboneSettings, FrontEndSettings, Settings, resolve_object
+
+__all__ = ["build_backbone", "resolve_weights", "usable_untrained"]
+
+logger = logging.getLogger(__name__)
+
+
+def build_backbone(settings: Settings) -> Backbone:
+    """Return the backbone that the settings name. The same seed gives the same weights.
+
+    Raises:
+        SettingsError: the name, the layer or the weights are unknown for this backbone.
+        CheckpointError: weights cannot be fetched or read, or do not fit.
+    """
+    weights = resolve_weights(settings.backbone)
+    with seeded_torch(settings.seed, Purpose.BACKBONE):
+        backbone = _family(settings.backbone).build(settings, weights)
+    if weights == BUNDLED:
+        _warn_of_other_front_end(settings.front_end)
+        load_backbone_weights(backbone, bundled_path())
+    elif weights not in (NO_WEIGHTS, IMAGENET):
+        load_backbone_weights(backbone, Path(weights))
+    return backbone
+
+
+def resolve_weights(settings: BackboneSettings) -> str:
+    """Return the weights that `backbone.weights` stands for: a name, `none` or a path.
+
+    Raises:
+        SettingsError: the backbone is unknown, or has no weights of this name.
+    """
+    family = _family(settings)
+    weights = settings.weights
+    if weights == "auto":
+        return family.default_weights(settings)
+    if weights in {BUNDLED, IMAGENET} - {family.named_weights}:
+        choices = dict.fromkeys([family.named_weights, NO_WEIGHTS])
+        raise SettingsError(
+            f"backbone.weights is {weights!r}, but the backbone {settings.name!r} has no such "
+            f"weights; choose {', '.join(map(repr, choices))} or a file."
+        )
+    return weights
+
+
+def usable_untrained(settings: BackboneSettings) -> bool:
+    """Return whether this backbone gives useful embeddings without any training.
+
+    Raises:
+        SettingsError: the backbone is unknown.
+    """
+    return _family(settings).usable_untrained
+
+
+def _family(settings: BackboneSettings) -> BackboneFamily:
+    family: BackboneFamily = resolve_object(family_path(settings))
+    return family
+
+
+def _warn_of_other_front_end(settings: FrontEndSettings) -> None:
+    made_with = front_end_of(bundled_path())
+    current = settings.model_dump(mode="json")
+    other = sorted(key for key, value in made_with.items() if current[key] != value)
+    if other:
+        logger.warning(
+            "The weights %r were trained on images of another front end (front_end.%s differs), "
+            "so embeddings may be poor; set backbone.weights to none, or use the default front "
+            "end.",
+            BUNDLED,
+            ", front_end.".join(other),
+        )

@@ -1,0 +1,26 @@
+"""Building a learner from the settings."""
+
+from darksound.audio.embedding_models import resolve_embedding_model
+from darksound.meta.backbones.build import build_backbone
+from darksound.meta.learners import learner_path
+from darksound.meta.learners.base import Learner
+from darksound.meta.randomness import Purpose, seeded_torch
+from darksound.settings import Settings, resolve_object
+
+__all__ = ["build_learner"]
+
+
+def build_learner(settings: Settings) -> Learner:
+    """Return an untrained learner on its backbone. The same seed gives the same weights.
+
+    Raises:
+        SettingsError: the learner or the backbone is unknown, or they do not fit together.
+        CheckpointError: the weights of the backbone cannot be fetched or read.
+    """
+    path = learner_path(settings.learner)
+    if settings.embedding_model.embedding_dim is None:
+        settings = resolve_embedding_model(settings)
+    backbone = build_backbone(settings)
+    learner_class: type[Learner] = resolve_object(path)
+    with seeded_torch(settings.seed, Purpose.HEAD):
+        return learner_class.class_for(backbone)(backbone, settings)

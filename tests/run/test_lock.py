@@ -1,4 +1,4 @@
-"""One process a run."""
+"""Only one process works in a run directory."""
 
 import subprocess
 import sys
@@ -6,18 +6,18 @@ import sys
 import pytest
 
 from darksound.errors import RunError
-from darksound.run.lock import locked
+from darksound.run.directory import lock_folder
 
 HOLD = """
 import sys, pathlib
-from darksound.run.lock import locked
-with locked(pathlib.Path(sys.argv[1])):
+from darksound.run.directory import lock_folder
+with lock_folder(pathlib.Path(sys.argv[1])):
     print("held", flush=True)
     sys.stdin.read()
 """
 
 
-def test_a_second_process_is_refused_until_the_first_is_gone_even_killed(tmp_path):
+def test_a_second_process_is_refused_until_the_first_ends_even_if_killed(tmp_path):
     with subprocess.Popen(
         [sys.executable, "-c", HOLD, str(tmp_path)],
         stdin=subprocess.PIPE,
@@ -25,16 +25,30 @@ def test_a_second_process_is_refused_until_the_first_is_gone_even_killed(tmp_pat
         text=True,
     ) as first:
         assert first.stdout.readline() == "held\n"
-        with pytest.raises(RunError, match="Another process is working in"), locked(tmp_path):
+        with pytest.raises(RunError, match="Another process is working in"), lock_folder(tmp_path):
             pass
         first.kill()
         first.wait()
-        with locked(tmp_path):
+        with lock_folder(tmp_path):
             pass
 
 
-def test_a_lock_is_let_go_of_when_the_block_fails(tmp_path):
-    with pytest.raises(ZeroDivisionError), locked(tmp_path):
+def test_a_lock_is_released_when_the_block_fails(tmp_path):
+    with pytest.raises(ZeroDivisionError), lock_folder(tmp_path):
         _ = 1 / 0
-    with locked(tmp_path):
+    with lock_folder(tmp_path):
         pass
+
+
+def test_the_lock_file_stays_and_a_disk_without_locks_is_a_warning(tmp_path, monkeypatch, caplog):
+    with lock_folder(tmp_path):
+        pass
+    assert (tmp_path / ".lock").exists()
+
+    def no_locks(*_):
+        raise OSError(95, "Operation not supported")
+
+    monkeypatch.setattr(pytest.importorskip("fcntl"), "flock", no_locks)
+    with lock_folder(tmp_path):
+        pass
+    assert "cannot be locked (" in caplog.text

@@ -8,18 +8,18 @@ from datetime import datetime
 from pathlib import Path
 
 import pandas as pd
+from filelock import Timeout
 
-from darksound.atomic import remove_leftovers, write_text
+from darksound.atomic import acquire_lock, remove_leftovers, write_text
 from darksound.errors import DarksoundError, RunError
 from darksound.rois.roi_set import Problem
 from darksound.run.files import write_csv
 from darksound.run.journal import Journal, kept_log
-from darksound.run.lock import locked
 from darksound.run.manifest import Inputs, Manifest, now, read_manifest, versions, write_manifest
 from darksound.run.resuming import absolute, agreed_inputs, agreed_settings, with_absolute_file
 from darksound.settings import Settings, load_settings, to_toml
 
-__all__ = ["RUNS", "Request", "Run", "open_run", "write_problems"]
+__all__ = ["RUNS", "Request", "Run", "lock_folder", "open_run", "write_problems"]
 
 #: Where runs go that were given no directory, relative to the working directory.
 RUNS = Path("runs")
@@ -142,7 +142,7 @@ def open_run(request: Request) -> Iterator[Run]:
     was_there = request.out is not None and request.out.exists()
     path = _found(request) if request.resume else _made(request)
     with ExitStack() as stack:
-        stack.enter_context(locked(path))
+        stack.enter_context(lock_folder(path))
         run = _resumed(path, request) if request.resume else _begun(path, request)
         if run.done:
             yield run
@@ -162,6 +162,27 @@ def open_run(request: Request) -> Iterator[Run]:
                 stack.callback(_forget, path, was_there)
             raise
         _close(run, run.manifest.ending("done"))
+
+
+@contextmanager
+def lock_folder(folder: Path) -> Iterator[None]:
+    """Lock a folder for this process while the block lasts.
+
+    Raises:
+        RunError: another process works in this folder, or it cannot be written to.
+    """
+    try:
+        lock = acquire_lock(folder / ".lock")
+    except Timeout:
+        raise RunError(
+            f"Another process is working in {folder}; wait for it, or give another --out."
+        ) from None
+    except OSError as error:
+        raise RunError(f"Cannot write in {folder}: {error.strerror}.") from None
+    try:
+        yield
+    finally:
+        lock.release()
 
 
 def _made(request: Request) -> Path:

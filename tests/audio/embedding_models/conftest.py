@@ -1,4 +1,4 @@
-"""Models that are made in the test, and what they give."""
+"""Models that are made in the test, and their embeddings."""
 
 from functools import partial
 
@@ -9,23 +9,23 @@ from tests.audio.embedding_models.models import SAMPLES, matrices, onnx_file, tf
 
 @pytest.fixture(scope="session")
 def waves() -> np.ndarray:
-    """`(7, SAMPLES)` waveforms."""
+    """Return `(7, SAMPLES)` waveforms."""
     return np.random.default_rng(9).normal(size=(7, SAMPLES)).astype(np.float32)
 
 
 @pytest.fixture(scope="session")
 def vectors(waves) -> np.ndarray:
-    """What the models' tensor `embedding` is of `waves`, `(7, DIM)`."""
+    """Return the values `(7, DIM)` of the models' tensor `embedding` for `waves`."""
     return waves @ matrices()[0].T
 
 
 @pytest.fixture
 def tflite_model(tmp_path):
-    """Writes a TFLite model: `tflite_model(batch=-1, **described)`."""
+    """Return a function that writes a TFLite model: `tflite_model(batch=-1, **description)`."""
     return partial(tflite_file, tmp_path / "lab.tflite")
 
 
 @pytest.fixture
 def onnx_model(tmp_path):
-    """Writes an ONNX model: `onnx_model(batch="n", **described)`."""
+    """Return a function that writes an ONNX model: `onnx_model(batch="n", **description)`."""
     return partial(onnx_file, tmp_path / "lab.onnx")

@@ -1,4 +1,4 @@
-"""Model files, small enough to make in a test: two matrices one after the other."""
+"""Model files that are small enough to make in a test: two matrix products in sequence."""
 
 from pathlib import Path
 
@@ -8,25 +8,26 @@ RATE, SAMPLES, DIM, CLASSES = 8000, 800, 6, 4
 
 
 def matrices() -> tuple[np.ndarray, np.ndarray]:
+    """Return the matrices `(DIM, SAMPLES)` and `(CLASSES, DIM)` of the models."""
     rng = np.random.default_rng(4)
     first = rng.normal(size=(DIM, SAMPLES)).astype(np.float32)
     return first, rng.normal(size=(CLASSES, DIM)).astype(np.float32)
 
 
-def tflite_file(path: Path, batch: int = -1, **described: object) -> Path:
-    """Writes `embedding`, an inner tensor, then `scores`, the output; for any batch, or for 1."""
+def tflite_file(path: Path, batch: int = -1, **description: object) -> Path:
+    """Write a model of any batch size (-1) or of 1: the inner tensor `embedding`, then `scores`."""
     path.write_bytes(_tflite(*matrices(), batch))
-    return _describe(path, **described)
+    return _describe(path, **description)
 
 
-def onnx_file(path: Path, batch: int | str = "n", **described: object) -> Path:
-    """Writes the outputs `embedding` and `scores`; for any batch, or for 1."""
+def onnx_file(path: Path, batch: int | str = "n", **description: object) -> Path:
+    """Write a model of any batch size ("n") or of 1, with the outputs `embedding` and `scores`."""
     path.write_bytes(_onnx(*matrices(), batch))
-    return _describe(path, **described)
+    return _describe(path, **description)
 
 
-def _describe(path: Path, **more: object) -> Path:
-    lines = {"sample_rate": RATE, "window_s": SAMPLES / RATE, "output": "embedding", **more}
+def _describe(path: Path, **description: object) -> Path:
+    lines = {"sample_rate": RATE, "window_s": SAMPLES / RATE, "output": "embedding", **description}
     text = (f"{key} = {value!r}\n" for key, value in lines.items() if value is not None)
     path.with_suffix(".toml").write_text("".join(text))
     return path

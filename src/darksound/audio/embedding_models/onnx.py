@@ -1,22 +1,25 @@
-"""ONNX models as embedders, run by ONNX Runtime."""
+"""ONNX models as embedding models, run by ONNX Runtime."""
 
-from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
 
 from darksound.audio.embedding_models.base import (
-    Description,
-    Embedder,
-    Vectors,
-    Waves,
-    as_vectors,
-    described,
-    model_file,
+    EmbeddingBatch,
+    EmbeddingModel,
+    EmbedFunction,
+    ModelDescription,
+    WaveformBatch,
+    as_embeddings,
+    embed_in_batches,
+    find_model_file,
+    model_from_file,
     read_description,
-    scaled,
-    shaped,
+    reshape_batch,
+    scale_to_peak,
+    select_tensor,
 )
 from darksound.errors import CheckpointError, SettingsError
 
@@ -25,75 +28,56 @@ if TYPE_CHECKING:
 
 __all__ = ["open_onnx"]
 
-# Waveforms that pass a model together, where it takes several.
-_AT_ONCE = 4
 
+def open_onnx(argument: str) -> EmbeddingModel:
+    """Open the embedding model in an ONNX file.
 
-def open_onnx(argument: str) -> Embedder:
-    """The embedder in the ONNX file that is named.
+    Args:
+        argument: path of the file; its description is beside it.
 
     Raises:
-        SettingsError: what it needs is not installed, or the file or its description is not there.
-        CheckpointError: the file is no ONNX model, or not as its description says.
+        SettingsError: ONNX Runtime is not installed, or the file or its description is missing.
+        CheckpointError: the file is not an ONNX model, or does not match its description.
     """
-    path = model_file(argument, "onnx")
-    about = read_description(path)
-    return described(path, about, _Model(path, about).start)
+    path = find_model_file(argument, "onnx")
+    description = read_description(path)
+    return model_from_file(path, description, partial(_start, path, description))
 
 
-class _Model:
-    """A model file, of which each thread starts a session of its own."""
+def _start(path: Path, description: ModelDescription) -> EmbedFunction:
+    """Start a session and return its embed function.
 
-    def __init__(self, path: Path, about: Description) -> None:
-        self._path, self._about = path, about
+    Raises:
+        SettingsError: ONNX Runtime is not installed.
+        CheckpointError: the file is not an ONNX model, or has no such input or output.
+    """
+    session = _open_session(path)
+    inputs, outputs = session.get_inputs(), session.get_outputs()
+    input_ = inputs[select_tensor([i.name for i in inputs], description.input, "input", path)]
+    output_names = [output.name for output in outputs]
+    output_name = output_names[select_tensor(output_names, description.output, "output", path)]
+    n_axes = len(input_.shape)
+    # A number, in place of a name, fixes the batch size.
+    any_batch = n_axes > 1 and not isinstance(input_.shape[0], int)
 
-    def start(self) -> Callable[[Waves], Vectors]:
-        """Start a session.
-
-        Raises:
-            SettingsError: ONNX Runtime is not installed.
-            CheckpointError: the file is no ONNX model, or does not take such waveforms.
-        """
-        session = _session(self._path)
-        inputs = {one.name: one for one in session.get_inputs()}
-        given = self._one(self._about.input, list(inputs), "input")
-        wanted = self._one(self._about.output, [o.name for o in session.get_outputs()], "output")
-        shape = inputs[given].shape
-        # A number in place of a name fixes how many waveforms pass together.
-        at_once = 1 if len(shape) == 1 or isinstance(shape[0], int) else _AT_ONCE
-
-        def run(waves: Waves) -> Vectors:
-            try:
-                (out,) = session.run([wanted], {given: shaped(waves, len(shape))})
-            except _errors() as error:
-                raise self._refused(waves.shape[1], error) from None
-            return as_vectors(np.asarray(out), len(waves), self._path)
-
-        def embed(waves: Waves) -> Vectors:
-            loud = scaled(waves, self._about.peak)
-            return np.concatenate(
-                [run(loud[start : start + at_once]) for start in range(0, len(loud), at_once)]
-            )
-
-        return embed
-
-    def _one(self, wanted: str | None, names: list[str], what: str) -> str:
-        found = [name for name in names if wanted in (None, name)]
-        if len(found) != 1:
+    def run(batch: WaveformBatch) -> EmbeddingBatch:
+        try:
+            (output,) = session.run([output_name], {input_.name: reshape_batch(batch, n_axes)})
+        except _onnx_errors() as error:
             raise CheckpointError(
-                f"{self._path} has the {what}s {', '.join(names)}; name one of them as `{what}` "
-                "in its description."
-            )
-        return found[0]
+                f"{path} does not take {batch.shape[1]} samples ({str(error).splitlines()[0]}); "
+                "correct sample_rate and window_s in its description."
+            ) from None
+        return as_embeddings(np.asarray(output), len(batch), path)
 
-    def _refused(self, samples: int, error: Exception) -> CheckpointError:
-        return CheckpointError(
-            f"{self._path} does not take {samples} samples ({str(error).splitlines()[0]}); mend "
-            "sample_rate and window_s in its description."
-        )
+    def embed(waveforms: WaveformBatch) -> EmbeddingBatch:
+        scaled = scale_to_peak(waveforms, description.peak)
+        return embed_in_batches(run, scaled, any_batch=any_batch)
+
+    return embed
 
 
-def _session(path: Path) -> "InferenceSession":
+def _open_session(path: Path) -> "InferenceSession":
     try:
         import onnxruntime as ort
     except ModuleNotFoundError:
@@ -102,20 +86,20 @@ def _session(path: Path) -> "InferenceSession":
             "pip install 'darksound[onnx]'."
         ) from None
     options = ort.SessionOptions()
-    # As many run side by side as there are workers.
+    # One thread each, because every worker starts a session.
     options.intra_op_num_threads = options.inter_op_num_threads = 1
     options.log_severity_level = 4
     try:
         return ort.InferenceSession(path, options, providers=["CPUExecutionProvider"])
-    except _errors() as error:
+    except _onnx_errors() as error:
         raise CheckpointError(
-            f"{path} is damaged or no ONNX model ({str(error).splitlines()[0]})."
+            f"{path} is damaged or not an ONNX model ({str(error).splitlines()[0]})."
         ) from None
 
 
-def _errors() -> tuple[type[Exception], ...]:
-    """What ONNX Runtime raises; its own errors have no base but `Exception`."""
+def _onnx_errors() -> tuple[type[Exception], ...]:
+    """Return the exceptions of ONNX Runtime, which have no common base but `Exception`."""
     from onnxruntime.capi import onnxruntime_pybind11_state as state
 
-    own = (each for each in vars(state).values() if isinstance(each, type))
-    return (RuntimeError, ValueError, *(each for each in own if issubclass(each, Exception)))
+    classes = (value for value in vars(state).values() if isinstance(value, type))
+    return (RuntimeError, ValueError, *(c for c in classes if issubclass(c, Exception)))

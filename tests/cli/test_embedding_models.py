@@ -13,7 +13,7 @@ from darksound.audio import embedding_models as registry
 @pytest.fixture
 def model(tmp_path):
     """A TFLite model with a licence, as `--backbone` names it."""
-    registry._opened.cache_clear()
+    registry._open_once.cache_clear()
     return tflite_file(tmp_path / "lab.tflite", name="Lab 1", licence="CC BY-NC-SA 4.0")
 
 

@@ -1,6 +1,6 @@
 """Time an embedder: ROIs a second from sound files to cached vectors, by number of threads.
 
-    python benchmarks/embedders.py DATA [--backbone birdnet] [--versions 2] [--threads 1 2]
+    python benchmarks/embedding_models.py DATA [--backbone birdnet] [--versions 2] [--threads 1 2]
 
 Each figure is of a cache that was empty before. Reading, resampling and altering the sound are
 part of it; the model is started by every thread anew.

@@ -1,4 +1,4 @@
-"""Files are whole or not there."""
+"""Atomic writes."""
 
 import errno
 import os
@@ -9,13 +9,13 @@ from darksound import atomic
 from darksound.errors import RunError
 
 
-def test_a_write_that_fails_leaves_the_old_file_and_nothing_beside(tmp_path):
+def test_failed_write_leaves_old_file_and_no_temporary_file(tmp_path):
     path = tmp_path / "a.txt"
     atomic.write_text(path, "old")
 
     def write_half():
-        with atomic.replacing(path) as beside:
-            beside.write_text("half")
+        with atomic.replacing(path) as temporary:
+            temporary.write_text("half")
             raise ZeroDivisionError
 
     with pytest.raises(ZeroDivisionError):
@@ -24,15 +24,15 @@ def test_a_write_that_fails_leaves_the_old_file_and_nothing_beside(tmp_path):
     assert list(tmp_path.iterdir()) == [path]
 
 
-def test_nobody_sees_a_file_before_it_is_whole(tmp_path):
+def test_file_does_not_exist_before_it_is_complete(tmp_path):
     path = tmp_path / "deep" / "a.txt"
-    with atomic.replacing(path) as beside:
-        beside.write_text("all of it")
+    with atomic.replacing(path) as temporary:
+        temporary.write_text("all of it")
         assert not path.exists()
     assert path.read_text() == "all of it"
 
 
-def test_a_full_disk_is_told_in_a_sentence(tmp_path, monkeypatch):
+def test_full_disk_is_a_run_error(tmp_path, monkeypatch):
     def full(*_):
         raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
 
@@ -42,7 +42,7 @@ def test_a_full_disk_is_told_in_a_sentence(tmp_path, monkeypatch):
     assert list(tmp_path.iterdir()) == []
 
 
-def test_what_a_killed_process_left_is_removed(tmp_path):
+def test_temporary_files_of_killed_processes_are_removed(tmp_path):
     (tmp_path / "checkpoints").mkdir()
     leftovers = [tmp_path / ".a.csv.77.part", tmp_path / "checkpoints" / ".b.npy.77.part"]
     for path in [*leftovers, tmp_path / "a.part"]:

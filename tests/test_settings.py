@@ -1,9 +1,9 @@
-"""Where settings come from, what is refused, and what the presets promise."""
+"""Settings: their sources, validation, presets and checkpoints."""
 
 import pytest
 
 from darksound.errors import SettingsError
-from darksound.settings import PRESETS, Settings, adopt, load_settings, to_toml
+from darksound.settings import PRESETS, Settings, adopt_checkpoint, load_settings, to_toml
 
 
 @pytest.fixture
@@ -13,7 +13,7 @@ def config(tmp_path):
     return path
 
 
-def test_later_sources_win_over_earlier_ones(config):
+def test_later_sources_override_earlier_ones(config):
     sources = {
         "preset": "thesis-2023",
         "config": config,
@@ -35,7 +35,7 @@ def test_later_sources_win_over_earlier_ones(config):
     assert load_settings(preset="thesis-2023").episodes.n_way == 20
 
 
-def test_the_environment_names_the_folders_and_nothing_else_of_it_matters():
+def test_environment_sets_folders_and_other_variables_are_ignored():
     settings = load_settings(
         environment={
             "DARKSOUND_DATA": "/data",
@@ -50,14 +50,14 @@ def test_the_environment_names_the_folders_and_nothing_else_of_it_matters():
 
 
 @pytest.mark.parametrize("preset", list(PRESETS))
-def test_toml_comes_back_unchanged(preset, tmp_path):
+def test_toml_round_trip(preset, tmp_path):
     settings = load_settings(preset, assignments=["compute.cache_dir=/c", "training.epochs=3"])
     path = tmp_path / "settings.toml"
     path.write_text(to_toml(settings))
     assert load_settings(config=path) == settings
 
 
-def test_a_value_may_be_toml_or_a_bare_word():
+def test_assigned_value_is_toml_or_bare_word():
     settings = load_settings(
         assignments=[
             "front_end.hpss_margin=[2, 3]",
@@ -75,31 +75,31 @@ def test_a_value_may_be_toml_or_a_bare_word():
 
 
 @pytest.mark.parametrize(
-    ("assignment", "said"),
+    ("assignment", "message"),
     [
         ("training.epoch=3", "no setting training.epoch; did you mean epochs?"),
         ("trainin.epochs=3", "no setting trainin; did you mean training?"),
         ("training.epochs=0", "training.epochs cannot be 0"),
         ("training.epochs=0", "greater than or equal to 1"),
         ("audio.roi_s=quack", "audio.roi_s cannot be 'quack'"),
-        ("front_end.high_hz=400", "high_hz must lie above low_hz (500)"),
+        ("front_end.high_hz=400", "high_hz must be above low_hz (500)"),
         ("front_end.hpss_kernel=30", "must be odd"),
         ("compute.precision=float64", "'float32'"),
         ("seed", "--set 'seed' is not of the form section.key=value"),
         ("audio.=3", "not of the form"),
     ],
 )
-def test_what_is_wrong_is_named_with_its_key_and_what_is_allowed(assignment, said):
-    with pytest.raises(SettingsError) as refusal:
+def test_error_names_key_value_and_allowed_values(assignment, message):
+    with pytest.raises(SettingsError) as error:
         load_settings(assignments=[assignment])
-    assert said in str(refusal.value)
-    assert len(str(refusal.value)) < 300
+    assert message in str(error.value)
+    assert len(str(error.value)) < 300
 
 
-def test_every_wrong_key_is_told_at_once():
-    with pytest.raises(SettingsError) as refusal:
+def test_all_wrong_keys_are_reported_together():
+    with pytest.raises(SettingsError) as error:
         load_settings(assignments=["training.epochs=0", "mec.n_episodes=0", "nonsense=1"])
-    assert [line.split()[0] for line in str(refusal.value).splitlines()] == [
+    assert [line.split()[0] for line in str(error.value).splitlines()] == [
         "training.epochs",
         "mec.n_episodes",
         "There",
@@ -107,24 +107,24 @@ def test_every_wrong_key_is_told_at_once():
 
 
 @pytest.mark.parametrize(
-    ("content", "said"),
+    ("content", "message"),
     [(b"seed = ", "not valid TOML"), (b"\xff\xfe", "not valid TOML"), (None, "No such file")],
 )
-def test_a_settings_file_that_cannot_be_read_is_named(content, said, tmp_path):
-    path = tmp_path / "odd.toml"
+def test_unreadable_settings_file_is_named(content, message, tmp_path):
+    path = tmp_path / "invalid.toml"
     if content is not None:
         path.write_bytes(content)
-    with pytest.raises(SettingsError, match=said) as refusal:
+    with pytest.raises(SettingsError, match=message) as error:
         load_settings(config=path)
-    assert str(path) in str(refusal.value)
+    assert str(path) in str(error.value)
 
 
-def test_an_unknown_preset_is_refused_with_those_there_are():
+def test_unknown_preset_is_an_error_that_lists_presets():
     with pytest.raises(SettingsError, match="default, thesis-2023, paper-2024"):
         load_settings("thesis")
 
 
-def test_settings_are_frozen_and_replaced_by_checked_copies():
+def test_settings_are_frozen_and_replace_validates():
     settings = Settings()
     with pytest.raises(ValueError, match="frozen"):
         settings.seed = 3  # type: ignore[misc]
@@ -200,16 +200,16 @@ def test_settings_are_frozen_and_replaced_by_checked_copies():
         ),
     ],
 )
-def test_presets_carry_the_published_values(preset, published):
+def test_presets_have_published_values(preset, published):
     settings = load_settings(preset)
     for path, value in published.items():
-        found = settings
+        actual = settings
         for key in path.split("."):
-            found = getattr(found, key)
-        assert found == value, path
+            actual = getattr(actual, key)
+        assert actual == value, path
 
 
-def test_images_of_other_settings_have_another_fingerprint():
+def test_image_fingerprint_depends_on_image_settings_only():
     settings = Settings()
     same = settings.replace(training={"epochs": 2}, compute={"workers": 2}, seed=4)
     assert same.image_fingerprint() == settings.image_fingerprint()
@@ -218,23 +218,25 @@ def test_images_of_other_settings_have_another_fingerprint():
         assert other.image_fingerprint() != settings.image_fingerprint()
 
 
-def test_a_checkpoint_brings_its_front_end_backbone_and_learner():
+def test_checkpoint_sections_replace_the_settings():
     checkpoint = load_settings("thesis-2023")
-    ours = load_settings(assignments=["episodes.n_way=4", "seed=3"])
-    adopted = adopt(ours, checkpoint)
+    settings = load_settings(assignments=["episodes.n_way=4", "seed=3"])
+    adopted = adopt_checkpoint(settings, checkpoint)
     for section in ("audio", "front_end", "backbone", "learner"):
         assert getattr(adopted, section) == getattr(checkpoint, section)
     assert adopted.episodes.n_way == 4
     assert adopted.seed == 3
 
 
-def test_a_setting_that_contradicts_the_checkpoint_is_refused():
+def test_setting_that_contradicts_the_checkpoint_is_an_error():
     with pytest.raises(SettingsError, match=r"front_end\.n_bands is 64.*trained with 128"):
-        adopt(load_settings(assignments=["front_end.n_bands=64"]), load_settings("thesis-2023"))
+        adopt_checkpoint(
+            load_settings(assignments=["front_end.n_bands=64"]), load_settings("thesis-2023")
+        )
 
 
-def test_the_roi_length_may_differ_where_the_hop_follows_it():
-    ours = load_settings(assignments=["audio.roi_s=0.25"])
-    assert adopt(ours, Settings()).audio.roi_s == 0.25
+def test_roi_length_may_differ_if_hop_is_auto():
+    settings = load_settings(assignments=["audio.roi_s=0.25"])
+    assert adopt_checkpoint(settings, Settings()).audio.roi_s == 0.25
     with pytest.raises(SettingsError, match=r"audio\.roi_s"):
-        adopt(ours, load_settings("thesis-2023"))
+        adopt_checkpoint(settings, load_settings("thesis-2023"))

@@ -1,7 +1,7 @@
-"""What goes wrong, in sentences.
+"""Errors that the user can fix.
 
-Every message says what is wrong, where, and what to do about it. The command line prints the
-message alone and exits with 2; anything that is not a `DarksoundError` is our fault and exits 1.
+Every message says what is wrong, where, and what to do. The command line prints the message without
+a traceback and exits with status 2. Any other exception is an internal error with exit status 1.
 """
 
 __all__ = [
@@ -16,28 +16,28 @@ __all__ = [
 
 
 class DarksoundError(Exception):
-    """Something the user can mend; the message says how."""
+    """An error that the user can fix; the base class of all errors of this package."""
 
 
 class SettingsError(DarksoundError):
-    """A setting is unknown, impossible, or contradicts another one."""
+    """A setting is unknown, has a value that is not allowed, or contradicts another setting."""
 
 
 class InputError(DarksoundError):
-    """A file, table, folder or class cannot be used as it is."""
+    """A file, table, folder or class cannot be used as input."""
 
 
 class CheckpointError(DarksoundError):
-    """A checkpoint or weights file cannot be loaded, or does not fit what it is used for."""
+    """A checkpoint or weights file cannot be loaded, or does not match the network."""
 
 
 class RunError(DarksoundError):
-    """A run directory cannot be created, resumed or read."""
+    """A run directory cannot be created, resumed, read or written."""
 
 
 class DownloadError(DarksoundError):
-    """A published set cannot be fetched, unpacked or verified."""
+    """A published data set cannot be downloaded, verified or unpacked."""
 
 
 class WorkerError(DarksoundError):
-    """Other processes that share the work are not there, cannot do it, or died of it."""
+    """A worker process or a Dask cluster is not available, or died."""

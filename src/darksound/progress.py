@@ -1,4 +1,4 @@
-"""Figures as a person says them."""
+"""The progress callback, and durations as text."""
 
 from collections.abc import Mapping
 from typing import Protocol
@@ -7,14 +7,14 @@ __all__ = ["Progress", "duration", "silent"]
 
 
 class Progress(Protocol):
-    """Called as work goes on; the command line draws it, a library user may ignore it."""
+    """A callback for the progress of long work, which the command line shows as bars."""
 
     def __call__(
         self, stage: str, done: int, total: int, /, values: Mapping[str, float] | None = None
     ) -> None:
-        """Say that `done` of `total` units of `stage` are done, with figures worth showing.
+        """Report that `done` of `total` units of `stage` are done, with figures to show.
 
-        `done == 0` opens a stage and `done == total` closes it.
+        `done == 0` opens a stage, and `done == total` closes it.
         """
 
 
@@ -23,7 +23,7 @@ def silent(stage: str, done: int, total: int, /, values: Mapping[str, float] | N
 
 
 def duration(seconds: float) -> str:
-    """Seconds, minutes or hours, whichever reads best."""
+    """Return seconds as text, such as `12 s`, `5 min` or `2.5 h`."""
     if seconds < 9.95:
         return f"{seconds:.1f} s"
     if seconds < 90:

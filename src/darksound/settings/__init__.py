@@ -1,4 +1,4 @@
-"""Settings of every stage, their sources and presets."""
+"""Settings of all stages, where they come from, and presets."""
 
 from darksound.settings.audio import AudioSettings, FrontEndSettings, RoiSettings
 from darksound.settings.clustering import ClusteringSettings, MecSettings, ReductionSettings
@@ -18,7 +18,7 @@ from darksound.settings.models import Settings
 from darksound.settings.presets import PRESETS
 from darksound.settings.section import Section, resolve_object
 from darksound.settings.segmentation import SegmentationSettings
-from darksound.settings.sources import adopt, load_settings, to_toml
+from darksound.settings.sources import adopt_checkpoint, load_settings, to_toml
 
 __all__ = [
     "PRESETS",
@@ -43,7 +43,7 @@ __all__ = [
     "SegmentationSettings",
     "Settings",
     "TrainingSettings",
-    "adopt",
+    "adopt_checkpoint",
     "load_settings",
     "resolve_object",
     "to_toml",

@@ -1,4 +1,4 @@
-"""Settings of reading sound, of ROIs and of the front end."""
+"""Settings of reading audio, of ROIs and of the front end."""
 
 from typing import Annotated, Literal, Self
 
@@ -8,139 +8,151 @@ from darksound.settings.section import Section
 
 __all__ = ["AudioSettings", "FrontEndSettings", "RoiSettings"]
 
-# Where the ROI length is still to be chosen from ROIs, files are cut into windows of this length.
+# Length of windows while the ROI length is still to be chosen from the ROIs.
 _WINDOW_S = 3.0
 
 Channel = Literal["level", "floored", "height", "harmonic", "percussive", "delta"]
 
 
 class AudioSettings(Section):
-    """How sound is read."""
+    """How audio is read."""
 
     sample_rate: Annotated[int, Field(ge=4000, le=384_000)] | Literal["native"] = Field(
-        48_000, description="Rate in Hz that every ROI is resampled to, or `native`."
+        48_000,
+        description="Sampling rate in Hz to which every ROI is resampled; `native`: the rate of "
+        "the recording.",
     )
     roi_s: Annotated[float, Field(ge=0.05, le=60)] | Literal["auto"] = Field(
         "auto",
-        description="Length in seconds that every ROI is brought to; `auto` chooses 0.25, 0.5, 1, "
-        "2, 3 or 6 from the ROIs' own durations.",
+        description="ROI length in seconds: ROIs are cut or padded to it. `auto`: 0.25, 0.5, 1, "
+        "2, 3 or 6, chosen from the durations of the ROIs.",
     )
 
     @property
     def window_s(self) -> float:
-        """Length in seconds of the windows that files are cut into: the ROI length, or 3."""
+        """Return the length in seconds of the windows of a recording: the ROI length, or 3."""
         return _WINDOW_S if self.roi_s == "auto" else self.roi_s
 
 
 class RoiSettings(Section):
-    """What becomes of a file that has no times."""
+    """How ROIs are taken from recordings that have no annotated times."""
 
     mode: Literal["auto", "whole", "windows", "segment", "annotations"] = Field(
         "auto",
-        description="`whole`: the file is one ROI; `windows`: consecutive windows of the ROI "
-        "length; `segment`: the sound units found in it; `annotations`: what the annotation files "
-        "in the folder mark; `auto`: whole up to twice the ROI length, above it segments where "
-        "the file tells when a recorder made it, else windows.",
+        description="`whole`: one ROI per file. `windows`: consecutive windows of the ROI "
+        "length. `segment`: segmentation. `annotations`: the times in the annotation files of "
+        "the folder. `auto`: `whole` for files of up to twice the ROI length; longer files are "
+        "segmented if their name or header has a recording time, else cut into windows.",
     )
     label_column: str | None = Field(
         None,
-        description="Column of Raven tables that holds the label; none: the first of the usual "
-        "names, such as Annotation or Species.",
+        description="Column of Raven selection tables that holds the label; none: the first of "
+        "the usual names, such as Annotation or Species.",
     )
-    window_floor_db: Annotated[float, Field(ge=0)] = Field(
-        20.0, description="Windows this many dB below the file's loudest one are left out."
+    window_threshold_db: Annotated[float, Field(ge=0)] = Field(
+        20.0,
+        description="Windows whose level is more than this many dB below the loudest window of "
+        "the file are skipped.",
     )
 
 
 class FrontEndSettings(Section):
-    """How a waveform becomes an image."""
+    """How the waveform of a ROI becomes an image."""
 
     representation: Literal["mel", "spec", "cqt"] = Field(
         "mel", description="Mel spectrogram, linear power spectrogram or constant-Q transform."
     )
     n_fft: Annotated[int, Field(ge=32, le=65_536)] | Literal["auto"] = Field(
         "auto",
-        description="Window in samples; `auto`: 1024 at 48 kHz, shrinking with the hop to 512.",
+        description="Length of the FFT window in samples; `auto`: 1024 at 48 kHz, down to 512 "
+        "for short hops.",
     )
     hop: Annotated[int, Field(ge=1)] | Literal["auto"] = Field(
-        "auto", description="Hop in samples; `auto`: such that a ROI gives `n_frames` frames."
+        "auto", description="Hop length in samples; `auto`: a ROI has `n_frames` frames."
     )
     n_frames: Annotated[int, Field(ge=8, le=4096)] = Field(
-        192, description="Width of the image where the hop is `auto`."
+        192, description="Width of the image if `hop` is `auto`."
     )
     widen_from_s: Annotated[float, Field(gt=0)] = Field(
         3.0,
-        description="ROI length in seconds above which an image gets wider, where the hop is "
-        "`auto`, in place of showing less detail.",
+        description="If `hop` is `auto`, images of ROIs longer than this many seconds become "
+        "wider in proportion.",
     )
     n_bands: Annotated[int, Field(ge=8, le=1024)] = Field(
-        96, description="Mel bands, or CQT bins (24 an octave); a linear spectrogram has its own."
+        96,
+        description="Number of mel bands, or of CQT bins (24 per octave). Ignored by `spec`.",
     )
-    low_hz: Annotated[float, Field(ge=0)] = Field(500.0, description="Lower edge of the bands.")
+    low_hz: Annotated[float, Field(ge=0)] = Field(
+        500.0, description="Lowest frequency of the image in Hz."
+    )
     high_hz: Annotated[float, Field(gt=0)] | Literal["nyquist"] = Field(
-        11_500.0, description="Upper edge of the bands."
+        11_500.0, description="Highest frequency of the image in Hz."
     )
     fade_s: Annotated[float, Field(ge=0)] = Field(
-        0.1, description="Half-sine fade in and out, in seconds."
+        0.1, description="Length in seconds of the half-sine fade in and out."
     )
     fade_share: Annotated[float, Field(ge=0, le=0.5)] = Field(
-        0.25, description="A fade is never longer than this share of its ROI."
+        0.25, description="Longest fade, as a share of the ROI's duration."
     )
     long_rois: Literal["loudest", "start"] = Field(
-        "loudest", description="Which part of a ROI longer than the ROI length is kept."
+        "loudest", description="Which part of a ROI is used if it exceeds the ROI length."
     )
-    hpss: bool = Field(False, description="Separate harmonic and percussive parts.")
+    hpss: bool = Field(
+        False, description="Separate harmonic and percussive parts (median-filter HPSS)."
+    )
     hpss_kernel: Annotated[int, Field(ge=3, le=301)] = Field(
-        31, description="Length of both median filters."
+        31, description="Length of both median filters of HPSS."
     )
     hpss_margin: tuple[Annotated[float, Field(ge=1)], Annotated[float, Field(ge=1)]] = Field(
-        (1.0, 5.0), description="Margins of the harmonic and of the percussive mask."
+        (1.0, 5.0), description="HPSS margins of the harmonic and of the percussive mask."
     )
     remove_background: bool = Field(
-        False, description="Subtract each band's median power over the ROI before anything else."
+        False, description="Subtract each band's median power over the ROI first."
     )
     decibels: Literal["power", "published"] = Field(
         "power",
-        description="`power`: 10 log10 against the ROI's peak; `published`: 20 log10 applied to "
-        "power, with a floor of 1e-5 and 80 dB of range.",
+        description="`power`: 10 log10 of power, relative to the ROI's maximum. `published`: "
+        "20 log10 of power with a floor of 1e-5 and a range of 80 dB.",
     )
     channels: tuple[Channel, Channel, Channel] = Field(
-        ("level", "floored", "height"), description="What the three channels show."
+        ("level", "floored", "height"),
+        description="The three channels: `level` (dB), `floored` (dB above the stationary noise "
+        "floor), `height` (frequency as a ramp), `harmonic`, `percussive`, `delta`.",
     )
     level_range_db: Annotated[float, Field(gt=0)] = Field(
-        50.0, description="Range of the `level` channel."
+        50.0, description="Dynamic range of the channel `level` in dB."
     )
     floored_range_db: Annotated[float, Field(gt=0)] = Field(
-        40.0, description="Range of the `floored` channel."
+        40.0, description="Dynamic range of the channel `floored` in dB."
     )
     floor_percentile: Annotated[float, Field(ge=0, le=100)] = Field(
-        30.0, description="Percentile over frames that counts as a band's stationary floor."
+        30.0, description="Percentile over frames that estimates a band's stationary noise floor."
     )
     floor_bands: Annotated[int, Field(ge=1)] = Field(
-        17, description="Bands over which the floor is smoothed by a median."
+        17, description="Number of bands of the median filter that smooths the noise floor."
     )
     band_limits: Literal["segmented", "all", "none"] = Field(
         "segmented",
-        description="Which ROIs with frequency bounds are attenuated outside them: those that "
-        "segmentation found, all, or none.",
+        description="Which ROIs are attenuated outside their frequency bounds: those found by "
+        "segmentation, all that have bounds, or none.",
     )
     band_attenuation_db: Annotated[float, Field(ge=0)] = Field(
-        40.0, description="How much they are attenuated there."
+        40.0, description="Attenuation outside the frequency bounds in dB."
     )
     fit: Literal["whole", "crop"] = Field(
         "whole",
-        description="How an image meets a torchvision backbone: resized whole to 224 x 224, or "
-        "shorter side to 256 and centre crop of 224.",
+        description="How images are resized for torchvision backbones. `whole`: to 224 x 224. "
+        "`crop`: shorter side to 256, then a centre crop of 224.",
     )
 
     @model_validator(mode="after")
     def _edges_in_order(self) -> Self:
         if self.high_hz != "nyquist" and self.high_hz <= self.low_hz:
-            raise ValueError(f"high_hz must lie above low_hz ({self.low_hz:g})")
+            raise ValueError(f"high_hz must be above low_hz ({self.low_hz:g})")
         if self.hpss_kernel % 2 == 0 or self.floor_bands % 2 == 0:
             raise ValueError("hpss_kernel and floor_bands must be odd")
         return self
 
     def frames(self, roi_s: float) -> int:
-        """Width of the image of a ROI of this length, where the hop is `auto`."""
+        """Return the image width for a ROI length in seconds, if `hop` is `auto`."""
         return round(self.n_frames * max(1.0, roi_s / self.widen_from_s))

@@ -1,6 +1,6 @@
-"""Settings of the MEC loop."""
+"""Settings of dimension reduction, clustering and the MEC loop."""
 
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
 from pydantic import Field
 
@@ -10,150 +10,186 @@ __all__ = ["ClusteringSettings", "MecSettings", "ReductionSettings"]
 
 
 class ReductionSettings(Section):
-    """From embeddings to the few dimensions that are clustered."""
+    """How embeddings are reduced to fewer dimensions before they are clustered."""
 
     method: str = Field(
         "auto",
-        description="`umap`, `pca` or `none`; `auto`: `none` before `linkage` and `evoc`, `umap` "
-        "before other clusterers.",
+        description="`umap`, `pca`, `none`, or the import path of an object with `fit_transform`. "
+        "`auto`: `none` before `linkage` and `evoc`, `umap` before other clusterers.",
+    )
+    parameters: dict[str, Any] = Field(
+        default_factory=dict,
+        description="Constructor arguments of a reducer given by import path, a table.",
     )
     normalise: Literal["l2", "standard", "none"] = Field(
-        "l2", description="What is done to embeddings first: unit length, unit variance, nothing."
+        "l2",
+        description="Normalisation of embeddings: to unit length, to unit variance of each "
+        "dimension, or none.",
     )
-    n_components: Positive = Field(10, description="Dimensions to cluster in.")
-    n_neighbors: Annotated[int, Field(ge=2)] = Field(15, description="UMAP's neighbourhood.")
-    min_dist: Annotated[float, Field(ge=0)] = Field(0.0, description="UMAP's least distance.")
-    spread: Annotated[float, Field(gt=0)] = Field(1.0, description="UMAP's scale.")
+    n_components: Positive = Field(10, description="Number of dimensions after reduction.")
+    n_neighbors: Annotated[int, Field(ge=2)] = Field(15, description="As in UMAP.")
+    min_dist: Annotated[float, Field(ge=0)] = Field(0.0, description="As in UMAP.")
+    spread: Annotated[float, Field(gt=0)] = Field(1.0, description="As in UMAP.")
     metric: str = Field("euclidean", description="Distance between embeddings.")
     n_epochs: Positive | Literal["auto"] = Field(
-        "auto", description="UMAP's epochs; `auto`: 100 where runs are repeated, else its own."
+        "auto",
+        description="As in UMAP. `auto`: 100 if UMAP runs more than once (`repeats`), else UMAP's "
+        "default.",
     )
-    init: Literal["spectral", "random", "pca"] = Field("spectral", description="UMAP's start.")
-    set_op_mix_ratio: Share = Field(1.0, description="Union (1) or intersection (0) of fuzzy sets.")
-    local_connectivity: Annotated[float, Field(ge=1)] = Field(
-        1.0, description="Nearest neighbours that count as certain."
-    )
-    repulsion_strength: Annotated[float, Field(ge=0)] = Field(1.0, description="UMAP's repulsion.")
-    negative_sample_rate: Positive = Field(5, description="Negative samples a positive one.")
+    init: Literal["spectral", "random", "pca"] = Field("spectral", description="As in UMAP.")
+    set_op_mix_ratio: Share = Field(1.0, description="As in UMAP.")
+    local_connectivity: Annotated[float, Field(ge=1)] = Field(1.0, description="As in UMAP.")
+    repulsion_strength: Annotated[float, Field(ge=0)] = Field(1.0, description="As in UMAP.")
+    negative_sample_rate: Positive = Field(5, description="As in UMAP.")
     repeats: Positive | Literal["auto"] = Field(
         "auto",
-        description="UMAP runs that are clustered together; `auto`: 3 up to 20,000 ROIs, then 1.",
+        description="Number of UMAP runs with different seeds whose coordinates are concatenated. "
+        "`auto`: 3 for up to 20,000 ROIs, else 1.",
     )
     n_init: Positive | Literal["auto"] = Field(
         "auto",
-        description="Times that ROIs are reduced and clustered, from other seeds; the clusters "
-        "that tell most are kept. `auto`: 6 up to 500 ROIs, then 1.",
+        description="Number of times that reduction and clustering run with different seeds; the "
+        "clustering with the highest `information` (see `mec.selection_criterion`) is used. "
+        "`auto`: 6 for up to 500 ROIs, else 1.",
     )
     max_fit_samples: Annotated[int, Field(ge=1000)] = Field(
         100_000,
-        description="ROIs that UMAP is fitted on; of more, a sample of so many, and the others "
-        "are placed among their neighbours.",
+        description="Largest number of ROIs that UMAP is fitted on. Larger sets are sampled, and "
+        "the remaining ROIs are placed by their nearest neighbours.",
     )
     pca_above: Annotated[int, Field(ge=0)] = Field(
-        20_000, description="Of more ROIs than these, UMAP sees the 50 leading axes alone."
+        20_000,
+        description="Number of ROIs above which embeddings are reduced to 50 principal components "
+        "before UMAP.",
     )
-    densmap: bool = Field(False, description="Keep local density (densMAP).")
-    dens_lambda: Annotated[float, Field(ge=0)] = Field(2.0, description="Weight of density.")
+    densmap: bool = Field(False, description="Preserve local density (densMAP).")
+    dens_lambda: Annotated[float, Field(ge=0)] = Field(2.0, description="As in densMAP.")
 
 
 class ClusteringSettings(Section):
-    """From few dimensions to clusters."""
+    """How reduced embeddings are clustered."""
 
     method: str = Field(
         "auto",
-        description="`linkage` (average linkage of embeddings, cut where groups tell most); "
-        "`hdbscan`; `fast_hdbscan` (on a graph of neighbours, extra `fast-hdbscan`); "
-        "`evoc` (on embeddings, with `reduction.method` none; extra `evoc`); `auto`: `linkage` up "
-        "to `max_linkage_samples` ROIs, unless something is set that only UMAP or HDBSCAN have, else "
-        "`hdbscan`.",
+        description="`linkage`: average linkage on embeddings, cut at the number of clusters with "
+        "the highest `information`. `hdbscan`. `fast_hdbscan`: HDBSCAN on a graph of neighbours "
+        "(extra `fast-hdbscan`). `evoc`: EVoC on embeddings (extra `evoc`). Or the import path of "
+        "an object with `fit_predict`. `auto`: `linkage` for up to `max_linkage_samples` ROIs, "
+        "unless a setting that only UMAP or HDBSCAN has was changed; else `hdbscan`.",
+    )
+    parameters: dict[str, Any] = Field(
+        default_factory=dict,
+        description="Constructor arguments of a clusterer given by import path, a table.",
     )
     max_linkage_samples: Annotated[int, Field(ge=0, le=20_000)] = Field(
         5000,
-        description="ROIs up to which `auto` takes `linkage`, which needs all distances between "
-        "them: 1 GB for 5,000.",
+        description="Largest number of ROIs for which `auto` chooses `linkage`. Linkage computes "
+        "all pairwise distances: 5,000 ROIs need 1 GB.",
     )
     min_cluster_size: Annotated[int, Field(ge=2)] | Literal["auto"] = Field(
-        "auto", description="Fewest ROIs of a cluster; `auto` follows the number of ROIs."
+        "auto", description="Smallest cluster; `auto` depends on the number of ROIs."
     )
     min_samples: Positive | Literal["auto"] = Field(
         "auto",
-        description="How conservative: more gives more noise; `auto` follows the number of ROIs.",
+        description="As in HDBSCAN: higher values give more noise; `auto` depends on the number "
+        "of ROIs.",
     )
-    selection: Literal["eom", "leaf"] = Field("eom", description="Excess of mass, or leaves.")
-    epsilon: Annotated[float, Field(ge=0)] = Field(0.0, description="Merge clusters closer.")
-    alpha: Annotated[float, Field(gt=0)] = Field(1.0, description="HDBSCAN's distance scaling.")
+    cluster_selection_method: Literal["eom", "leaf"] = Field(
+        "eom", description="As in HDBSCAN: excess of mass, or leaves."
+    )
+    cluster_selection_epsilon: Annotated[float, Field(ge=0)] = Field(
+        0.0, description="As in HDBSCAN: clusters closer than this distance are merged."
+    )
+    alpha: Annotated[float, Field(gt=0)] = Field(1.0, description="As in HDBSCAN.")
     metric: str = Field("euclidean", description="Distance between reduced embeddings.")
-    allow_single_cluster: bool = Field(False, description="Whether one cluster is an answer.")
-    max_cluster_size: Annotated[int, Field(ge=0)] = Field(0, description="0 for no limit.")
+    allow_single_cluster: bool = Field(False, description="Allow a single cluster.")
+    max_cluster_size: Annotated[int, Field(ge=0)] = Field(
+        0, description="Largest cluster; 0: no limit."
+    )
 
 
 class MecSettings(Section):
-    """The loop: embed, reduce, cluster, pseudo-label, fine-tune."""
+    """The MEC loop: embed, reduce, cluster, pseudo-label, fine-tune, repeat."""
 
-    iterations: Annotated[int, Field(ge=0)] = Field(5, description="Fine-tunings at most.")
+    iterations: Annotated[int, Field(ge=0)] = Field(
+        5, description="Largest number of fine-tunings; 0: cluster once."
+    )
     warm_up: Literal["demo", "none"] = Field(
         "demo",
-        description="Without a checkpoint, a learner with random parts first learns on the demo's "
-        "synthetic birds, or starts as it is.",
+        description="Without a checkpoint: train newly initialised parts of the learner on the "
+        "demo's synthetic birds first (`demo`), or use them as they are (`none`).",
     )
-    warm_up_epochs: Positive = Field(8, description="Epochs of that first learning.")
+    warm_up_epochs: Positive = Field(8, description="Number of epochs of this training.")
     min_probability: Share = Field(
-        0.5, description="Membership from which a ROI counts as its cluster's core."
+        0.5,
+        description="Membership probability from which a ROI is a core member of its cluster and "
+        "gets a pseudo-label.",
     )
-    n_episodes: Positive = Field(60, description="Episodes of a fine-tuning, at most.")
+    n_episodes: Positive = Field(
+        60, description="Largest number of few-shot episodes of one fine-tuning."
+    )
     epochs: Annotated[float, Field(ge=0)] = Field(
         1.0,
-        description="Fewer episodes where they would show a core member more often than this, on "
-        "average; 0: never fewer.",
+        description="Largest number of times that a fine-tuning draws each core member, on "
+        "average; small sets then get fewer than `n_episodes`. 0: no limit.",
     )
     learning_rate: Annotated[float, Field(gt=0, le=1)] = Field(
-        1e-4, description="Rate of the fine-tunings."
+        1e-4, description="Learning rate of fine-tuning."
     )
     head_lr_multiplier: Annotated[float, Field(gt=0)] = Field(
         10.0,
-        description="Factor on that rate for the head on embeddings made elsewhere; higher than in "
-        "training, since a fine-tuning is short.",
+        description="Factor on the learning rate for the head on frozen embeddings. It is higher "
+        "than in `training` because fine-tuning is short.",
     )
     restart: bool = Field(
-        True, description="Each fine-tuning starts from the first weights, not from the last."
+        True,
+        description="Start every fine-tuning from the initial weights; false: from the weights "
+        "of the previous iteration.",
     )
-    augmented: Literal["all", "queries", "none"] = Field(
-        "all", description="Which ROIs of an episode are altered, where augmentation is on."
+    augmented_rois: Literal["all", "queries", "none"] = Field(
+        "all",
+        description="Which ROIs of an episode are augmented, if `augmentation.enabled` is true.",
     )
-    merge: Share = Field(
+    merge_threshold: Share = Field(
         0.0,
-        description="Clusters are joined where the learner takes at least this share of their "
-        "members for the other one's; 0: never.",
+        description="Merge two clusters if the learner assigns at least this share of the held-out "
+        "members of both to the other cluster; 0: never merge.",
     )
-    background: bool = Field(
+    remove_recording_offset: bool = Field(
         False,
-        description="From the second clustering on, take from embeddings what their recordings "
-        "add to clusters that several recordings share.",
+        description="From the second clustering on, subtract from embeddings the mean offset of "
+        "each recording, estimated in clusters that have ROIs of several recordings.",
     )
     patience: Positive | None = Field(
         None,
-        description="The loop ends after this many iterations without a better one, as `selection_criterion` "
-        "judges; none: it goes on.",
+        description="End the loop after this many iterations without a better "
+        "`selection_criterion`; none: do not.",
     )
     converged_ami: Share = Field(
-        0.98, description="Agreement with the iteration before from which the loop ends."
+        0.98, description="End the loop if the AMI with the previous iteration reaches this value."
     )
     selection_criterion: Literal["information", "dbcv", "coverage", "persistence", "last"] = Field(
-        "information", description="What chooses the iteration to keep; none of them needs labels."
+        "information",
+        description="Criterion, without labels, for the iteration to keep. `information`: entropy "
+        "of the clusters in bits, weighted by the validity of each; or DBCV, coverage, "
+        "persistence; `last`: the last iteration.",
     )
     validity_embeddings: Literal["first", "own"] = Field(
         "own",
-        description="Where clusters are judged: in the embeddings of the learner as it was given, "
-        "or in those that they were found in.",
+        description="Embeddings in which DBCV and `information` are computed: those of the "
+        "initial learner, or those of the iteration itself.",
     )
     max_validity_samples: Annotated[int, Field(ge=1000)] = Field(
         50_000,
-        description="ROIs that clusters are judged by; of more, each cluster's share of so many, "
-        "since DBCV grows with the square of their number.",
+        description="Largest number of ROIs that DBCV is computed on, since its time grows with "
+        "the square of it. Larger sets are sampled, stratified by cluster.",
     )
     labels_from: Literal["best", "last"] = Field(
-        "best", description="Whose clusters are learnt next: of the best iteration or the last."
+        "best",
+        description="Iteration whose clusters are the next pseudo-labels: the best so far, or the "
+        "last.",
     )
     min_assigned_probability: Share = Field(
-        0.5, description="A noise ROI is assigned only if the learner is at least this sure."
+        0.5,
+        description="Probability from which a noise ROI gets an `assigned_cluster`.",
     )

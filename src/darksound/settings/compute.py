@@ -1,4 +1,4 @@
-"""What a person may log in with: taken from the environment, and kept out of settings and logs."""
+"""Settings of devices, downloads and reports, and credentials for downloads."""
 
 import base64
 from collections.abc import Mapping
@@ -21,31 +21,43 @@ __all__ = [
 
 
 class ComputeSettings(Section):
-    """Where and how it runs; `device` and `precision` change results in their last digits."""
+    """Where and how darksound computes.
 
-    device: Literal["auto", "cpu", "cuda", "mps"] = Field("auto", description="Device.")
+    `device` and `precision` change results in their last digits; the others do not.
+    """
+
+    device: Literal["auto", "cpu", "cuda", "mps"] = Field(
+        "auto", description="Device of PyTorch; `auto`: a GPU if there is one."
+    )
     precision: Literal["auto", "float32", "bfloat16", "float16"] = Field(
         "auto",
-        description="Autocast of the networks; `auto`: bfloat16 where it is fast, float16 on older "
-        "NVIDIA GPUs that have it. In float16 the losses of training are scaled.",
+        description="Autocast precision of the networks. `auto`: bfloat16 where the hardware "
+        "supports it, float16 on older NVIDIA GPUs, else float32. Training in float16 uses loss "
+        "scaling.",
     )
     workers: Annotated[int, Field(ge=1)] | Literal["auto"] = Field(
-        "auto", description="Workers that read sound and make images."
+        "auto", description="Number of worker processes that read audio and compute images."
     )
-    batch_size: Positive = Field(64, description="ROIs embedded at once.")
-    cache_dtype: Literal["uint8", "float16"] = Field("uint8", description="Cached images.")
-    cache_dir: Path | None = Field(None, description="Image cache; none: the user's cache folder.")
+    batch_size: Positive = Field(64, description="Number of ROIs embedded per batch.")
+    cache_dtype: Literal["uint8", "float16"] = Field(
+        "uint8", description="Data type of cached images."
+    )
+    cache_dir: Path | None = Field(
+        None, description="Folder of cached images; none: the user's cache folder."
+    )
     dask: str | None = Field(
         None,
-        description="Address of a Dask scheduler whose workers segment recordings, make images "
-        "and embed.",
+        description="Address of a Dask scheduler whose workers segment recordings, compute images "
+        "and embed ROIs.",
     )
     preflight_check: bool = Field(
         True,
-        description="Refuse, before it starts, a run whose estimate is more than memory or disk "
-        "have left.",
+        description="Before a run starts, stop with an error if it is estimated to need more "
+        "memory or disk space than is free.",
     )
-    data_dir: Path | None = Field(None, description="Published sets; none: the user's data folder.")
+    data_dir: Path | None = Field(
+        None, description="Folder of published data sets; none: the user's data folder."
+    )
 
 
 _Seconds = Annotated[float, Field(gt=0, le=86_400)]
@@ -53,83 +65,93 @@ _Gigabytes = Annotated[float, Field(gt=0)]
 
 
 class DownloadSettings(Section):
-    """How published sets are fetched and unpacked; they change no result."""
+    """How published data sets are downloaded and unpacked. These settings change no result."""
 
     mirror: str | None = Field(
         None,
-        description="Address of a mirror that is asked first, without a password. `{set}` and "
-        "`{split}` in it are filled in; without them `/SET/SPLIT.zip` is added.",
+        description="Address of a mirror to try first, without user and password. `{set}` and "
+        "`{split}` in it are replaced; without them `/SET/SPLIT.zip` is appended.",
     )
-    offline: bool = Field(False, description="Never touch the network.")
-    connect_timeout_s: _Seconds = Field(15.0, description="Longest wait for a connection.")
-    read_timeout_s: _Seconds = Field(60.0, description="Longest silence of a server.")
+    offline: bool = Field(False, description="Never use the network.")
+    connect_timeout_s: _Seconds = Field(15.0, description="Connection timeout in seconds.")
+    read_timeout_s: _Seconds = Field(
+        60.0, description="Longest time in seconds without data from the server."
+    )
     max_attempts: Positive = Field(
-        6, description="Tries at a mirror in a row that bring nothing before the next is asked."
+        6,
+        description="Consecutive attempts at a mirror without progress before the next mirror "
+        "is tried.",
     )
     backoff_base_s: _Seconds = Field(
-        1.0, description="Wait before the second try; each further one is about twice as long."
+        1.0,
+        description="Delay in seconds before the second attempt; it about doubles with every "
+        "further attempt.",
     )
     backoff_max_s: _Seconds = Field(
         120.0,
-        description="No wait is longer; a server that asks for a longer one is left for the next.",
+        description="Longest delay in seconds; if a server asks for a longer one, the next "
+        "mirror is tried.",
     )
     max_archive_gb: _Gigabytes = Field(
-        200.0, description="An archive that goes on for longer than this is broken off."
+        200.0, description="Largest size of an archive in GB; larger downloads are aborted."
     )
     max_unpacked_gb: _Gigabytes = Field(
-        500.0, description="An archive that unpacks to more is refused."
+        500.0, description="Largest unpacked size of an archive in GB."
     )
-    max_files: Positive = Field(1_000_000, description="An archive of more files is refused.")
+    max_files: Positive = Field(1_000_000, description="Largest number of files in an archive.")
     max_ratio: Annotated[float, Field(gt=1)] = Field(
-        100.0,
-        description="An archive that unpacks to more than this many times its size is refused.",
+        100.0, description="Largest ratio of an archive's unpacked size to its size."
     )
 
     @field_validator("mirror")
     @classmethod
     def _no_password(cls, mirror: str | None) -> str | None:
-        # Settings are written beside every run.
+        # Settings are written into every run directory.
         if mirror is not None and "@" in urlsplit(mirror).netloc:
-            raise ValueError("the address must not hold a user or password")
+            raise ValueError("the address must not contain a user or password")
         return mirror
 
 
 class ReportSettings(Section):
-    """What `report.html` holds; it changes no result."""
+    """Contents of `report.html`. These settings change no result."""
 
     page: bool = Field(True, description="Write `report.html` at the end of `darksound mec`.")
     page_mb: Annotated[float, Field(gt=0, le=4000)] | Literal["auto"] = Field(
         "auto",
-        description="Megabytes that the page may take, sound and pictures included; `auto`: 50, "
-        "and no limit with `external_media`.",
+        description="Largest size of the page in MB, embedded media included; `auto`: 50, and no "
+        "limit with `external_media`.",
     )
     external_media: bool = Field(
-        False, description="Put sound and pictures in the folder `report_media` beside the page."
+        False,
+        description="Store audio clips and images in the folder `report_media` beside the page "
+        "instead of in it.",
     )
-    typical: Positive = Field(
-        5, description="Typical clips on a cluster's card, beside its medoid."
+    typical_clips: Positive = Field(
+        5, description="Number of typical clips on a cluster's card, after the medoid."
     )
-    borderline: Positive = Field(3, description="Borderline clips on a cluster's card.")
+    borderline_clips: Positive = Field(
+        3, description="Number of borderline clips on a cluster's card."
+    )
     max_clip_s: Annotated[float, Field(gt=0, le=600)] = Field(
-        10.0, description="Of a longer ROI the page has this many seconds, from its start."
+        10.0, description="Longest clip in seconds; longer ROIs are cut at their end."
     )
 
 
 class Secret:
-    """The value of an `Authorization` header; what is printed or logged of it is a row of stars."""
+    """The value of an `Authorization` header, which is never printed, logged or pickled."""
 
     def __init__(self, header: str) -> None:
         self._header = header
 
     def reveal(self) -> str:
-        """The value itself, for the request that it is meant for."""
+        """Return the value, for use in a request."""
         return self._header
 
     def __repr__(self) -> str:
         return "Secret(********)"
 
     def __reduce__(self) -> str:
-        raise TypeError("A secret is not written to disk or sent to other processes.")
+        raise TypeError("A secret must not be written to disk or sent to other processes.")
 
 
 #: Secrets by the kind of mirror that they are for.
@@ -137,7 +159,7 @@ Credentials = Mapping[str, Secret]
 
 
 def credentials_from(environment: Mapping[str, str]) -> Credentials:
-    """The credentials that the environment holds.
+    """Return the credentials in the environment variables.
 
     Kaggle: `KAGGLE_API_TOKEN`, or else `KAGGLE_USERNAME` and `KAGGLE_KEY`.
     """

@@ -1,4 +1,4 @@
-"""Settings of pretraining on synthetic birds."""
+"""Settings of backbones, learners, training, evaluation and pretraining."""
 
 from typing import Annotated, Literal, Self
 
@@ -22,113 +22,133 @@ _Digest = Annotated[str, Field(pattern="^[0-9a-f]{32}$")]
 
 
 class EmbeddingModelSettings(Section):
-    """Which embedder `backbone.name` stands for, held once it was opened, and how it is used."""
+    """The embedding model of `backbone.name`, and how it is applied to long ROIs.
+
+    `name`, `digest` and `embedding_dim` are filled in when the model is opened; if they are set,
+    the model must match them.
+    """
 
     name: str | None = Field(
         None, description="Name of the model, such as `BirdNET 2.4`; none: not opened yet."
     )
     digest: _Digest | None = Field(
-        None, description="Hash of the model's file and description; none: any."
+        None, description="Hash of the model file and its metadata; none: any."
     )
     embedding_dim: Positive | None = Field(
-        None, description="Length of its vectors; none: as the model or table has them."
+        None, description="Length of its embeddings; none: as in the model or table."
     )
     long_rois: Literal["mean", "loudest", "start"] = Field(
         "mean",
-        description="What a model hears of a ROI longer than its window: the mean of its vectors "
-        "of windows that overlap by half, or one window, where it is loudest or at the start.",
+        description="Embedding of a ROI longer than the model's window: the mean over windows "
+        "that overlap by half, or that of the loudest or of the first window.",
     )
 
 
 class HeadSettings(Section):
-    """What is learnt on frozen embeddings: a residual that is zero at first."""
+    """The trainable head on frozen embeddings: a residual layer that is zero at first."""
 
     standardise: bool = Field(
         True,
-        description="Bring each dimension to mean 0 and variance 1 over the ROIs that the head is "
-        "first used on; the head keeps these figures.",
+        description="Standardise each dimension to mean 0 and variance 1. The statistics are "
+        "computed on the ROIs that the head is first used on, and are then kept.",
     )
-    width: Positive = Field(256, description="Hidden units of the residual.")
+    width: Positive = Field(256, description="Number of hidden units.")
     logit_scale: Annotated[float, Field(gt=0)] = Field(
-        10.0, description="Factor on cosines before they become scores."
+        10.0, description="Factor on cosine similarities that makes them logits."
     )
-    dropout: Share = Field(0.2, description="Share of hidden units dropped while training.")
+    dropout: Share = Field(0.2, description="Dropout rate of the hidden units.")
 
 
 class AugmentationSettings(Section):
-    """What training does to ROIs so that the learner hears past the recording."""
+    """How ROIs are augmented in training, so that the learner ignores recording conditions."""
 
-    enabled: bool = Field(True, description="Augment while training.")
+    enabled: bool = Field(True, description="Augment in training.")
     sound_versions: Annotated[int, Field(ge=0, le=32)] = Field(
-        2, description="Versions of each ROI with altered sound, made once and cached."
+        2,
+        description="Number of augmented versions of each ROI's waveform; they are computed once "
+        "and cached.",
     )
-    noise_snr_db: tuple[float, float] = Field((0.0, 25.0), description="SNR of added noise.")
-    gain_db: tuple[float, float] = Field((-12.0, 6.0), description="Gain before the front end.")
+    noise_snr_db: tuple[float, float] = Field(
+        (0.0, 25.0), description="Range of the SNR of added noise in dB."
+    )
+    gain_db: tuple[float, float] = Field((-12.0, 6.0), description="Range of the gain in dB.")
     tilt_db: Annotated[float, Field(ge=0)] = Field(
-        12.0, description="Largest slope of an added spectral tilt, dB over the band."
+        12.0, description="Largest slope of an added spectral tilt, in dB over the band."
     )
     neighbour_db: tuple[float, float] = Field(
-        (-24.0, -9.0), description="Level of another ROI mixed in."
+        (-24.0, -9.0), description="Range of the level in dB of another ROI that is mixed in."
     )
-    neighbour_share: Share = Field(0.5, description="Share of versions with a neighbour mixed in.")
-    time_shift: Share = Field(0.15, description="Largest shift, as a share of the width.")
-    time_mask: Share = Field(0.12, description="Largest time mask, as a share of the width.")
-    frequency_mask: Share = Field(0.12, description="Largest frequency mask, share of height.")
-    level: Share = Field(0.1, description="Largest change of brightness and contrast.")
+    neighbour_share: Share = Field(
+        0.5, description="Share of the versions into which another ROI is mixed."
+    )
+    time_shift: Share = Field(0.15, description="Largest time shift, as a share of the ROI.")
+    time_mask: Share = Field(0.12, description="Widest time mask, as a share of image width.")
+    frequency_mask: Share = Field(
+        0.12, description="Widest frequency mask, as a share of image height."
+    )
+    level: Share = Field(0.1, description="Largest change of image brightness and contrast.")
     vector_noise: Annotated[float, Field(ge=0)] = Field(
-        0.2, description="Noise added to embeddings, in standard deviations of each dimension."
+        0.2,
+        description="Noise added to frozen embeddings, in standard deviations of each dimension.",
     )
-    vector_drop: Share = Field(0.1, description="Share of an embedding's dimensions lost.")
+    vector_drop: Share = Field(
+        0.1, description="Share of the dimensions of a frozen embedding that are set to zero."
+    )
     vector_mix: Share = Field(
-        0.2, description="Largest share of another ROI's embedding that is mixed in."
+        0.2, description="Largest share of another ROI's frozen embedding that is mixed in."
     )
 
     @property
     def versions(self) -> int:
-        """Altered versions of each ROI that training uses: none where it does not augment."""
+        """Return the number of augmented versions of each ROI; 0 if augmentation is off."""
         return self.sound_versions if self.enabled else 0
 
 
 class PretrainingSettings(Section):
-    """How a backbone learns to hear from synthetic birds alone."""
+    """How `darksound pretrain` trains a backbone on synthetic birds."""
 
     species: Annotated[int, Field(ge=2)] = Field(
-        3000, description="Synthetic species of each window length; every odd one is a sister."
+        3000,
+        description="Number of synthetic species for each window length. Every second species is "
+        "a close relative of the one before.",
     )
-    birds: Annotated[int, Field(ge=2)] = Field(6, description="Individuals of each.")
-    songs: Positive = Field(2, description="Dry songs of each individual.")
+    individuals: Annotated[int, Field(ge=2)] = Field(
+        6, description="Number of individuals of each species."
+    )
+    songs: Positive = Field(2, description="Number of songs of each individual.")
     windows_s: tuple[Annotated[float, Field(gt=0, le=60)], ...] = Field(
-        (3.0, 1.0, 0.25), description="Window lengths, in seconds, that are learnt."
+        (3.0, 1.0, 0.25), description="Window lengths in seconds to train on."
     )
     window_shares: tuple[Annotated[float, Field(gt=0)], ...] = Field(
-        (4.0, 1.0, 1.0), description="How often each of them comes up."
+        (4.0, 1.0, 1.0), description="Relative frequency of each window length."
     )
     batch_species: Annotated[int, Field(ge=2)] = Field(
-        96, description="Species of a batch, with two recordings each."
+        96, description="Number of species in a batch, with two recordings of each."
     )
-    steps: Positive = Field(2000, description="Batches.")
+    steps: Positive = Field(2000, description="Number of training steps.")
     loss: Literal["contrastive", "prototypical"] = Field(
-        "contrastive", description="NT-Xent on cosines, or one-shot prototypes on distances."
+        "contrastive",
+        description="NT-Xent on cosine similarities, or one-shot prototypes on distances.",
     )
-    head: Annotated[int, Field(ge=0)] = Field(
+    projection_dim: Annotated[int, Field(ge=0)] = Field(
         0,
-        description="Length of the vectors that the loss sees, which a head makes of embeddings "
-        "and which is thrown away afterwards; 0: the loss sees the embeddings.",
+        description="Output length of a projection head between embedding and loss, which is "
+        "discarded after training; 0: none.",
     )
-    temperature: Annotated[float, Field(gt=0)] = Field(0.1, description="Of the loss.")
+    temperature: Annotated[float, Field(gt=0)] = Field(0.1, description="Temperature of the loss.")
     learning_rate: Annotated[float, Field(gt=0, le=1)] = Field(
-        2e-3, description="Peak of the one-cycle schedule."
+        2e-3, description="Highest learning rate of the one-cycle schedule."
     )
-    weight_decay: Annotated[float, Field(ge=0)] = Field(1e-2, description="Of AdamW.")
-
+    weight_decay: Annotated[float, Field(ge=0)] = Field(1e-2, description="As in AdamW.")
     embedding_fit_batches: Annotated[int, Field(ge=0)] = Field(
         48,
-        description="Batches that the final embedding is fitted to, over the small CNN's summary; "
-        "0 keeps the embedding that the loss has trained.",
+        description="Number of batches on which the final linear map from the small CNN's pooled "
+        "features to embeddings is fitted; 0: keep the trained map.",
     )
     shrinkage: Annotated[float, Field(gt=0, le=1)] = Field(
         0.9,
-        description="How little that embedding turns down what varies within species: 1 for not.",
+        description="Shrinkage of the within-species covariance in that fit; 1: variation within "
+        "species is not reduced.",
     )
 
     @model_validator(mode="after")
@@ -142,98 +162,115 @@ class PretrainingSettings(Section):
 
 
 class BackboneSettings(Section):
-    """The network that turns an image into a vector."""
+    """The network that computes embeddings."""
 
     name: str = Field(
         "small",
-        description="`small`, any torchvision classifier by its name, `birdnet`, `onnx:FILE`, "
-        "`tflite:FILE`, or `embeddings:FILE` for vectors made elsewhere.",
+        description="`small`; a torchvision classifier by name; an embedding model: `birdnet`, "
+        "`onnx:FILE` or `tflite:FILE`; or `embeddings:FILE` for a table of embeddings.",
     )
     weights: str = Field(
         "auto",
-        description="`darksound` (the package's own, learnt from synthetic birds), `imagenet` "
-        "(torchvision's own), `none` (random) or a weights file; `auto`: the first for `small` "
-        "in its usual size, the second for torchvision's networks.",
+        description="`darksound` (bundled, trained on synthetic birds), `imagenet` "
+        "(torchvision), `none` (random), or a weights file. `auto`: `darksound` for `small` in "
+        "its default size, `imagenet` for torchvision's networks.",
     )
     channels: tuple[Positive, Positive, Positive, Positive] = Field(
-        (24, 48, 96, 192), description="Channels of the small CNN's stem and three blocks."
+        (24, 48, 96, 192), description="Channels of the small CNN's stem and its three stages."
     )
-    embedding_dim: Positive = Field(512, description="Length of the small CNN's embedding.")
+    embedding_dim: Positive = Field(512, description="Length of the small CNN's embeddings.")
 
 
 class LearnerSettings(Section):
-    """The few-shot classifier on top."""
+    """The few-shot learner on top of the backbone."""
 
     method: str = Field("prototypical", description="`prototypical`, `matching` or `relation`.")
     matching_steps: Positive | Literal["support"] = Field(
         3,
-        description="Attention steps of Matching; `support`: one a support item, as published.",
+        description="Number of attention steps of Matching Networks; `support`: the number of "
+        "support items, as in the published code.",
     )
-    relation_hidden: Positive = Field(8, description="Hidden units of the relation module.")
+    relation_hidden: Positive = Field(
+        8, description="Number of hidden units of the relation module."
+    )
     relation_layer: str = Field(
         "auto",
-        description="Layer of a torchvision backbone whose maps Relation compares, such as "
-        "`layer4.0.conv2`; `auto`: the backbone's own choice.",
+        description="Layer of a torchvision backbone whose feature maps Relation Networks "
+        "compare, such as `layer4.0.conv2`; `auto`: depends on the backbone.",
     )
 
 
 class EpisodeSettings(Section):
-    """The tasks a learner is trained and judged on."""
+    """Few-shot episodes of training and fine-tuning."""
 
-    n_way: Annotated[int, Field(ge=2)] = Field(12, description="Classes in an episode.")
-    n_shot: Positive = Field(2, description="Support ROIs a class.")
-    n_query: Positive = Field(2, description="Query ROIs a class.")
+    n_way: Annotated[int, Field(ge=2)] = Field(12, description="Number of classes in an episode.")
+    n_shot: Positive = Field(2, description="Number of support ROIs per class.")
+    n_query: Positive = Field(2, description="Number of query ROIs per class.")
     max_per_class: Positive | Literal["all"] = Field(
-        "all", description="At most this many ROIs of a class are used."
+        "all", description="Largest number of ROIs of a class that are used."
     )
     separate_recordings: bool = Field(
-        True, description="Support and query come from different recordings where a class has two."
+        True,
+        description="Take support and query from different recordings, if a class has several.",
     )
 
 
 class EvaluationSettings(Section):
-    """The tasks a trained learner is judged on."""
+    """Few-shot episodes of `darksound evaluate`."""
 
-    n_way: Annotated[int, Field(ge=2)] = Field(5, description="Classes in a task.")
-    n_shot: Positive = Field(5, description="Support ROIs a class.")
-    n_query: Positive = Field(5, description="Query ROIs a class.")
-    n_episodes: Positive = Field(600, description="Tasks, over all folds.")
-    folds: Positive = Field(5, description="Folds of tasks, whose spread is told beside the mean.")
+    n_way: Annotated[int, Field(ge=2)] = Field(5, description="Number of classes in an episode.")
+    n_shot: Positive = Field(5, description="Number of support ROIs per class.")
+    n_query: Positive = Field(5, description="Number of query ROIs per class.")
+    n_episodes: Positive = Field(600, description="Number of episodes, over all folds.")
+    folds: Positive = Field(
+        5, description="Number of folds of episodes; their spread is reported beside the mean."
+    )
 
 
 class TrainingSettings(Section):
     """How a learner is trained."""
 
     regime: Literal["episodic", "classical"] = Field(
-        "episodic", description="Episodes, or softmax over all classes and the learner on top."
+        "episodic",
+        description="`episodic`: few-shot episodes. `classical`: softmax over all classes, then "
+        "the learner on the trained backbone.",
     )
-    epochs: Positive = Field(15, description="Epochs at most.")
+    epochs: Positive = Field(15, description="Largest number of epochs.")
     episodes_per_epoch: Positive = Field(
-        100, description="Episodes (or batches, classical) an epoch."
+        100, description="Number of episodes (classical: batches) per epoch."
     )
     episodes_per_step: Positive | Literal["auto"] = Field(
-        "auto", description="Tasks whose mean gradient makes a step; `auto`: one for each process."
+        "auto",
+        description="Number of episodes whose gradients are averaged in one optimiser step; "
+        "`auto`: one per process.",
     )
-    batch_size: Positive = Field(64, description="Images a batch in the classical regime.")
-    validation_episodes: Positive = Field(100, description="Episodes that judge an epoch.")
+    batch_size: Positive = Field(64, description="Number of images per batch (classical only).")
+    validation_episodes: Positive = Field(
+        100, description="Number of validation episodes per epoch."
+    )
     validation_share: Annotated[float, Field(ge=0, lt=1)] = Field(
-        0.15, description="Share of classes held out to validate, where the data name no split."
+        0.15,
+        description="Share of the classes held out for validation, if the data have no split.",
     )
-    learning_rate: Annotated[float, Field(gt=0, le=1)] = Field(1e-3, description="First rate.")
+    learning_rate: Annotated[float, Field(gt=0, le=1)] = Field(
+        1e-3, description="Initial learning rate."
+    )
     optimizer: Literal["adam", "adamw"] = Field("adamw", description="Optimiser.")
-    weight_decay: Annotated[float, Field(ge=0)] = Field(1e-4, description="Weight decay.")
+    weight_decay: Annotated[float, Field(ge=0)] = Field(1e-4, description="As in the optimiser.")
     head_lr_multiplier: Annotated[float, Field(gt=0)] = Field(
-        0.3, description="Factor on the rate for the head on embeddings made elsewhere."
+        0.3, description="Factor on the learning rate for the head on frozen embeddings."
     )
     head_weight_decay: Annotated[float, Field(ge=0)] = Field(
-        1.0, description="Weight decay of that head, which pulls it back to where it began."
+        1.0, description="Weight decay of that head towards its initial weights."
     )
     lr_factor: Annotated[float, Field(gt=0, lt=1)] = Field(
-        0.3, description="Factor on the rate when validation stops getting better."
+        0.3,
+        description="Factor on the learning rate when validation stops improving, as in "
+        "ReduceLROnPlateau.",
     )
     lr_patience: Annotated[int, Field(ge=0)] = Field(
-        3, description="Epochs without progress before the rate falls."
+        3, description="Number of epochs without improvement before the learning rate is reduced."
     )
     early_stopping_patience: Positive = Field(
-        10, description="Epochs without progress before training ends."
+        10, description="Number of epochs without improvement before training stops."
     )

@@ -1,7 +1,7 @@
-"""The settings of every stage: frozen pydantic models, one a stage, and their root.
+"""The root of all settings: frozen pydantic models, one section per stage.
 
-Names of methods (backbone, learner, reducer, clusterer) are plain strings here and are looked up
-in the registry of their own room, which says what there is when a name is unknown.
+Names of backbones, learners, reducers and clusterers are plain strings here. The registry of each
+validates them, since settings are loaded before anything heavy is imported.
 """
 
 import hashlib
@@ -31,9 +31,11 @@ __all__ = ["Settings"]
 
 
 class Settings(Section):
-    """All settings of a run. Same settings, same data, same seed: same labels."""
+    """All settings of a run. The same settings, data and seed give the same labels."""
 
-    seed: Annotated[int, Field(ge=0, lt=2**32)] = Field(1979, description="Seed of everything.")
+    seed: Annotated[int, Field(ge=0, lt=2**32)] = Field(
+        1979, description="Seed of all random numbers."
+    )
     audio: AudioSettings = AudioSettings()
     rois: RoiSettings = RoiSettings()
     segmentation: SegmentationSettings = SegmentationSettings()
@@ -55,7 +57,7 @@ class Settings(Section):
     report: ReportSettings = ReportSettings()
 
     def image_fingerprint(self) -> str:
-        """Hash of all settings that an image depends on; the key of the image cache."""
+        """Return a hash of the settings that images depend on: the key of the image cache."""
         return _digest({"audio": self.audio, "front_end": self.front_end})
 
 

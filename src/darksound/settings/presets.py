@@ -1,7 +1,5 @@
-"""Named starting points: ours, and the two published recipes."""
+"""Presets: the defaults, and the settings of the two publications."""
 
-from collections.abc import Mapping
-from types import MappingProxyType
 from typing import Any
 
 __all__ = ["PRESETS"]
@@ -24,10 +22,10 @@ _PUBLISHED_TRAINING = {
     "early_stopping_patience": 10,
 }
 
-# Every fine-tuning as long as the others, on the clusters of the one before.
+# Fine-tunings of equal length, each on the clusters of the previous iteration.
 _PUBLISHED_LOOP = {"epochs": 0, "labels_from": "last"}
 
-# As bambird (Michaud et al. 2023) was set up for both.
+# Both used bambird (Michaud et al. 2023) with these settings.
 _PUBLISHED_SEGMENTATION = {
     "low_hz": 250.0,
     "chunk_s": 10.0,
@@ -47,63 +45,62 @@ _PUBLISHED_SEGMENTATION = {
     "pad_hz": 250.0,
 }
 
-# Poutaraud 2023 (thesis) and Poutaraud et al. 2024, doi 10.1016/j.ecoinf.2024.102687.
-PRESETS: Mapping[str, Mapping[str, Any]] = MappingProxyType(
-    {
-        "default": {},
-        "thesis-2023": {
-            "seed": 1979,
-            "audio": {"sample_rate": "native", "roi_s": 3.0},
-            "segmentation": {**_PUBLISHED_SEGMENTATION, "high_hz": 2500.0},
-            "front_end": {
-                **_PUBLISHED_FRONT_END,
-                "n_fft": 1024,
-                "n_bands": 128,
-                "channels": ("harmonic", "percussive", "delta"),
-            },
-            "backbone": {"name": "resnet18", "weights": "imagenet"},
-            "learner": {
-                "method": "matching",
-                "matching_steps": "support",
-                "relation_layer": "layer4.0.conv2",
-            },
-            "episodes": {"n_way": 20, "n_shot": 5, "n_query": 1},
-            "evaluation": {"n_way": 20, "n_shot": 5, "n_query": 1},
-            "training": {
-                **_PUBLISHED_TRAINING,
-                "episodes_per_epoch": 100,
-                "epochs": 20,
-                "learning_rate": 2.8e-5,
-            },
-            "augmentation": {"enabled": False},
-            "reduction": {"method": "umap", "repeats": 1},
-            "clustering": {"method": "hdbscan"},
-            "mec": _PUBLISHED_LOOP,
+#: Settings that differ from the defaults, by preset: Poutaraud 2023 (thesis) and Poutaraud et al.
+#: 2024, doi 10.1016/j.ecoinf.2024.102687 (paper).
+PRESETS: dict[str, dict[str, Any]] = {
+    "default": {},
+    "thesis-2023": {
+        "seed": 1979,
+        "audio": {"sample_rate": "native", "roi_s": 3.0},
+        "segmentation": {**_PUBLISHED_SEGMENTATION, "high_hz": 2500.0},
+        "front_end": {
+            **_PUBLISHED_FRONT_END,
+            "n_fft": 1024,
+            "n_bands": 128,
+            "channels": ("harmonic", "percussive", "delta"),
         },
-        "paper-2024": {
-            "seed": 1979,
-            "audio": {"sample_rate": "native", "roi_s": 3.0},
-            "segmentation": {**_PUBLISHED_SEGMENTATION, "high_hz": 5000.0},
-            "front_end": {
-                **_PUBLISHED_FRONT_END,
-                "n_fft": 2048,
-                "n_bands": 256,
-                "channels": ("delta", "harmonic", "percussive"),
-            },
-            "backbone": {"name": "densenet121", "weights": "imagenet"},
-            "learner": {"method": "prototypical", "matching_steps": "support"},
-            "episodes": {"n_way": 5, "n_shot": 1, "n_query": 1, "max_per_class": 60},
-            "evaluation": {"n_way": 5, "n_shot": 1, "n_query": 1},
-            "training": {
-                **_PUBLISHED_TRAINING,
-                "episodes_per_epoch": 500,
-                "epochs": 100,
-                "learning_rate": 1e-4,
-            },
-            "augmentation": {"enabled": False},
-            "reduction": {"method": "umap", "n_components": 15, "repeats": 1},
-            "clustering": {"method": "hdbscan"},
-            "mec": _PUBLISHED_LOOP,
+        "backbone": {"name": "resnet18", "weights": "imagenet"},
+        "learner": {
+            "method": "matching",
+            "matching_steps": "support",
+            "relation_layer": "layer4.0.conv2",
         },
-    }
-)
+        "episodes": {"n_way": 20, "n_shot": 5, "n_query": 1},
+        "evaluation": {"n_way": 20, "n_shot": 5, "n_query": 1},
+        "training": {
+            **_PUBLISHED_TRAINING,
+            "episodes_per_epoch": 100,
+            "epochs": 20,
+            "learning_rate": 2.8e-5,
+        },
+        "augmentation": {"enabled": False},
+        "reduction": {"method": "umap", "repeats": 1},
+        "clustering": {"method": "hdbscan"},
+        "mec": _PUBLISHED_LOOP,
+    },
+    "paper-2024": {
+        "seed": 1979,
+        "audio": {"sample_rate": "native", "roi_s": 3.0},
+        "segmentation": {**_PUBLISHED_SEGMENTATION, "high_hz": 5000.0},
+        "front_end": {
+            **_PUBLISHED_FRONT_END,
+            "n_fft": 2048,
+            "n_bands": 256,
+            "channels": ("delta", "harmonic", "percussive"),
+        },
+        "backbone": {"name": "densenet121", "weights": "imagenet"},
+        "learner": {"method": "prototypical", "matching_steps": "support"},
+        "episodes": {"n_way": 5, "n_shot": 1, "n_query": 1, "max_per_class": 60},
+        "evaluation": {"n_way": 5, "n_shot": 1, "n_query": 1},
+        "training": {
+            **_PUBLISHED_TRAINING,
+            "episodes_per_epoch": 500,
+            "epochs": 100,
+            "learning_rate": 1e-4,
+        },
+        "augmentation": {"enabled": False},
+        "reduction": {"method": "umap", "n_components": 15, "repeats": 1},
+        "clustering": {"method": "hdbscan"},
+        "mec": _PUBLISHED_LOOP,
+    },
+}

@@ -1,4 +1,4 @@
-"""The base class of all sections of the settings, and validation with readable messages."""
+"""The base class of all settings sections, and validation with readable messages."""
 
 import importlib
 from collections.abc import Mapping
@@ -17,7 +17,7 @@ Model = TypeVar("Model", bound=BaseModel)
 
 
 class Section(BaseModel):
-    """The settings of one stage; frozen, and strict about unknown keys."""
+    """The settings of one stage: frozen, and unknown keys are errors."""
 
     model_config = ConfigDict(frozen=True, extra="forbid", validate_default=True)
 
@@ -25,21 +25,21 @@ class Section(BaseModel):
         """Return a validated copy with some keys changed.
 
         Raises:
-            SettingsError: a key is unknown or a value is not allowed.
+            SettingsError: a key is unknown, or a value is not allowed.
         """
         return validated(type(self), merge(self.model_dump(exclude_unset=True), changes))
 
 
 def validated(model: type[Model], values: Mapping[str, Any]) -> Model:
-    """Return `model` made from a nested mapping.
+    """Return an instance of `model` with values from a nested mapping.
 
     Raises:
-        SettingsError: one sentence for each error: the path of the key, its value, what is allowed.
+        SettingsError: one sentence per error, with the key, its value and what is allowed.
     """
     try:
         return model.model_validate(values)
     except ValidationError as error:
-        sentences = [_sentence(each, model) for each in error.errors()]
+        sentences = [_sentence(detail, model) for detail in error.errors()]
         raise SettingsError("\n".join(dict.fromkeys(sentences))) from None
 
 
@@ -58,23 +58,24 @@ def resolve_object(path: str) -> Any:
         raise SettingsError(f"{path!r} cannot be imported: {error}.") from None
 
 
-def merge(base: Mapping[str, Any], over: Mapping[str, Any]) -> dict[str, Any]:
-    """A deep copy of `base` with the keys of `over` laid over it."""
-    out = {k: merge(v, {}) if isinstance(v, Mapping) else v for k, v in base.items()}
-    for key, value in over.items():
+def merge(base: Mapping[str, Any], changes: Mapping[str, Any]) -> dict[str, Any]:
+    """Return a deep copy of a nested mapping, updated with the keys of another one."""
+    merged = {k: merge(v, {}) if isinstance(v, Mapping) else v for k, v in base.items()}
+    for key, value in changes.items():
         if isinstance(value, BaseModel):
             value = value.model_dump()
         if isinstance(value, Mapping):
-            below = out.get(key)
-            out[key] = merge(below if isinstance(below, Mapping) else {}, value)
+            old = merged.get(key)
+            merged[key] = merge(old if isinstance(old, Mapping) else {}, value)
         else:
-            out[key] = value
-    return out
+            merged[key] = value
+    return merged
 
 
 def _sentence(error: Any, model: type[BaseModel]) -> str:
+    """Return one error of pydantic as a sentence."""
     path = [str(part) for part in error["loc"]]
-    # Members of a union add their type's name to the path; keys are what a person typed.
+    # Pydantic appends the type of a union's member to the path; only the keys are of interest.
     section = model.model_fields.get(path[0]) if path else None
     nested = section is not None and _is_model(section.annotation)
     keys = path[:2] if nested else path[:1]
@@ -89,9 +90,9 @@ def _sentence(error: Any, model: type[BaseModel]) -> str:
 def _suggestion(keys: list[str], model: type[BaseModel]) -> str:
     section = model.model_fields.get(keys[0])
     owner = section.annotation if section is not None and len(keys) > 1 else model
-    known = list(getattr(owner, "model_fields", {}))
-    close = get_close_matches(keys[-1], known, n=1)
-    return f"; did you mean {close[0]}?" if close else f"; there are {', '.join(known)}."
+    names = list(getattr(owner, "model_fields", {}))
+    close = get_close_matches(keys[-1], names, n=1)
+    return f"; did you mean {close[0]}?" if close else f"; choose one of {', '.join(names)}."
 
 
 def _lower(text: str) -> str:

@@ -1,4 +1,4 @@
-"""Where settings come from, and in which order: defaults, preset, file, environment, flags."""
+"""Loading settings from defaults, preset, TOML file, environment and command line."""
 
 import tomllib
 from collections.abc import Mapping, Sequence
@@ -13,9 +13,9 @@ from darksound.settings.models import Settings
 from darksound.settings.presets import PRESETS
 from darksound.settings.section import merge, validated
 
-__all__ = ["adopt", "load_settings", "to_toml"]
+__all__ = ["adopt_checkpoint", "load_settings", "to_toml"]
 
-# Parts that make the images and the network; a checkpoint brings its own.
+# Sections on which images and network depend. A checkpoint contains its own.
 _CHECKPOINT_SECTIONS = ("audio", "front_end", "backbone", "embedding_model", "head", "learner")
 
 
@@ -26,21 +26,22 @@ def load_settings(
     assignments: Sequence[str] = (),
     flags: Mapping[str, Any] | None = None,
 ) -> Settings:
-    """Settings from all sources; later ones win.
+    """Return the settings from all sources; later arguments override earlier ones.
 
     Args:
         preset: a name in `PRESETS`.
-        config: a TOML file as `to_toml` writes it, whole or in part.
-        environment: variables such as `DARKSOUND_TRAINING__EPOCHS=3`; `DARKSOUND_DATA` and
-            `DARKSOUND_CACHE` name the data and cache folders.
+        config: a TOML file in the format of `to_toml`; it may contain some keys only.
+        environment: variables such as `DARKSOUND_TRAINING__EPOCHS=3`. `DARKSOUND_DATA` and
+            `DARKSOUND_CACHE` set the data and the cache folder.
         assignments: `section.key=value` with a TOML value; bare words are strings.
-        flags: a nested mapping; values that are None are left out.
+        flags: a nested mapping; None values are ignored.
 
     Raises:
-        SettingsError: an unknown preset or key, an impossible value, an unreadable file.
+        SettingsError: a preset or key is unknown, a value is not allowed, or the file cannot be
+            read.
     """
     if preset not in PRESETS:
-        raise SettingsError(f"There is no preset {preset!r}; there are {', '.join(PRESETS)}.")
+        raise SettingsError(f"There is no preset {preset!r}; choose one of {', '.join(PRESETS)}.")
     values: dict[str, Any] = merge({}, PRESETS[preset])
     if config is not None:
         values = merge(values, _read_toml(config))
@@ -50,47 +51,45 @@ def load_settings(
     return validated(Settings, merge(values, _without_none(flags or {})))
 
 
-def adopt(settings: Settings, from_checkpoint: Settings) -> Settings:
-    """`settings` with the front end, backbone and learner that a checkpoint was trained with.
+def adopt_checkpoint(settings: Settings, checkpoint: Settings) -> Settings:
+    """Return `settings` with the front end, backbone and learner of a checkpoint.
 
-    Only the ROI length may differ, and only where the hop follows it, since the image then
-    keeps its shape.
+    The ROI length may differ if the hop is `auto`, since the image then keeps its shape. The file
+    of an embedding model may have moved; its hash is verified when it is opened.
 
     Raises:
-        SettingsError: a key of these sections was set and differs from the checkpoint's.
+        SettingsError: a key of these sections was set explicitly and differs from the checkpoint.
     """
-    taken: dict[str, Any] = {}
+    sections: dict[str, Any] = {}
     for name in _CHECKPOINT_SECTIONS:
-        ours, theirs = getattr(settings, name), getattr(from_checkpoint, name)
-        values = theirs.model_dump()
-        for key in ours.model_fields_set if name in settings.model_fields_set else ():
-            wanted = getattr(ours, key)
-            if wanted == getattr(theirs, key):
+        section, trained = getattr(settings, name), getattr(checkpoint, name)
+        values = trained.model_dump()
+        for key in section.model_fields_set if name in settings.model_fields_set else ():
+            value, trained_value = getattr(section, key), getattr(trained, key)
+            if value == trained_value or (name, key) == ("backbone", "weights"):
                 continue
-            if (name, key) == ("audio", "roi_s") and from_checkpoint.front_end.hop == "auto":
-                values[key] = wanted
-                continue
-            if (name, key) == ("backbone", "weights"):
-                continue
-            if (name, key) == ("backbone", "name") and _same_scheme(wanted, theirs.name):
-                # An embedder's file may have moved; its hash tells whether it is the same.
-                values[key] = wanted
-                continue
-            raise SettingsError(
-                f"{name}.{key} is {wanted!r}, but the checkpoint was trained with "
-                f"{getattr(theirs, key)!r}; leave it out, or train anew with it."
-            )
-        taken[name] = values
-    return validated(Settings, {**settings.model_dump(), **taken})
+            if not _may_differ(name, key, value, checkpoint):
+                raise SettingsError(
+                    f"{name}.{key} is {value!r}, but the checkpoint was trained with "
+                    f"{trained_value!r}; remove this setting, or train a new learner with it."
+                )
+            values[key] = value
+        sections[name] = values
+    return validated(Settings, {**settings.model_dump(), **sections})
 
 
-def _same_scheme(ours: str, theirs: str) -> bool:
-    """Whether two names of backbones differ by the file behind the colon alone."""
-    return ours.partition(":")[0] == theirs.partition(":")[0]
+def _may_differ(section: str, key: str, value: Any, checkpoint: Settings) -> bool:
+    """Return whether a setting may have another value than in the checkpoint."""
+    if (section, key) == ("audio", "roi_s"):
+        return checkpoint.front_end.hop == "auto"
+    if (section, key) == ("backbone", "name"):
+        # Only the file after the colon may differ.
+        return str(value).partition(":")[0] == checkpoint.backbone.name.partition(":")[0]
+    return False
 
 
 def to_toml(settings: Settings) -> str:
-    """The settings as TOML that `load_settings(config=...)` takes back unchanged."""
+    """Return the settings as TOML that `load_settings(config=...)` reads back unchanged."""
     return tomli_w.dumps(settings.model_dump(mode="json", exclude_none=True))
 
 
@@ -117,8 +116,8 @@ def _from_environment(environment: Mapping[str, str]) -> dict[str, Any]:
     except ValueError as error:
         raise SettingsError(f"A DARKSOUND_ variable cannot be read: {error}.") from None
     folders = {"data_dir": "DARKSOUND_DATA", "cache_dir": "DARKSOUND_CACHE"}
-    given = {key: environment[name] for key, name in folders.items() if environment.get(name)}
-    return merge({"compute": given} if given else {}, values)
+    compute = {key: environment[name] for key, name in folders.items() if environment.get(name)}
+    return merge({"compute": compute} if compute else {}, values)
 
 
 def _parse_assignment(text: str) -> dict[str, Any]:

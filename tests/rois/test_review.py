@@ -1,4 +1,4 @@
-"""What a person said of clusters, read back and applied."""
+"""Reviews of clusters: reading, applying, and transferring them to a new run."""
 
 from pathlib import Path
 
@@ -6,7 +6,7 @@ import pandas as pd
 import pytest
 
 from darksound.errors import InputError
-from darksound.rois.review import COLUMNS, carried_on, read_review, reviewed
+from darksound.rois.review import COLUMNS, apply_review, read_review, transfer_review
 from darksound.rois.roi_set import RoiSet, as_roi_table
 
 HEADER = ",".join(COLUMNS)
@@ -19,8 +19,8 @@ def review(tmp_path: Path, *rows: str, header: str = HEADER):
 
 
 def row(roi, cluster, group=None, name="", rejected="false"):
-    own = cluster if group is None else group
-    return f'{roi},"a, ""b"".wav",0.5,1.0,{cluster},{own},{name},{rejected}'
+    group = cluster if group is None else group
+    return f'{roi},"a, ""b"".wav",0.5,1.0,{cluster},{group},{name},{rejected}'
 
 
 def table(**clusters):
@@ -30,8 +30,8 @@ def table(**clusters):
 RUN = table(a=0, b=0, c=1, d=1, e=2, f=3, g=-1)
 
 
-def test_names_merges_and_rejections_count(tmp_path):
-    said = review(
+def test_names_merges_and_rejections_are_applied(tmp_path):
+    edits = review(
         tmp_path,
         row("a", 0, 1, '"Wren, the ""small"" one"'),
         row("b", 0, 1, '"Wren, the ""small"" one"'),
@@ -39,70 +39,70 @@ def test_names_merges_and_rejections_count(tmp_path):
         row("e", 2, rejected="true"),
         row("g", -1, rejected="TRUE"),
     )
-    found = reviewed(RUN, said)
-    assert found["roi_id"].tolist() == ["a", "b", "c", "d", "f"]
-    # d was not in the file, but its cluster was.
-    assert found["group"].tolist() == [1, 1, 1, 1, 3]
-    assert found["name"].tolist() == ['Wren, the "small" one'] * 4 + ["cluster 3"]
-    assert found.index.tolist() == [0, 1, 2, 3, 5]
-    assert said.truth(RUN["roi_id"]).tolist() == [1, 1, 1, -1, -1, -1, -1]
+    result = apply_review(RUN, edits)
+    assert result["roi_id"].tolist() == ["a", "b", "c", "d", "f"]
+    # The file does not have d, but it has another ROI of its cluster.
+    assert result["group"].tolist() == [1, 1, 1, 1, 3]
+    assert result["name"].tolist() == ['Wren, the "small" one'] * 4 + ["cluster 3"]
+    assert result.index.tolist() == [0, 1, 2, 3, 5]
+    assert edits.constraints(RUN["roi_id"]).tolist() == [1, 1, 1, -1, -1, -1, -1]
 
 
-def test_without_a_review_clusters_are_called_by_their_number():
-    found = reviewed(RUN, None)
-    assert found["group"].tolist() == RUN["cluster"].tolist()
-    assert found["name"].tolist()[-2:] == ["cluster 3", "noise"]
+def test_without_a_review_clusters_are_named_by_number():
+    result = apply_review(RUN, None)
+    assert result["group"].tolist() == RUN["cluster"].tolist()
+    assert result["name"].tolist()[-2:] == ["cluster 3", "noise"]
 
 
-def test_groups_of_one_name_are_one(tmp_path):
-    said = review(tmp_path, row("a", 0, name="wren"), row("e", 2, name=" wren "), row("f", 3))
-    found = reviewed(RUN, said)
-    assert found["group"].tolist() == [0, 0, 1, 1, 0, 3, -1]
-    assert said.names == {0: "wren"}
+def test_groups_with_the_same_name_are_one_group(tmp_path):
+    edits = review(tmp_path, row("a", 0, name="wren"), row("e", 2, name=" wren "), row("f", 3))
+    result = apply_review(RUN, edits)
+    assert result["group"].tolist() == [0, 0, 1, 1, 0, 3, -1]
+    assert edits.names == {0: "wren"}
 
 
-def test_a_cluster_that_is_rejected_in_part_stays_itself(tmp_path):
-    said = review(tmp_path, row("a", 0, rejected="true"), row("b", 0))
-    assert reviewed(RUN, said)["roi_id"].tolist() == list("bcdefg")
-    assert said.truth(RUN["roi_id"]).tolist() == [-1, 0, -1, -1, -1, -1, -1]
+def test_partly_rejected_cluster_keeps_its_other_rois(tmp_path):
+    edits = review(tmp_path, row("a", 0, rejected="true"), row("b", 0))
+    assert apply_review(RUN, edits)["roi_id"].tolist() == list("bcdefg")
+    assert edits.constraints(RUN["roi_id"]).tolist() == [-1, 0, -1, -1, -1, -1, -1]
 
 
-def test_rejected_rois_leave_a_set_and_others_reviews_are_refused(tmp_path):
+def test_rejected_rois_are_removed_and_reviews_of_other_data_are_errors(tmp_path):
     rois = as_roi_table(
         {"root": "r", "recording": list("xyz"), "start_s": [0.0] * 3, "end_s": [1.0] * 3}
     )
     rois = RoiSet(rois.assign(roi_id=list("abq")), reader=None)
-    said = review(tmp_path, row("a", 0, rejected="true"), row("b", 0))
-    assert said.without_rejected(rois).table["recording"].tolist() == ["y", "z"]
+    edits = review(tmp_path, row("a", 0, rejected="true"), row("b", 0))
+    assert edits.without_rejected(rois).table["recording"].tolist() == ["y", "z"]
     with pytest.raises(InputError, match="all 1 ROIs are rejected"):
-        said.without_rejected(rois.take([0]))
+        edits.without_rejected(rois.take([0]))
     with pytest.raises(InputError, match="none of its 2 ROIs is among these 1"):
-        said.without_rejected(rois.take([2]))
+        edits.without_rejected(rois.take([2]))
 
 
-def test_the_review_of_another_run_is_refused(tmp_path, caplog):
+def test_review_of_another_run_is_an_error(tmp_path, caplog):
     with pytest.raises(InputError, match=r"another run; 2 of its 2 ROIs .* 1 of them in another"):
-        reviewed(RUN, review(tmp_path, row("a", 0), row("c", 0)))
+        apply_review(RUN, review(tmp_path, row("a", 0), row("c", 0)))
     with pytest.raises(InputError, match="another run; 0 of its 1"):
-        reviewed(RUN, review(tmp_path, row("z", 0)))
-    reviewed(RUN, review(tmp_path, row("a", 0), row("z", 0)))
+        apply_review(RUN, review(tmp_path, row("z", 0)))
+    apply_review(RUN, review(tmp_path, row("a", 0), row("z", 0)))
     assert "1 of its ROIs are not in this run" in caplog.text
 
 
-def test_a_review_is_carried_on_to_the_clusters_that_were_made_with_it(tmp_path):
-    said = review(
+def test_review_is_transferred_to_the_clusters_it_constrained(tmp_path):
+    edits = review(
         tmp_path, row("a", 0, 0, "wren"), row("c", 1, 0, "wren"), row("e", 2, rejected="true")
     )
     new = table(a=5, b=2, c=5, d=5).assign(recording="r.wav", start_s=0.0, end_s=1.0)
-    path = tmp_path / "carried.csv"
-    carried_on(said, new).to_csv(path, index=False)
-    found = reviewed(new, read_review(path))
+    path = tmp_path / "transferred.csv"
+    transfer_review(edits, new).to_csv(path, index=False)
+    result = apply_review(new, read_review(path))
     assert list(pd.read_csv(path).columns) == list(COLUMNS)
-    assert found["name"].tolist() == ["wren", "cluster 2", "wren", "wren"]
+    assert result["name"].tolist() == ["wren", "cluster 2", "wren", "wren"]
 
 
 @pytest.mark.parametrize(
-    ("rows", "said"),
+    ("rows", "message"),
     [
         ([row("a", 0), row("a", 0)], "row 3 repeats the roi_id"),
         ([row("", 0)], "row 2 has no roi_id"),
@@ -115,12 +115,12 @@ def test_a_review_is_carried_on_to_the_clusters_that_were_made_with_it(tmp_path)
         (['"a,0'], "cannot be read as a review"),
     ],
 )
-def test_a_review_that_makes_no_sense_is_refused_with_its_row(tmp_path, rows, said):
-    with pytest.raises(InputError, match=said):
+def test_contradictory_review_is_an_error_with_the_row(tmp_path, rows, message):
+    with pytest.raises(InputError, match=message):
         review(tmp_path, *rows)
 
 
-def test_a_table_that_is_no_review_is_refused(tmp_path):
+def test_other_table_is_an_error(tmp_path):
     with pytest.raises(InputError, match=r"cluster, group, name, rejected are missing"):
         review(tmp_path, "a,1", header="roi_id,x")
     with pytest.raises(InputError, match="cannot be read"):

@@ -1,4 +1,4 @@
-"""Sound files for the tests of sources."""
+"""Sound files for the tests of this room."""
 
 from collections.abc import Callable
 from pathlib import Path
@@ -12,7 +12,7 @@ Write = Callable[..., Path]
 
 @pytest.fixture
 def tone() -> Write:
-    """Writes a sound file: a tone, louder where `loud` says so."""
+    """Return a function that writes a tone, louder between the two times of `loud`."""
 
     def write(
         path: Path,

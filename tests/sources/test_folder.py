@@ -1,4 +1,4 @@
-"""A folder of sound files: depth, labels, splits, windows, and all that can be wrong with it."""
+"""Folders of sound files: depth, labels, splits, windows, and unusable files."""
 
 import logging
 import os
@@ -39,18 +39,18 @@ def test_depth_labels_splits_and_suffixes(tmp_path: Path, tone) -> None:
     assert (table["root"] == str(tmp_path.resolve())).all()
 
 
-def test_hidden_and_other_files_are_passed_over(
+def test_hidden_and_other_files_are_skipped(
     tmp_path: Path, tone, caplog: pytest.LogCaptureFixture
 ) -> None:
     tone(tmp_path / "owl" / "a.wav")
     (tmp_path / "owl" / "._a.wav").write_bytes(b"resource fork")
     tone(tmp_path / ".Trash" / "b.wav")
-    (tmp_path / "owl" / "notes.txt").write_text("heard at night")
+    (tmp_path / "owl" / "notes.txt").write_text("recorded at night")
     with caplog.at_level(logging.INFO):
         rois = load_rois(tmp_path)
     assert rois.table["recording"].tolist() == ["owl/a.wav"]
     assert rois.problems == ()
-    assert "1 files passed over" in caplog.text
+    assert "skipped 1 files" in caplog.text
 
 
 def test_linked_folders_are_followed_once(tmp_path: Path, tone) -> None:
@@ -61,7 +61,7 @@ def test_linked_folders_are_followed_once(tmp_path: Path, tone) -> None:
     assert load_rois(tmp_path / "data").table["recording"].tolist() == ["mine/owl/a.wav"]
 
 
-def test_one_sound_file_is_a_source(tmp_path: Path, tone) -> None:
+def test_single_sound_file_is_a_source(tmp_path: Path, tone) -> None:
     rois = load_rois(tone(tmp_path / "night.flac", seconds=10))
     assert rois.table["recording"].tolist() == ["night.flac"] * 3
     assert rois.labels is None
@@ -70,7 +70,7 @@ def test_one_sound_file_is_a_source(tmp_path: Path, tone) -> None:
 def test_bad_files_among_good_ones_become_problems(tmp_path: Path, tone) -> None:
     tone(tmp_path / "owl" / "good.wav")
     (tmp_path / "owl" / "empty.wav").touch()
-    (tmp_path / "owl" / "text.mp3").write_text("this is no sound " * 50)
+    (tmp_path / "owl" / "text.mp3").write_text("this is not sound " * 50)
     header = tone(tmp_path / "owl" / "header.wav").read_bytes()[:44]
     (tmp_path / "owl" / "header.wav").write_bytes(header)
     (tmp_path / "owl" / "gone.wav").symlink_to(tmp_path / "nowhere.wav")
@@ -83,15 +83,15 @@ def test_bad_files_among_good_ones_become_problems(tmp_path: Path, tone) -> None
 
 
 @pytest.mark.parametrize("content", [None, "notes.txt", "broken.wav"])
-def test_folders_without_usable_sound_are_refused(tmp_path: Path, content: str | None) -> None:
+def test_folders_without_usable_sound_are_errors(tmp_path: Path, content: str | None) -> None:
     if content:
-        (tmp_path / content).write_text("no sound")
+        (tmp_path / content).write_text("not sound")
     expected = "None of the 1 inputs" if content == "broken.wav" else "no sound files there"
     with pytest.raises(InputError, match=expected):
         load_rois(tmp_path)
 
 
-def test_locked_folders_become_problems(
+def test_folders_that_cannot_be_opened_become_problems(
     tmp_path: Path, tone, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     tone(tmp_path / "owl" / "a.wav")
@@ -120,7 +120,7 @@ def test_locked_folders_become_problems(
         ("windows", 1.0, []),
     ],
 )
-def test_what_becomes_of_a_file(
+def test_mode_and_length_decide_how_a_file_is_divided(
     mode: str, seconds: float, expected: list[tuple[float, float]], tmp_path: Path, tone
 ) -> None:
     tone(tmp_path / "a.wav", seconds=seconds)
@@ -139,18 +139,18 @@ def test_quiet_windows_are_left_out(tmp_path: Path, tone) -> None:
     settings = Settings().replace(audio={"roi_s": 1.0})
     table = load_rois(tmp_path, settings=settings).table
     assert table["start_s"].tolist() == [3.0, 4.0]
-    everything = settings.replace(rois={"window_floor_db": 60.0})
+    everything = settings.replace(rois={"window_threshold_db": 60.0})
     assert len(load_rois(tmp_path, settings=everything)) == 12
 
 
-def test_windows_of_odd_rates_do_not_drift(tmp_path: Path, tone) -> None:
+def test_window_starts_do_not_drift_at_odd_sample_rates(tmp_path: Path, tone) -> None:
     tone(tmp_path / "a.wav", seconds=100.0, rate=11_025)
     settings = Settings().replace(audio={"roi_s": 0.3})
     starts = load_rois(tmp_path, settings=settings).table["start_s"].to_numpy()
     np.testing.assert_allclose(starts, np.arange(len(starts)) * 0.3, atol=1e-4)
 
 
-def test_silent_and_numberless_recordings_become_problems(tmp_path: Path, tone) -> None:
+def test_silent_recordings_and_nan_samples_become_problems(tmp_path: Path, tone) -> None:
     tone(tmp_path / "good.wav", seconds=9.0)
     tone(tmp_path / "silent.wav", seconds=9.0, level=0.0)
     wave = np.full(9 * 8000, 0.1, np.float32)
@@ -163,7 +163,7 @@ def test_silent_and_numberless_recordings_become_problems(tmp_path: Path, tone) 
     assert "from 3.0 s on" in causes["nan.wav"]
 
 
-def test_a_damaged_recording_keeps_the_windows_before(tmp_path: Path) -> None:
+def test_damaged_recording_keeps_the_windows_before_the_damage(tmp_path: Path) -> None:
     wave = np.random.default_rng(0).normal(0, 0.1, 30 * 16_000)
     path = tmp_path / "night.flac"
     sf.write(path, wave, 16_000)
@@ -176,11 +176,11 @@ def test_a_damaged_recording_keeps_the_windows_before(tmp_path: Path) -> None:
     assert "damaged after" in rois.problems[0].cause
 
 
-def test_any_number_of_workers_gives_the_same_table(tmp_path: Path, tone) -> None:
+def test_table_is_the_same_for_any_number_of_workers(tmp_path: Path, tone) -> None:
     for number in range(12):
         tone(tmp_path / f"{number % 3}" / f"{number}.wav", seconds=7 + number / 4)
-    one, four = (
+    one_worker, four_workers = (
         load_rois(tmp_path, settings=Settings().replace(compute={"workers": n})).table
         for n in (1, 4)
     )
-    assert one.equals(four)
+    assert one_worker.equals(four_workers)

@@ -1,16 +1,17 @@
-"""Naming data: what is accepted, what is refused, and how several sources become one."""
+"""load_rois and as_roi_set: accepted data, errors, and several sources as one set."""
 
 import os
 import subprocess
 import sys
 from pathlib import Path
 
+import pandas as pd
 import pytest
 
 from darksound.errors import InputError, SettingsError
 from darksound.rois.roi_set import Reader
 from darksound.settings import Settings
-from darksound.sources import load_rois
+from darksound.sources import as_roi_set, load_rois
 from darksound.store.readers import DispatchReader
 
 
@@ -26,27 +27,31 @@ def test_reading_sources_imports_no_heavy_library() -> None:
 
 
 @pytest.mark.parametrize("spec", ["no/such/folder", "clips.csv", "demonstration", "/nowhere/a.wav"])
-def test_what_does_not_exist_is_refused_with_what_there_is(spec: str) -> None:
+def test_unknown_data_is_an_error_that_lists_the_sources(spec: str) -> None:
     with pytest.raises(InputError) as caught:
         load_rois(spec)
-    for known in ("demo[:train|val|test]", "darksound-2023", ".csv", "folder"):
-        assert known in str(caught.value)
+    for accepted in ("demo[:train|val|test]", "darksound-2023", ".csv", "folder"):
+        assert accepted in str(caught.value)
 
 
-def test_no_data_and_no_such_mode_are_refused() -> None:
+def test_no_data_and_unknown_mode_are_errors() -> None:
     with pytest.raises(InputError, match="No data given"):
         load_rois([])
-    with pytest.raises(SettingsError, match=r"rois\.mode cannot be 'segments'.*windows"):
+    with pytest.raises(
+        SettingsError, match=r"rois\.mode is 'segments'; choose one of auto, .*windows"
+    ):
         load_rois("demo", rois="segments")
 
 
-def test_a_file_that_is_no_source_is_refused(tmp_path: Path) -> None:
+def test_file_of_another_kind_is_an_error(tmp_path: Path) -> None:
     (tmp_path / "notes.txt").write_text("bird")
     with pytest.raises(InputError, match="neither a folder, a sound file nor a table"):
         load_rois(tmp_path / "notes.txt")
 
 
-def test_a_path_is_never_a_name(tmp_path: Path, tone, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_path_object_is_never_the_name_of_a_set(
+    tmp_path: Path, tone, monkeypatch: pytest.MonkeyPatch
+) -> None:
     tone(tmp_path / "demo" / "a.wav")
     monkeypatch.chdir(tmp_path)
     assert len(load_rois(Path("demo"))) == 1
@@ -55,25 +60,25 @@ def test_a_path_is_never_a_name(tmp_path: Path, tone, monkeypatch: pytest.Monkey
 
 
 @pytest.mark.parametrize("again", ["demo", "demo:test"])
-def test_the_same_source_twice_is_refused(again: str) -> None:
+def test_same_source_twice_is_an_error(again: str) -> None:
     with pytest.raises(InputError, match="given twice"):
         load_rois("demo:test", again)
 
 
-def test_the_same_folder_under_two_names_is_refused(tmp_path: Path, tone) -> None:
+def test_same_folder_under_two_names_is_an_error(tmp_path: Path, tone) -> None:
     tone(tmp_path / "clips" / "owl" / "a.wav")
     (tmp_path / "link").symlink_to(tmp_path / "clips")
     with pytest.raises(InputError, match="given twice"):
         load_rois(tmp_path / "clips", tmp_path / "link")
 
 
-def test_a_folder_and_a_part_of_it_are_refused(tmp_path: Path, tone) -> None:
+def test_folder_and_its_subfolder_are_an_error(tmp_path: Path, tone) -> None:
     tone(tmp_path / "clips" / "owl" / "a.wav")
     with pytest.raises(InputError, match=r"a\.wav comes both from .*clips and from .*owl"):
         load_rois(tmp_path / "clips", tmp_path / "clips" / "owl")
 
 
-def test_ids_stay_apart_when_two_roots_have_the_same_path(tmp_path: Path, tone) -> None:
+def test_ids_differ_when_two_roots_have_the_same_path(tmp_path: Path, tone) -> None:
     for root in ("north", "south", "more/south"):
         tone(tmp_path / root / "owl" / "a.wav")
     tone(tmp_path / "north" / "owl" / "b.wav")
@@ -84,7 +89,7 @@ def test_ids_stay_apart_when_two_roots_have_the_same_path(tmp_path: Path, tone) 
     assert both["recording"].tolist() == ["owl/a.wav", "owl/b.wav", "owl/a.wav", "owl/a.wav"]
 
 
-def test_a_mixed_set_is_heard_through_one_reader(tmp_path: Path, tone) -> None:
+def test_mixed_set_has_one_reader(tmp_path: Path, tone) -> None:
     tone(tmp_path / "clips" / "owl" / "a.wav", seconds=1.5)
     rois = load_rois("demo:val", tmp_path / "clips")
     reader: Reader = rois.reader
@@ -100,7 +105,7 @@ def test_a_mixed_set_is_heard_through_one_reader(tmp_path: Path, tone) -> None:
     assert reader.stamp(last["root"], last["recording"]) != stamps[1]
 
 
-def test_published_sets_are_read_where_they_are(tmp_path: Path, tone) -> None:
+def test_published_sets_are_loaded_from_the_data_folder(tmp_path: Path, tone) -> None:
     home = tmp_path / "darksound-2023"
     tone(home / "test" / "Strigidae" / "Megascops" / "a.WAV", format="WAV")
     tone(home / "train" / "Nyctibiidae" / "Nyctibius" / "b.wav")
@@ -112,12 +117,51 @@ def test_published_sets_are_read_where_they_are(tmp_path: Path, tone) -> None:
     assert whole["roi_id"][0] == test["roi_id"][0]
 
 
-def test_published_sets_that_are_not_there_say_how_to_get_them(tmp_path: Path) -> None:
+def test_error_for_a_missing_published_set_names_the_download_command(tmp_path: Path) -> None:
     settings = Settings().replace(compute={"data_dir": tmp_path})
     with pytest.raises(InputError, match=r"`darksound download darksound-2024:test`.*--data demo"):
         load_rois("darksound-2024:test", settings=settings)
     with pytest.raises(InputError, match="there are darksound-2024:train, darksound-2024:test"):
         load_rois("darksound-2024:val", settings=settings)
+
+
+def test_as_roi_set_returns_a_set_unchanged_and_loads_other_data(tmp_path: Path, tone) -> None:
+    rois = load_rois("demo:val")
+    assert as_roi_set(rois) is rois
+    assert as_roi_set("demo:val").table.equals(rois.table)
+    tone(tmp_path / "a.wav", seconds=2.0)
+    tone(tmp_path / "b.wav", seconds=2.0)
+    files = [tmp_path / "a.wav", str(tmp_path / "b.wav")]
+    assert as_roi_set(files).table["recording"].tolist() == ["a.wav", "b.wav"]
+    assert as_roi_set(iter(files)).table["recording"].tolist() == ["a.wav", "b.wav"]
+    windows = Settings().replace(rois={"mode": "windows"}, audio={"roi_s": 1.0})
+    assert len(as_roi_set(tmp_path / "a.wav", windows)) == 2
+    table = tmp_path / "rois.csv"
+    table.write_text("recording,start_s,end_s\na.wav,0,1\n")
+    (tmp_path / "elsewhere").mkdir()
+    moved = table.rename(tmp_path / "elsewhere" / "rois.csv")
+    assert len(as_roi_set(moved, root=tmp_path)) == 1
+
+
+@pytest.mark.parametrize(
+    ("data", "given"),
+    [
+        (None, "None"),
+        (7, "an object of type int"),
+        (pd.DataFrame({"recording": ["a.wav"]}), "an object of type DataFrame"),
+        (b"demo", "an object of type bytes"),
+        ({"data": "demo"}, "an object of type dict"),
+        (["demo", 7], "an object of type int"),
+    ],
+)
+def test_wrong_types_are_errors_that_name_the_type_and_what_is_accepted(data, given: str) -> None:
+    name_or_path = "a name such as 'demo:test', a path, or a list of names and paths."
+    with pytest.raises(InputError) as caught:
+        as_roi_set(data)
+    assert str(caught.value) == f"Cannot load ROIs from {given}; pass a RoiSet, {name_or_path}"
+    with pytest.raises(InputError) as caught:
+        load_rois(data)
+    assert str(caught.value) == f"Cannot load ROIs from {given}; pass {name_or_path}"
 
 
 @pytest.mark.audio

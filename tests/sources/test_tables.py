@@ -1,4 +1,4 @@
-"""Tables of ROIs: the columns they may have, and all that can be wrong with them."""
+"""Tables of ROIs: accepted columns, and unusable files and rows."""
 
 import logging
 from pathlib import Path
@@ -42,7 +42,7 @@ def test_times_labels_and_bounds_are_read(folder: Path) -> None:
 
 
 @pytest.mark.parametrize("separator", [";", "\t"])
-def test_other_separators_and_a_byte_order_mark(folder: Path, separator: str) -> None:
+def test_other_separators_and_byte_order_marks_are_read(folder: Path, separator: str) -> None:
     text = "\ufeffrecording,start_s,end_s\na.wav,0,1\n".replace(",", separator)
     assert len(load_rois(_csv(folder, text))) == 1
 
@@ -57,14 +57,14 @@ def test_rows_without_times_are_files(folder: Path) -> None:
     assert mixed["roi_id"].is_unique
 
 
-def test_recordings_relative_to_a_root_or_as_windows_writes_them(folder: Path) -> None:
+def test_recordings_may_be_relative_to_a_root_or_have_backslashes(folder: Path) -> None:
     table = _csv(folder, "recording,start_s,end_s\nb.wav,0,1\n")
     assert len(load_rois(table, root=folder / "sub")) == 1
     backslash = _csv(folder, "recording,start_s,end_s\nsub\\b.wav,0,1\n")
     assert load_rois(backslash).table["recording"].tolist() == ["sub/b.wav"]
 
 
-def test_a_written_table_comes_back_as_it_was(folder: Path, tmp_path: Path) -> None:
+def test_written_table_is_read_back_unchanged(folder: Path, tmp_path: Path) -> None:
     whole = load_rois("demo:val", folder / "sub").table
     elsewhere = tmp_path / "elsewhere"
     elsewhere.mkdir()
@@ -77,7 +77,7 @@ def test_a_written_table_comes_back_as_it_was(folder: Path, tmp_path: Path) -> N
     assert len(again.reader.read(row["root"], row["recording"], 0.0, 1.0, None)[0]) == 48_000
 
 
-def test_unused_columns_are_named(folder: Path, caplog: pytest.LogCaptureFixture) -> None:
+def test_unused_columns_are_logged(folder: Path, caplog: pytest.LogCaptureFixture) -> None:
     with caplog.at_level(logging.INFO):
         load_rois(_csv(folder, "recording,observer,station\na.wav,me,7\n"))
     assert "columns not used: observer, station" in caplog.text
@@ -101,9 +101,7 @@ def test_unused_columns_are_named(folder: Path, caplog: pytest.LogCaptureFixture
         ("recording,start_s,end_s\na.wav,50,51\n", "row 2: .*beyond the recording's end at 2.000"),
     ],
 )
-def test_tables_that_cannot_be_used_are_refused_with_the_cause(
-    folder: Path, text: str, cause: str
-) -> None:
+def test_unusable_tables_are_errors_with_the_cause(folder: Path, text: str, cause: str) -> None:
     with pytest.raises(InputError, match=cause):
         load_rois(_csv(folder, text))
 
@@ -127,14 +125,14 @@ def test_bad_rows_among_good_ones_become_problems(folder: Path) -> None:
     assert rows == ["3", "4", "5", "7", "8"]
 
 
-def test_an_unreadable_parquet_file_is_refused(folder: Path) -> None:
+def test_unreadable_parquet_file_is_an_error(folder: Path) -> None:
     path = folder / "rois.parquet"
-    path.write_bytes(b"PAR1 and then nothing of the kind")
+    path.write_bytes(b"PAR1 and then nothing else")
     with pytest.raises(InputError, match="cannot be read as a Parquet table"):
         load_rois(path)
 
 
-def test_a_binary_file_called_csv_is_refused(folder: Path) -> None:
+def test_binary_file_with_suffix_csv_is_an_error(folder: Path) -> None:
     path = folder / "rois.csv"
     path.write_bytes(bytes(range(256)) * 20)
     with pytest.raises(InputError, match="cannot be read as a CSV table"):

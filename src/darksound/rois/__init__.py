@@ -1,1 +1,1 @@
-"""Rois."""
+"""The set of ROIs that all rooms exchange, and reviews of clusters."""

@@ -1,4 +1,4 @@
-"""A set of ROIs: the table, how to hear its rows, and what was left out while making it."""
+"""A set of ROIs: the table, the reader of its sound, and the problems of unusable inputs."""
 
 import hashlib
 from collections.abc import Sequence
@@ -26,10 +26,10 @@ __all__ = [
     "write_roi_table",
 ]
 
-#: One row a ROI. `root` says what `recording` is relative to: a folder, or `demo:<split>`.
-#: `recorded_at` is when the recording (not the ROI) starts, ISO 8601, with an offset from UTC only
-#: where the recorder gave one; `recorder` and `gain` are in its words; `quality_flags` are those of the
-#: chunk that the ROI lies in, separated by spaces.
+#: One row a ROI. `recording` is relative to `root`, which is a folder or `demo:<split>`.
+#: `recorded_at` is the start of the recording (not of the ROI), ISO 8601, with an offset from UTC
+#: only if the recorder wrote one. `recorder` and `gain` are copied from the recorder.
+#: `quality_flags` are the flags of the chunk that the ROI lies in, separated by spaces.
 SCHEMA = pa.schema(
     [
         pa.field("roi_id", pa.string(), nullable=False),
@@ -58,9 +58,10 @@ def roi_ids(
     lows: npt.ArrayLike = np.nan,
     highs: npt.ArrayLike = np.nan,
 ) -> list[str]:
-    """Stable ids: a hash of the recording's relative path, start and end in microseconds.
+    """Return stable ids `(n,)`: hashes of the recording's relative path, start and end.
 
-    Frequency bounds, in Hz, are hashed too where both are known: two ROIs may sound at once.
+    Times are in seconds and hashed in microseconds. Frequency bounds, in Hz, are hashed too where
+    both are known, because two ROIs may overlap in time.
     """
     count = len(recordings)
     start_us = np.round(np.asarray(starts, dtype=np.float64) * 1e6).astype(np.int64)
@@ -75,25 +76,27 @@ def roi_ids(
 
 
 def as_roi_table(columns: pd.DataFrame | dict[str, Any]) -> pd.DataFrame:
-    """A table with all columns of `SCHEMA` and nothing else, ids made where they are missing.
+    """Return a table with exactly the columns of `SCHEMA`; missing ids are computed.
 
     Args:
         columns: at least `root`, `recording`, `start_s` and `end_s`.
 
     Raises:
-        InputError: a required column is missing, times are not finite, or end before start.
+        InputError: a required column is missing, times are not finite, or a ROI ends before it
+            starts.
     """
-    given = pd.DataFrame(columns).reset_index(drop=True)
-    missing = [n for n in ("root", "recording", "start_s", "end_s") if n not in given.columns]
+    table = pd.DataFrame(columns).reset_index(drop=True)
+    missing = [n for n in ("root", "recording", "start_s", "end_s") if n not in table.columns]
     if missing:
         raise InputError(f"The ROI table lacks the column(s) {', '.join(missing)}.")
-    out = pd.DataFrame(index=given.index)
+    out = pd.DataFrame(index=table.index)
     for column in SCHEMA:
-        values = given[column.name] if column.name in given.columns else None
+        values = table[column.name] if column.name in table.columns else None
         if values is None:
-            values = pd.Series(np.nan if pa.types.is_floating(column.type) else None, given.index)
+            values = pd.Series(np.nan if pa.types.is_floating(column.type) else None, table.index)
         out[column.name] = values.astype(cast(Any, _PANDAS[str(column.type)]))
-    bad = ~(np.isfinite(out["start_s"]) & (out["end_s"] > out["start_s"]) & (out["start_s"] >= 0))
+    start, end = out["start_s"], out["end_s"]
+    bad = ~(np.isfinite(start) & np.isfinite(end) & (end > start) & (start >= 0))
     if bad.any():
         row = out[bad].iloc[0]
         raise InputError(
@@ -101,10 +104,10 @@ def as_roi_table(columns: pd.DataFrame | dict[str, Any]) -> pd.DataFrame:
             f"times must be finite, not negative, and end after they start "
             f"({int(bad.sum())} such rows)."
         )
-    without = out["roi_id"].isna()
-    if without.any():
-        rows = out[without]
-        out.loc[without, "roi_id"] = roi_ids(
+    no_id = out["roi_id"].isna()
+    if no_id.any():
+        rows = out[no_id]
+        out.loc[no_id, "roi_id"] = roi_ids(
             rows["recording"].tolist(),
             rows["start_s"],
             rows["end_s"],
@@ -115,15 +118,15 @@ def as_roi_table(columns: pd.DataFrame | dict[str, Any]) -> pd.DataFrame:
 
 
 def write_roi_table(table: pd.DataFrame, path: Path) -> None:
-    """Write the table as Parquet with exactly `SCHEMA`."""
+    """Write a ROI table as Parquet with exactly the columns of `SCHEMA`."""
     pq.write_table(pa.Table.from_pandas(table, schema=SCHEMA, preserve_index=False), path)
 
 
 def read_roi_table(path: Path) -> pd.DataFrame:
-    """Read a table that `write_roi_table` wrote.
+    """Return the table that `write_roi_table` wrote.
 
     Raises:
-        InputError: the file is missing or no ROI table.
+        InputError: the file is missing or is not a ROI table.
     """
     try:
         return as_roi_table(pq.read_table(path).to_pandas())
@@ -132,31 +135,33 @@ def read_roi_table(path: Path) -> pd.DataFrame:
 
 
 class Reader(Protocol):
-    """Sound by recording and time, whatever keeps it: files, or a synthesiser."""
+    """Reads sound by recording and time, from files or from a synthesiser."""
 
     def read(
         self, root: str, recording: str, start_s: float, end_s: float, rate: int | None
     ) -> tuple[npt.NDArray[np.float32], int]:
-        """Mono samples `(n,)` of a stretch and their rate, resampled to `rate` unless None.
+        """Return mono samples `(n,)` of a stretch and their rate in Hz.
+
+        Samples are resampled to `rate` unless it is None.
 
         Raises:
-            InputError: the recording cannot be read, or holds no usable samples there.
+            InputError: the recording cannot be read, or has no usable samples there.
         """
 
     def stamp(self, root: str, recording: str) -> str:
-        """What changes when the recording does: for a file its size and time."""
+        """Return a text that changes with the recording: for a file, its size and time."""
 
     def info(self, root: str, recording: str) -> AudioInfo:
-        """Length, rate and channels of the recording.
+        """Return length, rate and channels of the recording.
 
         Raises:
-            InputError: the recording is missing or no sound.
+            InputError: the recording is missing or is not sound.
         """
 
 
 @dataclass(frozen=True)
 class Problem:
-    """An input that was left out, and why."""
+    """An input that was left out, and the cause."""
 
     recording: str
     cause: str
@@ -164,12 +169,14 @@ class Problem:
 
 @dataclass(frozen=True)
 class RoiSet:
-    """The one currency between rooms; arrays travel beside it, row i being row i of `table`.
+    """ROIs: a table, and the reader of their sound.
+
+    Row i of an array that belongs to a set is row i of its `table`.
 
     Attributes:
-        table: rows as in `darksound.rois.roi_set.SCHEMA`, index 0..n-1.
-        reader: how to hear them.
-        problems: inputs that were left out on the way here.
+        table: `n` rows with the columns of `darksound.rois.roi_set.SCHEMA`, index 0..n-1.
+        reader: reads the sound of the rows.
+        problems: inputs that were left out so far.
     """
 
     table: pd.DataFrame
@@ -182,20 +189,20 @@ class RoiSet:
     def take(
         self, rows: npt.NDArray[np.int64] | Sequence[int], problems: Sequence[Problem] = ()
     ) -> "RoiSet":
-        """The set of these rows, in this order, with more problems noted."""
+        """Return the set of these rows, in this order, with further problems."""
         table = self.table.iloc[np.asarray(rows, dtype=np.int64)].reset_index(drop=True)
         return RoiSet(table, self.reader, (*self.problems, *problems))
 
     @property
     def durations(self) -> npt.NDArray[np.float64]:
-        """Seconds that each ROI lasts, `(n,)`."""
+        """Return the duration of each ROI in seconds, `(n,)`."""
         start, end = (self.table[key].to_numpy(dtype=np.float64) for key in ("start_s", "end_s"))
-        lasted: npt.NDArray[np.float64] = end - start
-        return lasted
+        durations: npt.NDArray[np.float64] = end - start
+        return durations
 
     @property
     def labels(self) -> npt.NDArray[np.object_] | None:
-        """Labels `(n,)`, None where a ROI has none; None altogether when no ROI has one."""
+        """Return labels `(n,)`, None for ROIs without one; None if no ROI has a label."""
         column = self.table["label"]
         if column.isna().all():
             return None

@@ -1,8 +1,9 @@
-"""All sources of ROIs, and one function that reads any of them."""
+"""Load ROIs from any source: the demo, published sets, folders, tables and annotations."""
 
 import os
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
+from typing import TypeAlias
 
 import numpy as np
 import pandas as pd
@@ -12,120 +13,180 @@ from darksound.progress import Progress, silent
 from darksound.rois.roi_set import RoiSet, roi_ids
 from darksound.settings import Settings
 from darksound.sources.annotations.loading import ANNOTATIONS
-from darksound.sources.contract import OnChunks, Source, make_request
+from darksound.sources.contract import OnChunks, Source, make_options
 from darksound.sources.folder import FOLDER, PUBLISHED
 from darksound.sources.tables import TABLE
 from darksound.store.readers import DispatchReader
 from darksound.synthesis.demo import demo_rois, demo_root, is_demo
 
-__all__ = ["SOURCES", "load_rois"]
+__all__ = ["SOURCES", "RoisLike", "Specs", "as_roi_set", "load_rois"]
 
-DEMO = Source(
-    written="demo[:train|val|test]",
-    matches=is_demo,
-    identity=demo_root,
-    load=lambda spec, request: demo_rois(spec),
-)
+#: A name or path of data, or several.
+Specs: TypeAlias = str | os.PathLike[str] | Iterable[str | os.PathLike[str]]
+#: ROIs, or data to load them from.
+RoisLike: TypeAlias = RoiSet | Specs
 
-#: Asked in this order; names come before paths, so that a folder called demo is `./demo`.
-SOURCES: tuple[Source, ...] = (DEMO, PUBLISHED, TABLE, ANNOTATIONS, FOLDER)
+#: Sources by name. The first that matches a specification loads it; names come before paths, so
+#: that a folder called demo is `./demo`.
+SOURCES: dict[str, Source] = {
+    "demo": Source(
+        syntax="demo[:train|val|test]",
+        matches=is_demo,
+        identity=demo_root,
+        load=lambda spec, options: demo_rois(spec),
+    ),
+    "published": PUBLISHED,
+    "table": TABLE,
+    "annotations": ANNOTATIONS,
+    "folder": FOLDER,
+}
+
+# Types that are iterable, but not lists of names and paths.
+_NOT_SPECS = (bytes, bytearray, Mapping, pd.DataFrame)
 
 
 def load_rois(
-    *specs: str | Path | Iterable[str | Path],
+    *specs: Specs,
     settings: Settings | None = None,
     rois: str | None = None,
     root: str | Path | None = None,
     progress: Progress = silent,
     on_chunks: OnChunks | None = None,
 ) -> RoiSet:
-    """The ROIs of one or several sources as one set.
+    """Load the ROIs of one or several sources as one set.
 
     Args:
         specs: each `demo[:train|val|test]`, a published set such as `darksound-2023:test`, a
-            folder of sound files, a .csv or .parquet table; or lists of these.
-        settings: lengths, floors and folders; None for the defaults.
-        rois: what becomes of a file without times, `auto`, `whole`, `windows`, `segment` or
-            `annotations`; None for `settings.rois.mode`.
-        root: what the recordings of tables are relative to; None for each table's folder.
-        progress: told of sound that is segmented.
-        on_chunks: given what the chunks of segmented recordings are like, a row a chunk: `root`,
-            `recording`, `start_s`, `end_s`, `level_db`, `quality_flags`.
+            folder of sound files, a sound file, a .csv or .parquet table, an annotation file; or
+            lists of these.
+        settings: ROI length, thresholds and folders; None for the defaults.
+        rois: how a file without times is divided into ROIs: `auto`, `whole`, `windows`, `segment`
+            or `annotations`; None for `settings.rois.mode`.
+        root: folder that the recordings of tables are relative to; None for each table's folder.
+        progress: called with the seconds of sound that are segmented.
+        on_chunks: called with a table of the chunks of segmented recordings, a row a chunk:
+            `root`, `recording`, `start_s`, `end_s`, `level_db`, `quality_flags`.
 
     Returns:
-        Rows in the order of the sources, each source sorted by recording and time or as its
-        table has them; inputs that could not be used are in `problems`.
+        Rows in the order of the sources. Rows of one source are sorted by recording and time, or
+        have the order of its table. Inputs that could not be used are in `problems`.
 
     Raises:
-        InputError: a source does not exist, is given twice, or has nothing that can be used.
-        SettingsError: `rois` is no mode.
+        InputError: a source does not exist, is given twice, or has no usable input; or an argument
+            has a type that is not data.
+        SettingsError: `rois` is not a mode.
     """
-    told = {} if on_chunks is None else {"on_chunks": on_chunks}
-    request = make_request(settings, rois, root, progress, **told)
-    wanted = _flat(specs)
-    if not wanted:
-        raise InputError(f"No data given. {_known()}")
-    sources = [_source(spec) for spec in wanted]
-    identities = [source.identity(spec) for source, spec in zip(sources, wanted, strict=True)]
-    for number, (spec, identity) in enumerate(zip(wanted, identities, strict=True)):
+    options = make_options(settings, rois, root=root, progress=progress, on_chunks=on_chunks)
+    names = _flat(specs, "")
+    if not names:
+        raise InputError(f"No data given. {_accepted_data()}")
+    sources = [_source_of(name) for name in names]
+    identities = [source.identity(name) for source, name in zip(sources, names, strict=True)]
+    for number, (name, identity) in enumerate(zip(names, identities, strict=True)):
         if identity in identities[:number]:
-            raise InputError(f"{spec} is given twice (as {wanted[identities.index(identity)]}).")
-    sets = [source.load(spec, request) for source, spec in zip(sources, wanted, strict=True)]
-    return sets[0] if len(sets) == 1 else _combine(wanted, sets)
+            raise InputError(f"{name} is given twice (as {names[identities.index(identity)]}).")
+    sets = [source.load(name, options) for source, name in zip(sources, names, strict=True)]
+    return sets[0] if len(sets) == 1 else _combined(names, sets)
 
 
-def _flat(specs: Sequence[str | Path | Iterable[str | Path]]) -> list[str]:
-    out: list[str] = []
+def as_roi_set(
+    rois: RoisLike,
+    settings: Settings | None = None,
+    *,
+    root: str | Path | None = None,
+    progress: Progress = silent,
+) -> RoiSet:
+    """Return a RoiSet unchanged, and load anything else with `load_rois`.
+
+    Args:
+        rois: a RoiSet, a name or path of data, or a list of names and paths.
+        settings: see `load_rois`.
+        root: see `load_rois`.
+        progress: see `load_rois`.
+
+    Raises:
+        InputError: `rois` has another type, or the data cannot be loaded.
+    """
+    if isinstance(rois, RoiSet):
+        return rois
+    names = _flat((rois,), "a RoiSet, ")
+    return load_rois(names, settings=settings, root=root, progress=progress)
+
+
+def _flat(specs: Iterable[object], also_accepted: str) -> list[str]:
+    """Return names and paths, also those of nested lists, in one list.
+
+    Raises:
+        InputError: one has another type.
+    """
+    names: list[str] = []
     for spec in specs:
-        # A Path is never a name: Path("demo") is the folder ./demo.
-        if isinstance(spec, Path):
-            out.append(os.path.join(os.curdir, spec))
-        elif isinstance(spec, str):
-            out.append(spec)
+        if isinstance(spec, str):
+            names.append(spec)
+        elif isinstance(spec, os.PathLike):
+            # A Path is never the name of a set: Path("demo") is the folder ./demo.
+            names.append(os.path.join(os.curdir, os.fspath(spec)))
+        elif isinstance(spec, Iterable) and not isinstance(spec, _NOT_SPECS):
+            names += _flat(spec, also_accepted)
         else:
-            out += _flat(tuple(spec))
-    return out
+            given = "None" if spec is None else f"an object of type {type(spec).__name__}"
+            raise InputError(
+                f"Cannot load ROIs from {given}; pass {also_accepted}a name such as 'demo:test', "
+                f"a path, or a list of names and paths."
+            )
+    return names
 
 
-def _source(spec: str) -> Source:
-    for source in SOURCES:
+def _source_of(spec: str) -> Source:
+    for source in SOURCES.values():
         if source.matches(spec):
             return source
-    path = Path(spec)
-    if path.exists():
-        raise InputError(f"{spec} is neither a folder, a sound file nor a table. {_known()}")
-    raise InputError(f"There is no data {spec!r}: no file or folder of that name. {_known()}")
-
-
-def _known() -> str:
-    return "Data may be " + "; ".join(source.written for source in SOURCES) + "."
-
-
-def _combine(specs: Sequence[str], sets: Sequence[RoiSet]) -> RoiSet:
-    table = pd.concat([part.table for part in sets], ignore_index=True)
-    source = [spec for spec, part in zip(specs, sets, strict=True) for _ in range(len(part))]
-    _refuse_overlap(table, source)
-    problems = tuple(problem for part in sets for problem in part.problems)
-    return RoiSet(_unique_ids(table), DispatchReader(), problems)
-
-
-def _refuse_overlap(table: pd.DataFrame, source: Sequence[str]) -> None:
-    paths = [os.path.join(*pair) for pair in zip(table["root"], table["recording"], strict=True)]
-    places = table[["start_s", "end_s", "low_hz", "high_hz"]].assign(path=paths)
-    # Bounds that are not known are the same, which NaN is not.
-    places = places.fillna(-1.0)
-    again = places.duplicated()
-    if again.any():
-        row = int(np.argmax(again))
-        first = int(np.argmax((places == places.loc[row]).all(axis=1)))
+    if Path(spec).exists():
         raise InputError(
-            f"{paths[row]} comes both from {source[first]} and from {source[row]} "
-            f"({int(again.sum())} such ROIs); give one of them."
+            f"{spec} is neither a folder, a sound file nor a table. {_accepted_data()}"
+        )
+    raise InputError(
+        f"There is no data {spec!r}: no file or folder of that name. {_accepted_data()}"
+    )
+
+
+def _accepted_data() -> str:
+    return "Data may be " + "; ".join(source.syntax for source in SOURCES.values()) + "."
+
+
+def _combined(specs: Sequence[str], sets: Sequence[RoiSet]) -> RoiSet:
+    table = pd.concat([rois.table for rois in sets], ignore_index=True)
+    spec_of_row = [spec for spec, rois in zip(specs, sets, strict=True) for _ in range(len(rois))]
+    _check_no_overlap(table, spec_of_row)
+    problems = tuple(problem for rois in sets for problem in rois.problems)
+    return RoiSet(_with_unique_ids(table), DispatchReader(), problems)
+
+
+def _check_no_overlap(table: pd.DataFrame, spec_of_row: Sequence[str]) -> None:
+    """Raise if two sources have the same ROI.
+
+    Raises:
+        InputError: they have; the message names both.
+    """
+    paths = [os.path.join(*pair) for pair in zip(table["root"], table["recording"], strict=True)]
+    keys = table[["start_s", "end_s", "low_hz", "high_hz"]].assign(path=paths)
+    # Missing bounds must compare as equal, which NaN does not.
+    keys = keys.fillna(-1.0)
+    repeated = keys.duplicated()
+    if repeated.any():
+        row = int(np.argmax(repeated))
+        first = int(np.argmax((keys == keys.loc[row]).all(axis=1)))
+        raise InputError(
+            f"{paths[row]} comes both from {spec_of_row[first]} and from {spec_of_row[row]} "
+            f"({int(repeated.sum())} such ROIs); give one of them."
         )
 
 
-def _unique_ids(table: pd.DataFrame) -> pd.DataFrame:
-    """The table with ids that two roots share made anew, from the root's name or all of it."""
+def _with_unique_ids(table: pd.DataFrame) -> pd.DataFrame:
+    """Return the table with new ids for ROIs whose ids two roots share.
+
+    The new ids hash the name of the root too, or its whole path where names are equal.
+    """
     for prefix in (table["root"].map(lambda root: Path(root).name), table["root"]):
         shared = table["roi_id"].duplicated(keep=False)
         if not shared.any():

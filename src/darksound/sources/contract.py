@@ -1,4 +1,4 @@
-"""What a source of ROIs is, and what it is asked."""
+"""The contract of a source of ROIs, and the options that it reads data with."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -12,74 +12,83 @@ from darksound.progress import Progress, silent
 from darksound.rois.roi_set import RoiSet
 from darksound.settings import Settings
 
-__all__ = ["OnChunks", "Request", "RoiMode", "Source", "make_request"]
+__all__ = ["LoadOptions", "OnChunks", "RoiMode", "Source", "make_options"]
 
 RoiMode = Literal["auto", "whole", "windows", "segment", "annotations"]
 
 OnChunks = Callable[[pd.DataFrame], None]
 
 
-def _ignored(_: pd.DataFrame) -> None:
-    """Nobody asked."""
+def _ignore_chunks(_: pd.DataFrame) -> None:
+    """Do nothing; the default of `LoadOptions.on_chunks`."""
 
 
 @dataclass(frozen=True)
-class Request:
-    """How a source is to be read.
+class LoadOptions:
+    """Options for reading a source.
 
     Attributes:
-        settings: lengths, floors, folders and workers.
-        mode: what becomes of a file without times.
-        root: what a table's recordings are relative to; None for the table's own folder.
-        progress: told of sound that was segmented.
-        on_chunks: given what the chunks of segmented recordings are like, a row a chunk: `root`,
-            `recording`, `start_s`, `end_s`, `level_db`, `quality_flags`.
+        settings: ROI length, thresholds, folders and workers.
+        mode: how a file without times is divided into ROIs.
+        root: folder that a table's recordings are relative to; None for the table's own folder.
+        progress: called with the seconds of sound that are segmented.
+        on_chunks: called with a table of the chunks of segmented recordings, a row a chunk:
+            `root`, `recording`, `start_s`, `end_s`, `level_db`, `quality_flags`.
     """
 
     settings: Settings
     mode: RoiMode
     root: Path | None = None
     progress: Progress = silent
-    on_chunks: OnChunks = _ignored
+    on_chunks: OnChunks = _ignore_chunks
 
     @property
     def window_s(self) -> float:
-        """Length of a window in seconds."""
+        """Return the length of a window in seconds."""
         return self.settings.audio.window_s
 
 
 @dataclass(frozen=True)
 class Source:
-    """One way to name data.
+    """One kind of data that ROIs are loaded from.
 
     Attributes:
-        written: how a person writes it, for messages.
-        matches: whether a specification is of this source.
-        identity: the same text for two specifications that mean the same data.
-        load: its ROIs.
+        syntax: how a user writes such data, for messages.
+        matches: return whether a specification (a name or a path) belongs to this source.
+        identity: return the same text for all specifications of the same data.
+        load: return the ROIs of a specification.
     """
 
-    written: str
+    syntax: str
     matches: Callable[[str], bool]
     identity: Callable[[str], str]
-    load: Callable[[str, Request], RoiSet]
+    load: Callable[[str, LoadOptions], RoiSet]
 
 
-def make_request(
+def make_options(
     settings: Settings | None = None,
     rois: str | None = None,
+    *,
     root: str | Path | None = None,
     progress: Progress = silent,
-    on_chunks: OnChunks = _ignored,
-) -> Request:
-    """A request with what is left out taken from the settings.
+    on_chunks: OnChunks | None = None,
+) -> LoadOptions:
+    """Return options for reading a source; missing values come from the settings.
+
+    Args:
+        settings: None for the defaults.
+        rois: a `RoiMode`; None for `settings.rois.mode`.
+        root: see `LoadOptions`.
+        progress: see `LoadOptions`.
+        on_chunks: see `LoadOptions`.
 
     Raises:
-        SettingsError: `rois` is no mode.
+        SettingsError: `rois` is not a mode.
     """
     settings = settings if settings is not None else Settings()
+    wanted = settings.rois.mode if rois is None else rois
     for mode in get_args(RoiMode):
-        if mode == (settings.rois.mode if rois is None else rois):
-            place = None if root is None else Path(root)
-            return Request(settings, mode, place, progress, on_chunks)
-    raise SettingsError(f"rois.mode cannot be {rois!r}; there are {', '.join(get_args(RoiMode))}.")
+        if mode == wanted:
+            folder = None if root is None else Path(root)
+            return LoadOptions(settings, mode, folder, progress, on_chunks or _ignore_chunks)
+    raise SettingsError(f"rois.mode is {rois!r}; choose one of {', '.join(get_args(RoiMode))}.")

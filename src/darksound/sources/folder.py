@@ -1,4 +1,4 @@
-"""Published sets, where they are on disk."""
+"""Load folders of sound files, single files, and published sets, which are such folders."""
 
 from pathlib import Path, PurePosixPath
 
@@ -10,31 +10,33 @@ from darksound.datasets.registry import data_folder
 from darksound.errors import InputError
 from darksound.rois.roi_set import Problem, RoiSet, as_roi_table
 from darksound.sources.annotations.loading import load_annotations
-from darksound.sources.contract import Request, Source
+from darksound.sources.contract import LoadOptions, Source
 from darksound.sources.recordings import find_recordings
-from darksound.sources.untimed import all_left_out, untimed_rows
+from darksound.sources.untimed import no_usable_input, untimed_rois
 from darksound.store.readers import DispatchReader
 
 __all__ = ["FOLDER", "PUBLISHED", "SPLITS", "load_folder", "load_published"]
 
-#: A folder of one of these names directly below the root is a split.
+#: A folder with one of these names directly below the root is a split.
 SPLITS = ("train", "val", "test")
 
 
-def load_folder(root: Path, request: Request, below: str = "") -> RoiSet:
-    """ROIs of all sound files below a folder, or of one file.
+def load_folder(root: Path, options: LoadOptions, below: str = "") -> RoiSet:
+    """Return the ROIs of all sound files below a folder, or of one file.
+
+    The name of a file's folder is its label.
 
     Args:
-        root: what recordings are relative to.
-        request: what becomes of a file.
-        below: only the part of `root` below this relative path.
+        root: folder that recordings are relative to, or one sound file.
+        options: how a file is divided into ROIs.
+        below: load only the part of `root` below this relative path.
 
     Raises:
-        InputError: there is no sound below the folder, or none of it can be used.
+        InputError: there are no sound files below the folder, or none can be used.
     """
     root = root.resolve()
-    if request.mode == "annotations" and root.is_dir():
-        return load_annotations(root / below, request)
+    if options.mode == "annotations" and root.is_dir():
+        return load_annotations(root / below, options)
     problems: list[Problem] = []
     if root.is_file():
         root, recordings = root.parent, [root.name]
@@ -52,10 +54,10 @@ def load_folder(root: Path, request: Request, below: str = "") -> RoiSet:
             "split": [_split(PurePosixPath(r)) for r in recordings],
         }
     )
-    untimed = untimed_rows(root, files, request)
+    untimed = untimed_rois(root, files, options)
     problems += untimed.problems
     if not untimed.usable:
-        raise all_left_out(str(root), problems)
+        raise no_usable_input(str(root), problems)
     return RoiSet(as_roi_table(untimed.rows), DispatchReader(), tuple(problems))
 
 
@@ -77,15 +79,15 @@ def _matches(spec: str) -> bool:
 
 
 FOLDER = Source(
-    written="a folder of sound files (or one sound file)",
+    syntax="a folder of sound files (or one sound file)",
     matches=_matches,
     identity=lambda spec: str(Path(spec).resolve()),
-    load=lambda spec, request: load_folder(Path(spec), request),
+    load=lambda spec, options: load_folder(Path(spec), options),
 )
 
 
-def load_published(spec: str, request: Request) -> RoiSet:
-    """ROIs of `SET` (all splits that are there) or `SET:SPLIT`.
+def load_published(spec: str, options: LoadOptions) -> RoiSet:
+    """Return the ROIs of `SET` (all splits on disk) or `SET:SPLIT`.
 
     Raises:
         InputError: there is no such split, or it is not on disk.
@@ -93,28 +95,28 @@ def load_published(spec: str, request: Request) -> RoiSet:
     name, _, split = spec.partition(":")
     published = registry.REGISTRY[name]
     if split and split not in published.splits:
-        has = ", ".join(each.spec for each in published.splits.values())
-        raise InputError(f"There is no {spec}; there are {has}.")
-    root = data_folder(request.settings.compute) / name
-    wanted = [split] if split else list(published.splits)
-    if not any((root / each).is_dir() for each in wanted):
+        choices = ", ".join(each.spec for each in published.splits.values())
+        raise InputError(f"There is no {spec}; there are {choices}.")
+    root = data_folder(options.settings.compute) / name
+    splits = [split] if split else list(published.splits)
+    if not any((root / each).is_dir() for each in splits):
         raise InputError(
-            f"{spec} is not on disk (looked in {root / split}). `darksound download {spec}` "
-            f"fetches it from {published.home}; where it is elsewhere, say so with DARKSOUND_DATA. "
-            f"`--data demo` needs nothing."
+            f"{spec} is not on disk (searched in {root / split}). `darksound download {spec}` "
+            f"fetches it from {published.home}; if it is in another folder, set DARKSOUND_DATA to "
+            f"that folder. `--data demo` needs no download."
         )
-    return load_folder(root, request, below=split)
+    return load_folder(root, options, below=split)
 
 
-def _written() -> str:
+def _published_syntax() -> str:
     return " or ".join(
         f"{name}[:{'|'.join(published.splits)}]" for name, published in registry.REGISTRY.items()
     )
 
 
 PUBLISHED = Source(
-    written=_written(),
+    syntax=_published_syntax(),
     matches=lambda spec: spec.partition(":")[0] in registry.REGISTRY,
-    identity=lambda spec: spec,
+    identity=lambda spec: spec.removesuffix(":"),
     load=load_published,
 )

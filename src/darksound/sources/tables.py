@@ -1,10 +1,9 @@
-"""A table of ROIs or recordings, as CSV or Parquet."""
+"""Load a table of ROIs or recordings from CSV or Parquet."""
 
 import logging
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from difflib import get_close_matches
 from pathlib import Path
-from types import MappingProxyType
 
 import numpy as np
 import pandas as pd
@@ -13,11 +12,11 @@ import pyarrow.parquet as pq
 
 from darksound.audio.files import AudioInfo
 from darksound.errors import InputError
-from darksound.parallel.workers import survey
+from darksound.parallel.workers import probe_recordings
 from darksound.rois.roi_set import SCHEMA, Problem, RoiSet, as_roi_table
-from darksound.sources.contract import Request, Source
+from darksound.sources.contract import LoadOptions, Source
 from darksound.sources.recordings import with_origins
-from darksound.sources.untimed import all_left_out, untimed_rows
+from darksound.sources.untimed import no_usable_input, untimed_rois
 from darksound.store.readers import DispatchReader
 from darksound.synthesis.demo import is_demo
 
@@ -27,66 +26,69 @@ logger = logging.getLogger(__name__)
 
 _TEXTS = [field.name for field in SCHEMA if pa.types.is_string(field.type)]
 _NUMBERS = [field.name for field in SCHEMA if pa.types.is_floating(field.type)]
-# A ROI of which less than this share lies within its file is left out.
-_LEAST_SHARE = 0.5
+# A ROI is left out if less than this share of it lies within its file.
+_MIN_SHARE_INSIDE = 0.5
 
 
-def load_table(path: Path, request: Request) -> RoiSet:
-    """ROIs of a table that has `recording` and any other columns of the ROI table.
+def load_table(path: Path, options: LoadOptions) -> RoiSet:
+    """Return the ROIs of a table with the column `recording` and any others of the ROI table.
 
-    Rows without times are files without times. Rows that cannot be used are left out and become
-    problems. A table that `write_roi_table` wrote comes back as it was.
+    A row without times is a file without times. Rows that cannot be used are left out and become
+    problems. A table that `write_roi_table` wrote is read back unchanged.
 
     Args:
         path: a .csv (comma, semicolon or tab) or .parquet file.
-        request: `root` is what recordings are relative to; else the table's column `root`, else
-            the table's folder.
+        options: recordings are relative to its `root`; if that is None, to the table's column
+            `root`; without such a column, to the table's folder.
 
     Raises:
-        InputError: the table cannot be read, lacks `recording`, holds text where numbers belong,
+        InputError: the table cannot be read, lacks `recording`, has text in a column of numbers,
             or none of its rows can be used.
     """
-    given = _checked_columns(_READERS[path.suffix.lower()](path), path)
-    if given.empty:
+    rows = _checked_columns(_TABLE_READERS[path.suffix.lower()](path), path)
+    if rows.empty:
         raise InputError(f"{path}: the table has no rows.")
-    home = str((path.parent if request.root is None else request.root).resolve())
-    if "root" not in given.columns:
-        given["root"] = home
-    if request.root is not None:
-        # A folder may have moved; what is synthesised has nowhere to move to.
-        given["root"] = given["root"].where(given["root"].fillna("").map(is_demo), home)
-    given["root"] = given["root"].fillna(home)
-    table, problems, usable = usable_rows(given, path, request)
+    default_root = str((path.parent if options.root is None else options.root).resolve())
+    if "root" not in rows.columns:
+        rows["root"] = default_root
+    if options.root is not None:
+        # A folder may have moved; the demo has no folder.
+        rows["root"] = rows["root"].where(rows["root"].fillna("").map(is_demo), default_root)
+    rows["root"] = rows["root"].fillna(default_root)
+    table, problems, usable = usable_rows(rows, path, options)
     if not usable:
-        raise all_left_out(str(path), problems)
+        raise no_usable_input(str(path), problems)
     return RoiSet(as_roi_table(table), DispatchReader(), tuple(problems))
 
 
 def usable_rows(
-    given: pd.DataFrame, path: Path, request: Request
+    rows: pd.DataFrame, path: Path, options: LoadOptions
 ) -> tuple[pd.DataFrame, list[Problem], bool]:
-    """The rows of a table that can be used, and what their recordings tell of their origin.
+    """Return the usable rows of a table, with the columns of their recordings' origins.
 
     Args:
-        given: `root`, `recording` and any more columns of the ROI table, indexed by their line in
-            the file less 2.
+        rows: `root`, `recording` and any further columns of the ROI table, indexed by their line
+            in the file minus 2.
         path: the table's file, for messages.
-        request: what becomes of rows without times.
+        options: how rows without times are divided into ROIs.
 
     Returns:
-        ROIs in the order of the rows, the rows that were left out, and whether any could be used.
+        ROIs in the order of the rows, the problems of rows that were left out, and whether any
+        row could be used.
     """
-    good = given.loc[(causes := _row_causes(given)).isna()]
-    problems = _problems(path, given, causes)
+    valid = rows.loc[(causes := _row_causes(rows)).isna()]
+    problems = _problems(path, rows, causes)
     parts: list[pd.DataFrame] = []
     usable = False
-    for root, rows in good.groupby("root", sort=False):
-        part, more, any_usable = _rows_below(str(root), rows, request, path)
+    for root, rows_of_root in valid.groupby("root", sort=False):
+        part, more_problems, part_usable = _usable_rows_of_root(
+            str(root), rows_of_root, options, path
+        )
         parts.append(part)
-        problems += more
-        usable |= any_usable
-    # Windows of one row share its place, so that the table keeps the order it was given in.
-    table = pd.concat(parts).sort_index(kind="stable") if parts else good
+        problems += more_problems
+        usable |= part_usable
+    # Windows of one row have the row's index, so that the table keeps its order.
+    table = pd.concat(parts).sort_index(kind="stable") if parts else valid
     return table.reset_index(drop=True), problems, usable
 
 
@@ -118,27 +120,31 @@ def _read_parquet(path: Path) -> pd.DataFrame:
     return table
 
 
-_READERS: Mapping[str, Callable[[Path], pd.DataFrame]] = MappingProxyType(
-    {".csv": _read_csv, ".parquet": _read_parquet}
-)
+# By the suffix of the file.
+_TABLE_READERS: dict[str, Callable[[Path], pd.DataFrame]] = {
+    ".csv": _read_csv,
+    ".parquet": _read_parquet,
+}
 
 
-def _checked_columns(given: pd.DataFrame, path: Path) -> pd.DataFrame:
-    """Only columns that we know, of the right types."""
-    names = [str(name) for name in given.columns]
+def _checked_columns(table: pd.DataFrame, path: Path) -> pd.DataFrame:
+    """Return the columns of the ROI table only, with their types."""
+    names = [str(name) for name in table.columns]
     if "recording" not in names:
         close = get_close_matches("recording", names, n=1) or [n for n in names if "file" in n]
         hint = f"; rename {close[0]!r}?" if close else "."
         raise InputError(
-            f"{path}: there is no column 'recording', which names the sound files; the columns "
-            f"are {', '.join(names)}{hint}"
+            f"{path}: there is no column 'recording' with the names of the sound files; the "
+            f"columns are {', '.join(names)}{hint}"
         )
     if ("start_s" in names) != ("end_s" in names):
-        raise InputError(f"{path}: of start_s and end_s a table has both or neither.")
-    extra = [name for name in names if name not in SCHEMA.names]
-    if extra:
-        logger.info("%s: columns not used: %s.", path, ", ".join(extra))
-    out = given[[name for name in names if name in SCHEMA.names]].reset_index(drop=True)
+        raise InputError(
+            f"{path}: has only one of the columns start_s and end_s; use both or neither."
+        )
+    unused = [name for name in names if name not in SCHEMA.names]
+    if unused:
+        logger.info("%s: columns not used: %s.", path, ", ".join(unused))
+    out = table[[name for name in names if name in SCHEMA.names]].reset_index(drop=True)
     for name in out.columns.intersection(_NUMBERS):
         numbers = pd.to_numeric(out[name], errors="coerce").astype("float64")
         wrong = numbers.isna() & out[name].notna()
@@ -153,87 +159,87 @@ def _checked_columns(given: pd.DataFrame, path: Path) -> pd.DataFrame:
     return out
 
 
-def _row_causes(given: pd.DataFrame) -> "pd.Series[str]":
-    """Why each row cannot be used as it stands, missing where it can."""
-    causes = pd.Series(None, index=given.index, dtype="str")
+def _row_causes(rows: pd.DataFrame) -> "pd.Series[str]":
+    """Return why each row cannot be used, by the table alone; missing for rows that can."""
+    causes = pd.Series(None, index=rows.index, dtype="str")
 
-    def note(rows: "pd.Series[bool]", cause: str) -> None:
-        causes[rows & causes.isna()] = cause
+    def note(bad: "pd.Series[bool]", cause: str) -> None:
+        causes[bad & causes.isna()] = cause
 
-    note(given["recording"].isna(), "names no recording")
-    place = ["root", "recording"]
-    if "start_s" in given.columns:
-        start, end = given["start_s"], given["end_s"]
+    note(rows["recording"].isna(), "names no recording")
+    key = ["root", "recording"]
+    if "start_s" in rows.columns:
+        start, end = rows["start_s"], rows["end_s"]
         timed = start.notna() | end.notna()
         note(timed & (start.isna() | end.isna()), "has only one of start_s and end_s")
         note(timed & ~np.isfinite(start + end), "has a time that is not finite")
         note(timed & (start < 0), "starts before the recording does")
         note(timed & (end <= start), "does not end after it starts")
-        place += ["start_s", "end_s"]
-        # Two ROIs may sound at once, apart in frequency.
-        place += [name for name in ("low_hz", "high_hz") if name in given.columns]
-    note(given.duplicated(place), "repeats the recording and times of an earlier row")
-    if "roi_id" in given.columns:
-        note(given["roi_id"].notna() & given.duplicated("roi_id"), "repeats an earlier roi_id")
+        key += ["start_s", "end_s"]
+        # Two ROIs may overlap in time and differ in frequency.
+        key += [name for name in ("low_hz", "high_hz") if name in rows.columns]
+    note(rows.duplicated(key), "repeats the recording and times of an earlier row")
+    if "roi_id" in rows.columns:
+        note(rows["roi_id"].notna() & rows.duplicated("roi_id"), "repeats an earlier roi_id")
     return causes
 
 
-def _problems(path: Path, given: pd.DataFrame, causes: "pd.Series[str]") -> list[Problem]:
-    # Rows are counted as a spreadsheet shows them, the header being the first.
+def _problems(path: Path, rows: pd.DataFrame, causes: "pd.Series[str]") -> list[Problem]:
+    # Rows are counted as a spreadsheet shows them: the header is row 1.
     return [
-        Problem(str(given["recording"][row]), f"{path}, row {row + 2}: {cause}; left out.")
+        Problem(str(rows["recording"][row]), f"{path}, row {row + 2}: {cause}; left out.")
         for row, cause in causes.dropna().items()
         if isinstance(row, int)
     ]
 
 
-def _rows_below(
-    root: str, rows: pd.DataFrame, request: Request, path: Path
+def _usable_rows_of_root(
+    root: str, rows: pd.DataFrame, options: LoadOptions, path: Path
 ) -> tuple[pd.DataFrame, list[Problem], bool]:
-    """The usable rows of one root in the index of the table, problems, and if any was usable."""
+    """Return the usable rows of one root as `usable_rows` does, with the index of the table."""
     if is_demo(root):
         return rows, [], True
     folder = Path(root)
+    compute = options.settings.compute
     rows = rows.assign(recording=[_posix(folder, name) for name in rows["recording"]])
     timed = rows["start_s"].notna() if "start_s" in rows else pd.Series(False, rows.index)
-    known = survey(folder, rows["recording"][timed].unique().tolist(), request.settings)
+    infos = probe_recordings(folder, rows["recording"][timed].unique().tolist(), compute)
+    # Without any times, the columns may be missing.
+    times = rows.loc[timed, ["recording", "start_s", "end_s"]] if timed.any() else pd.DataFrame()
     causes = pd.Series(
         [
-            _time_cause(known[name], start, end)
-            for name, start, end in rows.loc[timed, ["recording", "start_s", "end_s"]].itertuples(
-                index=False
-            )
-        ]
-        if timed.any()
-        else [],
+            _time_cause(infos[name], start, end)
+            for name, start, end in times.itertuples(index=False)
+        ],
         index=rows.index[timed],
         dtype="str",
     )
     problems = _problems(path, rows, causes)
-    kept = rows.loc[timed].loc[causes.isna()]
-    if len(kept):
-        kept = with_origins(kept, request.settings)
+    usable = rows.loc[timed].loc[causes.isna()]
+    if len(usable):
+        usable = with_origins(usable, compute)
     if timed.all():
-        return kept, problems, len(kept) > 0
+        return usable, problems, len(usable) > 0
     files = rows.loc[~timed].assign(row=rows.index[~timed])
-    untimed = untimed_rows(folder, files, request)
-    both = pd.concat([kept, untimed.rows.set_index("row")])
-    return both, problems + untimed.problems, untimed.usable or len(kept) > 0
+    untimed = untimed_rois(folder, files, options)
+    both = pd.concat([usable, untimed.rows.set_index("row")])
+    return both, problems + untimed.problems, untimed.usable or len(usable) > 0
 
 
-def _time_cause(info: AudioInfo | InputError, start: float, end: float) -> str | None:
+def _time_cause(info: AudioInfo | InputError, start_s: float, end_s: float) -> str | None:
+    """Return why a ROI of these times cannot be used, else None."""
     if isinstance(info, InputError):
         return str(info)
-    if info.duration_s - start < _LEAST_SHARE * (end - start):
+    if info.duration_s - start_s < _MIN_SHARE_INSIDE * (end_s - start_s):
         return (
-            f"the time from {start:g} to {end:g} s lies beyond the recording's end "
+            f"the time from {start_s:g} to {end_s:g} s lies beyond the recording's end "
             f"at {info.duration_s:.3f} s"
         )
     return None
 
 
 def _posix(root: Path, name: str) -> str:
-    """A name that was written on Windows, in the way that is read everywhere."""
+    """Return a path that was written on Windows with POSIX separators."""
     if "\\" in name and not (root / name).exists():
         return name.replace("\\", "/")
     return name
@@ -241,12 +247,12 @@ def _posix(root: Path, name: str) -> str:
 
 def _matches(spec: str) -> bool:
     path = Path(spec)
-    return path.suffix.lower() in _READERS and path.is_file()
+    return path.suffix.lower() in _TABLE_READERS and path.is_file()
 
 
 TABLE = Source(
-    written="a .csv or .parquet table with a column 'recording'",
+    syntax="a .csv or .parquet table with a column 'recording'",
     matches=_matches,
     identity=lambda spec: str(Path(spec).resolve()),
-    load=lambda spec, request: load_table(Path(spec), request),
+    load=lambda spec, options: load_table(Path(spec), options),
 )

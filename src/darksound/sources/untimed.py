@@ -1,4 +1,4 @@
-"""What becomes of a file without times: one ROI, windows, or the sound units found in it."""
+"""Divide files without times into ROIs: the whole file, windows, or detected sound units."""
 
 import logging
 from collections.abc import Mapping, Sequence
@@ -7,112 +7,52 @@ from itertools import pairwise
 from pathlib import Path
 
 import numpy as np
-import numpy.typing as npt
 import pandas as pd
 import soundfile as sf
 
 from darksound.audio.files import AudioInfo, open_sound
 from darksound.audio.origin import Origin
 from darksound.errors import InputError
-from darksound.parallel.workers import in_threads, survey
+from darksound.parallel.workers import map_in_threads, probe_recordings
 from darksound.rois.roi_set import Problem
 from darksound.segmentation.recordings import Tolerance
-from darksound.sources.contract import Request
-from darksound.sources.recordings import origins_of, told_by
+from darksound.sources.contract import LoadOptions
+from darksound.sources.recordings import origin_columns, origins_of
 
-__all__ = ["Stretches", "Untimed", "all_left_out", "loud_windows", "untimed_rows"]
-
-# A remainder of at least this share of a window is a window.
-_LEAST_WINDOW = 0.5
-
-
-@dataclass(frozen=True)
-class Stretches:
-    """ROIs of one file.
-
-    Attributes:
-        times: starts and ends in seconds, `(n, 2)`.
-        cause: why part or all of the file was left out; None where nothing was.
-    """
-
-    times: npt.NDArray[np.float64]
-    cause: str | None = None
-
-
-def loud_windows(path: Path, info: AudioInfo, window_s: float, floor_db: float) -> Stretches:
-    """Consecutive windows of a file, those far below its loudest one left out.
-
-    The file is read once, a window at a time. A file damaged somewhere keeps the windows before.
-
-    Args:
-        path: the file.
-        info: what it says of itself.
-        window_s: length of a window in seconds; what remains at the end becomes a shorter one
-            if it is at least half as long.
-        floor_db: windows whose RMS lies this many dB below the loudest window's are left out.
-    """
-    levels, spans, cause = _window_levels(path, info, window_s)
-    power = np.asarray(levels)
-    if not np.isfinite(power).all():
-        bad = int(np.flatnonzero(~np.isfinite(power))[0])
-        return Stretches(
-            np.zeros((0, 2)),
-            f"{path}: samples that are no numbers (NaN or infinity) from {spans[bad][0]:.1f} s on; "
-            f"export the file again or leave it out.",
-        )
-    if cause is None and not spans:
-        cause = (
-            f"{path}: lasts {info.duration_s:.3f} s, less than half a window of {window_s:g} s; "
-            f"take it whole."
-        )
-    elif cause is None and not power.any():
-        cause = f"{path}: silent, every sample is zero; leave it out."
-    keep = power > power.max(initial=0.0) * 10 ** (-floor_db / 10)
-    return Stretches(np.asarray(spans, dtype=np.float64).reshape(-1, 2)[keep], cause)
-
-
-def _window_levels(
-    path: Path, info: AudioInfo, window_s: float
-) -> tuple[list[float], list[tuple[float, float]], str | None]:
-    """Mean power and span of each window, and what stopped the reading."""
-    levels: list[float] = []
-    spans: list[tuple[float, float]] = []
-    # Counted in whole windows from the start, so that starts do not drift with rounding.
-    edges = np.round(np.arange(0.0, info.duration_s + window_s, window_s) * info.rate).astype(int)
-    try:
-        with open_sound(path) as sound:
-            for first, last in pairwise(edges.tolist()):
-                block = sound.read(last - first, dtype="float32", always_2d=True)
-                if len(block) < _LEAST_WINDOW * (last - first):
-                    break
-                mono = block[:, 0] if block.shape[1] == 1 else block.mean(axis=1)
-                levels.append(float(np.dot(mono, mono)) / len(mono))
-                spans.append((first / info.rate, (first + len(block)) / info.rate))
-    except (sf.SoundFileError, OSError) as error:
-        after = f" after {spans[-1][1]:.1f} s" if spans else ""
-        return levels, spans, f"{path}: damaged{after} ({error}); what follows is left out."
-    return levels, spans, None
-
+__all__ = ["FileRois", "UntimedRois", "loud_windows", "no_usable_input", "untimed_rois"]
 
 logger = logging.getLogger(__name__)
 
 # In `auto`, a file of up to this many ROI lengths is one ROI.
-_WHOLE_UP_TO = 2.0
-# Codecs add a few milliseconds that nobody sang in.
+_MAX_WHOLE_WINDOWS = 2.0
+# Codecs add a few milliseconds to a file.
 _CODEC_S = 0.1
-
-
+# The rest of a file is a window if it has at least this share of a window's length.
+_MIN_WINDOW_SHARE = 0.5
 _NO_ROWS = pd.DataFrame({"start_s": np.empty(0), "end_s": np.empty(0)})
 
 
 @dataclass(frozen=True)
-class Untimed:
-    """What became of files without times.
+class FileRois:
+    """ROIs of one file.
+
+    Attributes:
+        rows: a row a ROI: `start_s`, `end_s` in seconds, and more columns after segmentation.
+        cause: why part or all of the file was left out; None if nothing was.
+    """
+
+    rows: pd.DataFrame
+    cause: str | None = None
+
+
+@dataclass(frozen=True)
+class UntimedRois:
+    """ROIs of several files without times.
 
     Attributes:
         rows: a row a ROI.
         problems: files of which part or all was left out.
-        usable: whether any file could be used, though nothing may sound in it.
+        usable: whether any file could be used, even if no ROI was detected in it.
     """
 
     rows: pd.DataFrame
@@ -120,143 +60,198 @@ class Untimed:
     usable: bool
 
 
-@dataclass(frozen=True)
-class _Cut:
-    """ROIs of one file, a row each with `start_s`, `end_s` and maybe more; why some are not."""
+def loud_windows(path: Path, info: AudioInfo, window_s: float, threshold_db: float) -> FileRois:
+    """Divide a file into consecutive windows, and leave out quiet ones.
 
-    rows: pd.DataFrame
-    cause: str | None = None
-
-
-def untimed_rows(root: Path, files: pd.DataFrame, request: Request) -> Untimed:
-    """Rows for files without times.
+    The file is read once, a window at a time. A damaged file keeps the windows before the damage.
 
     Args:
-        root: what `files.recording` is relative to.
-        files: one row a file with `recording` and any more columns, which its ROIs inherit.
-        request: the mode, the window length and the floor.
+        path: the file.
+        info: its length and rate.
+        window_s: length of a window in seconds. The rest at the end is a shorter window if it has
+            at least half of that length.
+        threshold_db: windows whose RMS level is this many dB below the loudest window's are left
+            out.
+    """
+    powers, spans, cause = _window_powers(path, info, window_s)
+    power = np.asarray(powers)
+    if not np.isfinite(power).all():
+        first_bad = int(np.flatnonzero(~np.isfinite(power))[0])
+        return FileRois(
+            _NO_ROWS,
+            f"{path}: samples that are not numbers (NaN or infinity) from "
+            f"{spans[first_bad][0]:.1f} s on; export the file again or leave it out.",
+        )
+    if cause is None and not spans:
+        cause = (
+            f"{path}: lasts {info.duration_s:.3f} s, less than half a window of {window_s:g} s; "
+            "use it as one ROI with --rois whole."
+        )
+    elif cause is None and not power.any():
+        cause = f"{path}: silent, every sample is zero; leave it out."
+    loud = power > power.max(initial=0.0) * 10 ** (-threshold_db / 10)
+    times = np.asarray(spans, dtype=np.float64).reshape(-1, 2)[loud]
+    return FileRois(pd.DataFrame({"start_s": times[:, 0], "end_s": times[:, 1]}), cause)
+
+
+def _window_powers(
+    path: Path, info: AudioInfo, window_s: float
+) -> tuple[list[float], list[tuple[float, float]], str | None]:
+    """Return mean power and span of each window, and the error that ended the reading."""
+    powers: list[float] = []
+    spans: list[tuple[float, float]] = []
+    # Counted in whole windows from the start, so that starts do not drift with rounding.
+    edges = np.round(np.arange(0.0, info.duration_s + window_s, window_s) * info.rate).astype(int)
+    try:
+        with open_sound(path) as sound:
+            for first, last in pairwise(edges.tolist()):
+                block = sound.read(last - first, dtype="float32", always_2d=True)
+                if len(block) < _MIN_WINDOW_SHARE * (last - first):
+                    break
+                mono = block[:, 0] if block.shape[1] == 1 else block.mean(axis=1)
+                powers.append(float(np.dot(mono, mono)) / len(mono))
+                spans.append((first / info.rate, (first + len(block)) / info.rate))
+    except (sf.SoundFileError, OSError) as error:
+        after = f" after {spans[-1][1]:.1f} s" if spans else ""
+        return powers, spans, f"{path}: damaged{after} ({error}); the rest is left out."
+    return powers, spans, None
+
+
+def untimed_rois(root: Path, files: pd.DataFrame, options: LoadOptions) -> UntimedRois:
+    """Return the ROIs of files without times.
+
+    Args:
+        root: folder that `files.recording` is relative to.
+        files: one row a file: `recording`, and any further columns, which its ROIs inherit.
+        options: the mode, the window length and the level threshold.
 
     Returns:
-        `files` with each row repeated for each of its ROIs, with `root`, `start_s`, `end_s`, what
-        segmentation tells more, and what recordings tell of their origin.
+        `files`, each row repeated for each of its ROIs, with `root`, `start_s`, `end_s`, the
+        columns of segmentation, and the columns of the recordings' origins.
 
     Raises:
-        InputError: too many recordings cannot be used, or annotations are asked for.
+        InputError: too many recordings cannot be used, or the mode is `annotations`.
     """
-    if request.mode == "annotations":
+    if options.mode == "annotations":
         raise InputError(
-            f"{root}: annotations are looked for in folders; name the folder, or the annotation "
+            f"{root}: annotations are searched for in folders; give the folder or the annotation "
             "file itself."
         )
+    settings = options.settings
     recordings: list[str] = files["recording"].tolist()
-    tolerance = Tolerance(len(recordings), request.settings.segmentation.max_bad)
-    asked = survey(root, recordings, request.settings)
-    known = {name: info for name, info in asked.items() if isinstance(info, AudioInfo)}
-    cuts = {
-        name: _Cut(_NO_ROWS, tolerance.note(str(error)))
-        for name, error in asked.items()
+    tolerance = Tolerance(len(recordings), settings.segmentation.max_unusable)
+    probed = probe_recordings(root, recordings, settings.compute)
+    infos = {name: info for name, info in probed.items() if isinstance(info, AudioInfo)}
+    rois = {
+        name: FileRois(_NO_ROWS, tolerance.note(str(error)))
+        for name, error in probed.items()
         if isinstance(error, InputError)
     }
-    origins = origins_of(root, list(known), request.settings)
-    cuts |= _segmented(root, known, origins, request, tolerance)
-    others = [name for name in recordings if name not in cuts]
+    origins = origins_of(root, list(infos), settings.compute)
+    rois |= _segmented_rois(root, infos, origins, options, tolerance)
+    others = [name for name in recordings if name not in rois]
 
-    def cut(name: str) -> _Cut:
-        return _cut(root / name, known[name], request)
+    def divide(name: str) -> FileRois:
+        return _whole_or_windows(root / name, infos[name], options)
 
-    cuts |= zip(others, in_threads(cut, others, request.settings), strict=True)
-    causes = {name: one.cause for name, one in cuts.items()}
-    for name, info in known.items():
-        causes[name] = causes[name] or _cut_short(root / name, info, origins[name])
+    rois |= zip(others, map_in_threads(divide, others, settings.compute), strict=True)
+    causes = {name: file_rois.cause for name, file_rois in rois.items()}
+    for name, info in infos.items():
+        causes[name] = causes[name] or _truncation(root / name, info, origins[name])
     problems = [Problem(name, cause) for name in recordings if (cause := causes[name]) is not None]
-    usable = any(len(one.rows) or one.cause is None for one in cuts.values())
-    return Untimed(_table(root, files, cuts, origins), problems, usable)
+    usable = any(len(each.rows) or each.cause is None for each in rois.values())
+    return UntimedRois(_table(root, files, rois, origins), problems, usable)
 
 
-def all_left_out(where: str, problems: Sequence[Problem]) -> InputError:
-    """The error that says that nothing of a source is usable, and why."""
+def no_usable_input(source: str, problems: Sequence[Problem]) -> InputError:
+    """Return the error for a source without any usable input, with the first causes."""
     causes: Mapping[str, None] = dict.fromkeys(problem.cause for problem in problems[:3])
     return InputError(
-        f"None of the {len(problems)} inputs of {where} can be used:\n  " + "\n  ".join(causes)
+        f"None of the {len(problems)} inputs of {source} can be used:\n  " + "\n  ".join(causes)
     )
 
 
-def _segmented(
+def _segmented_rois(
     root: Path,
-    known: Mapping[str, AudioInfo],
+    infos: Mapping[str, AudioInfo],
     origins: Mapping[str, Origin],
-    request: Request,
+    options: LoadOptions,
     tolerance: Tolerance,
-) -> dict[str, _Cut]:
-    """The files that are to be segmented, with their units."""
-    wanted = {
+) -> dict[str, FileRois]:
+    """Return the detected sound units of those files that the mode segments."""
+    to_segment = {
         name: info
-        for name, info in known.items()
-        if request.mode == "segment"
+        for name, info in infos.items()
+        if options.mode == "segment"
         or (
-            request.mode == "auto"
+            options.mode == "auto"
             and origins[name].from_recorder
-            and not _is_short(info, request.window_s)
+            and not _is_short(info, options.window_s)
         )
     }
-    if not wanted:
+    if not to_segment:
         return {}
-    if request.mode == "auto":
+    if options.mode == "auto":
         logger.info(
-            "%d recordings that tell when a recorder made them are segmented; --rois windows takes "
-            "windows of %g s instead.",
-            len(wanted),
-            request.window_s,
+            "Segmenting %d recordings of a recorder (their name or header gives the time); "
+            "--rois windows divides them into windows of %g s instead.",
+            len(to_segment),
+            options.window_s,
         )
     # SciPy takes a while to import, and only segmentation needs it.
     from darksound.segmentation.recordings import segment_files
 
-    found = segment_files(
+    segments = segment_files(
         root,
-        wanted,
-        request.settings,
+        to_segment,
+        options.settings,
         tolerance,
-        progress=request.progress,
-        on_chunks=request.on_chunks,
+        progress=options.progress,
+        on_chunks=options.on_chunks,
     )
-    return {name: _Cut(segments.rows, segments.cause) for name, segments in found.items()}
+    return {name: FileRois(found.rows, found.cause) for name, found in segments.items()}
 
 
-def _cut(path: Path, info: AudioInfo, request: Request) -> _Cut:
-    """ROIs of a file that is not segmented."""
-    window = request.window_s
-    if request.mode == "whole" or (request.mode == "auto" and _is_short(info, window)):
-        return _Cut(pd.DataFrame({"start_s": [0.0], "end_s": [info.duration_s]}))
-    found = loud_windows(path, info, window, request.settings.rois.window_floor_db)
-    rows = pd.DataFrame({"start_s": found.times[:, 0], "end_s": found.times[:, 1]})
-    return _Cut(rows, found.cause)
+def _whole_or_windows(path: Path, info: AudioInfo, options: LoadOptions) -> FileRois:
+    window_s = options.window_s
+    if options.mode == "whole" or (options.mode == "auto" and _is_short(info, window_s)):
+        return FileRois(pd.DataFrame({"start_s": [0.0], "end_s": [info.duration_s]}))
+    return loud_windows(path, info, window_s, options.settings.rois.window_threshold_db)
 
 
 def _is_short(info: AudioInfo, window_s: float) -> bool:
-    return info.duration_s <= _WHOLE_UP_TO * window_s + _CODEC_S
+    return info.duration_s <= _MAX_WHOLE_WINDOWS * window_s + _CODEC_S
 
 
-def _cut_short(path: Path, info: AudioInfo, origin: Origin) -> str | None:
+def _truncation(path: Path, info: AudioInfo, origin: Origin) -> str | None:
+    """Return the cause for a file that is shorter than its header states, else None."""
     if origin.missing == 0:
         return None
-    announced = info.duration_s / (1 - origin.missing)
+    stated_s = info.duration_s / (1 - origin.missing)
     return (
-        f"{path}: cut short: its header announces {announced:.1f} s, {info.duration_s:.1f} s are "
-        "there; those are used. Copy it again if it is whole elsewhere."
+        f"{path}: truncated: its header states {stated_s:.1f} s, the file has "
+        f"{info.duration_s:.1f} s, which are used. Copy the file again if the original is complete."
     )
 
 
 def _table(
-    root: Path, files: pd.DataFrame, cuts: Mapping[str, _Cut], origins: Mapping[str, Origin]
+    root: Path,
+    files: pd.DataFrame,
+    rois: Mapping[str, FileRois],
+    origins: Mapping[str, Origin],
 ) -> pd.DataFrame:
-    """The files' rows, repeated for each of their ROIs, beside those."""
+    """Return the files' rows, repeated for each of their ROIs, beside the ROIs' columns."""
     recordings = files["recording"].tolist()
-    counts = [len(cuts[name].rows) for name in recordings]
-    told = pd.DataFrame([told_by(origins.get(name, Origin())) for name in recordings], files.index)
-    rows = pd.concat([files.drop(columns=told.columns, errors="ignore"), told], axis=1)
+    counts = [len(rois[name].rows) for name in recordings]
+    origin_table = pd.DataFrame(
+        [origin_columns(origins.get(name, Origin())) for name in recordings], files.index
+    )
+    rows = pd.concat(
+        [files.drop(columns=origin_table.columns, errors="ignore"), origin_table], axis=1
+    )
     rows["root"] = str(root)
     repeated = rows.iloc[np.repeat(np.arange(len(rows)), counts)].reset_index(drop=True)
-    kept = [cuts[name].rows for name in recordings if len(cuts[name].rows)]
-    found = pd.concat(kept or [_NO_ROWS], ignore_index=True)
-    inherited = repeated.drop(columns=found.columns, errors="ignore")
-    return pd.concat([inherited, found], axis=1)
+    parts = [rois[name].rows for name in recordings if len(rois[name].rows)]
+    times = pd.concat(parts or [_NO_ROWS], ignore_index=True)
+    inherited = repeated.drop(columns=times.columns, errors="ignore")
+    return pd.concat([inherited, times], axis=1)

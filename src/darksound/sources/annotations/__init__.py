@@ -1,22 +1,23 @@
-"""What an annotation file says, whatever its format."""
+"""Annotation files of other programs, read into one form."""
 
 from dataclasses import dataclass
 
-__all__ = ["Mark"]
+__all__ = ["Annotation"]
 
 
 @dataclass(frozen=True)
-class Mark:
-    """One annotation.
+class Annotation:
+    """One annotated sound.
 
     Attributes:
-        line: in the file, from 1.
+        line: line of the file, counted from 1.
         start_s: start in seconds.
         end_s: end in seconds.
-        low_hz: lower frequency bound; None where there is none.
-        high_hz: upper frequency bound; None where there is none.
-        label: what it was called; None where it was not.
-        recording: name or path of the recording; None for the one that the file belongs to.
+        low_hz: lower frequency bound; None without one.
+        high_hz: upper frequency bound; None without one.
+        label: species, call type or other name; None without one.
+        recording: name or path of the recording; None for the one that
+            the file is named after.
     """
 
     line: int

@@ -1,4 +1,4 @@
-"""Raven and Audacity annotations: what they say, and which recordings they belong to."""
+"""Raven and Audacity annotations: their content, and the recordings they belong to."""
 
 import logging
 from pathlib import Path
@@ -9,7 +9,7 @@ import pytest
 from darksound.errors import InputError
 from darksound.settings import Settings
 from darksound.sources import load_rois
-from darksound.sources.annotations.loading import read_marks
+from darksound.sources.annotations.loading import read_annotations
 
 RAVEN = """Selection\tView\tChannel\tBegin Time (s)\tEnd Time (s)\tLow Freq (Hz)\tHigh Freq (Hz)\tSpecies
 1\tWaveform 1\t1\t0.500000\t0.900000\t0.0\t8000.0\tWren
@@ -38,7 +38,7 @@ def write(path: Path, text: str, encoding: str = "utf-8") -> Path:
     ["a.Table.1.selections.txt", "a.selections.txt", "a.txt", "A.TXT", "a.wav.txt",
      "a.BirdNET.selection.table.txt", "a.BirdNET.results.txt"],
 )  # fmt: skip
-def test_a_raven_table_belongs_to_the_recording_that_it_is_named_after(tmp_path, tone, name):
+def test_raven_table_belongs_to_the_recording_in_its_file_name(tmp_path, tone, name):
     tone(tmp_path / "a.wav", seconds=5)
     tone(tmp_path / "b.wav", seconds=5)
     rois = load_rois(write(tmp_path / name, RAVEN))
@@ -52,7 +52,7 @@ def test_a_raven_table_belongs_to_the_recording_that_it_is_named_after(tmp_path,
     assert rois.table["roi_id"].is_unique
 
 
-def test_audacity_labels_have_their_line_of_frequencies(tmp_path, tone):
+def test_audacity_frequency_lines_are_read(tmp_path, tone):
     tone(tmp_path / "a.flac", seconds=5, format="FLAC")
     table = load_rois(write(tmp_path / "a.txt", AUDACITY)).table
     assert table["label"].fillna("").tolist() == ["Wren", "", "Owl"]
@@ -61,7 +61,7 @@ def test_audacity_labels_have_their_line_of_frequencies(tmp_path, tone):
     np.testing.assert_allclose(table["high_hz"], [3000, np.nan, 3000])
 
 
-def test_a_combined_table_names_its_recordings_and_where_in_them(tmp_path, tone):
+def test_combined_table_names_recordings_and_offsets(tmp_path, tone):
     tone(tmp_path / "a.wav", seconds=5)
     tone(tmp_path / "sub" / "B.WAV", seconds=5, format="WAV")
     rois = load_rois(write(tmp_path / "all.txt", COMBINED))
@@ -78,7 +78,7 @@ def test_a_combined_table_names_its_recordings_and_where_in_them(tmp_path, tone)
         load_rois(write(tmp_path / "cut.txt", cut))
 
 
-def test_begin_path_may_be_of_another_system(tmp_path, tone):
+def test_begin_path_may_be_of_another_operating_system(tmp_path, tone):
     tone(tmp_path / "a.wav", seconds=5)
     text = (
         "Selection\tBegin Time (s)\tEnd Time (s)\tBegin Path\tFile Offset (s)\n"
@@ -88,7 +88,7 @@ def test_begin_path_may_be_of_another_system(tmp_path, tone):
     assert table[["recording", "start_s", "end_s"]].to_numpy().tolist() == [["a.wav", 1.0, 1.5]]
 
 
-def test_recordings_may_lie_elsewhere(tmp_path, tone):
+def test_recordings_may_be_in_another_folder(tmp_path, tone):
     tone(tmp_path / "sound" / "a.wav", seconds=5)
     path = write(tmp_path / "notes" / "a.txt", AUDACITY)
     rois = load_rois(path, root=tmp_path / "sound")
@@ -97,7 +97,7 @@ def test_recordings_may_lie_elsewhere(tmp_path, tone):
         load_rois(path)
 
 
-def test_the_column_of_labels_may_be_named(tmp_path, tone):
+def test_label_column_is_a_setting(tmp_path, tone):
     tone(tmp_path / "a.wav", seconds=5)
     path = write(tmp_path / "a.txt", RAVEN)
     settings = Settings().replace(rois={"label_column": "View"})
@@ -107,7 +107,7 @@ def test_the_column_of_labels_may_be_named(tmp_path, tone):
         load_rois(path, settings=Settings().replace(rois={"label_column": "Bird"}))
 
 
-def test_a_folder_gives_what_is_annotated_in_it(tmp_path, tone, caplog):
+def test_folder_gives_all_annotations_below_it(tmp_path, tone, caplog):
     for name in ("a.wav", "more/b.wav", "more/c.wav"):
         tone(tmp_path / name, seconds=5)
     write(tmp_path / "a.Table.1.selections.txt", RAVEN)
@@ -121,7 +121,7 @@ def test_a_folder_gives_what_is_annotated_in_it(tmp_path, tone, caplog):
     assert "1 of 3 recordings" in caplog.text
 
 
-def test_lines_that_cannot_be_used_become_problems(tmp_path, tone):
+def test_unusable_lines_become_problems(tmp_path, tone):
     tone(tmp_path / "a.wav", seconds=5)
     text = "0.5\t0.9\tWren\n1.0\t1.0\tpoint\n9.0\t9.5\tlate\n0.5\t0.9\tWren\n-1\t0.5\tearly\n"
     rois = load_rois(write(tmp_path / "a.txt", text))
@@ -135,19 +135,19 @@ def test_lines_that_cannot_be_used_become_problems(tmp_path, tone):
 @pytest.mark.parametrize(
     ("text", "words"),
     [
-        ("0.5\t0.9\tWren\nbroken line\n", "line 2 is no label"),
+        ("0.5\t0.9\tWren\nbroken line\n", "line 2 is not a label"),
         ("\\\t100\t200\n", "neither a folder"),
         (RAVEN.replace("0.500000", "half", 1), "line 2 has 'half' for 'begin time"),
-        (RAVEN.splitlines()[0], "nothing is marked"),
+        (RAVEN.splitlines()[0], "has no annotations"),
     ],
 )
-def test_files_that_are_broken_are_refused_with_the_line(tmp_path, tone, text, words):
+def test_broken_files_are_errors_with_the_line(tmp_path, tone, text, words):
     tone(tmp_path / "a.wav", seconds=5)
     with pytest.raises(InputError, match=words):
         load_rois(write(tmp_path / "a.txt", text))
 
 
-def test_folders_without_annotations_and_recordings_that_may_be_either_are_refused(tmp_path, tone):
+def test_folder_without_annotations_and_ambiguous_recordings_are_errors(tmp_path, tone):
     tone(tmp_path / "a.wav", seconds=5)
     with pytest.raises(InputError, match="no annotations there"):
         load_rois(tmp_path, rois="annotations")
@@ -156,33 +156,33 @@ def test_folders_without_annotations_and_recordings_that_may_be_either_are_refus
         load_rois(write(tmp_path / "a.txt", AUDACITY))
 
 
-def test_old_windows_encodings_are_read(tmp_path, tone):
+def test_windows_encodings_are_read(tmp_path, tone):
     tone(tmp_path / "a.wav", seconds=5)
     path = write(tmp_path / "a.txt", "0.5\t0.9\tZaunkönig\n", "cp1252")
     assert load_rois(path).table["label"].tolist() == ["Zaunkönig"]
 
 
-def test_crowsetta_reads_the_same(tmp_path):
+def test_annotations_are_equal_to_those_of_crowsetta(tmp_path):
     crowsetta = pytest.importorskip("crowsetta")
     rows = RAVEN.replace("3\tSpectrogram 1\t1\t2.25", "4\tSpectrogram 1\t1\t2.25")
     once = "\n".join(row for row in rows.splitlines() if "Waveform" not in row) + "\n"
     once = once.rstrip("\n").rstrip("\t") + "\tRobin\n"
     raven = write(tmp_path / "a.txt", once)
     boxes = crowsetta.formats.bbox.Raven.from_file(raven, annot_col="Species").to_bbox()
-    assert [(m.start_s, m.end_s, m.low_hz, m.high_hz, m.label) for m in read_marks(raven)] == [
-        (b.onset, b.offset, b.low_freq, b.high_freq, b.label) for b in boxes
-    ]
+    assert [
+        (m.start_s, m.end_s, m.low_hz, m.high_hz, m.label) for m in read_annotations(raven)
+    ] == [(b.onset, b.offset, b.low_freq, b.high_freq, b.label) for b in boxes]
     labels = write(
         tmp_path / "b.txt", "0.5\t0.9\tWren\n\\\t1000.5\t3000.0\n2.25\t3.0\tOwl\n\\\t5\t6\n"
     )
     boxes = crowsetta.formats.bbox.AudBBox.from_file(labels).to_bbox()
-    assert [(m.start_s, m.end_s, m.low_hz, m.high_hz, m.label) for m in read_marks(labels)] == [
-        (b.onset, b.offset, b.low_freq, b.high_freq, b.label) for b in boxes
-    ]
+    assert [
+        (m.start_s, m.end_s, m.low_hz, m.high_hz, m.label) for m in read_annotations(labels)
+    ] == [(b.onset, b.offset, b.low_freq, b.high_freq, b.label) for b in boxes]
 
 
 @pytest.mark.audio
-def test_the_spinetail_annotations_are_crowsettas(audio_root):
+def test_spinetail_annotations_are_equal_to_those_of_crowsetta(audio_root):
     crowsetta = pytest.importorskip("crowsetta")
     path = audio_root / "maad" / "spinetail.txt"
     boxes = crowsetta.formats.bbox.AudBBox.from_file(path).to_bbox()

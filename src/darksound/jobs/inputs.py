@@ -1,56 +1,74 @@
-"""The embedding model and the ROIs of a run."""
+"""The resolved settings and the ROIs of a run."""
 
 from pathlib import Path
 
-from darksound.audio.embedding_models import TABLE, licence_of, scheme_of
-from darksound.meta.learners import Learner
+from darksound.audio.embedding_models import input_kind, licence_of
+from darksound.meta.learners.base import Learner
+from darksound.errors import RunError
 from darksound.progress import Progress
 from darksound.rois.roi_set import RoiSet
 from darksound.run.directory import Run
-from darksound.settings import Settings, adopt
+from darksound.settings import Settings, adopt_checkpoint
 from darksound.sources import load_rois
 from darksound.store.building import resolve_backbone
-from darksound.store.embeddings.table_store import table_rois
+from darksound.store.embeddings.table_store import rois_of_table
 
-__all__ = ["names_rois", "run_rois", "take_up_backbone"]
+__all__ = ["load_run_rois", "output_file", "resolve_run_settings", "table_lists_rois"]
 
 
-def take_up_backbone(run: Run, given: Learner | None = None) -> Settings:
-    """The settings that the run goes on with: a checkpoint's own, and its embedder known.
+def resolve_run_settings(run: Run, learner: Learner | None = None) -> Settings:
+    """Return the settings of a run with those of its checkpoint and embedding model filled in.
 
-    The run takes them up, and notes what licence the embedder is used on.
+    The run stores these settings, and the licence of the embedding model.
 
     Args:
         run: the run.
-        given: the learner of a checkpoint, where one was named.
+        learner: the learner of the checkpoint; None without a checkpoint.
 
     Raises:
         InputError, SettingsError, CheckpointError: the settings contradict the checkpoint, or the
-            embedder cannot be used or is another.
+            embedding model cannot be used or is not the one that the learner was trained on.
     """
-    settings = run.settings if given is None else adopt(run.settings, given.settings)
+    settings = run.settings
+    if learner is not None:
+        settings = adopt_checkpoint(settings, learner.settings)
     settings = resolve_backbone(settings)
     if settings != run.settings:
-        run.adopt_settings(settings)
-    licence = licence_of(settings)
+        run.update_settings(settings)
+    licence = licence_of(settings.backbone, settings.embedding_model)
     if licence is not None:
-        run.note_licences((licence,))
+        run.record_licences((licence,))
     return settings
 
 
-def names_rois(settings: Settings) -> bool:
-    """Whether the backbone is a table of embeddings, which may name its ROIs itself."""
-    return scheme_of(settings) == TABLE
+def table_lists_rois(settings: Settings) -> bool:
+    """Return whether the backbone is a table of embeddings, which can list the ROIs itself."""
+    return input_kind(settings.backbone) == "table"
 
 
-def run_rois(run: Run, settings: Settings, progress: Progress) -> RoiSet:
-    """The ROIs of the run's data; without any, those that its table of embeddings names.
+def load_run_rois(run: Run, settings: Settings, progress: Progress) -> RoiSet:
+    """Return the ROIs of the run's data; without data, those of its table of embeddings.
 
     Raises:
-        InputError: nothing can be used.
+        InputError: there are no usable ROIs.
         SettingsError: see `load_rois`.
     """
     inputs = run.inputs
-    if inputs.data or not names_rois(settings):
+    if inputs.data or not table_lists_rois(settings):
         return load_rois(*inputs.data, settings=settings, root=inputs.root, progress=progress)
-    return table_rois(settings, None if inputs.root is None else Path(inputs.root))
+    return rois_of_table(settings.backbone, None if inputs.root is None else Path(inputs.root))
+
+
+def output_file(run: Run, default: str) -> Path:
+    """Return the file of `--out`, or `default` in the run directory.
+
+    Raises:
+        RunError: the file of `--out` exists already.
+    """
+    if run.inputs.target is None:
+        return run.path / default
+    path = Path(run.inputs.target)
+    # When a resumed run started, the file did not exist: the run itself wrote it.
+    if path.exists() and not run.manifest.times_resumed:
+        raise RunError(f"{path} exists already; delete it, or choose another --out.")
+    return path

@@ -1,59 +1,59 @@
-"""The store that a backbone learns from, made of ROIs."""
+"""The store that a backbone takes as its input."""
 
-from collections.abc import Callable, Mapping
-from types import MappingProxyType
+from collections.abc import Callable
 
-from darksound.audio.embedding_models import EMBEDDERS, TABLE, resolve_embedder, scheme_of
+from darksound.audio.embedding_models import InputKind, input_kind, resolve_embedding_model
 from darksound.progress import Progress, silent
 from darksound.rois.roi_set import RoiSet
 from darksound.settings import Settings
 from darksound.store.contract import Store
-from darksound.store.embeddings.table_store import open_vectors, resolve_table
+from darksound.store.embeddings.table_store import build_table_store, resolve_table
 from darksound.store.image_store import build_images
 from darksound.store.vector_store import build_vectors
 
 __all__ = ["build_store", "resolve_backbone"]
 
-_Builder = Callable[[RoiSet, Settings, Progress, int], Store]
-# By the scheme of `backbone.name`; any other backbone hears images.
-_BUILDERS: Mapping[str, _Builder] = MappingProxyType(
-    {**dict.fromkeys(EMBEDDERS, build_vectors), TABLE: open_vectors}
-)
-_RESOLVERS: Mapping[str, Callable[[Settings], Settings]] = MappingProxyType(
-    {**dict.fromkeys(EMBEDDERS, resolve_embedder), TABLE: resolve_table}
-)
+_BUILDERS: dict[InputKind, Callable[[RoiSet, Settings, Progress, int], Store]] = {
+    "images": build_images,
+    "waveforms": build_vectors,
+    "table": build_table_store,
+}
+_RESOLVERS: dict[InputKind, Callable[[Settings], Settings]] = {
+    "images": lambda settings: settings,
+    "waveforms": resolve_embedding_model,
+    "table": resolve_table,
+}
 
 
 def build_store(
     rois: RoiSet, settings: Settings, progress: Progress = silent, versions: int = 0
 ) -> Store:
-    """What the backbone of the settings learns from: images, vectors of a model, or of a table.
+    """Return the store that the backbone of the settings takes as its input.
 
-    What is not in the cache yet is made. The same ROIs and settings give the same bytes, whatever
-    the number of workers.
+    Rows that the cache lacks are computed. The same ROIs and settings give the same bytes,
+    whatever the number of workers.
 
     Args:
-        rois: what to learn from.
-        settings: `backbone.name` says which kind of store it is; see `build_images`,
-            `build_vectors` and `open_vectors`.
-        progress: told of ROIs done.
-        versions: number of versions of each ROI with altered sound, beside the unaltered; a table
-            has none.
+        rois: ROIs of the store.
+        settings: `backbone.name` selects the kind of store; see `build_images`, `build_vectors`
+            and `build_table_store` for the other keys.
+        progress: called with the number of ROIs done.
+        versions: number of versions of each ROI with altered sound, besides the unaltered one; a
+            table of embeddings has none.
 
     Raises:
         InputError: no ROI can be read, or none has a vector.
-        SettingsError: the settings cannot be met.
-        CheckpointError: the embedder is not the one that the settings hold.
+        SettingsError: the settings cannot be used with these ROIs or on this machine.
+        CheckpointError: the embedding model is not the one of the settings.
     """
-    return _BUILDERS.get(scheme_of(settings), build_images)(rois, settings, progress, versions)
+    return _BUILDERS[input_kind(settings.backbone)](rois, settings, progress, versions)
 
 
 def resolve_backbone(settings: Settings) -> Settings:
-    """The settings with `embedder` filled in where the backbone learns from vectors.
+    """Return the settings with `embedding_model` filled in, if the backbone takes vectors.
 
     Raises:
         InputError: a table of embeddings cannot be read.
         SettingsError, CheckpointError: see `build_store`.
     """
-    resolve = _RESOLVERS.get(scheme_of(settings))
-    return settings if resolve is None else resolve(settings)
+    return _RESOLVERS[input_kind(settings.backbone)](settings)

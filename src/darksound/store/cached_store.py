@@ -1,4 +1,4 @@
-"""What is made of ROIs once by several workers, cached on disk, and read by row."""
+"""Rows of ROIs that several workers compute once, cached on disk and read by number."""
 
 import logging
 from collections.abc import Sequence
@@ -15,132 +15,145 @@ from darksound.errors import InputError
 from darksound.progress import Progress
 from darksound.rois.roi_set import Problem, RoiSet
 from darksound.settings import Settings
-from darksound.store.contract import Kind
+from darksound.store.contract import RowKind
 from darksound.store.shard_file import Rows, Shard, cache_folder
-from darksound.store.shards import SHARD_ROIS, Recipe, locate, open_or_make, plan_shards
+from darksound.store.shards import SHARD_ROIS, Recipe, locate_recordings, open_or_build, plan_shards
 
 __all__ = ["CachedStore"]
 
 logger = logging.getLogger(__name__)
 
-# Each mapped shard holds a file open, and systems allow a process as few as 256.
-_MAPPED_SHARDS = 64
+# Each mapped shard keeps a file open, and some systems allow a process only 256.
+_MAX_MAPPED_SHARDS = 64
 
 
 class CachedStore:
-    """A store in the cache, row i of it being row i of `rois.table`; see `Store`.
+    """A store in the cache; row i belongs to row i of `rois.table`. See `Store`.
 
     Attributes:
         kind: images or vectors.
-        rois: the ROIs that could be read; the others are in `rois.problems`.
-        settings: those it was made with, what was left to choose being chosen.
+        rois: the ROIs that could be read; the others are listed in `rois.problems`.
+        settings: of the store, with every `auto` replaced by its value.
         shape: of one row.
-        n_versions: 1 for the unaltered sound, and 1 for each altered version.
+        n_versions: number of versions of each ROI, the unaltered one included.
     """
 
-    kind: ClassVar[Kind]
+    kind: ClassVar[RowKind]
 
     def __init__(
         self,
         rois: RoiSet,
         settings: Settings,
-        rows: npt.NDArray[np.int64],
+        positions: npt.NDArray[np.int64],
         shards: Sequence[Sequence[Shard]],
     ) -> None:
-        """Put a store together; `build` does it.
+        """Create a store from its parts; use `build`.
 
         Args:
-            rois: the readable ROIs.
-            settings: those it was made with.
-            rows: place of each of them in the shards, `(n,)`.
+            rois: the `n` readable ROIs.
+            settings: of the store.
+            positions: of each ROI in the shards of a version, counted through all of them, `(n,)`.
             shards: of each version, in order.
         """
         self.rois, self.settings = rois, settings
         first = next(shard for shard in shards[0] if 0 not in shard.shape)
         self.shape, self._dtype = first.shape[1:], first.dtype
         self.n_versions = len(shards)
-        self._rows, self._shards = rows, shards
-        self._mapped = lru_cache(_MAPPED_SHARDS)(self._map)
+        self._positions, self._shards = positions, shards
+        self._mapped = lru_cache(_MAX_MAPPED_SHARDS)(self._map)
 
     @classmethod
     def build(
         cls, rois: RoiSet, settings: Settings, recipe: Recipe, progress: Progress, versions: int
     ) -> Self:
-        """Make what is not in the cache yet, and open it all.
+        """Compute the rows that the cache lacks, and return a store of all rows.
 
         Args:
-            rois: what to make rows of.
-            settings: `augmentation` and `seed` alter the sound; `compute` names the cache and
+            rois: ROIs of the store.
+            settings: `augmentation` and `seed` define the altered sound; `compute` the cache and
                 the workers.
-            recipe: how a row is made.
-            progress: told of ROIs done, where any are made.
-            versions: number of versions of each ROI with altered sound, beside the unaltered.
+            recipe: how a row is computed.
+            progress: called with the number of ROIs done, if any are computed.
+            versions: number of versions of each ROI with altered sound, besides the unaltered one.
 
         Raises:
-            InputError: no ROI can be read, or their rates give rows of several shapes.
-            SettingsError: the recipe cannot be followed, or the cache folder cannot be written
-                to.
+            InputError: no ROI can be read, or recordings of several sampling rates give rows of
+                several shapes.
+            SettingsError: the recipe does not support these settings, or the cache folder cannot
+                be written to.
         """
-        present, stretches, problems = locate(rois, settings)
+        present, spans, problems = locate_recordings(rois, settings.front_end)
         located = rois.take(present, problems)
-        # Workers elsewhere have another working directory.
-        folder = cache_folder(settings).resolve() / cls.kind
+        # Dask workers have another working directory.
+        folder = cache_folder(settings.compute).resolve() / cls.kind
         plans = [
             plan
             for version in range(versions + 1)
-            for plan in plan_shards(located, stretches, settings, version, folder, recipe)
+            for plan in plan_shards(
+                located, spans, settings, version=version, folder=folder, recipe=recipe
+            )
         ]
-        shards = open_or_make(plans, located.reader, settings, recipe, progress)
+        shards = open_or_build(plans, located.reader, settings, recipe, progress)
         causes: dict[int, str] = {}
         for plan, shard in zip(plans, shards, strict=True):
             causes |= {plan.start + row: cause for row, cause in shard.causes.items()}
-        rows = np.array([row for row in range(len(located)) if row not in causes], dtype=np.int64)
+        positions = np.array(
+            [row for row in range(len(located)) if row not in causes], dtype=np.int64
+        )
         names = located.table["recording"].tolist()
-        readable = located.take(rows, [Problem(names[row], causes[row]) for row in sorted(causes)])
-        _judge(len(rois), readable, shards)
-        each = len(plans) // (versions + 1)
-        by_version = [shards[start : start + each] for start in range(0, len(shards), each)]
-        return cls(readable, settings, rows, by_version)
+        unreadable = [Problem(names[row], causes[row]) for row in sorted(causes)]
+        readable = located.take(positions, unreadable)
+        _report_unreadable(len(rois), readable)
+        _check_one_shape(shards)
+        per_version = len(plans) // (versions + 1)
+        by_version = [
+            shards[start : start + per_version] for start in range(0, len(shards), per_version)
+        ]
+        return cls(readable, settings, positions, by_version)
 
     def __len__(self) -> int:
         return len(self.rois)
 
     def __reduce__(self) -> tuple[type[Self], tuple[object, ...]]:
-        return type(self), (self.rois, self.settings, self._rows, self._shards)
+        return type(self), (self.rois, self.settings, self._positions, self._shards)
 
     def take(self, rows: npt.NDArray[np.int64]) -> Self:
-        """The store of these rows `(b,)`, in this order, unaltered; it can be pickled."""
-        places = self._rows[rows]
-        used, which = np.unique(places // SHARD_ROIS, return_inverse=True)
+        """Return a store of these rows `(b,)`, in this order, without altered versions.
+
+        The new store refers only to the shards that it needs, and can be pickled.
+        """
+        positions = self._positions[rows]
+        needed, shard = np.unique(positions // SHARD_ROIS, return_inverse=True)
         rois = replace(self.rois.take(rows), problems=())
-        within = which * SHARD_ROIS + places % SHARD_ROIS
-        return type(self)(rois, self.settings, within, [[self._shards[0][i] for i in used]])
+        moved = shard * SHARD_ROIS + positions % SHARD_ROIS
+        return type(self)(rois, self.settings, moved, [[self._shards[0][i] for i in needed]])
 
     def batch(
         self,
         rows: npt.NDArray[np.int64] | Sequence[int],
         versions: npt.NDArray[np.int64] | Sequence[int] | None = None,
     ) -> Tensor:
-        """Some rows.
+        """Return some rows.
 
         Args:
-            rows: of `rois.table`, `(b,)`.
-            versions: of each row's sound, `(b,)`, 0 being the unaltered; None for all 0.
+            rows: row numbers of `rois.table`, `(b,)`.
+            versions: of each row, `(b,)`; 0 is the unaltered sound. None means 0 for all.
 
         Returns:
             float32 `(b, *shape)`; images are in [0, 1].
 
         Raises:
-            InputError: a cache file has gone since the store was made.
+            InputError: a cache file was removed after the store was opened.
         """
-        places = self._rows[np.asarray(rows, dtype=np.int64)]
-        version = np.zeros_like(places) if versions is None else np.asarray(versions, np.int64)
-        out = np.empty((len(places), *self.shape), self._dtype)
-        shard = version * len(self._shards[0]) + places // SHARD_ROIS
-        for one in np.unique(shard):
-            within = np.flatnonzero(shard == one)
-            held = self._mapped(*divmod(int(one), len(self._shards[0])))
-            out[within] = held[places[within] % SHARD_ROIS]
+        positions = self._positions[np.asarray(rows, dtype=np.int64)]
+        version = np.zeros_like(positions) if versions is None else np.asarray(versions, np.int64)
+        out = np.empty((len(positions), *self.shape), self._dtype)
+        per_version = len(self._shards[0])
+        shards = version * per_version + positions // SHARD_ROIS
+        for shard in np.unique(shards):
+            selected = np.flatnonzero(shards == shard)
+            mapped = self._mapped(*divmod(int(shard), per_version))
+            out[selected] = mapped[positions[selected] % SHARD_ROIS]
         result = torch.from_numpy(out).to(torch.float32)
         return result.div_(255) if self._dtype == "uint8" else result
 
@@ -148,18 +161,20 @@ class CachedStore:
         return self._shards[version][shard].map()
 
 
-def _judge(wanted: int, readable: RoiSet, shards: Sequence[Shard]) -> None:
-    left_out = wanted - len(readable)
-    new = readable.problems[len(readable.problems) - left_out :]
+def _report_unreadable(n_wanted: int, readable: RoiSet) -> None:
+    """Log the ROIs that this build could not read; raise an error if it could read none."""
+    n_skipped = n_wanted - len(readable)
+    if not n_skipped:
+        return
+    first = readable.problems[len(readable.problems) - n_skipped].cause
     if len(readable) == 0:
-        raise InputError(f"None of the {wanted} ROIs can be read. The first: {new[0].cause}")
-    if left_out:
-        logger.warning(
-            "%d of %d ROIs cannot be read and are left out; the first: %s",
-            left_out,
-            wanted,
-            new[0].cause,
-        )
+        raise InputError(f"None of the {n_wanted} ROIs can be read. The first: {first}")
+    logger.warning(
+        "%d of %d ROIs cannot be read and are skipped; the first: %s", n_skipped, n_wanted, first
+    )
+
+
+def _check_one_shape(shards: Sequence[Shard]) -> None:
     shapes = {shard.shape[1:] for shard in shards if 0 not in shard.shape}
     if len(shapes) > 1:
         raise InputError(

@@ -1,4 +1,4 @@
-"""What learners learn from, whatever it is: images, or vectors that an embedder made."""
+"""The contract of stores: images or vectors of a set of ROIs, read by row."""
 
 from collections.abc import Sequence
 from typing import Literal, Protocol
@@ -10,51 +10,54 @@ from torch import Tensor
 from darksound.rois.roi_set import RoiSet
 from darksound.settings import Settings
 
-__all__ = ["Kind", "Store"]
+__all__ = ["RowKind", "Store"]
 
-#: What a store holds of each ROI.
-Kind = Literal["images", "vectors"]
+#: What a row of a store is.
+RowKind = Literal["images", "vectors"]
 
 
 class Store(Protocol):
-    """What is kept of a set of ROIs, row i of it being row i of `rois.table`."""
+    """Images or vectors of a set of ROIs; row i belongs to row i of `rois.table`."""
 
     @property
-    def kind(self) -> Kind:
-        """Images `(3, h, w)` in [0, 1], or vectors `(dim,)`."""
+    def kind(self) -> RowKind:
+        """Return "images" for rows `(3, h, w)` in [0, 1], or "vectors" for rows `(dim,)`."""
 
     @property
     def rois(self) -> RoiSet:
-        """The ROIs that could be read; the others are in `rois.problems`."""
+        """Return the ROIs that could be read; the others are listed in `rois.problems`."""
 
     @property
     def settings(self) -> Settings:
-        """Those it was made with, what was left to choose being chosen."""
+        """Return the settings of the store, with every `auto` replaced by its value."""
 
     @property
     def shape(self) -> tuple[int, ...]:
-        """Shape of one row."""
+        """Return the shape of one row."""
 
     @property
     def n_versions(self) -> int:
-        """1 for the unaltered sound, and 1 for each altered version."""
+        """Return the number of versions of each ROI, the unaltered one included."""
 
     def __len__(self) -> int: ...
 
     def take(self, rows: npt.NDArray[np.int64]) -> "Store":
-        """The store of these rows `(b,)`, in this order, unaltered; it can be pickled."""
+        """Return a store of these rows `(b,)`, in this order, without altered versions.
+
+        The new store can be pickled.
+        """
 
     def batch(
         self,
         rows: npt.NDArray[np.int64] | Sequence[int],
         versions: npt.NDArray[np.int64] | Sequence[int] | None = None,
     ) -> Tensor:
-        """Some rows, float32 `(b, *shape)`.
+        """Return some rows, float32 `(b, *shape)`.
 
         Args:
-            rows: of `rois.table`, `(b,)`.
-            versions: of each row's sound, `(b,)`, 0 being the unaltered; None for all 0.
+            rows: row numbers of `rois.table`, `(b,)`.
+            versions: of each row, `(b,)`; 0 is the unaltered sound. None means 0 for all.
 
         Raises:
-            InputError: a cache file has gone since the store was made.
+            InputError: a cache file was removed after the store was opened.
         """

@@ -1,7 +1,4 @@
-"""Which reader hears which root."""
-
-from collections.abc import Mapping
-from types import MappingProxyType
+"""The reader of recordings by the prefix of their root: files, or a synthesiser."""
 
 import numpy as np
 import numpy.typing as npt
@@ -12,24 +9,24 @@ from darksound.synthesis.demo import DemoReader
 
 __all__ = ["DispatchReader"]
 
-_BY_PREFIX: Mapping[str, type[Reader]] = MappingProxyType({"demo:": DemoReader})
+_READERS: dict[str, type[Reader]] = {"demo:": DemoReader}
 
 
 class DispatchReader:
-    """Hears rows of any source: files, unless the root's prefix names a synthesiser."""
+    """Read recordings of any source: from files, unless the root's prefix names a synthesiser."""
 
     def read(
         self, root: str, recording: str, start_s: float, end_s: float, rate: int | None
     ) -> tuple[npt.NDArray[np.float32], int]:
-        """Mono samples `(n,)` of a stretch and their rate in Hz.
+        """Return mono samples `(n,)` from `start_s` to `end_s`, and their rate in Hz.
 
         Raises:
-            InputError: the recording cannot be read, or holds no usable samples there.
+            InputError: the recording cannot be read, or has no usable samples there.
         """
         return _reader(root).read(root, recording, start_s, end_s, rate)
 
     def stamp(self, root: str, recording: str) -> str:
-        """What changes when the recording does.
+        """Return a text that changes when the recording does.
 
         Raises:
             InputError: the recording is missing.
@@ -37,16 +34,16 @@ class DispatchReader:
         return _reader(root).stamp(root, recording)
 
     def info(self, root: str, recording: str) -> AudioInfo:
-        """Length, rate and channels of the recording, without hearing it.
+        """Return length, rate and channels of the recording, without decoding it.
 
         Raises:
-            InputError: the recording is missing or no sound.
+            InputError: the recording is missing or not an audio file.
         """
         return _reader(root).info(root, recording)
 
 
 def _reader(root: str) -> Reader:
-    for prefix, reader in _BY_PREFIX.items():
+    for prefix, reader in _READERS.items():
         if root.startswith(prefix):
             return reader()
     return FileReader()

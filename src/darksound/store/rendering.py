@@ -1,4 +1,4 @@
-"""The sound of a few ROIs, and images of it, as one worker makes them."""
+"""Waveforms of some ROIs, and images of them, as one worker computes them."""
 
 import hashlib
 from collections.abc import Sequence
@@ -15,21 +15,34 @@ from darksound.audio.waveform import limit_band
 from darksound.errors import InputError
 from darksound.rois.roi_set import Reader
 from darksound.settings import Settings
-from darksound.store.shard_file import Images, Rows
+from darksound.store.shard_file import ImageRows, Rows
 
-__all__ = ["Item", "Rendered", "Stretch", "hear", "random_stream", "render"]
+__all__ = [
+    "AudioSpan",
+    "RenderedRows",
+    "RoiAudio",
+    "load_waveform",
+    "random_stream",
+    "render_images",
+]
 
 Wave = npt.NDArray[np.float32]
 
-# ROIs that are heard before images are made of them at once.
-_TOGETHER = 8
-# The purpose of a stream of random numbers; see `random_stream`.
+# ROIs that are read before the front end turns them into images together.
+_BATCH_ROIS = 8
+# Purpose of the random numbers that alter a ROI; see `random_stream`.
 _ALTER = 12
 
 
 @dataclass(frozen=True)
-class Stretch:
-    """A stretch of a recording, the recording's stamp, and the band it is limited to, if any."""
+class AudioSpan:
+    """A part of a recording.
+
+    Attributes:
+        root, recording, start_s, end_s: as in the ROI table.
+        stamp: changes when the recording does.
+        band_hz: lowest and highest frequency to keep; None for all.
+    """
 
     root: str
     recording: str
@@ -40,23 +53,23 @@ class Stretch:
 
 
 @dataclass(frozen=True)
-class Item:
-    """A ROI to make a row of, and the sound to mix into it when it is altered."""
+class RoiAudio:
+    """The sound of a ROI, and the sound to mix into it when it is altered, if any."""
 
     roi_id: str
-    stretch: Stretch
-    neighbour: Stretch | None = None
+    span: AudioSpan
+    neighbour: AudioSpan | None = None
 
 
 @dataclass(frozen=True)
-class Rendered:
+class RenderedRows:
     """Images or vectors of some ROIs.
 
     Attributes:
         count: number of ROIs.
-        rows: `(count, 3, h, w)` or `(count, dim)`, zeros where a ROI could not be read; None
-            where none could.
-        causes: why a ROI could not be read, by its row.
+        rows: `(count, 3, h, w)` or `(count, dim)`, zeros where a ROI cannot be read; None if none
+            of them can.
+        causes: why a ROI cannot be read, by its row.
     """
 
     count: int
@@ -64,74 +77,75 @@ class Rendered:
     causes: dict[int, str]
 
 
-def render(items: Sequence[Item], reader: Reader, settings: Settings, version: int) -> Rendered:
-    """Images of some ROIs, unaltered (version 0) or with altered sound.
+def render_images(
+    rois: Sequence[RoiAudio], reader: Reader, settings: Settings, version: int
+) -> RenderedRows:
+    """Return images of some ROIs, unaltered (version 0) or with altered sound.
 
     Args:
-        items: what to make images of.
-        reader: how to hear them.
-        settings: with `audio.roi_s` a number.
+        rois: to make images of.
+        reader: of the recordings.
+        settings: `audio.roi_s` is a number.
         version: 0, or the number of an altered version.
 
     Raises:
-        InputError: recordings of several rates give images of several shapes.
-        SettingsError: the front end cannot work at a recording's rate.
+        InputError: recordings of several sampling rates give images of several shapes.
+        SettingsError: the front end does not support a recording's sampling rate.
     """
     front_end_at = cache(partial(FrontEnd, settings))
     causes: dict[int, str] = {}
-    images: Images | None = None
-    for start in range(0, len(items), _TOGETHER):
-        rows = range(start, min(start + _TOGETHER, len(items)))
-        heard, deaf = _hear_all(items, rows, reader, settings, version)
-        causes |= deaf
-        for rate, waves in heard.items():
-            drawn = front_end_at(rate)(list(waves.values()))
-            made = _quantised(drawn, settings.compute.cache_dtype)
+    images: ImageRows | None = None
+    for start in range(0, len(rois), _BATCH_ROIS):
+        rows = range(start, min(start + _BATCH_ROIS, len(rois)))
+        waves_by_rate, unreadable = _load_waveforms(rois, rows, reader, settings, version)
+        causes |= unreadable
+        for rate, waves in waves_by_rate.items():
+            batch = _quantise(front_end_at(rate)(list(waves.values())), settings)
             if images is None:
-                images = np.zeros((len(items), *made.shape[1:]), made.dtype)
-            if made.shape[1:] != images.shape[1:]:
+                images = np.zeros((len(rois), *batch.shape[1:]), batch.dtype)
+            if batch.shape[1:] != images.shape[1:]:
                 raise InputError(
-                    f"{items[min(waves)].stretch.recording} at {rate} Hz gives an image of "
-                    f"{made.shape[1:]}, other recordings of {images.shape[1:]}; set "
+                    f"{rois[min(waves)].span.recording} at {rate} Hz gives an image of "
+                    f"{batch.shape[1:]}, other recordings of {images.shape[1:]}; set "
                     "audio.sample_rate to one rate for all."
                 )
-            images[list(waves)] = made
-    return Rendered(len(items), images, causes)
+            images[list(waves)] = batch
+    return RenderedRows(len(rois), images, causes)
 
 
-def _hear_all(
-    items: Sequence[Item], rows: Sequence[int], reader: Reader, settings: Settings, version: int
+def _load_waveforms(
+    rois: Sequence[RoiAudio], rows: Sequence[int], reader: Reader, settings: Settings, version: int
 ) -> tuple[dict[int, dict[int, Wave]], dict[int, str]]:
-    """The sound of some rows by its rate and row, and why that of others cannot be heard."""
+    """Return the waveforms of some rows by rate and row, and why other rows cannot be read."""
     wanted = settings.audio.sample_rate
-    heard: dict[int, dict[int, Wave]] = {}
+    waves_by_rate: dict[int, dict[int, Wave]] = {}
     causes: dict[int, str] = {}
     for row in rows:
         try:
-            wave, rate = hear(
-                items[row], reader, settings, version, None if wanted == "native" else wanted
+            wave, rate = load_waveform(
+                rois[row], reader, settings, version, None if wanted == "native" else wanted
             )
         except InputError as error:
             causes[row] = str(error)
         else:
-            heard.setdefault(rate, {})[row] = wave
-    return heard, causes
+            waves_by_rate.setdefault(rate, {})[row] = wave
+    return waves_by_rate, causes
 
 
 def random_stream(seed: int, purpose: int, roi_id: str, version: int) -> np.random.Generator:
-    """Random numbers of a ROI's version, whatever else is drawn before."""
+    """Return a random generator that depends on its arguments alone, not on the order of calls."""
     digest = hashlib.blake2b(roi_id.encode(), digest_size=8).digest()
     return np.random.default_rng([seed, purpose, version, int.from_bytes(digest)])
 
 
-def hear(
-    item: Item, reader: Reader, settings: Settings, version: int, rate: int | None
-) -> tuple[npt.NDArray[np.float32], int]:
-    """The sound of a ROI, unaltered (version 0) or altered.
+def load_waveform(
+    roi: RoiAudio, reader: Reader, settings: Settings, version: int, rate: int | None
+) -> tuple[Wave, int]:
+    """Return the waveform of a ROI, unaltered (version 0) or altered.
 
     Args:
-        item: the ROI.
-        reader: how to hear it.
+        roi: the ROI.
+        reader: of its recording.
         settings: `front_end` limits its band, `augmentation` and `seed` alter it.
         version: 0, or the number of an altered version.
         rate: in Hz to resample to; None keeps the recording's.
@@ -140,34 +154,33 @@ def hear(
         Samples `(n,)` and their rate in Hz.
 
     Raises:
-        InputError: the recording cannot be read, or holds no usable samples there.
+        InputError: the recording cannot be read, or has no usable samples there.
     """
     attenuation_db = settings.front_end.band_attenuation_db
-    wave, own = _read(item.stretch, reader, rate, attenuation_db)
+    wave, actual_rate = _read(roi.span, reader, rate, attenuation_db)
     if version == 0:
-        return wave, own
+        return wave, actual_rate
     neighbour = None
-    if item.neighbour is not None:
+    if roi.neighbour is not None:
         try:
-            neighbour, _ = _read(item.neighbour, reader, rate, attenuation_db)
+            neighbour, _ = _read(roi.neighbour, reader, rate, attenuation_db)
         except InputError:
-            # It is reported where it stands as a ROI itself.
+            # The neighbour is a ROI of the same set, and reported as such.
             neighbour = None
-    rng = random_stream(settings.seed, _ALTER, item.roi_id, version)
-    return alter(wave, own, rng, settings.augmentation, neighbour), own
+    rng = random_stream(settings.seed, _ALTER, roi.roi_id, version)
+    return alter(wave, actual_rate, rng, settings.augmentation, neighbour), actual_rate
 
 
 def _read(
-    stretch: Stretch, reader: Reader, rate: int | None, attenuation_db: float
-) -> tuple[npt.NDArray[np.float32], int]:
-    place = (stretch.root, stretch.recording, stretch.start_s, stretch.end_s)
-    wave, rate = reader.read(*place, rate)
-    if stretch.band_hz is not None:
-        wave = limit_band(wave, rate, *stretch.band_hz, attenuation_db)
-    return wave, rate
+    span: AudioSpan, reader: Reader, rate: int | None, attenuation_db: float
+) -> tuple[Wave, int]:
+    wave, actual_rate = reader.read(span.root, span.recording, span.start_s, span.end_s, rate)
+    if span.band_hz is not None:
+        wave = limit_band(wave, actual_rate, *span.band_hz, attenuation_db)
+    return wave, actual_rate
 
 
-def _quantised(image: torch.Tensor, dtype: str) -> Images:
-    if dtype == "float16":
-        return image.to(torch.float16).numpy()
-    return (image * 255).round().to(torch.uint8).numpy()
+def _quantise(images: torch.Tensor, settings: Settings) -> ImageRows:
+    if settings.compute.cache_dtype == "float16":
+        return images.to(torch.float16).numpy()
+    return (images * 255).round().to(torch.uint8).numpy()

@@ -1,4 +1,4 @@
-"""Shards of cached images or vectors: one file each, written whole, checked when opened."""
+"""Cache files: some rows of images or vectors each, written whole, verified when opened."""
 
 import json
 import logging
@@ -15,40 +15,40 @@ import platformdirs
 
 from darksound.atomic import replacing
 from darksound.errors import InputError, RunError, SettingsError
-from darksound.settings import Settings
+from darksound.settings import ComputeSettings
 
-__all__ = ["Images", "Rows", "Shard", "cache_folder", "open_shard", "write_shard"]
-
-
-def cache_folder(settings: Settings) -> Path:
-    """`compute.cache_dir`, or the user's cache folder; each kind of thing has a folder in it."""
-    return settings.compute.cache_dir or platformdirs.user_cache_path("darksound")
-
+__all__ = ["ImageRows", "Rows", "Shard", "cache_folder", "open_shard", "write_shard"]
 
 logger = logging.getLogger(__name__)
 
-#: Images as they are kept: 8 bits of [0, 1], or half precision.
-Images = npt.NDArray[np.uint8 | np.float16]
-#: Images, or vectors in single precision.
+#: Cached images: 8 bits of [0, 1], or half precision.
+ImageRows = npt.NDArray[np.uint8 | np.float16]
+#: Cached images, or vectors in single precision.
 Rows = npt.NDArray[np.uint8 | np.float16 | np.float32]
 
-# Magic, length and checksum of the header, which is JSON; then the rows, aligned.
+# A file begins with magic bytes, length and checksum of the header, and the header as JSON, padded;
+# the rows follow.
 _MAGIC = b"dsimage1"
 _PREFIX = struct.Struct("<8sII")
 _ALIGNMENT = 64
 
 
+def cache_folder(compute: ComputeSettings) -> Path:
+    """Return `compute.cache_dir`, or the user's cache folder."""
+    return compute.cache_dir or platformdirs.user_cache_path("darksound")
+
+
 @dataclass(frozen=True)
 class Shard:
-    """What a shard's file holds.
+    """The content of a cache file.
 
     Attributes:
-        path: the file.
-        offset: byte at which the rows start.
+        path: of the file.
+        offset: byte at which the rows begin.
         dtype: of the rows.
-        shape: `(n, 3, h, w)` of images, `(n, dim)` of vectors; all zeros but the first where no
-            ROI could be read.
-        causes: why a row is missing, by its place in the shard.
+        shape: `(n, 3, h, w)` of images, `(n, dim)` of vectors; all zeros but the first if no ROI
+            of the shard can be read.
+        causes: why a ROI cannot be read, by its row in the shard.
     """
 
     path: Path
@@ -58,10 +58,10 @@ class Shard:
     causes: Mapping[int, str]
 
     def map(self) -> Rows:
-        """The rows, memory-mapped for reading.
+        """Return the rows, memory-mapped for reading.
 
         Raises:
-            InputError: the file has gone.
+            InputError: the file was removed or cut.
         """
         if 0 in self.shape:
             return np.zeros(self.shape, self.dtype)
@@ -69,17 +69,18 @@ class Shard:
             return np.memmap(self.path, self.dtype, "r", self.offset, self.shape)
         except (OSError, ValueError):
             raise InputError(
-                f"The cache file {self.path} has gone or was cut short; run again to make it anew."
+                f"The cache file {self.path} was removed or cut during the run; run again to "
+                "create it."
             ) from None
 
 
 def write_shard(path: Path, rows: Rows, causes: Mapping[int, str]) -> None:
-    """Write a shard beside its place and move it there, so that it is there whole or not at all.
+    """Write a shard to a temporary file and rename it, so that no partial file ever exists.
 
     Args:
         path: of the file.
         rows: images `(n, 3, h, w)` or vectors `(n, dim)`.
-        causes: why one is missing, by its place.
+        causes: why a ROI cannot be read, by its row.
 
     Raises:
         SettingsError: the cache folder cannot be written to.
@@ -95,20 +96,20 @@ def write_shard(path: Path, rows: Rows, causes: Mapping[int, str]) -> None:
     text += b" " * (-(_PREFIX.size + len(text)) % _ALIGNMENT)
     prefix = _PREFIX.pack(_MAGIC, len(text), zlib.crc32(text))
     try:
-        with replacing(path) as beside, beside.open("wb") as file:
+        with replacing(path) as temporary, temporary.open("wb") as file:
             file.write(prefix + text)
             file.write(rows.data if rows.size else b"")
     except RunError as error:
         raise SettingsError(
-            f"compute.cache_dir: nothing can be kept in {path.parent} ({error.__cause__}); "
-            "name another folder or make room."
+            f"compute.cache_dir: cannot write to {path.parent} ({error.__cause__}); choose "
+            "another folder or free disk space."
         ) from None
 
 
 def open_shard(path: Path) -> Shard | None:
-    """The shard in a file whose checksums are right; None where there is none.
+    """Return the shard in a file, after verifying its checksums; None if there is no such file.
 
-    A damaged file is logged and counts as none.
+    A damaged file is logged and treated as missing.
     """
     try:
         with path.open("rb") as file:
@@ -120,7 +121,7 @@ def open_shard(path: Path) -> Shard | None:
             shape = tuple(header["shape"])
             causes = {int(row): cause for row, cause in header["causes"].items()}
             shard = Shard(path, _PREFIX.size + length, header["dtype"], shape, causes)
-            if os.fstat(file.fileno()).st_size != shard.offset + _size(shard):
+            if os.fstat(file.fileno()).st_size != shard.offset + _n_bytes(shard):
                 raise ValueError("length")
             if _checksum(shard) != header["crc32"]:
                 raise ValueError("rows")
@@ -128,11 +129,11 @@ def open_shard(path: Path) -> Shard | None:
     except FileNotFoundError:
         return None
     except (OSError, ValueError, struct.error, InputError):
-        logger.warning("The cache file %s is damaged and is made again.", path)
+        logger.warning("The cache file %s is damaged and is created again.", path)
         return None
 
 
-def _size(shard: Shard) -> int:
+def _n_bytes(shard: Shard) -> int:
     return int(np.prod(shard.shape)) * np.dtype(shard.dtype).itemsize
 
 

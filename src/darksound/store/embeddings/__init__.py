@@ -1,4 +1,4 @@
-"""All layouts of embeddings, and one function that reads any of them."""
+"""Files of embeddings that other tools wrote: all layouts, and one function that reads them."""
 
 from functools import lru_cache
 from pathlib import Path
@@ -6,31 +6,31 @@ from pathlib import Path
 from darksound.errors import InputError
 from darksound.store.embeddings.bacpipe import BACPIPE
 from darksound.store.embeddings.birdnet_analyzer import BIRDNET_ANALYZER
-from darksound.store.embeddings.content import Embeddings, Layout, checked
 from darksound.store.embeddings.files import ARRAY, TABLE
 from darksound.store.embeddings.hoplite import HOPLITE
+from darksound.store.embeddings.layout import Embeddings, Layout, validate_embeddings
 
-__all__ = ["LAYOUTS", "read_embeddings", "stamp_of"]
+__all__ = ["LAYOUTS", "file_stamp", "read_embeddings"]
 
-#: Asked in this order; a new one is a file here and an entry.
+#: Tried in this order. To add a layout, write a module here, and add it.
 LAYOUTS: tuple[Layout, ...] = (TABLE, ARRAY, BACPIPE, HOPLITE, BIRDNET_ANALYZER)
 
 
 def read_embeddings(path: Path) -> Embeddings:
-    """The embeddings in a file or folder of any layout; read once as long as it stays.
+    """Return the embeddings in a file or folder of any layout; read once while it is unchanged.
 
     Raises:
-        InputError: there is nothing there, it is of no layout, or it cannot be used.
+        InputError: the path does not exist, has no known layout, or its embeddings cannot be used.
         SettingsError: a library that the layout needs is not installed.
     """
-    return _read(path, stamp_of(path))
+    return _read_once(path, file_stamp(path))
 
 
-def stamp_of(path: Path) -> str:
-    """Size and time of change of a file of embeddings, or of a folder.
+def file_stamp(path: Path) -> str:
+    """Return a text that changes when a file or folder does: its size and modification time.
 
     Raises:
-        InputError: there is no such file.
+        InputError: the path does not exist.
     """
     try:
         status = path.stat()
@@ -40,9 +40,9 @@ def stamp_of(path: Path) -> str:
 
 
 @lru_cache(2)
-def _read(path: Path, stamp: str) -> Embeddings:
+def _read_once(path: Path, stamp: str) -> Embeddings:
     for layout in LAYOUTS:
         if layout.matches(path):
-            return checked(layout.read(path), path)
-    known = "; ".join(layout.written for layout in LAYOUTS)
-    raise InputError(f"{path} holds no embeddings that are known. Embeddings may be {known}.")
+            return validate_embeddings(layout.read(path), path)
+    known = "; ".join(layout.description for layout in LAYOUTS)
+    raise InputError(f"{path} has no known layout of embeddings. Embeddings may be {known}.")

@@ -1,9 +1,9 @@
-"""BirdNET-Analyzer's text files; its CSV and its databases are layouts of their own.
+"""BirdNET-Analyzer's text files; its CSV files and its databases are other layouts.
 
-Releases before 2.0 write one file a recording, `NAME.birdnet.embeddings.txt`, a line a window:
-start and end in seconds and the vector, separated by tabs. Later ones may write one file a
-window, `NAME_START_END.birdnet.embeddings.txt`, with the vector alone. Either leaves out the
-recording's suffix.
+Releases before 2.0 write one file for each recording, `NAME.birdnet.embeddings.txt`, with one line
+for each window: start and end in seconds and the vector, separated by tabs. Later releases may
+write one file for each window, `NAME_START_END.birdnet.embeddings.txt`, with the vector alone. Both
+omit the suffix of the recording.
 """
 
 import re
@@ -14,7 +14,7 @@ import numpy.typing as npt
 import pandas as pd
 
 from darksound.errors import InputError
-from darksound.store.embeddings.content import Embeddings, Layout
+from darksound.store.embeddings.layout import Embeddings, Layout
 
 __all__ = ["BIRDNET_ANALYZER"]
 
@@ -32,16 +32,16 @@ def _files(path: Path) -> list[Path]:
 
 def _read(path: Path) -> Embeddings:
     root = path if path.is_dir() else path.parent
-    found = [row for file in _files(path) for row in _rows(file, root)]
-    lengths = {len(vector) for *_, vector in found}
+    parsed = [row for file in _files(path) for row in _read_rows(file, root)]
+    lengths = {len(vector) for *_, vector in parsed}
     if len(lengths) != 1:
         raise InputError(f"{path}: embeddings of {len(lengths)} lengths, where one is needed.")
-    rows = pd.DataFrame([place for *place, _ in found], columns=["recording", "start_s", "end_s"])
-    vectors = np.stack([vector for *_, vector in found])
+    rows = pd.DataFrame([times for *times, _ in parsed], columns=["recording", "start_s", "end_s"])
+    vectors = np.stack([vector for *_, vector in parsed])
     return Embeddings(vectors, rows, root, "BirdNET")
 
 
-def _rows(file: Path, root: Path) -> list[_Row]:
+def _read_rows(file: Path, root: Path) -> list[_Row]:
     name = file.relative_to(root).as_posix().removesuffix(_SUFFIX)
     try:
         lines = file.read_text(encoding="utf-8").split("\n")
@@ -49,15 +49,16 @@ def _rows(file: Path, root: Path) -> list[_Row]:
         window = _WINDOW.fullmatch(name)
         if window is not None and all(len(line) == 1 for line in cells):
             start, end = float(window["start"]), float(window["end"])
-            return [(window["name"], start, end, _vector(text)) for (text,) in cells]
-        return [(name, float(start), float(end), _vector(text)) for start, end, text in cells]
+            return [(window["name"], start, end, _parse_vector(text)) for (text,) in cells]
+        return [(name, float(start), float(end), _parse_vector(text)) for start, end, text in cells]
     except (OSError, ValueError) as error:
         raise InputError(
-            f"{file}: not what BirdNET-Analyzer writes ({error}); make it again or remove it."
+            f"{file}: not an embeddings file of BirdNET-Analyzer ({error}); write it again or "
+            "remove it."
         ) from None
 
 
-def _vector(text: str) -> npt.NDArray[np.float32]:
+def _parse_vector(text: str) -> npt.NDArray[np.float32]:
     return np.array(text.split(","), dtype=np.float32)
 
 

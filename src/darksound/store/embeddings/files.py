@@ -1,8 +1,7 @@
 """Embeddings in one table, or in an array with a table beside it."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from pathlib import Path
-from types import MappingProxyType
 
 import numpy as np
 import pandas as pd
@@ -10,12 +9,12 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from darksound.errors import InputError
-from darksound.store.embeddings.content import Embeddings, Layout, named_as_ours, take_vectors
+from darksound.store.embeddings.layout import Embeddings, Layout, rename_columns, split_vectors
 
 __all__ = ["ARRAY", "TABLE"]
 
 
-def _parquet(path: Path) -> pd.DataFrame:
+def _read_parquet(path: Path) -> pd.DataFrame:
     try:
         table: pd.DataFrame = pq.read_table(path).to_pandas()
     except (OSError, pa.ArrowException) as error:
@@ -23,7 +22,7 @@ def _parquet(path: Path) -> pd.DataFrame:
     return table
 
 
-def _csv(path: Path) -> pd.DataFrame:
+def _read_csv(path: Path) -> pd.DataFrame:
     try:
         return pd.read_csv(path, encoding="utf-8-sig", sep=_separator(path))
     except (OSError, ValueError) as error:
@@ -36,14 +35,15 @@ def _separator(path: Path) -> str:
     return max(",;\t", key=header.count)
 
 
-_TABLES: Mapping[str, Callable[[Path], pd.DataFrame]] = MappingProxyType(
-    {".parquet": _parquet, ".csv": _csv}
-)
+_TABLE_READERS: dict[str, Callable[[Path], pd.DataFrame]] = {
+    ".parquet": _read_parquet,
+    ".csv": _read_csv,
+}
 
 
 def _read_table(path: Path) -> Embeddings:
-    vectors, rows = take_vectors(_TABLES[path.suffix.lower()](path), path)
-    return Embeddings(vectors, named_as_ours(rows), path.parent)
+    vectors, rows = split_vectors(_TABLE_READERS[path.suffix.lower()](path), path)
+    return Embeddings(vectors, rename_columns(rows), path.parent)
 
 
 def _read_array(path: Path) -> Embeddings:
@@ -53,23 +53,23 @@ def _read_array(path: Path) -> Embeddings:
         raise InputError(f"{path}: cannot be read as an array ({error}).") from None
     if not np.issubdtype(vectors.dtype, np.number):
         raise InputError(f"{path}: an array of {vectors.dtype}, not of numbers.")
-    beside = _beside(path)
-    rows = pd.DataFrame() if beside is None else named_as_ours(_TABLES[beside.suffix](beside))
+    table = _table_beside(path)
+    rows = pd.DataFrame() if table is None else rename_columns(_TABLE_READERS[table.suffix](table))
     return Embeddings(vectors.astype(np.float32, copy=False), rows, path.parent)
 
 
-def _beside(path: Path) -> Path | None:
-    """The table that says what the rows of an array are."""
-    names = [f"{path.stem}{suffix}" for suffix in (".rois.parquet", *_TABLES)]
-    # A run keeps both under fixed names.
-    places = [path.with_name(name) for name in (*names, "rois.parquet")]
-    return next((place for place in places if place.is_file()), None)
+def _table_beside(path: Path) -> Path | None:
+    """Return the table that describes the rows of an array, if there is one."""
+    names = [f"{path.stem}{suffix}" for suffix in (".rois.parquet", *_TABLE_READERS)]
+    # A run has fixed names for both.
+    candidates = [path.with_name(name) for name in (*names, "rois.parquet")]
+    return next((candidate for candidate in candidates if candidate.is_file()), None)
 
 
 #: `darksound embed` writes such tables.
 TABLE = Layout(
     "a .parquet or .csv table with the embeddings in its columns",
-    lambda path: path.is_file() and path.suffix.lower() in _TABLES,
+    lambda path: path.is_file() and path.suffix.lower() in _TABLE_READERS,
     _read_table,
 )
 #: `darksound embed` and `darksound mec` write such arrays.

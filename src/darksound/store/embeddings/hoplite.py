@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 
 from darksound.errors import InputError, SettingsError
-from darksound.store.embeddings.content import Embeddings, Layout
+from darksound.store.embeddings.layout import Embeddings, Layout
 
 __all__ = ["HOPLITE"]
 
@@ -21,14 +21,14 @@ def _folder(path: Path) -> Path:
 
 def _read(path: Path) -> Embeddings:
     folder = _folder(path)
-    _refuse_old(folder)
-    database = _opened(folder)
+    _check_version(folder)
+    database = _open(folder)
     try:
-        names = {one.id: one.filename for one in database.get_all_recordings()}
+        names = {recording.id: recording.filename for recording in database.get_all_recordings()}
         windows = database.get_all_windows()
         if not windows:
             raise InputError(f"{folder}: the database holds no windows.")
-        vectors = database.get_embeddings_batch([one.id for one in windows])
+        vectors = database.get_embeddings_batch([window.id for window in windows])
         metadata = database.get_metadata(None)
     except (KeyError, RuntimeError, sqlite3.Error) as error:
         raise InputError(f"{folder}: the database cannot be read ({error}).") from None
@@ -36,23 +36,23 @@ def _read(path: Path) -> Embeddings:
         database.db.close()
     rows = pd.DataFrame(
         {
-            "recording": [names[one.recording_id] for one in windows],
-            "start_s": [float(one.offsets[0]) for one in windows],
-            "end_s": [float(one.offsets[1]) for one in windows],
+            "recording": [names[window.recording_id] for window in windows],
+            "start_s": [float(window.offsets[0]) for window in windows],
+            "end_s": [float(window.offsets[1]) for window in windows],
         }
     )
-    root, model = _sources(metadata)
-    place = folder if root is None else Path(root)
-    return Embeddings(np.asarray(vectors, dtype=np.float32), rows, place, model)
+    audio_folder, model = _audio_folder_and_model(metadata)
+    root = folder if audio_folder is None else Path(audio_folder)
+    return Embeddings(np.asarray(vectors, dtype=np.float32), rows, root, model)
 
 
-def _opened(folder: Path) -> Any:
+def _open(folder: Path) -> Any:
     try:
         from perch_hoplite.db.sqlite_usearch_impl import SQLiteUSearchDB
     except ModuleNotFoundError:
         raise SettingsError(
-            "perch-hoplite's databases need its library, which is not installed; install it with "
-            "pip install 'darksound[hoplite]' and pip install --no-deps 'perch-hoplite>=1'."
+            "Databases of perch-hoplite need its library; install it with pip install "
+            "'darksound[hoplite]'."
         ) from None
     try:
         return SQLiteUSearchDB.create(str(folder), readonly=True)
@@ -60,32 +60,33 @@ def _opened(folder: Path) -> Any:
         raise InputError(f"{folder}: cannot be opened as a Hoplite database ({error}).") from None
 
 
-def _refuse_old(folder: Path) -> None:
-    """See that the database is not of perch-hoplite 0.x, whose tables are others.
+def _check_version(folder: Path) -> None:
+    """Check that the database was not written by perch-hoplite 0.x, which has other tables.
 
     Raises:
-        InputError: it is, or it is no database.
+        InputError: it was, or the file is not a database.
     """
+    path = folder / _FILE
     try:
-        database = sqlite3.connect(f"file:{(folder / _FILE).as_posix()}?mode=ro", uri=True)
-        found = database.execute("SELECT name FROM sqlite_master WHERE type = 'table'").fetchall()
+        database = sqlite3.connect(f"file:{path.as_posix()}?mode=ro", uri=True)
+        tables = database.execute("SELECT name FROM sqlite_master WHERE type = 'table'").fetchall()
         database.close()
     except sqlite3.Error as error:
-        raise InputError(f"{folder / _FILE}: no database that can be read ({error}).") from None
-    if ("windows",) not in found:
+        raise InputError(f"{path}: cannot be read as a database ({error}).") from None
+    if ("windows",) not in tables:
         raise InputError(
-            f"{folder / _FILE} is a database of perch-hoplite 0.x; convert it with "
-            "perch_hoplite.agile.migrations.convert_legacy, or have BirdNET-Analyzer write its "
-            "embeddings to a CSV file and give that."
+            f"{path} is a database of perch-hoplite 0.x; convert it with "
+            "perch_hoplite.agile.migrations.convert_legacy, or make BirdNET-Analyzer write its "
+            "embeddings to a CSV file and use that."
         )
 
 
-def _sources(metadata: Any) -> tuple[str | None, str | None]:
-    """The folder of the recordings, where there is one, and the model, where they are told."""
+def _audio_folder_and_model(metadata: Any) -> tuple[str | None, str | None]:
+    """Return the folder of the recordings, if there is exactly one, and the model, if known."""
     globs = metadata.get("audio_sources", {}).get("audio_globs", ())
-    roots = {str(one["base_path"]) for one in globs}
+    folders = {str(entry["base_path"]) for entry in globs}
     model = metadata.get("model_config", {}).get("model_key")
-    return (roots.pop() if len(roots) == 1 else None), model
+    return (folders.pop() if len(folders) == 1 else None), model
 
 
 HOPLITE = Layout(

@@ -1,4 +1,4 @@
-"""A store of embeddings made elsewhere, and the ROIs that they are of."""
+"""A store of embeddings that another tool computed, and the ROIs that they belong to."""
 
 import os
 from collections.abc import Sequence
@@ -11,39 +11,39 @@ import numpy.typing as npt
 import torch
 from torch import Tensor
 
-from darksound.audio.embedding_models import TABLE, hold
+from darksound.audio.embedding_models import TABLE_SCHEME, check_same_model
 from darksound.audio.files import AudioInfo
 from darksound.errors import InputError, SettingsError
 from darksound.progress import Progress, silent
 from darksound.rois.roi_set import SCHEMA, Problem, RoiSet, as_roi_table
-from darksound.settings import EmbeddingModelSettings, Settings
-from darksound.store.contract import Kind
-from darksound.store.embeddings import read_embeddings, stamp_of
-from darksound.store.embeddings.content import Embeddings
-from darksound.store.embeddings.joining import join
+from darksound.settings import BackboneSettings, EmbeddingModelSettings, Settings
+from darksound.store.contract import RowKind
+from darksound.store.embeddings import file_stamp, read_embeddings
+from darksound.store.embeddings.layout import Embeddings
+from darksound.store.embeddings.matching import match_embeddings
 from darksound.store.readers import DispatchReader
 
-__all__ = ["TableStore", "open_vectors", "resolve_table", "table_rois"]
+__all__ = ["TableStore", "build_table_store", "resolve_table", "rois_of_table"]
 
 
 class TableStore:
-    """Embeddings made elsewhere; see `Store`. There are none of altered sound.
+    """Embeddings that another tool computed; see `Store`. There are none of altered sound.
 
     Attributes:
-        rois: the ROIs that have a vector; the others are in `rois.problems`.
-        settings: with `embedder` filled in.
+        rois: the ROIs that have an embedding; the others are listed in `rois.problems`.
+        settings: with `embedding_model` filled in.
         shape: `(dim,)`.
     """
 
-    kind: Kind = "vectors"
+    kind: RowKind = "vectors"
     n_versions = 1
 
     def __init__(self, rois: RoiSet, settings: Settings, vectors: npt.NDArray[np.float32]) -> None:
-        """Put a store together; `open_vectors` does it.
+        """Create a store from its parts; use `build_table_store`.
 
         Args:
             rois: `n` ROIs.
-            settings: with `embedder` filled in.
+            settings: with `embedding_model` filled in.
             vectors: `(n, dim)`, row i of ROI i.
         """
         self.rois, self.settings, self._vectors = rois, settings, vectors
@@ -53,7 +53,7 @@ class TableStore:
         return len(self.rois)
 
     def take(self, rows: npt.NDArray[np.int64]) -> "TableStore":
-        """The store of these rows `(b,)`, in this order; it can be pickled."""
+        """Return a store of these rows `(b,)`, in this order; it can be pickled."""
         rois = replace(self.rois.take(rows), problems=())
         return TableStore(rois, self.settings, self._vectors[rows])
 
@@ -62,110 +62,113 @@ class TableStore:
         rows: npt.NDArray[np.int64] | Sequence[int],
         versions: npt.NDArray[np.int64] | Sequence[int] | None = None,
     ) -> Tensor:
-        """Vectors float32 `(b, dim)` of some rows `(b,)`, whatever the version."""
+        """Return vectors float32 `(b, dim)` of some rows `(b,)`, whatever the version."""
         return torch.from_numpy(self._vectors[np.asarray(rows, dtype=np.int64)])
 
 
-def open_vectors(
+def build_table_store(
     rois: RoiSet, settings: Settings, progress: Progress = silent, versions: int = 0
 ) -> TableStore:
-    """The embeddings of ROIs in the file that `backbone.name` names, `embeddings:FILE`.
+    """Return a store of the embeddings in the file of `backbone.name`, `embeddings:FILE`.
 
-    They are joined by recording and times, or by row where the file names none.
+    Embeddings are matched to ROIs by recording and times, or by row if the file has no times.
 
     Args:
-        rois: whose embeddings are wanted.
-        settings: `backbone.name` names the file; `embedder` is held against it.
-        progress: not told: there is nothing to make.
-        versions: of altered sound that would be welcome; a file has none.
+        rois: ROIs of the store.
+        settings: `backbone.name` names the file; `embedding_model` must match it.
+        progress: not called, because nothing is computed.
+        versions: ignored, because a file has no altered versions.
 
     Raises:
-        InputError: the file cannot be read, or has an embedding of no ROI.
+        InputError: the file cannot be read, or has no embedding of any ROI.
         SettingsError: no file is named, or a library that it needs is not installed.
-        CheckpointError: the embeddings are not those that the settings hold.
+        CheckpointError: the embeddings are of another model than that of the settings.
     """
     settings = resolve_table(settings)
-    path, found = _read(settings)
-    rows, taken, problems = join(found, rois, str(path))
-    vectors = np.ascontiguousarray(found.vectors[taken])
+    path, embeddings = _read(settings.backbone)
+    rows, embedding_rows, problems = match_embeddings(embeddings, rois, str(path))
+    vectors = np.ascontiguousarray(embeddings.vectors[embedding_rows])
     return TableStore(rois.take(rows, problems), settings, vectors)
 
 
 def resolve_table(settings: Settings) -> Settings:
-    """The settings with `embedder` filled in by the file that they name.
+    """Return the settings with `embedding_model` filled in from the file that they name.
 
     Raises:
-        InputError, SettingsError, CheckpointError: see `open_vectors`.
+        InputError, SettingsError, CheckpointError: see `build_table_store`.
     """
-    path, found = _read(settings)
-    told = EmbeddingModelSettings(name=found.model, embedding_dim=found.vectors.shape[1])
-    hold(settings.embedding_model, told, str(path))
-    return settings.replace(embedding_model=told.model_dump(exclude_none=True))
+    path, embeddings = _read(settings.backbone)
+    actual = EmbeddingModelSettings(
+        name=embeddings.model, embedding_dim=embeddings.vectors.shape[1]
+    )
+    check_same_model(settings.embedding_model, actual, str(path))
+    return settings.replace(embedding_model=actual.model_dump(exclude_none=True))
 
 
-def table_rois(settings: Settings, root: Path | None = None) -> RoiSet:
-    """The ROIs that a file of embeddings names. Their recordings need not be there.
+def rois_of_table(backbone: BackboneSettings, root: Path | None = None) -> RoiSet:
+    """Return the ROIs that a file of embeddings names. Their recordings need not exist.
 
     Args:
-        settings: `backbone.name` names the file.
-        root: what recordings are relative to; by default what the file says, or its folder.
+        backbone: its `name` names the file, `embeddings:FILE`.
+        root: folder that recordings are relative to; by default that of the file's metadata, or
+            the folder of the file.
 
     Raises:
-        InputError: the file cannot be read, or does not say which ROIs its embeddings are of.
+        InputError: the file cannot be read, or has no recordings and times.
         SettingsError: no file is named, or a library that it needs is not installed.
     """
-    path, found = _read(settings)
-    if not found.placed:
+    path, embeddings = _read(backbone)
+    if not embeddings.has_times:
         raise InputError(
-            f"{path} does not say which recordings and times its embeddings are of; name the "
-            "ROIs with --data, or add columns recording, start_s and end_s."
+            f"{path} has no recordings and times of its embeddings; name the ROIs with --data, or "
+            "add columns recording, start_s and end_s."
         )
-    columns = [name for name in SCHEMA.names if name in found.rows.columns]
-    given = found.rows[columns].reset_index(drop=True)
-    names = [str(name).replace("\\", "/") for name in given["recording"]]
-    home = found.root if root is None else root
+    columns = [name for name in SCHEMA.names if name in embeddings.rows.columns]
+    rows = embeddings.rows[columns].reset_index(drop=True)
+    names = [str(name).replace("\\", "/") for name in rows["recording"]]
+    folder = embeddings.root if root is None else root
     if root is None and all(os.path.isabs(name) for name in names):
-        home = Path(os.path.commonpath([os.path.dirname(name) for name in names]))
-    if "root" not in given.columns or root is not None:
-        given["root"] = str(home.resolve())
-    given["recording"] = [_below(home, name) for name in names]
-    again = given.duplicated(["root", "recording", "start_s", "end_s"])
+        folder = Path(os.path.commonpath([os.path.dirname(name) for name in names]))
+    if "root" not in rows.columns or root is not None:
+        rows["root"] = str(folder.resolve())
+    rows["recording"] = [_relative(name, folder) for name in names]
+    repeated = rows.duplicated(["root", "recording", "start_s", "end_s"])
     problems = [
-        Problem(str(name), f"{path} has two embeddings of the same stretch; the first is taken.")
-        for name in given["recording"][again]
+        Problem(str(name), f"{path} has several embeddings of the same times; the first is used.")
+        for name in rows["recording"][repeated]
     ]
-    table = as_roi_table(given[~again].drop(columns="roi_id", errors="ignore"))
-    return RoiSet(table, _Unheard(path), tuple(problems))
+    table = as_roi_table(rows[~repeated].drop(columns="roi_id", errors="ignore"))
+    return RoiSet(table, _TableReader(path), tuple(problems))
 
 
-def _below(home: Path, name: str) -> str:
-    if os.path.isabs(name) and Path(name).is_relative_to(home):
-        return Path(name).relative_to(home).as_posix()
+def _relative(name: str, folder: Path) -> str:
+    if os.path.isabs(name) and Path(name).is_relative_to(folder):
+        return Path(name).relative_to(folder).as_posix()
     return name
 
 
-def _read(settings: Settings) -> tuple[Path, Embeddings]:
-    _, _, argument = settings.backbone.name.partition(":")
+def _read(backbone: BackboneSettings) -> tuple[Path, Embeddings]:
+    _, _, argument = backbone.name.partition(":")
     if not argument:
         raise SettingsError(
-            f"backbone.name is {settings.backbone.name!r} without a file; write {TABLE}:FILE, or "
-            "use --embeddings FILE."
+            f"backbone.name is {backbone.name!r} without a file; write {TABLE_SCHEME}:FILE, or use "
+            "--embeddings FILE."
         )
     path = Path(argument)
     return path, read_embeddings(path)
 
 
-class _Unheard:
-    """Reads recordings where they are; what tells change is the file of embeddings alone."""
+class _TableReader:
+    """Read recordings where they exist; their stamp is that of the file of embeddings."""
 
     def __init__(self, path: Path) -> None:
-        self._stamp = partial(stamp_of, path)
+        self._stamp = partial(file_stamp, path)
         self._reader = DispatchReader()
 
     def read(
         self, root: str, recording: str, start_s: float, end_s: float, rate: int | None
     ) -> tuple[npt.NDArray[np.float32], int]:
-        """Mono samples `(n,)` of a stretch and their rate in Hz.
+        """Return mono samples `(n,)` from `start_s` to `end_s`, and their rate in Hz.
 
         Raises:
             InputError: the recording cannot be read.
@@ -173,13 +176,13 @@ class _Unheard:
         return self._reader.read(root, recording, start_s, end_s, rate)
 
     def stamp(self, root: str, recording: str) -> str:
-        """That of the file of embeddings."""
+        """Return the stamp of the file of embeddings."""
         return self._stamp()
 
     def info(self, root: str, recording: str) -> AudioInfo:
-        """What the recording says of itself.
+        """Return length, rate and channels of the recording.
 
         Raises:
-            InputError: it is not there.
+            InputError: the recording is missing.
         """
         return self._reader.info(root, recording)

@@ -11,7 +11,7 @@ def images():
 
 
 @pytest.mark.parametrize("dtype", ["uint8", "float16"])
-def test_a_shard_comes_back_as_it_was_written(tmp_path, images, dtype):
+def test_a_shard_is_read_as_it_was_written(tmp_path, images, dtype):
     path = tmp_path / "ab" / "x.images"
     write_shard(path, images.astype(dtype), {3: "a.wav: sch\u00f6n kaputt"})
     shard = open_shard(path)
@@ -22,7 +22,7 @@ def test_a_shard_comes_back_as_it_was_written(tmp_path, images, dtype):
     assert [p.name for p in path.parent.iterdir()] == ["x.images"]
 
 
-def test_a_shard_of_unreadable_rois_alone_comes_back(tmp_path):
+def test_a_shard_of_unreadable_rois_is_read_as_it_was_written(tmp_path):
     path = tmp_path / "x.images"
     write_shard(path, np.zeros((2, 0, 0, 0), np.uint8), {0: "a", 1: "b"})
     shard = open_shard(path)
@@ -31,19 +31,19 @@ def test_a_shard_of_unreadable_rois_alone_comes_back(tmp_path):
     assert shard.map().shape == (2, 0, 0, 0)
 
 
-@pytest.mark.parametrize("place", [0, 9, 13, 30, 100, 200, 1000, -1])
-def test_every_changed_byte_is_seen(tmp_path, images, place, caplog):
+@pytest.mark.parametrize("position", [0, 9, 13, 30, 100, 200, 1000, -1])
+def test_every_changed_byte_is_detected(tmp_path, images, position, caplog):
     path = tmp_path / "x.images"
     write_shard(path, images, {1: "cause"})
     content = bytearray(path.read_bytes())
-    content[place] ^= 0x11
+    content[position] ^= 0x11
     path.write_bytes(content)
     assert open_shard(path) is None
     assert "damaged" in caplog.text
 
 
 @pytest.mark.parametrize("length", [0, 5, 40, 300, -1])
-def test_a_cut_file_is_seen(tmp_path, images, length, caplog):
+def test_a_cut_file_is_detected(tmp_path, images, length, caplog):
     path = tmp_path / "x.images"
     write_shard(path, images, {})
     path.write_bytes(path.read_bytes()[:length])
@@ -51,12 +51,12 @@ def test_a_cut_file_is_seen(tmp_path, images, length, caplog):
     assert "damaged" in caplog.text
 
 
-def test_no_file_is_no_shard_and_no_warning(tmp_path, caplog):
+def test_a_missing_file_gives_no_shard_and_no_warning(tmp_path, caplog):
     assert open_shard(tmp_path / "x.images") is None
     assert not caplog.text
 
 
-def test_a_write_that_fails_leaves_nothing_and_says_where(tmp_path, images):
+def test_a_failed_write_leaves_no_file_and_names_the_setting(tmp_path, images):
     (tmp_path / "file").write_text("in the way")
     with pytest.raises(SettingsError, match=r"compute\.cache_dir"):
         write_shard(tmp_path / "file" / "x.images", images, {})
@@ -66,7 +66,7 @@ def test_a_write_that_fails_leaves_nothing_and_says_where(tmp_path, images):
     assert sorted(p.name for p in tmp_path.iterdir()) == ["file", "x.images"]
 
 
-def test_a_file_that_goes_away_later_ends_in_a_sentence(tmp_path, images):
+def test_a_file_that_is_removed_later_is_an_input_error(tmp_path, images):
     path = tmp_path / "x.images"
     write_shard(path, images, {})
     shard = open_shard(path)

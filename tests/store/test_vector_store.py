@@ -31,8 +31,8 @@ def root(tmp_path) -> Path:
 def settings(root, monkeypatch) -> Settings:
     monkeypatch.setattr(shards, "SHARD_ROIS", 8)
     monkeypatch.setattr("darksound.store.cached_store.SHARD_ROIS", 8)
-    monkeypatch.setattr(shards, "_CHUNK_ROIS", 3)
-    registry._opened.cache_clear()
+    monkeypatch.setattr(shards, "_JOB_ROIS", 3)
+    registry._open_once.cache_clear()
     model = tflite_file(root / "lab.tflite", name="Lab 1")
     return Settings().replace(
         backbone={"name": f"tflite:{model}"},
@@ -53,7 +53,7 @@ def _vector(wave: np.ndarray) -> np.ndarray:
 
 
 @pytest.mark.parametrize("seconds", [0.05, 0.1, 0.25])
-def test_a_row_is_the_models_vector_of_the_rois_window(root, settings, seconds):
+def test_a_row_is_the_embedding_of_the_windows_of_a_roi(root, settings, seconds):
     store = build_store(_rois(root, seconds), settings)
     assert (store.kind, store.shape, store.n_versions, len(store)) == ("vectors", (DIM,), 1, N)
     rows = [0, 20, 7]
@@ -77,15 +77,15 @@ def test_altered_versions_are_of_altered_sound(root, settings):
     np.testing.assert_allclose(store.batch([19], [2]).numpy()[0], expected, rtol=1e-3, atol=1e-4)
 
 
-def test_vectors_are_made_once_by_any_number_of_workers(root, settings):
-    said = []
-    one = build_store(_rois(root), settings, lambda *a, **k: said.append(a), versions=1)
-    assert {stage for stage, *_ in said} == {"vectors"}
+def test_vectors_are_computed_once_by_any_number_of_workers(root, settings):
+    calls = []
+    one = build_store(_rois(root), settings, lambda *a, **k: calls.append(a), versions=1)
+    assert {stage for stage, *_ in calls} == {"vectors"}
     files = {p.name: p.read_bytes() for p in (root / "cache" / "vectors").rglob("*.vectors")}
     assert len(files) == 6
-    said.clear()
-    again = build_store(_rois(root), settings, lambda *a, **k: said.append(a), versions=1)
-    assert not said
+    calls.clear()
+    again = build_store(_rois(root), settings, lambda *a, **k: calls.append(a), versions=1)
+    assert not calls
     np.testing.assert_array_equal(one.batch([3]), again.batch([3]))
     other = settings.replace(compute={"cache_dir": root / "cache2", "workers": 4})
     build_store(_rois(root), other, versions=1)
@@ -99,7 +99,7 @@ def test_another_model_or_band_gives_other_vectors_and_the_image_settings_do_not
     changed = settings.replace(front_end={"n_bands": 40, "fade_s": 0.0}, audio={"roi_s": 1.0})
     build_store(_rois(root), changed)
     assert len(list((root / "cache").rglob("*.vectors"))) == count
-    # What becomes of long ROIs matters only where there are some.
+    # The setting for long ROIs matters only if there are any.
     one_window = settings.replace(embedding_model={"long_rois": "loudest"})
     build_store(_rois(root), one_window)
     assert len(list((root / "cache").rglob("*.vectors"))) == count
@@ -118,16 +118,16 @@ def test_another_model_or_band_gives_other_vectors_and_the_image_settings_do_not
     assert not torch.equal(little[1].batch(range(N)), little[2].batch(range(N)))
 
 
-def test_many_windows_pass_the_model_some_at_a_time(root, settings, monkeypatch):
+def test_many_windows_are_embedded_in_batches(root, settings, monkeypatch):
     store = build_store(_rois(root, 0.6), settings)
-    monkeypatch.setattr("darksound.store.vector_store._AT_ONCE", 4)
+    monkeypatch.setattr("darksound.store.vector_store._MAX_WINDOWS", 4)
     fewer = settings.replace(compute={"cache_dir": root / "cache3", "workers": 1})
     again = build_store(_rois(root, 0.6), fewer)
     rows = range(N)
     np.testing.assert_allclose(store.batch(rows), again.batch(rows), rtol=1e-5, atol=1e-5)
 
 
-def test_the_stores_settings_know_the_embedder_and_hold_it(root, settings):
+def test_the_settings_of_the_store_name_the_model_and_are_checked(root, settings):
     store = build_store(_rois(root), settings.replace(audio={"roi_s": "auto"}))
     assert store.settings.embedding_model == resolve_backbone(settings).embedding_model
     assert (store.settings.embedding_model.name, store.settings.embedding_model.embedding_dim) == (
@@ -136,11 +136,11 @@ def test_the_stores_settings_know_the_embedder_and_hold_it(root, settings):
     )
     assert store.settings.audio.roi_s == SAMPLES / RATE
     other = tflite_file(root / "other.tflite", output="scores", name="Lab 1")
-    with pytest.raises(CheckpointError, match=r"other\.tflite gives other vectors"):
+    with pytest.raises(CheckpointError, match=r"other\.tflite gives other embeddings"):
         build_store(_rois(root), store.settings.replace(backbone={"name": f"tflite:{other}"}))
 
 
-def test_what_cannot_be_heard_is_left_out_and_told(root, settings):
+def test_unreadable_rois_are_skipped_and_reported(root, settings):
     (root / "gone.wav").write_bytes(b"RIFF")
     store = build_store(_rois(root, gone=4), settings)
     assert len(store) == N - 1

@@ -15,7 +15,7 @@ from darksound.rois.roi_set import RoiSet, as_roi_table
 from darksound.settings import Settings
 from darksound.store import shards
 from darksound.store.image_store import build_images
-from darksound.store.rendering import render
+from darksound.store.rendering import render_images
 
 RATE = 16_000
 COUNT = 21
@@ -36,10 +36,10 @@ def root(tmp_path) -> Path:
 
 @pytest.fixture
 def settings(tmp_path, monkeypatch) -> Settings:
-    """Small images, several shards, several chunks a shard."""
+    """Small images, several shards, several jobs a shard."""
     monkeypatch.setattr(shards, "SHARD_ROIS", 8)
     monkeypatch.setattr("darksound.store.cached_store.SHARD_ROIS", 8)
-    monkeypatch.setattr(shards, "_CHUNK_ROIS", 3)
+    monkeypatch.setattr(shards, "_JOB_ROIS", 3)
     return Settings().replace(
         audio={"sample_rate": RATE, "roi_s": 1.0},
         front_end={"n_frames": 24, "n_bands": 16, "high_hz": 7500.0},
@@ -58,13 +58,13 @@ def _files(settings: Settings) -> dict[str, bytes]:
 
 
 class _Counting(FileReader):
-    """Counts what is read, and stops like a person would after `patience` ROIs."""
+    """Count reads, and raise a keyboard interrupt after `limit` ROIs."""
 
-    def __init__(self, patience=10**9):
-        self.count, self.patience = 0, patience
+    def __init__(self, limit=10**9):
+        self.count, self.limit = 0, limit
 
     def read(self, *args):
-        if self.count == self.patience:
+        if self.count == self.limit:
             raise KeyboardInterrupt
         self.count += 1
         return super().read(*args)
@@ -92,25 +92,25 @@ def test_a_batch_holds_the_front_ends_images(root, settings, dtype, step):
 
 def test_a_second_build_reads_no_sound(root, settings):
     first, reader = build_images(_rois(root), settings), _Counting()
-    said = []
-    again = build_images(_with(_rois(root), reader), settings, lambda *a, **k: said.append(a))
+    calls = []
+    again = build_images(_with(_rois(root), reader), settings, lambda *a, **k: calls.append(a))
     assert reader.count == 0
-    assert not said
+    assert not calls
     rows = np.arange(COUNT)
     assert torch.equal(first.batch(rows), again.batch(rows))
 
 
-def test_progress_opens_and_closes(root, settings):
-    said = []
-    build_images(_rois(root), settings, lambda *a, **k: said.append(a))
-    assert said[0] == ("images", 0, COUNT)
-    assert said[-1] == ("images", COUNT, COUNT)
-    assert [done for _, done, _ in said] == sorted({done for _, done, _ in said})
+def test_progress_begins_at_zero_and_ends_at_the_total(root, settings):
+    calls = []
+    build_images(_rois(root), settings, lambda *a, **k: calls.append(a))
+    assert calls[0] == ("images", 0, COUNT)
+    assert calls[-1] == ("images", COUNT, COUNT)
+    assert [done for _, done, _ in calls] == sorted({done for _, done, _ in calls})
 
 
-def test_an_interrupted_build_goes_on_where_it_stopped(root, settings):
+def test_an_interrupted_build_resumes_where_it_stopped(root, settings):
     with pytest.raises(KeyboardInterrupt):
-        build_images(_with(_rois(root), _Counting(patience=18)), settings)
+        build_images(_with(_rois(root), _Counting(limit=18)), settings)
     assert len(_files(settings)) == 2
     reader = _Counting()
     build_images(_with(_rois(root), reader), settings)
@@ -121,7 +121,7 @@ def test_an_interrupted_build_goes_on_where_it_stopped(root, settings):
     assert _files(fresh) == resumed
 
 
-def test_a_damaged_file_is_made_again(root, settings, caplog):
+def test_a_damaged_file_is_created_again(root, settings, caplog):
     build_images(_rois(root), settings)
     before = _files(settings)
     path = max(settings.compute.cache_dir.rglob("*.images"))
@@ -131,7 +131,7 @@ def test_a_damaged_file_is_made_again(root, settings, caplog):
     assert _files(settings) == before
 
 
-def test_a_changed_recording_is_seen(root, settings):
+def test_a_changed_recording_gives_new_images(root, settings):
     old = build_images(_rois(root), settings).batch([3])
     wave, _ = sf.read(root / "03.wav")
     sf.write(root / "03.wav", wave[::-1], RATE)
@@ -143,7 +143,7 @@ def test_a_changed_recording_is_seen(root, settings):
 
 
 @pytest.mark.parametrize(
-    ("changes", "seen"),
+    ("changes", "rendered"),
     [
         ({"front_end": {"level_range_db": 60.0}}, True),
         ({"audio": {"roi_s": 0.5}}, True),
@@ -152,11 +152,11 @@ def test_a_changed_recording_is_seen(root, settings):
         ({"training": {"epochs": 3}, "seed": 8, "augmentation": {"tilt_db": 1.0}}, False),
     ],
 )
-def test_a_changed_setting_is_seen_where_images_depend_on_it(root, settings, changes, seen):
+def test_a_changed_setting_gives_new_images_if_they_depend_on_it(root, settings, changes, rendered):
     build_images(_rois(root), settings)
     reader = _Counting()
     build_images(_with(_rois(root), reader), settings.replace(**changes))
-    assert reader.count == (COUNT if seen else 0)
+    assert reader.count == (COUNT if rendered else 0)
 
 
 @pytest.mark.parametrize(
@@ -173,7 +173,7 @@ def test_altered_versions_follow_seed_and_ranges_alone(root, settings, changes):
     assert more.count == COUNT
 
 
-def test_versions_hold_altered_sound(root, settings):
+def test_versions_contain_altered_sound(root, settings):
     settings = settings.replace(augmentation={"neighbour_share": 0.0})
     store = build_images(_rois(root), settings, versions=2)
     assert store.n_versions == 3
@@ -189,15 +189,15 @@ def test_versions_hold_altered_sound(root, settings):
     torch.testing.assert_close(got[3], expected, atol=0.5 / 255 + 1e-6, rtol=0)
 
 
-def test_neighbours_are_mixed_in_and_are_never_the_roi_itself(root, settings):
+def test_neighbours_are_mixed_in_and_never_the_roi_itself(root, settings):
     settings = settings.replace(augmentation={"neighbour_share": 1.0})
     rois = _rois(root)
-    _, stretches, _ = shards.locate(rois, settings)
-    recipe = shards.Recipe("images", (), render, "processes")
-    plans = shards.plan_shards(rois, stretches, settings, 1, root, recipe)
-    items = [item for plan in plans for item in plan.items]
-    assert all(item.neighbour not in (None, item.stretch) for item in items)
-    assert len({item.neighbour for item in items}) > COUNT / 3
+    _, spans, _ = shards.locate_recordings(rois, settings.front_end)
+    recipe = shards.Recipe("images", (), render_images, "processes")
+    plans = shards.plan_shards(rois, spans, settings, version=1, folder=root, recipe=recipe)
+    audio = [roi for plan in plans for roi in plan.rois]
+    assert all(roi.neighbour not in (None, roi.span) for roi in audio)
+    assert len({roi.neighbour for roi in audio}) > COUNT / 3
     with_them = build_images(rois, settings, versions=1)
     without = build_images(
         rois, settings.replace(augmentation={"neighbour_share": 0.0}), versions=1
@@ -210,11 +210,11 @@ def test_neighbours_are_mixed_in_and_are_never_the_roi_itself(root, settings):
 @pytest.mark.parametrize("versions", [0, 1])
 def test_any_number_of_workers_gives_the_same_bytes(root, settings, versions, monkeypatch):
     build_images(_rois(root), settings, versions=versions)
-    alone = _files(settings)
-    monkeypatch.setattr(shards, "_STARTING_S", 0)
+    single = _files(settings)
+    monkeypatch.setattr(shards, "_STARTUP_S", 0)
     many = settings.replace(compute={"cache_dir": root / "many", "workers": 2})
     build_images(_rois(root), many, versions=versions)
-    assert _files(many) == alone
+    assert _files(many) == single
 
 
 def _build_at_once(root: Path, settings: Settings, barrier, results) -> None:
@@ -224,8 +224,8 @@ def _build_at_once(root: Path, settings: Settings, barrier, results) -> None:
     results.put(store.batch(np.arange(COUNT), np.ones(COUNT, np.int64)).numpy())
 
 
-def test_two_processes_may_build_at_once(root, tmp_path):
-    # No patches here: other processes would not see them.
+def test_two_processes_can_build_at_the_same_time(root, tmp_path):
+    # No patches here: they do not reach other processes.
     settings = Settings().replace(audio={"sample_rate": RATE}, compute={"workers": 1})
     shared = settings.replace(compute={"cache_dir": tmp_path / "shared"})
     context = multiprocessing.get_context("spawn")
@@ -246,7 +246,7 @@ def test_two_processes_may_build_at_once(root, tmp_path):
     assert _files(shared) == _files(alone)
 
 
-def test_what_cannot_be_read_is_left_out_and_told(root, settings, caplog):
+def test_unreadable_rois_are_skipped_and_reported(root, settings, caplog):
     (root / "05.wav").write_bytes(b"")
     sf.write(root / "09.wav", np.zeros(RATE), RATE)
     sf.write(root / "16.wav", np.full(RATE, np.nan), RATE, subtype="FLOAT")
@@ -272,7 +272,7 @@ def test_what_cannot_be_read_is_left_out_and_told(root, settings, caplog):
         torch.testing.assert_close(store.batch([place]), expected, atol=2.1e-3, rtol=0)
 
 
-def test_a_set_without_a_readable_roi_is_refused(root, settings):
+def test_a_set_without_a_readable_roi_is_an_error(root, settings):
     for path in root.glob("*.wav"):
         path.write_text("no sound")
     with pytest.raises(InputError, match="None of the 21 ROIs can be read"):
@@ -282,7 +282,7 @@ def test_a_set_without_a_readable_roi_is_refused(root, settings):
 
 
 @pytest.mark.parametrize("row", [1, 20])
-def test_rates_that_give_other_shapes_are_refused_with_the_remedy(root, settings, row):
+def test_rates_that_give_several_shapes_are_an_error_with_the_remedy(root, settings, row):
     native = settings.replace(audio={"sample_rate": "native"}, front_end={"hop": 256})
     wave, _ = sf.read(root / f"{row:02}.wav")
     sf.write(root / f"{row:02}.wav", wave, 22_050)
@@ -293,39 +293,39 @@ def test_rates_that_give_other_shapes_are_refused_with_the_remedy(root, settings
     assert build_images(rois, auto).shape == (3, 16, 24)
 
 
-def test_the_roi_length_is_chosen_and_kept(root, settings):
+def test_the_chosen_roi_length_is_in_the_settings_of_the_store(root, settings):
     table = _rois(root).table.assign(end_s=0.3)
     rois = RoiSet(table, FileReader())
     store = build_images(rois, settings.replace(audio={"roi_s": "auto"}))
     assert store.settings.audio.roi_s == 0.5
 
 
-def test_a_cache_folder_that_cannot_be_is_refused(root, settings):
+def test_a_cache_folder_that_cannot_be_written_is_an_error(root, settings):
     (root / "file").write_text("in the way")
     with pytest.raises(SettingsError, match=r"compute\.cache_dir"):
         build_images(_rois(root), settings.replace(compute={"cache_dir": root / "file"}))
 
 
-def test_rois_at_once_are_seen_each_in_its_band(tmp_path, settings):
+def test_overlapping_rois_are_each_limited_to_their_band(tmp_path, settings):
     rng = np.random.default_rng(0)
     time = np.arange(RATE) / RATE
     wave = sum(0.2 * np.sin(2 * np.pi * hz * time) for hz in (1500, 5000))
     sf.write(tmp_path / "a.wav", wave + 0.01 * rng.normal(size=RATE), RATE)
     bands = {"low_hz": [1200.0, 4500.0], "high_hz": [1800.0, 5500.0]}
     table = {"root": str(tmp_path), "recording": "a.wav", "start_s": 0.0, "end_s": 1.0, **bands}
-    found = RoiSet(as_roi_table({**table, "snr_db": [20.0, 20.0]}), FileReader())
-    given = RoiSet(as_roi_table(table), FileReader())
+    segmented = RoiSet(as_roi_table({**table, "snr_db": [20.0, 20.0]}), FileReader())
+    annotated = RoiSet(as_roi_table(table), FileReader())
 
     def heights(rois, choice):
         images = build_images(rois, settings.replace(front_end={"band_limits": choice}))
         level = images.batch([0, 1])[:, 0].mean(dim=-1)
         return [set(torch.nonzero(image > 0.75)[:, 0].tolist()) for image in level]
 
-    low, high = heights(found, "segmented")
+    low, high = heights(segmented, "segmented")
     assert low
     assert high
     assert max(high) < min(low)  # the lowest frequency is in the last row
-    for rois, choice in ((given, "segmented"), (found, "none")):
+    for rois, choice in ((annotated, "segmented"), (segmented, "none")):
         one, other = heights(rois, choice)
         assert one == other == low | high
-    assert heights(given, "all") == [low, high]
+    assert heights(annotated, "all") == [low, high]

@@ -1,4 +1,4 @@
-"""The learner that a run starts with."""
+"""The initial learner of a run."""
 
 import logging
 
@@ -7,52 +7,52 @@ import torch
 
 from darksound.errors import CheckpointError
 from darksound.jobs import learner as module
-from darksound.jobs.estimate import Work, announce_many
-from darksound.jobs.learner import given_learner, warm_up_is_due, warmed_up
-from darksound.jobs.train import Trained
-from darksound.meta.learners import build_learner
+from darksound.jobs.estimate import Workload, log_estimate_of_count
+from darksound.jobs.learner import load_learner, needs_warm_up, warm_up_learner
+from darksound.jobs.train import TrainingResult
+from darksound.meta.learners.build import build_learner
 from darksound.progress import silent
 from darksound.settings import Settings, load_settings
 
 
 @pytest.fixture
 def trainings(monkeypatch):
-    """Counts trainings, which are not done."""
+    """Record calls of training, which does nothing."""
     calls = []
 
-    def train_in(folder, rois, settings, **_):
+    def train_in_folder(folder, rois, settings, **_):
         calls.append((folder, settings))
         folder.mkdir(parents=True)
         with torch.random.fork_rng():
             torch.manual_seed(7)
             learner = build_learner(settings)
-        return Trained(learner, (), 0, ())
+        return TrainingResult(learner, (), 0, ())
 
-    monkeypatch.setattr(module, "train_in", train_in)
+    monkeypatch.setattr(module, "train_in_folder", train_in_folder)
     return calls
 
 
-def settings(tmp_path, *assignments):
+def make_settings(tmp_path, *assignments):
     small = ("backbone.channels=[4,4,8,8]", "backbone.embedding_dim=16")
     cache = f"compute.cache_dir={tmp_path / 'cache'}"
     return load_settings(assignments=[cache, *small, *assignments])
 
 
-def test_a_learner_is_warmed_up_once_and_kept(tmp_path, trainings, caplog):
+def test_warm_up_trains_once_and_is_cached(tmp_path, trainings, caplog):
     caplog.set_level(logging.INFO, "darksound")
-    ours = settings(tmp_path, "mec.warm_up_epochs=3")
-    first = warmed_up(ours, tmp_path / "run", silent)
+    settings = make_settings(tmp_path, "mec.warm_up_epochs=3")
+    first = warm_up_learner(settings, tmp_path / "run", silent)
     assert trainings[0][1].training.epochs == 3
     assert not (tmp_path / "run").exists()
-    second = warmed_up(ours, tmp_path / "run", silent)
+    second = warm_up_learner(settings, tmp_path / "run", silent)
     assert len(trainings) == 1
-    assert "warmed up on the demo before" in caplog.text
-    ours, theirs = first.state_dict(), second.state_dict()
-    assert all(torch.equal(ours[name], theirs[name]) for name in theirs)
+    assert "trained on the demo before" in caplog.text
+    weights, cached = first.state_dict(), second.state_dict()
+    assert all(torch.equal(weights[name], cached[name]) for name in cached)
 
 
 @pytest.mark.parametrize(
-    ("assignment", "anew"),
+    ("assignment", "trains_again"),
     [
         ("seed=4", True),
         ("learner.method=matching", True),
@@ -67,38 +67,40 @@ def test_a_learner_is_warmed_up_once_and_kept(tmp_path, trainings, caplog):
         ("audio.roi_s=auto", False),
     ],
 )
-def test_what_it_was_learnt_with_decides_whether_it_is_used_again(
-    assignment, anew, tmp_path, trainings
+def test_cached_learner_is_used_for_the_same_training_settings(
+    assignment, trains_again, tmp_path, trainings
 ):
-    warmed_up(settings(tmp_path), tmp_path / "run", silent)
-    warmed_up(settings(tmp_path, assignment), tmp_path / "run", silent)
-    assert (len(trainings) == 2) is anew
+    warm_up_learner(make_settings(tmp_path), tmp_path / "run", silent)
+    warm_up_learner(make_settings(tmp_path, assignment), tmp_path / "run", silent)
+    assert (len(trainings) == 2) is trains_again
 
 
-def test_a_damaged_kept_learner_is_named(tmp_path, trainings):
-    warmed_up(settings(tmp_path), tmp_path / "run", silent)
+def test_damaged_cached_learner_is_an_error(tmp_path, trainings):
+    warm_up_learner(make_settings(tmp_path), tmp_path / "run", silent)
     (path,) = (tmp_path / "cache").rglob("best.safetensors")
     path.write_bytes(b"nothing")
     with pytest.raises(CheckpointError, match="damaged"):
-        warmed_up(settings(tmp_path), tmp_path / "run", silent)
+        warm_up_learner(make_settings(tmp_path), tmp_path / "run", silent)
 
 
-def test_what_was_learnt_before_needs_no_warming_up():
-    assert warm_up_is_due(Settings().replace(backbone={"weights": "none"}))
-    assert not warm_up_is_due(Settings())
-    assert warm_up_is_due(Settings().replace(learner={"method": "relation"}))
-    assert not warm_up_is_due(load_settings("thesis-2023"))
-    assert not warm_up_is_due(load_settings(assignments=["mec.warm_up=none"]))
-    assert given_learner(None, Settings()) is None
+def test_pretrained_learner_needs_no_warm_up():
+    assert needs_warm_up(Settings().replace(backbone={"weights": "none"}))
+    assert not needs_warm_up(Settings())
+    assert needs_warm_up(Settings().replace(learner={"method": "relation"}))
+    assert not needs_warm_up(load_settings("thesis-2023"))
+    assert not needs_warm_up(load_settings(assignments=["mec.warm_up=none"]))
+    assert load_learner(None, Settings()) is None
 
 
-def test_the_first_line_says_where_how_much_and_about_how_long(tmp_path, caplog):
+def test_estimate_logs_device_rois_and_time(tmp_path, caplog):
     caplog.set_level(logging.INFO, "darksound")
-    ours = settings(tmp_path, "compute.device=cpu", "compute.precision=float32")
-    learner = build_learner(ours)
+    settings = make_settings(tmp_path, "compute.device=cpu", "compute.precision=float32")
+    learner = build_learner(settings)
     before = {name: value.clone() for name, value in learner.state_dict().items()}
-    announce_many(300, learner, ours, Work(images=300, embedded=300))
-    announce_many(300, learner, ours, Work(images=300, trained=10**6, clusterings=5))
+    log_estimate_of_count(300, learner, settings, Workload(images=300, embedded=300))
+    log_estimate_of_count(
+        300, learner, settings, Workload(images=300, trained=10**6, clusterings=5)
+    )
     assert all(torch.equal(before[name], value) for name, value in learner.state_dict().items())
     assert all(value.grad is None for value in learner.parameters())
     short, long = caplog.messages
@@ -109,12 +111,12 @@ def test_the_first_line_says_where_how_much_and_about_how_long(tmp_path, caplog)
     assert " min, " in long or " h, " in long
 
 
-def test_work_adds_up():
-    ours = Settings()
-    work = Work.of_training(100, ours, 2)
-    assert work.images == 100 * (1 + ours.augmentation.sound_versions)
-    episode = ours.episodes.n_way * (ours.episodes.n_shot + ours.episodes.n_query)
-    assert work.trained == 2 * ours.training.episodes_per_epoch * episode
-    assert (work + Work(clusterings=1, trained=1)) == Work(
+def test_workloads_add_up():
+    settings = Settings()
+    work = Workload.of_training(100, settings, 2)
+    assert work.images == 100 * (1 + settings.augmentation.sound_versions)
+    episode = settings.episodes.n_way * (settings.episodes.n_shot + settings.episodes.n_query)
+    assert work.trained == 2 * settings.training.episodes_per_epoch * episode
+    assert (work + Workload(clusterings=1, trained=1)) == Workload(
         work.images, work.embedded, work.trained + 1, 1
     )

@@ -1,4 +1,4 @@
-"""Synthetic worlds as files: the same for the same seed, whole after an interruption, readable."""
+"""Synthetic data sets as files: reproducible, resumable and readable."""
 
 import hashlib
 from pathlib import Path
@@ -8,11 +8,11 @@ import pytest
 import soundfile
 
 from darksound.errors import InputError
-from darksound.jobs.synth import World, write_world
-from darksound.settings import Settings
+from darksound.jobs.synth import SyntheticBirds, write_synthetic_recordings
+from darksound.settings import ComputeSettings
 from darksound.sources import load_rois
 
-WORLD = World(species=3, birds=2, takes=1, songs=2, seed=8)
+BIRDS = SyntheticBirds(species=3, birds=2, takes=1, songs=2, seed=8)
 
 
 def _digests(folder: Path) -> dict[str, str]:
@@ -23,16 +23,16 @@ def _digests(folder: Path) -> dict[str, str]:
     }
 
 
-def test_a_world_is_the_same_for_any_number_of_workers_and_after_an_interruption(
+def test_files_do_not_depend_on_workers_or_interruptions(
     tmp_path: Path,
 ) -> None:
-    write_world(WORLD, tmp_path / "one")
-    write_world(WORLD, tmp_path / "two")
-    lost = tmp_path / "two" / "species-0002" / "bird-1_rec-1.wav"
-    lost.unlink()
+    write_synthetic_recordings(BIRDS, tmp_path / "one")
+    write_synthetic_recordings(BIRDS, tmp_path / "two")
+    deleted = tmp_path / "two" / "species-0002" / "bird-1_rec-1.wav"
+    deleted.unlink()
     (tmp_path / "two" / "rois.csv").unlink()
-    two = Settings().replace(compute={"workers": 2})
-    table = write_world(WORLD, tmp_path / "two", two)
+    compute = ComputeSettings(workers=2)
+    table = write_synthetic_recordings(BIRDS, tmp_path / "two", compute)
     assert _digests(tmp_path / "one") == _digests(tmp_path / "two")
     assert len(table) == 3 * 2 * 2
     assert (tmp_path / "one" / "rois.csv").read_text() == (
@@ -40,8 +40,8 @@ def test_a_world_is_the_same_for_any_number_of_workers_and_after_an_interruption
     ).read_text()
 
 
-def test_its_table_is_a_source_whose_rois_hold_the_songs(tmp_path: Path) -> None:
-    write_world(WORLD, tmp_path)
+def test_table_is_a_source_whose_rois_contain_the_songs(tmp_path: Path) -> None:
+    write_synthetic_recordings(BIRDS, tmp_path)
     rois = load_rois(tmp_path / "rois.csv")
     assert len(rois) == 12
     assert set(rois.table["label"]) == {"species-0001", "species-0002", "species-0003"}
@@ -60,12 +60,12 @@ def test_its_table_is_a_source_whose_rois_hold_the_songs(tmp_path: Path) -> None
     assert np.abs(wave).max() > 0.001
 
 
-def test_another_world_or_a_folder_of_other_things_is_refused(tmp_path: Path) -> None:
-    write_world(World(1, 1, 1, 1), tmp_path / "w")
-    with pytest.raises(InputError, match="holds another synthetic world"):
-        write_world(World(2, 1, 1, 1), tmp_path / "w")
+def test_other_plan_or_other_files_are_an_error(tmp_path: Path) -> None:
+    write_synthetic_recordings(SyntheticBirds(1, 1, 1, 1), tmp_path / "w")
+    with pytest.raises(InputError, match="contains a synthetic data set with other options"):
+        write_synthetic_recordings(SyntheticBirds(2, 1, 1, 1), tmp_path / "w")
     (tmp_path / "mine").mkdir()
     (tmp_path / "mine" / "thesis.docx").touch()
-    with pytest.raises(InputError, match="not empty and holds no synthetic world"):
-        write_world(WORLD, tmp_path / "mine")
+    with pytest.raises(InputError, match="not empty and contains no synthetic data set"):
+        write_synthetic_recordings(BIRDS, tmp_path / "mine")
     assert [path.name for path in (tmp_path / "mine").iterdir()] == ["thesis.docx"]

@@ -1,4 +1,4 @@
-"""A process whose results depend on the seed alone."""
+"""The result of a job, and seeding of the process."""
 
 import os
 import random
@@ -8,33 +8,33 @@ import numpy as np
 
 from darksound.report.tables import Table
 
-__all__ = ["Outcome", "make_repeatable"]
+__all__ = ["JobResult", "seed_everything"]
 
 
 @dataclass(frozen=True)
-class Outcome:
-    """The end of a job.
+class JobResult:
+    """What a job prints at its end.
 
     Attributes:
-        tables: its results.
-        sentence: what came out, where it is, and what may be done next.
-        problems: number of inputs that were left out; `errors.csv` in the run names them.
+        tables: the results as tables.
+        message: what was done, where the files are, and what to do next.
+        n_skipped: number of skipped inputs; `errors.csv` in the run lists them.
     """
 
     tables: tuple[Table, ...]
-    sentence: str
-    problems: int = 0
+    message: str
+    n_skipped: int = 0
 
 
-def make_repeatable(seed: int) -> None:
-    """Choose the same algorithms every time, and seed whatever global generators libraries use.
+def seed_everything(seed: int) -> None:
+    """Seed the global generators of Python, NumPy and PyTorch; use deterministic algorithms.
 
-    Our own code draws from generators of its own; this is for what lies below it.
+    darksound itself draws from generators of its own; this is for the libraries that it uses.
     """
-    # Slow to import, and some jobs need no network.
+    # Imported here because it is slow, and some jobs do not need it.
     import torch
 
-    # Read by cuBLAS when it first starts.
+    # cuBLAS reads this variable when it is initialised.
     os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")
     torch.backends.cudnn.benchmark = False
     torch.backends.cudnn.deterministic = True

@@ -11,7 +11,7 @@ from darksound.datasets.installing import Receipt
 from darksound.datasets.registry import data_folder
 from darksound.datasets.space import gigabytes
 from darksound.datasets.states import State, look_at_all
-from darksound.jobs.base import Outcome
+from darksound.jobs.base import JobResult
 from darksound.progress import Progress
 from darksound.report.tables import Table
 from darksound.settings import Settings
@@ -145,10 +145,10 @@ def _on_disk(state: State) -> tuple[str, str]:
     return _NOTHING, _NOTHING
 
 
-def list_job(settings: Settings) -> Outcome:
+def list_job(settings: Settings) -> JobResult:
     """What there is to be had and what of it is on disk; touches no network."""
     table = states_table(look_at_all(settings), data_folder(settings.compute))
-    return Outcome(
+    return JobResult(
         (table,), "`darksound download SET` fetches one, or one split of it as SET:SPLIT."
     )
 
@@ -160,7 +160,7 @@ def download_job(
     settings: Settings,
     credentials: Credentials,
     progress: Progress,
-) -> Outcome:
+) -> JobResult:
     """See that sets are in their place; see `darksound.datasets.command.download`.
 
     Returns:
@@ -177,14 +177,14 @@ def download_job(
         credentials=credentials,
         progress=progress,
     )
-    return Outcome(
+    return JobResult(
         (receipts_table(receipts),),
         receipts_sentence(receipts),
         sum(len(receipt.marker.unreadable) for receipt in receipts),
     )
 
 
-def verify_job(what: Sequence[str], settings: Settings, progress: Progress) -> Outcome:
+def verify_job(what: Sequence[str], settings: Settings, progress: Progress) -> JobResult:
     """Hold what is on disk against its record; see `darksound.datasets.command.verify`.
 
     Returns:
@@ -203,4 +203,4 @@ def verify_job(what: Sequence[str], settings: Settings, progress: Progress) -> O
     elif not verdicts:
         lines.append(f"No published set is in {data_folder(settings.compute)}.")
     problems = len(damaged) + sum(len(verdict.unreadable) for verdict in verdicts)
-    return Outcome((verdicts_table(verdicts),), "\n".join(lines), problems)
+    return JobResult((verdicts_table(verdicts),), "\n".join(lines), problems)

@@ -1,4 +1,4 @@
-"""The first line of a run: where it computes, on how much, and about how long that takes."""
+"""The estimate before a run: device, time, memory and disk space, and a check that it fits."""
 
 import logging
 import math
@@ -10,32 +10,77 @@ from pathlib import Path
 
 import torch
 
-from darksound.audio.embedding_models import TABLE, VECTORS, embedding_dim, scheme_of
+from darksound.audio.embedding_models import InputKind, embedding_dim, input_kind
 from darksound.audio.roi_length import ROI_LENGTHS, choose_roi_length
 from darksound.cluster.structure import reduced
 from darksound.meta.device import autocast, images_to, resolve_device, to_device
-from darksound.meta.learners import Learner
-from darksound.parallel.resources import folder_size, refuse_disk, refuse_memory, said
+from darksound.meta.learners.base import Learner
+from darksound.parallel.resources import check_disk, check_memory, folder_size, format_bytes
 from darksound.parallel.workers import worker_count
 from darksound.progress import duration
 from darksound.rois.roi_set import RoiSet
 from darksound.settings import Settings
 from darksound.store.shard_file import cache_folder
 
-__all__ = ["Needs", "Work", "announce", "announce_many", "needs_of", "refuse"]
+__all__ = [
+    "ResourceEstimate",
+    "Workload",
+    "check_resources",
+    "estimate_resources",
+    "log_estimate",
+    "log_estimate_of_count",
+]
+
+logger = logging.getLogger(__name__)
+
+# Memory in bytes, measured by benchmarks/scale.py: what UMAP and HDBSCAN add once per process,
+# compiled code included, per ROI that UMAP is fitted on, and per ROI that is clustered.
+_CLUSTERING_BYTES = 0.35e9
+_BYTES_PER_FITTED_ROI = 5_000
+_BYTES_PER_CLUSTERED_ROI = 2_000
+_BYTES_OF_DISTANCE_BLOCKS = 0.4e9
+# Average linkage holds three copies of all distances, and as much again to find the finest cut.
+_BYTES_PER_LINKED_PAIR = 4 * 8
+# One ROI in the tables in memory, and in the files of a run (measured by benchmarks/exports.py).
+_TABLE_BYTES_PER_ROI = 1_500
+_FILE_BYTES_PER_ROI = 400
+# The report page, which is below 25 MB by default, and the figures.
+_PAGE_BYTES = 30e6
+# Coordinates on the principal components that large sets are reduced to.
+_PCA_BYTES_PER_ROI = 4 * 60
+# One worker that computes images: Python with torch and librosa.
+_WORKER_BYTES = 0.4e9
+_ROIS_PER_WORKER_JOB = 32
+_NATIVE_HZ = 48_000
+_ITEM_BYTES = {"uint8": 1, "float16": 2}
+
+# Seconds on one core of a server of 2023: one ROI through the default front end or through BirdNET,
+# reading included.
+_SECONDS_PER_IMAGE = 0.006
+_SECONDS_PER_WAVEFORM = 0.04
+# Seconds, measured by benchmarks/scale.py on two cores: UMAP's compilation, once per process; one
+# ROI that UMAP is fitted on; one that is placed and clustered; a pair of ROIs in DBCV.
+_COMPILATION_S = 50.0
+_SECONDS_PER_FITTED_ROI = 1.3e-3
+_SECONDS_PER_CLUSTERED_ROI = 4e-4
+_SECONDS_PER_VALIDITY_PAIR = 5e-9
+# Average linkage and its cuts, one pair of 5,000 ROIs.
+_SECONDS_PER_LINKED_PAIR = 5e-7
+_TRIAL_BATCH = 16
+_TRIAL_S = 0.2
 
 
 @dataclass(frozen=True)
-class Work:
-    """How much there is to do, at most.
+class Workload:
+    """Upper limits of the work of a run.
 
     Attributes:
-        images: to be made, or vectors, as far as the cache does not have them.
-        embedded: images that pass the network.
-        trained: images that pass it forward and back.
-        clusterings: of all ROIs.
-        held: copies of all embeddings in memory at once.
-        written: copies of all embeddings in the run's directory at once.
+        images: images to compute, or embeddings by an embedding model, if none are cached.
+        embedded: forward passes of one ROI.
+        trained: forward and backward passes of one ROI.
+        clusterings: clusterings of all ROIs.
+        held: copies of all embeddings in memory at the same time.
+        written: copies of all embeddings in the run directory at the same time.
     """
 
     images: int = 0
@@ -46,50 +91,29 @@ class Work:
     written: int = 0
 
     @classmethod
-    def of_training(cls, rois: int, settings: Settings, epochs: int) -> "Work":
-        """Training on that many ROIs."""
+    def of_training(cls, n_rois: int, settings: Settings, epochs: int) -> "Workload":
+        """Return the workload of training on so many ROIs."""
         training, episodes = settings.training, settings.episodes
-        episode = episodes.n_way * (episodes.n_shot + episodes.n_query)
-        batch = training.batch_size if training.regime == "classical" else episode
+        episode_size = episodes.n_way * (episodes.n_shot + episodes.n_query)
+        batch_size = training.batch_size if training.regime == "classical" else episode_size
         return cls(
-            images=rois * (1 + settings.augmentation.versions),
-            embedded=epochs * training.validation_episodes * episode,
-            trained=epochs * training.episodes_per_epoch * batch,
+            images=n_rois * (1 + settings.augmentation.versions),
+            embedded=epochs * training.validation_episodes * episode_size,
+            trained=epochs * training.episodes_per_epoch * batch_size,
         )
 
-    def __add__(self, other: "Work") -> "Work":
-        return Work(*(a + b for a, b in zip(astuple(self), astuple(other), strict=True)))
-
-
-# Measured by benchmarks/scale.py: what UMAP and HDBSCAN add once a process, compiled code included,
-# for each ROI that UMAP is fitted on, and for each ROI that is reduced and clustered.
-_STRUCTURE = 0.35e9
-_FITTED_EACH = 5_000
-_CLUSTERED_EACH = 2_000
-# Average linkage keeps all distances three times, and at its finest cut as much again.
-_LINKED_PAIR = 4 * 8
-# A ROI in tables, in memory and in the files of a run (measured by benchmarks/exports.py); the
-# page of a run, which stays below 25 MB by default, and pictures.
-_TABLE_EACH = 1_500
-_FILES_EACH = 400
-_PICTURES = 30e6
-# A worker that makes images: Python with torch and librosa.
-_WORKER = 0.4e9
-# ROIs that a worker is given at once.
-_CHUNK = 32
-# Axes that embeddings of many ROIs are turned onto, and their coordinates.
-_AXES_EACH = 4 * 60
-_NATIVE_HZ = 48_000
+    def __add__(self, other: "Workload") -> "Workload":
+        return Workload(*(a + b for a, b in zip(astuple(self), astuple(other), strict=True)))
 
 
 @dataclass(frozen=True)
-class Needs:
-    """What a run takes beyond what this process has taken, in bytes.
+class ResourceEstimate:
+    """What a run needs in bytes, in addition to what this process uses already.
 
     Attributes:
-        memory: at its peak.
-        cache: that the cache may grow by, as far as it does not have it.
-        files: in the directory of the run.
+        memory: peak memory.
+        cache: growth of the cache, if nothing is cached yet.
+        files: files in the run directory.
     """
 
     memory: float
@@ -97,216 +121,242 @@ class Needs:
     files: float
 
     def __str__(self) -> str:
-        return f"{said(self.memory)} of memory and {said(self.cache + self.files)} on disk"
+        disk = format_bytes(self.cache + self.files)
+        return f"{format_bytes(self.memory)} of memory and {disk} on disk"
 
 
-def needs_of(rois: int, dim: int, settings: Settings, work: Work) -> Needs:
-    """An estimate from the number of ROIs, the length of their embeddings and what is to be done.
+def _image_shape(settings: Settings) -> tuple[int, ...]:
+    roi_s, front_end = settings.audio.roi_s, settings.front_end
+    width = front_end.n_frames if roi_s == "auto" else front_end.frames(roi_s)
+    return (3, front_end.n_bands, width)
 
-    Args:
-        rois: how many.
-        dim: length of an embedding.
-        settings: front end, cache, reduction.
-        work: what is to be done.
+
+def _cached_image_bytes(settings: Settings) -> float:
+    front_end, audio = settings.front_end, settings.audio
+    seconds = ROI_LENGTHS[-1] if audio.roi_s == "auto" else audio.roi_s
+    width = front_end.frames(seconds)
+    if front_end.hop != "auto":
+        rate = _NATIVE_HZ if audio.sample_rate == "native" else audio.sample_rate
+        width = round(rate * seconds / front_end.hop) + 1
+    return 3.0 * front_end.n_bands * width * _ITEM_BYTES[settings.compute.cache_dtype]
+
+
+def _embedding_shape(settings: Settings) -> tuple[int, ...]:
+    return (embedding_dim(settings.backbone, settings.embedding_model),)
+
+
+def _cached_embedding_bytes(settings: Settings) -> float:
+    return 4.0 * embedding_dim(settings.backbone, settings.embedding_model)
+
+
+@dataclass(frozen=True)
+class _InputCost:
+    """The cost of the backbone's input for one ROI.
+
+    Attributes:
+        shape: shape of the input.
+        cached_bytes: bytes in the cache.
+        seconds: time on one core.
+        worker_bytes: memory of each worker that computes inputs.
     """
-    vectors = 4.0 * rois * dim
-    memory = rois * _TABLE_EACH + work.held * vectors
-    if work.clusterings:
-        fitted = min(rois, settings.reduction.max_fit_samples)
-        # Validity takes the ROIs that it judges by in double precision, beside blocks of distances.
-        judged = 8.0 * dim * min(rois, settings.mec.max_validity_samples)
-        structure = fitted * _FITTED_EACH + rois * (_CLUSTERED_EACH + _AXES_EACH)
-        linked = 0.0 if reduced(settings, rois) else _LINKED_PAIR * rois**2
-        memory += _STRUCTURE + max(structure, judged + 0.4e9, linked)
-    if work.images and scheme_of(settings) not in (*VECTORS, TABLE):
-        memory += min(worker_count(settings), 1 + work.images // _CHUNK) * _WORKER
-    files = work.written * vectors + rois * _FILES_EACH + _PICTURES
-    return Needs(memory, work.images * _cached_each(settings), files)
+
+    shape: Callable[[Settings], tuple[int, ...]]
+    cached_bytes: Callable[[Settings], float]
+    seconds: float
+    worker_bytes: float
 
 
-def refuse(rois: int, needs: Needs, settings: Settings, place: Path) -> None:
-    """Refuse what cannot fit, unless `compute.preflight_check` is off.
+_INPUT_COSTS: dict[InputKind, _InputCost] = {
+    "images": _InputCost(_image_shape, _cached_image_bytes, _SECONDS_PER_IMAGE, _WORKER_BYTES),
+    "waveforms": _InputCost(_embedding_shape, _cached_embedding_bytes, _SECONDS_PER_WAVEFORM, 0.0),
+    "table": _InputCost(_embedding_shape, lambda settings: 0.0, 0.0, 0.0),
+}
+
+
+def _input_cost(settings: Settings) -> _InputCost:
+    return _INPUT_COSTS[input_kind(settings.backbone)]
+
+
+def estimate_resources(
+    n_rois: int, dim: int, settings: Settings, workload: Workload
+) -> ResourceEstimate:
+    """Return the memory and disk space that a run needs.
 
     Args:
-        rois: how many.
-        needs: what they take.
-        settings: in force.
-        place: directory of the run.
+        n_rois: number of ROIs.
+        dim: length of their embeddings.
+        settings: of the front end, the cache, reduction and clustering.
+        workload: what the run does.
+    """
+    embedding_bytes = 4.0 * n_rois * dim
+    cost = _input_cost(settings)
+    memory = n_rois * _TABLE_BYTES_PER_ROI + workload.held * embedding_bytes
+    if workload.clusterings:
+        memory += _CLUSTERING_BYTES + _clustering_bytes(n_rois, dim, settings)
+    if workload.images:
+        jobs = 1 + workload.images // _ROIS_PER_WORKER_JOB
+        memory += min(worker_count(settings.compute), jobs) * cost.worker_bytes
+    cache = workload.images * cost.cached_bytes(settings)
+    files = workload.written * embedding_bytes + n_rois * _FILE_BYTES_PER_ROI + _PAGE_BYTES
+    return ResourceEstimate(memory, cache, files)
+
+
+def _clustering_bytes(n_rois: int, dim: int, settings: Settings) -> float:
+    """Return the peak memory of reduction, linkage and validity, which run one after another."""
+    fitted = min(n_rois, settings.reduction.max_fit_samples)
+    reduction = fitted * _BYTES_PER_FITTED_ROI
+    reduction += n_rois * (_BYTES_PER_CLUSTERED_ROI + _PCA_BYTES_PER_ROI)
+    # Validity copies its ROIs in double precision, and computes distances in blocks.
+    validity = 8.0 * dim * min(n_rois, settings.mec.max_validity_samples)
+    validity += _BYTES_OF_DISTANCE_BLOCKS
+    linkage = 0.0 if reduced(settings, n_rois) else _BYTES_PER_LINKED_PAIR * n_rois**2
+    return max(reduction, validity, linkage)
+
+
+def check_resources(
+    n_rois: int, estimate: ResourceEstimate, settings: Settings, run_dir: Path
+) -> None:
+    """Check that a run fits in memory and on disk, unless `compute.preflight_check` is off.
+
+    Args:
+        n_rois: number of ROIs.
+        estimate: what the run needs.
+        settings: name the cache folder; the message suggests which of them to change.
+        run_dir: the run directory.
 
     Raises:
         RunError: memory or a disk is too small; the message says what to change.
     """
     if not settings.compute.preflight_check:
         return
-    what = f"A run on {rois:,} ROIs"
-    refuse_memory(
-        what,
-        needs.memory,
-        "take fewer ROIs, close other programs, lower reduction.max_fit_samples (now "
+    subject = f"A run on {n_rois:,} ROIs"
+    check_memory(
+        subject,
+        estimate.memory,
+        "use fewer ROIs, close other programs, lower reduction.max_fit_samples (now "
         f"{settings.reduction.max_fit_samples:,}) or --workers",
     )
-    cache = cache_folder(settings)
-    # What is cached of other ROIs counts too, so that nothing that fits is refused.
-    missing = max(0.0, needs.cache - folder_size(cache))
-    refuse_disk(
-        what,
-        {cache: missing, place: max(0.0, needs.files - folder_size(place))},
-        "make room, name another folder with --set compute.cache_dir=FOLDER or --out, lower "
-        f"augmentation.sound_versions (now {settings.augmentation.sound_versions})",
+    cache = cache_folder(settings.compute)
+    # Files of other ROIs in the cache are subtracted too, so that a run that fits never fails here.
+    missing = max(0.0, estimate.cache - folder_size(cache))
+    check_disk(
+        subject,
+        {cache: missing, run_dir: max(0.0, estimate.files - folder_size(run_dir))},
+        "delete files, choose another folder with --set compute.cache_dir=FOLDER or --out, "
+        f"lower augmentation.sound_versions (now {settings.augmentation.sound_versions})",
     )
 
 
-def _cached_each(settings: Settings) -> float:
-    """Bytes that the cache keeps of a ROI."""
-    scheme = scheme_of(settings)
-    if scheme == TABLE:
-        return 0.0
-    if scheme in VECTORS:
-        return 4.0 * embedding_dim(settings)
-    front, audio = settings.front_end, settings.audio
-    seconds = ROI_LENGTHS[-1] if audio.roi_s == "auto" else audio.roi_s
-    frames = front.frames(seconds)
-    if front.hop != "auto":
-        rate = _NATIVE_HZ if audio.sample_rate == "native" else audio.sample_rate
-        frames = round(rate * seconds / front.hop) + 1
-    return 3.0 * front.n_bands * frames * _ITEM_BYTES[settings.compute.cache_dtype]
-
-
-_ITEM_BYTES = {"uint8": 1, "float16": 2}
-
-
-logger = logging.getLogger(__name__)
-
-# Measured on a server of 2023: a ROI through the default front end, or through BirdNET, with its
-# reading, on one core; by benchmarks/scale.py on two: UMAP's compilation, once a process, a ROI
-# that UMAP is fitted on, one that is placed and clustered, and a pair of ROIs in DBCV.
-_IMAGE_S = 0.006
-_VECTOR_S = 0.04
-_COMPILATION_S = 50.0
-_FITTED_EACH_S = 1.3e-3
-_CLUSTERED_EACH_S = 4e-4
-_JUDGED_PAIR_S = 5e-9
-# Average linkage and its cuts, a pair of 5,000 ROIs.
-_LINKED_PAIR_S = 5e-7
-_TRIAL_IMAGES = 16
-_TRIAL_S = 0.2
-
-
-def announce(
-    rois: RoiSet, learner: Learner, settings: Settings, work: Work, place: Path | None = None
+def log_estimate(
+    rois: RoiSet,
+    learner: Learner,
+    settings: Settings,
+    workload: Workload,
+    run_dir: Path | None = None,
 ) -> None:
-    """Log device, precision, number of ROIs and an estimate; refuse what cannot fit.
+    """Log device, precision, number of ROIs and an estimate; check that the run fits.
 
-    The time is from a short trial of the learner and from measured constants.
+    The time is estimated by a short trial of the learner and from measured constants.
 
     Args:
-        rois: the ROIs; where the ROI length is `auto`, their durations decide.
-        learner: that is to work.
-        settings: in force.
-        work: what is to be done.
-        place: directory of the run; None: nothing is refused.
+        rois: the ROIs; if the ROI length is `auto`, it is chosen from their durations.
+        learner: the learner to train or to embed with.
+        settings: of the run.
+        workload: what the run does.
+        run_dir: the run directory; None: do not check.
 
     Raises:
-        SettingsError: the device asked for is not there.
+        SettingsError: the device does not exist.
         RunError: memory or a disk is too small, and `compute.preflight_check` is on.
     """
     if settings.audio.roi_s == "auto" and len(rois):
         settings = settings.replace(audio={"roi_s": choose_roi_length(rois.durations)})
-    announce_many(len(rois), learner, settings, work, place)
+    log_estimate_of_count(len(rois), learner, settings, workload, run_dir)
 
 
-def announce_many(
-    rois: int, learner: Learner, settings: Settings, work: Work, place: Path | None = None
+def log_estimate_of_count(
+    n_rois: int,
+    learner: Learner,
+    settings: Settings,
+    workload: Workload,
+    run_dir: Path | None = None,
 ) -> None:
-    """`announce` of so many ROIs, whichever they are; arguments and errors as there."""
+    """Do the same as `log_estimate` for a number of ROIs."""
     device, dtype = resolve_device(settings.compute)
     precision = "float32" if dtype is None else str(dtype).removeprefix("torch.")
-    seconds = _estimate(rois, learner, settings, work)
-    needs = needs_of(rois, learner.embedding_dim, settings, work)
-    cached = ", less where some is cached" if work.images * _making_s(settings) > 5 else ""
+    seconds = _estimate_seconds(n_rois, learner, settings, workload)
+    estimate = estimate_resources(n_rois, learner.embedding_dim, settings, workload)
+    input_s = workload.images * _input_cost(settings).seconds
     logger.info(
         "%s, %s, %d ROIs, about %s, %s%s.",
-        _named(device),
+        _device_name(device),
         precision,
-        rois,
+        n_rois,
         duration(max(seconds, 1.0)),
-        needs,
-        cached,
+        estimate,
+        ", less if some is cached" if input_s > 5 else "",
     )
-    if place is not None:
-        refuse(rois, needs, settings, place)
+    if run_dir is not None:
+        check_resources(n_rois, estimate, settings, run_dir)
 
 
-def _estimate(rois: int, learner: Learner, settings: Settings, work: Work) -> float:
-    forward, both = _trial(learner, settings)
+def _estimate_seconds(
+    n_rois: int, learner: Learner, settings: Settings, workload: Workload
+) -> float:
+    forward, forward_and_backward = _time_network(learner, settings)
     workers = settings.compute.workers
-    hands = torch.get_num_threads() if workers == "auto" else workers
+    n_workers = torch.get_num_threads() if workers == "auto" else workers
     return (
-        work.images * _making_s(settings) / hands
-        + work.embedded * forward
-        + work.trained * both
-        + (_COMPILATION_S if work.clusterings else 0)
-        + work.clusterings * _structure_s(rois, settings)
+        workload.images * _input_cost(settings).seconds / n_workers
+        + workload.embedded * forward
+        + workload.trained * forward_and_backward
+        + (_COMPILATION_S if workload.clusterings else 0)
+        + workload.clusterings * _clustering_seconds(n_rois, settings)
     )
 
 
-def _structure_s(rois: int, settings: Settings) -> float:
-    """Seconds of reduction, clustering and validity of all ROIs."""
-    judging = _JUDGED_PAIR_S * min(rois, settings.mec.max_validity_samples) ** 2
-    if not reduced(settings, rois):
-        return _LINKED_PAIR_S * rois**2 + judging
-    fitted = min(rois, settings.reduction.max_fit_samples)
-    return _FITTED_EACH_S * fitted + _CLUSTERED_EACH_S * rois + judging
+def _clustering_seconds(n_rois: int, settings: Settings) -> float:
+    """Return the time of reduction, clustering and validity of all ROIs."""
+    validity = _SECONDS_PER_VALIDITY_PAIR * min(n_rois, settings.mec.max_validity_samples) ** 2
+    if not reduced(settings, n_rois):
+        return _SECONDS_PER_LINKED_PAIR * n_rois**2 + validity
+    fitted = min(n_rois, settings.reduction.max_fit_samples)
+    return _SECONDS_PER_FITTED_ROI * fitted + _SECONDS_PER_CLUSTERED_ROI * n_rois + validity
 
 
-def _making_s(settings: Settings) -> float:
-    """Seconds that one core takes to make what the learner learns from of a ROI."""
-    scheme = scheme_of(settings)
-    if scheme == TABLE:
-        return 0.0
-    return _VECTOR_S if scheme in VECTORS else _IMAGE_S
-
-
-def _trial(learner: Learner, settings: Settings) -> tuple[float, float]:
-    """Seconds an image through the network: forward, and forward and back."""
+def _time_network(learner: Learner, settings: Settings) -> tuple[float, float]:
+    """Return the seconds per ROI of a forward pass, and of a forward and a backward pass."""
     device, dtype = resolve_device(settings.compute)
-    # A copy, since training changes what batch norm remembers.
+    # A copy, because training changes the statistics of batch norm.
     network = to_device(deepcopy(learner), device).train()
-    images = images_to(torch.full((_TRIAL_IMAGES, *_row_shape(settings)), 0.5), device)
+    shape = _input_cost(settings).shape(settings)
+    inputs = images_to(torch.full((_TRIAL_BATCH, *shape), 0.5), device)
 
     def forward() -> torch.Tensor:
         with autocast(device, dtype):
-            return network.embed(images).float()
+            return network.embed(inputs).float()
 
-    def back() -> None:
+    def forward_and_backward() -> None:
         torch.autograd.backward(forward().sum())
 
-    back()  # the first pass pays for what is set up once
-    return _timed(forward, device), _timed(back, device)
+    forward_and_backward()  # the first pass includes initialisation
+    return _seconds_per_roi(forward, device), _seconds_per_roi(forward_and_backward, device)
 
 
-def _row_shape(settings: Settings) -> tuple[int, ...]:
-    if scheme_of(settings) in VECTORS:
-        return (embedding_dim(settings),)
-    roi_s, front_end = settings.audio.roi_s, settings.front_end
-    frames = front_end.n_frames if roi_s == "auto" else front_end.frames(roi_s)
-    return (3, front_end.n_bands, frames)
-
-
-def _timed(work: Callable[[], object], device: torch.device) -> float:
-    """Seconds an image, by the fastest of a few trials: others may be using the machine too."""
-    fastest, spent = math.inf, 0.0
-    while spent < _TRIAL_S:
-        began = time.perf_counter()
-        work()
+def _seconds_per_roi(step: Callable[[], object], device: torch.device) -> float:
+    """Return the fastest of some trials, because other programs may be using the machine."""
+    fastest, total = math.inf, 0.0
+    while total < _TRIAL_S:
+        start = time.perf_counter()
+        step()
         if device.type == "cuda":
             torch.cuda.synchronize(device)
-        taken = time.perf_counter() - began
-        fastest, spent = min(fastest, taken), spent + taken
-    return fastest / _TRIAL_IMAGES
+        elapsed = time.perf_counter() - start
+        fastest, total = min(fastest, elapsed), total + elapsed
+    return fastest / _TRIAL_BATCH
 
 
-def _named(device: torch.device) -> str:
+def _device_name(device: torch.device) -> str:
     if device.type == "cuda":
         return torch.cuda.get_device_name(device)
     if device.type == "cpu":

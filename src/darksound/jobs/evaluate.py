@@ -3,12 +3,12 @@
 from darksound.atomic import write_bytes
 from darksound.cluster.evaluation import Evaluation, evaluate
 from darksound.errors import InputError
-from darksound.jobs.base import Outcome, make_repeatable
-from darksound.jobs.estimate import Work, announce
-from darksound.jobs.inputs import names_rois, run_rois, take_up_backbone
-from darksound.jobs.learner import given_learner
-from darksound.meta.backbones import hears_from_the_start
-from darksound.meta.learners import build_learner
+from darksound.jobs.base import JobResult, seed_everything
+from darksound.jobs.estimate import Workload, log_estimate
+from darksound.jobs.inputs import load_run_rois, resolve_run_settings, table_lists_rois
+from darksound.jobs.learner import load_learner
+from darksound.meta.backbones.build import usable_untrained
+from darksound.meta.learners.build import build_learner
 from darksound.progress import Progress
 from darksound.report.figures import confusion_matrix, png
 from darksound.report.tables import evaluation_table, per_class_table
@@ -19,33 +19,36 @@ from darksound.run.manifest import fingerprint
 __all__ = ["evaluate_run"]
 
 
-def evaluate_run(run: Run, progress: Progress) -> Outcome:
-    """Judge a learner; leaves evaluation.json and .csv, per_class.csv, confusion.csv and .png.
+def evaluate_run(run: Run, progress: Progress) -> JobResult:
+    """Evaluate a learner; write its figures of merit and its confusion matrix.
+
+    The files are `evaluation.json`, `evaluation.csv`, `per_class.csv`, `confusion.csv` and
+    `confusion.png`.
 
     Raises:
         InputError, SettingsError, CheckpointError: see `darksound.evaluate`.
-        RunError: the run cannot be gone on with.
+        RunError: the run cannot be resumed.
     """
-    make_repeatable(run.settings.seed)
+    seed_everything(run.settings.seed)
     inputs = run.inputs
-    given = given_learner(inputs.checkpoint, run.settings)
-    if given is None and not hears_from_the_start(run.settings):
+    checkpoint_learner = load_learner(inputs.checkpoint, run.settings)
+    if checkpoint_learner is None and not usable_untrained(run.settings.backbone):
         raise InputError(
-            "Nothing to evaluate; name a training run, a weights file, or an embedder with "
-            "--backbone or --embeddings."
+            "There is no learner to evaluate; name a training run or a weights file, an embedding "
+            "model with --backbone, or a table with --embeddings."
         )
-    if not inputs.data and not names_rois(run.settings):
-        raise InputError("Nothing to evaluate on; name labelled ROIs with --data.")
-    settings = take_up_backbone(run, given)
-    learner = given if given is not None else build_learner(settings)
-    rois = run_rois(run, settings, progress)
-    run.note_data(len(rois), fingerprint(rois))
-    work = Work(images=len(rois), embedded=2 * len(rois), clusterings=1, held=3)
-    announce(rois, learner, settings, work, run.path)
+    if not inputs.data and not table_lists_rois(run.settings):
+        raise InputError("There are no data to evaluate on; name labelled ROIs with --data.")
+    settings = resolve_run_settings(run, checkpoint_learner)
+    learner = build_learner(settings) if checkpoint_learner is None else checkpoint_learner
+    rois = load_run_rois(run, settings, progress)
+    run.record_data(len(rois), fingerprint(rois))
+    workload = Workload(images=len(rois), embedded=2 * len(rois), clusterings=1, held=3)
+    log_estimate(rois, learner, settings, workload, run.path)
     evaluation = evaluate(learner, rois, settings, progress=progress)
     _write(run, evaluation)
-    run.note_problems(evaluation.rois.problems)
-    return Outcome(
+    run.record_problems(evaluation.rois.problems)
+    return JobResult(
         (evaluation_table(evaluation), per_class_table(evaluation.few_shot.classes)),
         f"The evaluation is in {run.path}.",
         len(evaluation.rois.problems),

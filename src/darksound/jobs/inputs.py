@@ -3,8 +3,8 @@
 from pathlib import Path
 
 from darksound.audio.embedding_models import input_kind, licence_of
-from darksound.meta.learners.base import Learner
 from darksound.errors import RunError
+from darksound.meta.learners.base import Learner
 from darksound.progress import Progress
 from darksound.rois.roi_set import RoiSet
 from darksound.run.directory import Run

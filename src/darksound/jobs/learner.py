@@ -1,4 +1,4 @@
-"""The learner that a run starts with: from a checkpoint, or warmed up on the demo."""
+"""The initial learner of a run: from a checkpoint, or trained on the demo."""
 
 import hashlib
 import json
@@ -7,10 +7,11 @@ import os
 import shutil
 from pathlib import Path
 
-from darksound.jobs.train import train_in
-from darksound.meta.backbones import hears_from_the_start, weights_in_force
+from darksound.jobs.train import train_in_folder
+from darksound.meta.backbones.build import resolve_weights, usable_untrained
 from darksound.meta.checkpoints import load_checkpoint, save_checkpoint
-from darksound.meta.learners import Learner, build_learner
+from darksound.meta.learners.base import Learner
+from darksound.meta.learners.build import build_learner
 from darksound.meta.weights import BUNDLED
 from darksound.progress import Progress
 from darksound.run.manifest import fingerprint, versions
@@ -18,16 +19,12 @@ from darksound.settings import Settings
 from darksound.sources import load_rois
 from darksound.store.shard_file import cache_folder
 
-__all__ = [
-    "given_learner",
-    "warm_up_is_due",
-    "warmed_up",
-]
+__all__ = ["load_learner", "needs_warm_up", "warm_up_learner"]
 
-
-_DEMO_S = 3.0
 logger = logging.getLogger(__name__)
-# Compute says where, not what; the rest of `mec` and all that follows embeddings does not matter.
+# Longest song of the demo in seconds.
+_DEMO_S = 3.0
+# Settings that the trained weights depend on; the others concern devices, clustering and reports.
 _RELEVANT = {
     "seed",
     "audio",
@@ -40,8 +37,8 @@ _RELEVANT = {
 }
 
 
-def given_learner(checkpoint: str | None, settings: Settings) -> Learner | None:
-    """The learner of a checkpoint, where one was named.
+def load_learner(checkpoint: str | None, settings: Settings) -> Learner | None:
+    """Return the learner of a checkpoint; None without a checkpoint.
 
     Raises:
         CheckpointError: it cannot be loaded.
@@ -49,72 +46,68 @@ def given_learner(checkpoint: str | None, settings: Settings) -> Learner | None:
     return None if checkpoint is None else load_checkpoint(Path(checkpoint), settings)
 
 
-def warm_up_is_due(settings: Settings) -> bool:
-    """Whether a learner without a checkpoint is to learn on the demo first.
+def needs_warm_up(settings: Settings) -> bool:
+    """Return whether a learner without a checkpoint must be trained on the demo first.
 
-    Weights from elsewhere are taken as they are; the package's own are of a backbone alone, and
-    what Matching and Relation Networks have beside it knows nothing yet.
+    The bundled weights are those of a backbone, so the other parameters of Matching and Relation
+    Networks are random. Pretrained weights of other origin are used as they are.
     """
-    weights = weights_in_force(settings)
-    if settings.mec.warm_up != "demo" or hears_from_the_start(settings):
+    weights = resolve_weights(settings.backbone)
+    if settings.mec.warm_up != "demo" or usable_untrained(settings.backbone):
         return False
     if weights not in ("none", BUNDLED):
         return False
-    return weights == "none" or bool(build_learner(settings).own_parts)
+    return weights == "none" or bool(build_learner(settings).parameters_beside_backbone)
 
 
-def warmed_up(settings: Settings, folder: Path, progress: Progress) -> Learner:
-    """A learner that was trained on the demo's synthetic birds with these settings.
+def warm_up_learner(settings: Settings, folder: Path, progress: Progress) -> Learner:
+    """Return a learner trained on the demo's synthetic birds with these settings.
 
-    It is trained once and kept in the cache for the next time.
+    It is stored in the cache, and loaded from there the next time.
 
     Args:
         settings: of the run.
-        folder: where the training keeps its state, so that it can be gone on with.
-        progress: told of work done.
+        folder: for the state of the training, so that it can be resumed.
+        progress: called with the progress.
 
     Raises:
-        SettingsError: parts that do not go together.
-        CheckpointError: the kept learner is damaged.
+        SettingsError: backbone and learner do not fit together.
+        CheckpointError: the learner in the cache is damaged.
     """
     settings = _warm_up_settings(settings)
     rois, validation = load_rois("demo:train"), load_rois("demo:val")
-    kept = _cache(settings) / _key(settings, fingerprint(rois) + fingerprint(validation))
-    if (kept / "best.safetensors").exists():
-        logger.info("Starting from the learner warmed up on the demo before (%s).", kept)
-        return load_checkpoint(kept)
+    key = _key(settings, fingerprint(rois) + fingerprint(validation))
+    cached = cache_folder(settings.compute) / "learners" / key
+    if (cached / "best.safetensors").exists():
+        logger.info("Using the learner that was trained on the demo before (%s).", cached)
+        return load_checkpoint(cached)
     epochs = settings.training.epochs
-    logger.info("Without a checkpoint: learning on the demo's synthetic birds, %d epochs.", epochs)
-    trained = train_in(folder, rois, settings, validation=validation, progress=progress)
-    _keep(trained.learner, kept)
+    logger.info("No checkpoint: training on the demo's synthetic birds, %d epochs.", epochs)
+    result = train_in_folder(folder, rois, settings, validation=validation, progress=progress)
+    _save_in_cache(result.learner, cached)
     shutil.rmtree(folder)
-    return load_checkpoint(kept)
+    return load_checkpoint(cached)
 
 
 def _warm_up_settings(settings: Settings) -> Settings:
     changed: dict[str, object] = {"training": {"epochs": settings.mec.warm_up_epochs}}
     if settings.front_end.hop == "auto":
-        # What is learnt serves other lengths too, and the demo's songs last up to 3 s.
+        # The weights can be used with other ROI lengths too.
         changed["audio"] = {"roi_s": _DEMO_S}
     return settings.replace(**changed)
 
 
-def _cache(settings: Settings) -> Path:
-    folder = cache_folder(settings)
-    return folder / "learners"
-
-
 def _key(settings: Settings, data: str) -> str:
     parts = settings.model_dump(mode="json", include=_RELEVANT)
-    about = [parts, settings.compute.cache_dtype, versions()["darksound"], data]
-    return hashlib.sha256(json.dumps(about, sort_keys=True).encode()).hexdigest()[:16]
+    content = [parts, settings.compute.cache_dtype, versions()["darksound"], data]
+    return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()[:16]
 
 
-def _keep(learner: Learner, folder: Path) -> None:
-    part = folder.with_name(f".{folder.name}.{os.getpid()}.part")
-    save_checkpoint(part, "best", learner)
+def _save_in_cache(learner: Learner, folder: Path) -> None:
+    temporary = folder.with_name(f".{folder.name}.{os.getpid()}.part")
+    save_checkpoint(temporary, "best", learner)
     try:
-        os.replace(part, folder)
+        os.replace(temporary, folder)
     except OSError:
-        # Another process was faster; its learner is the same.
-        shutil.rmtree(part)
+        # Another process was faster, and its learner is identical.
+        shutil.rmtree(temporary)

@@ -3,7 +3,7 @@
 from dataclasses import replace
 from pathlib import Path
 
-from darksound.jobs.base import Outcome
+from darksound.jobs.base import JobResult
 from darksound.progress import Progress, silent
 from darksound.report.figure_files import write_figures
 from darksound.report.page.writing import Page, write_page
@@ -58,7 +58,7 @@ def report_job(
     root: Path | None = None,
     review: Path | None = None,
     progress: Progress = silent,
-) -> Outcome:
+) -> JobResult:
     """`report_page`, and with `figures` the figures for papers beside it.
 
     Raises:
@@ -72,4 +72,4 @@ def report_job(
     if figures:
         files = write_figures(path, review=review, root=root, progress=progress)
         sentence += f" {len(files)} figures are in {files[0].parent}."
-    return Outcome((), sentence, page.unreadable)
+    return JobResult((), sentence, page.unreadable)

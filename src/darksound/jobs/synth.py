@@ -1,4 +1,4 @@
-"""A world of synthetic birds as files: recordings, and the table of their ROIs."""
+"""The job of `darksound synth`: recordings of synthetic birds, and the table of their ROIs."""
 
 import json
 from dataclasses import asdict, dataclass
@@ -14,29 +14,39 @@ from darksound.errors import InputError
 from darksound.parallel.workers import map_unordered
 from darksound.progress import Progress, silent
 from darksound.rois.roi_set import as_roi_table, write_roi_table
-from darksound.settings import Settings
-from darksound.synthesis.recordings import RATE, Recording, plan_wild_recording, render_recording
+from darksound.settings import ComputeSettings
+from darksound.synthesis.recordings import (
+    RATE,
+    RecordingPlan,
+    plan_wild_recording,
+    render_recording,
+)
 
-__all__ = ["World", "write_world"]
+__all__ = ["SyntheticBirds", "write_synthetic_recordings"]
 
-_PLAN = "world.json"
-# Changes whenever the sound does.
+_PLAN_FILE = "world.json"
+# Increased when the audio changes.
 _EDITION = 1
-# Share of the recordings that went through lossy compression before they were shared.
-_COMPRESSED = 0.3
+# Share of the recordings with lossy compression, like many recordings on the internet.
+_COMPRESSED_SHARE = 0.3
+# Key of the random numbers of compression.
 _COMPRESSION = 23
+
+# Species, individual and recording of it, all from 0.
+RecordingId = tuple[int, int, int]
+Wave = np.ndarray[tuple[int], np.dtype[np.float32]]
 
 
 @dataclass(frozen=True)
-class World:
-    """Which birds, and how many recordings of them.
+class SyntheticBirds:
+    """The plan of a data set of synthetic birds.
 
     Attributes:
-        species: how many; every odd one is a sister of the one before it.
-        birds: individuals of each.
-        takes: recordings of each individual.
-        songs: songs of each recording, a ROI each.
-        seed: draws all of it.
+        species: number of species; every second one is a close relative of the one before.
+        birds: number of individuals of each species.
+        takes: number of recordings of each individual.
+        songs: number of songs in each recording; each is a ROI.
+        seed: of all random numbers.
     """
 
     species: int
@@ -45,8 +55,8 @@ class World:
     songs: int = 2
     seed: int = 1979
 
-    def recordings(self) -> list[tuple[int, int, int]]:
-        """Species, individual and take of every recording."""
+    def recordings(self) -> list[RecordingId]:
+        """Return species, individual and take of every recording."""
         return [
             (species, bird, take)
             for species in range(self.species)
@@ -55,98 +65,101 @@ class World:
         ]
 
 
-def write_world(
-    world: World, folder: Path, settings: Settings | None = None, progress: Progress = silent
+def write_synthetic_recordings(
+    birds: SyntheticBirds,
+    folder: Path,
+    compute: ComputeSettings | None = None,
+    progress: Progress = silent,
 ) -> pd.DataFrame:
-    """Write `species-0001/bird-1_rec-1.wav` and so on, and `rois.parquet` and `.csv`.
+    """Write `species-0001/bird-1_rec-1.wav` and so on, `rois.parquet` and `rois.csv`.
 
-    The same world gives the same bytes, whatever the number of workers; recordings that are there
-    are left as they are, so that an interrupted call goes on.
+    The same plan gives identical files for any number of workers. Existing recordings are kept,
+    so that an interrupted call can be repeated.
 
     Args:
-        world: what to write.
-        folder: made where it is missing.
-        settings: `compute` says how many processes help; None for the defaults.
-        progress: told of recordings done, in the stage `recordings`.
+        birds: the plan.
+        folder: is created if it does not exist.
+        compute: settings of the workers; None: the defaults.
+        progress: called with the progress, in the stage `recordings`.
 
     Returns:
         The ROI table.
 
     Raises:
-        InputError: the folder holds something else, or another world.
+        InputError: the folder contains other files, or the data set of another plan.
     """
-    _claim(world, folder)
-    wanted = world.recordings()
-    missing = [which for which in wanted if not (folder / _name(*which)).exists()]
-    progress("recordings", len(wanted) - len(missing), len(wanted))
-    written = map_unordered(partial(_write, world, folder), missing, (settings or Settings()).compute)
-    for done, _ in enumerate(written, start=len(wanted) - len(missing) + 1):
-        progress("recordings", done, len(wanted))
-    rows = [row for which in wanted for row in _rows(_plan(world, which), which)]
+    _write_plan(birds, folder)
+    recordings = birds.recordings()
+    missing = [number for number in recordings if not (folder / _name(*number)).exists()]
+    n_existing = len(recordings) - len(missing)
+    progress("recordings", n_existing, len(recordings))
+    jobs = map_unordered(partial(_write, birds, folder), missing, compute or ComputeSettings())
+    for done, _ in enumerate(jobs, start=n_existing + 1):
+        progress("recordings", done, len(recordings))
+    rows = [row for number in recordings for row in _rows(_plan(birds, number), number)]
     table = as_roi_table(pd.DataFrame(rows).assign(root=str(folder.resolve())))
     with replacing(folder / "rois.parquet") as path:
         write_roi_table(table, path)
-    # Times, bands and labels alone: a table that other tools read too, wherever the folder goes.
-    plain = table[["recording", "start_s", "end_s", "low_hz", "high_hz", "label"]]
-    write_text(folder / "rois.csv", plain.to_csv(index=False, lineterminator="\n"))
+    # Without the column `root`, so that the folder can be moved.
+    portable = table[["recording", "start_s", "end_s", "low_hz", "high_hz", "label"]]
+    write_text(folder / "rois.csv", portable.to_csv(index=False, lineterminator="\n"))
     return table
 
 
-def _claim(world: World, folder: Path) -> None:
-    plan = {"edition": _EDITION, **asdict(world)}
-    text = json.dumps(plan, indent=2) + "\n"
-    there = folder / _PLAN
-    if there.exists():
-        if there.read_text() != text:
-            raise InputError(f"{folder} holds another synthetic world; give another --out.")
+def _write_plan(birds: SyntheticBirds, folder: Path) -> None:
+    text = json.dumps({"edition": _EDITION, **asdict(birds)}, indent=2) + "\n"
+    path = folder / _PLAN_FILE
+    if path.exists():
+        if path.read_text() != text:
+            raise InputError(
+                f"{folder} contains a synthetic data set with other options; choose another --out."
+            )
     elif folder.exists() and any(folder.iterdir()):
-        raise InputError(f"{folder} is not empty and holds no synthetic world; give another --out.")
-    write_text(there, text)
+        raise InputError(
+            f"{folder} is not empty and contains no synthetic data set; choose another --out."
+        )
+    write_text(path, text)
 
 
 def _name(species: int, bird: int, take: int) -> str:
     return f"species-{species + 1:04d}/bird-{bird + 1}_rec-{take + 1}.wav"
 
 
-def _plan(world: World, which: tuple[int, int, int]) -> Recording:
-    return plan_wild_recording(world.seed, *which, world.songs, world.species)
+def _plan(birds: SyntheticBirds, number: RecordingId) -> RecordingPlan:
+    return plan_wild_recording(birds.seed, *number, birds.songs, birds.species)
 
 
-def _rows(plan: Recording, which: tuple[int, int, int]) -> list[dict[str, object]]:
+def _rows(plan: RecordingPlan, number: RecordingId) -> list[dict[str, object]]:
     return [
         {
-            "recording": _name(*which),
+            "recording": _name(*number),
             "start_s": slot.start_s,
             "end_s": slot.end_s,
             "low_hz": slot.low_hz,
             "high_hz": slot.high_hz,
-            "label": _name(*which).partition("/")[0],
+            "label": _name(*number).partition("/")[0],
         }
         for slot in plan.slots
     ]
 
 
-def _write(world: World, folder: Path, which: tuple[int, int, int]) -> None:
-    plan = _plan(world, which)
+def _write(birds: SyntheticBirds, folder: Path, number: RecordingId) -> None:
+    plan = _plan(birds, number)
     wave = render_recording(plan, 0, plan.samples)
-    rng = np.random.default_rng([world.seed, _COMPRESSION, *which])
-    with replacing(folder / _name(*which)) as path:
-        if rng.random() < _COMPRESSED:
-            wave = _through_ogg(wave, float(rng.uniform(0.4, 1.0)), path)
+    rng = np.random.default_rng([birds.seed, _COMPRESSION, *number])
+    with replacing(folder / _name(*number)) as path:
+        if rng.random() < _COMPRESSED_SHARE:
+            wave = _compress(wave, float(rng.uniform(0.4, 1.0)), path)
         soundfile.write(path, wave, RATE, subtype="PCM_16", format="WAV")
 
 
-def _through_ogg(
-    wave: np.ndarray[tuple[int], np.dtype[np.float32]], compression: float, beside: Path
-) -> np.ndarray[tuple[int], np.dtype[np.float32]]:
-    """What is left of a recording after lossy compression, 0 being the least and 1 the most."""
-    lossy = beside.with_name(f"{beside.name}.ogg")
+def _compress(wave: Wave, level: float, path: Path) -> Wave:
+    """Return a waveform after lossy compression (0 least, 1 most), by a file beside `path`."""
+    ogg = path.with_name(f"{path.name}.ogg")
     try:
-        soundfile.write(
-            lossy, wave, RATE, format="OGG", subtype="VORBIS", compression_level=compression
-        )
-        decoded, _ = soundfile.read(lossy, dtype="float32")
+        soundfile.write(ogg, wave, RATE, format="OGG", subtype="VORBIS", compression_level=level)
+        decoded, _ = soundfile.read(ogg, dtype="float32")
     finally:
-        lossy.unlink(missing_ok=True)
-    kept: np.ndarray[tuple[int], np.dtype[np.float32]] = decoded[: len(wave)]
-    return kept
+        ogg.unlink(missing_ok=True)
+    compressed: Wave = decoded[: len(wave)]
+    return compressed

@@ -1,5 +1,7 @@
 """The job of `darksound train`."""
 
+import math
+import shlex
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
@@ -10,12 +12,13 @@ from pathlib import Path
 import pandas as pd
 
 from darksound.errors import InputError
-from darksound.jobs.base import Outcome, make_repeatable
-from darksound.jobs.estimate import Work, announce
-from darksound.jobs.inputs import names_rois, run_rois, take_up_backbone
+from darksound.jobs.base import JobResult, seed_everything
+from darksound.jobs.estimate import Workload, log_estimate
+from darksound.jobs.inputs import load_run_rois, resolve_run_settings, table_lists_rois
 from darksound.meta.checkpoints import EpochReport, TrainState, load_train_state, save_training
 from darksound.meta.distributed import current_crew
-from darksound.meta.learners import Learner, build_learner
+from darksound.meta.learners.base import Learner
+from darksound.meta.learners.build import build_learner
 from darksound.meta.training import fit, training_images
 from darksound.progress import Progress
 from darksound.report.tables import metrics_table
@@ -25,12 +28,15 @@ from darksound.run.files import write_csv
 from darksound.run.manifest import fingerprint
 from darksound.settings import Settings
 
-__all__ = ["Trained", "epoch_writer", "train_in", "train_run"]
+__all__ = ["TrainingResult", "tensorboard_writer", "train_in_folder", "train_run"]
 
 
 @contextmanager
-def epoch_writer(folder: Path) -> Iterator[Callable[[Mapping[str, float]], None]]:
-    """What takes the figures of an epoch, `epoch` among them; it does nothing without the extra."""
+def tensorboard_writer(folder: Path) -> Iterator[Callable[[Mapping[str, float]], None]]:
+    """Yield a function that writes the figures of an epoch, with the key `epoch`, for TensorBoard.
+
+    Without the extra `tensorboard` it does nothing.
+    """
     if find_spec("tensorboard") is None:
         yield lambda figures: None
         return
@@ -48,14 +54,14 @@ def epoch_writer(folder: Path) -> Iterator[Callable[[Mapping[str, float]], None]
 
 
 @dataclass(frozen=True)
-class Trained:
-    """The end of a training.
+class TrainingResult:
+    """The result of a training.
 
     Attributes:
-        learner: with the weights that were kept.
-        reports: one an epoch.
-        best: figures of the epoch that was kept; epoch 0 is the learner before training.
-        problems: inputs that were left out.
+        learner: the learner with the best weights.
+        reports: one per epoch.
+        best: the report of the best epoch; epoch 0 is the learner before training.
+        problems: skipped inputs.
     """
 
     learner: Learner
@@ -64,7 +70,7 @@ class Trained:
     problems: tuple[Problem, ...]
 
 
-def train_in(
+def train_in_folder(
     folder: Path,
     rois: RoiSet,
     settings: Settings,
@@ -72,94 +78,96 @@ def train_in(
     progress: Progress,
     validation: RoiSet | None = None,
     on_epoch: Callable[[Sequence[EpochReport]], None] = lambda reports: None,
-) -> Trained:
-    """Train as `darksound.train` does, keeping the state of each epoch in `folder`.
+) -> TrainingResult:
+    """Train as `darksound.train` does, and save the state of each epoch in `folder`.
 
-    Where the folder holds a state, training goes on from there and ends with the weights that
-    it would have had without the stop.
+    If the folder contains a state, training resumes from it, and ends with the same weights as
+    without the interruption.
 
     Args:
         folder: for checkpoints; `best` is the result.
         rois, settings, validation: see `darksound.train`.
-        progress: told of work done.
-        on_epoch: called after each epoch with the figures of all so far, once it is safe.
+        progress: called with the progress.
+        on_epoch: called after each epoch, when its state is saved, with the reports of all epochs.
 
     Raises:
         InputError, SettingsError, CheckpointError: see `darksound.train`.
         CheckpointError: the state in the folder is damaged.
     """
-    images, judged_on = training_images(rois, settings, validation, progress)
+    images, validation_images = training_images(rois, settings, validation, progress)
     state = current_crew().from_first(partial(_state, folder, images.settings))
 
-    def keep(_: EpochReport, now: TrainState) -> None:
-        save_training(folder, now)
-        on_epoch(now.reports)
+    def save(_: EpochReport, current: TrainState) -> None:
+        save_training(folder, current)
+        on_epoch(current.reports)
 
-    learner = fit(state, images, judged_on, images.settings, on_epoch=keep, progress=progress)
-    problems = [*images.rois.problems, *(judged_on.rois.problems if judged_on is not None else ())]
-    assert state.kept is not None  # there is one epoch at least
-    return Trained(learner, tuple(state.reports), state.kept, tuple(dict.fromkeys(problems)))
+    learner = fit(
+        state, images, validation_images, images.settings, on_epoch=save, progress=progress
+    )
+    problems = list(images.rois.problems)
+    if validation_images is not None:
+        problems += validation_images.rois.problems
+    assert state.kept is not None  # there is at least one epoch
+    return TrainingResult(learner, tuple(state.reports), state.kept, tuple(dict.fromkeys(problems)))
 
 
 def _state(folder: Path, settings: Settings) -> TrainState:
-    """Where the training in the folder stands, or a beginning."""
+    """Return the state of the training in the folder, or an initial state."""
     if (folder / "last.state.pt").exists():
         return load_train_state(folder)
     return TrainState(build_learner(settings))
 
 
-def train_run(run: Run, progress: Progress) -> Outcome:
-    """Train a learner; leaves `checkpoints/` and `training.csv`, a row an epoch.
+def train_run(run: Run, progress: Progress) -> JobResult:
+    """Train a learner; write `checkpoints/` and `training.csv`, one row per epoch.
 
     Raises:
         InputError, SettingsError, CheckpointError: see `darksound.train`.
-        RunError: the run cannot be gone on with.
+        RunError: the run cannot be resumed.
     """
-    make_repeatable(run.settings.seed)
-    if not run.inputs.data and not names_rois(run.settings):
-        raise InputError("Nothing to learn from; name labelled ROIs with --data.")
-    settings = _with_tasks_a_step(run, take_up_backbone(run))
+    seed_everything(run.settings.seed)
+    if not run.inputs.data and not table_lists_rois(run.settings):
+        raise InputError("There are no data to train on; name labelled ROIs with --data.")
+    settings = _with_episodes_per_step(run, resolve_run_settings(run))
     learner = build_learner(settings)
-    rois = run_rois(run, settings, progress)
-    run.note_data(len(rois), fingerprint(rois))
-    work = Work.of_training(len(rois), settings, settings.training.epochs)
-    announce(rois, learner, settings, work, run.path)
-    with epoch_writer(run.path / "tensorboard") as write_epoch:
+    rois = load_run_rois(run, settings, progress)
+    run.record_data(len(rois), fingerprint(rois))
+    workload = Workload.of_training(len(rois), settings, settings.training.epochs)
+    log_estimate(rois, learner, settings, workload, run.path)
+    with tensorboard_writer(run.path / "tensorboard") as write_epoch:
 
-        def keep(reports: Sequence[EpochReport]) -> None:
+        def record(reports: Sequence[EpochReport]) -> None:
             rows = [asdict(report) for report in reports]
             write_csv(run.path / "training.csv", pd.DataFrame(rows))
             write_epoch(rows[-1])
             run.journal.append("epoch", **rows[-1])
 
-        trained = train_in(
-            run.path / "checkpoints", rois, settings, progress=progress, on_epoch=keep
+        result = train_in_folder(
+            run.path / "checkpoints", rois, settings, progress=progress, on_epoch=record
         )
-    run.note_problems(trained.problems)
-    best, names = trained.best, ("validation_accuracy", "validation_loss", "train_accuracy")
-    figures = {name: value for name in names if (value := getattr(best, name)) == value}
-    which = f"Epoch {best.epoch} of {len(trained.reports)}" if best.epoch else "Before training"
-    return Outcome(
-        (metrics_table(f"{which}, which is kept", figures),),
-        f"The learner is in {run.path}. Judge it on other data with: "
-        f"darksound evaluate {_shown(run.path)} --data ...",
-        len(trained.problems),
+    run.record_problems(result.problems)
+    best, names = result.best, ("validation_accuracy", "validation_loss", "train_accuracy")
+    # A figure that was not computed is NaN.
+    figures = {name: value for name in names if not math.isnan(value := getattr(best, name))}
+    epoch = f"epoch {best.epoch} of {len(result.reports)}" if best.epoch else "before training"
+    return JobResult(
+        (metrics_table(f"Best epoch: {epoch}", figures),),
+        f"The learner is in {run.path}. Evaluate it on other data with: "
+        f"darksound evaluate {shlex.quote(str(run.path))} --data ...",
+        len(result.problems),
     )
 
 
-def _with_tasks_a_step(run: Run, settings: Settings) -> Settings:
-    """The number of tasks in a step as a number, so that another number of processes may resume.
+def _with_episodes_per_step(run: Run, settings: Settings) -> Settings:
+    """Return the settings with `episodes_per_step` as a number instead of `auto`.
+
+    A different number of processes can then resume the run with the same result.
 
     Raises:
-        SettingsError: there are more processes than tasks.
+        SettingsError: there are more processes than episodes in a step.
     """
-    tasks = current_crew().tasks_a_step(settings.training)
-    if tasks != settings.training.episodes_per_step:
-        settings = settings.replace(training={"episodes_per_step": tasks})
-        run.adopt_settings(settings)
+    n_episodes = current_crew().tasks_a_step(settings.training)
+    if n_episodes != settings.training.episodes_per_step:
+        settings = settings.replace(training={"episodes_per_step": n_episodes})
+        run.update_settings(settings)
     return settings
-
-
-def _shown(path: Path) -> str:
-    text = str(path)
-    return f"'{text}'" if " " in text else text

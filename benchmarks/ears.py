@@ -32,10 +32,10 @@ import soundfile as sf
 import soxr
 
 import darksound as ds
-from darksound.audio.augmentation import alter
+from darksound.audio.augmentation import augment_waveform
 from darksound.cluster.metrics import label_scores
 from darksound.cluster.structure import find_clusters
-from darksound.meta.learners import build_learner
+from darksound.meta.learners.build import build_learner
 
 Vectors = npt.NDArray[np.float32]
 Hear = Callable[[ds.RoiSet, ds.Settings], Vectors]
@@ -155,7 +155,7 @@ def disguise(rois: ds.RoiSet, folder: Path) -> tuple[ds.RoiSet, pd.DataFrame]:
             faster = np.exp(np.clip(rng.normal(0.0, 0.05), -0.12, 0.12))
             sung = soxr.resample(wave, 48_000, 48_000 * faster).astype(np.float32)[: len(wave)]
             other = waves[int(rng.integers(len(waves)))] if rng.random() < 0.5 else None
-            wave = alter(sung, 48_000, rng, how, other)
+            wave = augment_waveform(sung, 48_000, rng, how, other)
         sf.write(folder / f"{number:05d}.wav", 0.7 * wave / (np.abs(wave).max() + 1e-9), 48_000)
     names = pd.DataFrame({"recording": [f"{number:05d}.wav" for number in range(len(waves))]})
     names.to_csv(folder / "windows.csv", index=False)

@@ -1,11 +1,11 @@
-"""Sounds to test with."""
+"""Waveforms to test with."""
 
 import numpy as np
 import pytest
 
 
 def song(rate: int, seconds: float, seed: int = 0) -> np.ndarray:
-    """Sweeps, clicks and noise: something for every part of a front end, `(n,)` float32."""
+    """Return sweeps, clicks and noise, so that every channel has content, `(n,)` float32."""
     rng = np.random.default_rng(seed)
     time = np.arange(round(rate * seconds)) / rate
     centre = rng.uniform(0.08, 0.2) * rate
@@ -19,4 +19,5 @@ def song(rate: int, seconds: float, seed: int = 0) -> np.ndarray:
 
 @pytest.fixture(name="song", scope="session")
 def _song():
+    """Return the function `song(rate, seconds, seed=0)`."""
     return song

@@ -15,8 +15,8 @@ RATE = 44_100
 def tone(tmp_path):
     time = np.arange(3 * RATE) / RATE
     wave = (0.4 * np.sin(2 * np.pi * (500 + 400 * time) * time)).astype(np.float32)
-    for name, form in (("a.m4a", None), ("a.AAC", "adts")):
-        with av.open(str(tmp_path / name), "w", format=form or "mp4") as container:
+    for name, container_format in (("a.m4a", None), ("a.AAC", "adts")):
+        with av.open(str(tmp_path / name), "w", format=container_format or "mp4") as container:
             stream = container.add_stream("aac", rate=RATE)
             stream.layout = "stereo"
             for start in range(0, len(wave), 1024):
@@ -28,25 +28,25 @@ def tone(tmp_path):
     return tmp_path, wave
 
 
-def test_m4a_is_read_by_seek_where_it_was_written(tone):
+def test_m4a_is_read_by_seek_at_the_right_position(tone):
     folder, wave = tone
     info = probe(folder / "a.m4a")
     assert (info.rate, info.channels) == (RATE, 2)
     assert info.duration_s == pytest.approx(3.0, abs=0.03)
-    got, _ = read(folder / "a.m4a", 1.0, 2.0, None)
+    samples, _ = read(folder / "a.m4a", 1.0, 2.0, None)
     expected = wave[RATE : 2 * RATE]
-    assert np.corrcoef(got, expected)[0, 1] > 0.999
+    assert np.corrcoef(samples, expected)[0, 1] > 0.999
     whole, _ = read(folder / "a.m4a", 0.0, 2.9, None)
-    np.testing.assert_allclose(got, whole[RATE : 2 * RATE], atol=1e-3)
+    np.testing.assert_allclose(samples, whole[RATE : 2 * RATE], atol=1e-3)
 
 
-def test_a_bare_stream_tells_its_length_by_its_packets(tone):
+def test_the_length_of_a_bare_stream_is_that_of_its_packets(tone):
     folder, _ = tone
     assert probe(folder / "a.AAC").duration_s == pytest.approx(3.0, abs=0.1)
     assert len(read(folder / "a.AAC", 0.5, 1.0, 22_050)[0]) == 11_025
 
 
-def test_without_the_decoder_or_without_sound_there_is_a_sentence(tone, monkeypatch):
+def test_a_missing_decoder_and_a_damaged_file_are_errors(tone, monkeypatch):
     folder, _ = tone
     (folder / "b.m4a").write_bytes(b"no sound " * 99)
     with pytest.raises(InputError, match=r"b\.m4a: not a sound file"):

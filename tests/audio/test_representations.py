@@ -1,9 +1,11 @@
+"""Representations against librosa."""
+
 import librosa
 import numpy as np
 import pytest
 import torch
 
-from darksound.audio.geometry import geometry
+from darksound.audio.geometry import make_geometry
 from darksound.audio.representations import REPRESENTATIONS, mel_filters
 from darksound.errors import SettingsError
 from darksound.settings import Settings, load_settings
@@ -15,27 +17,28 @@ CPU = torch.device("cpu")
 
 def _make(settings: Settings, rate: int):
     make = REPRESENTATIONS[settings.front_end.representation]
-    return make(geometry(settings, rate), settings.front_end, CPU)
+    geometry = make_geometry(settings.audio, settings.front_end, rate)
+    return make(geometry, settings.front_end, CPU)
 
 
 @pytest.mark.parametrize(
     ("rate", "n_fft", "bands", "low", "high"),
     [(48_000, 1024, 128, 0, 24_000), (22_050, 2048, 64, 300, 9000), (44_100, 512, 40, 500, 11_500)],
 )
-def test_mel_filters_are_librosas(rate, n_fft, bands, low, high):
-    theirs = librosa.filters.mel(
+def test_mel_filters_equal_librosas(rate, n_fft, bands, low, high):
+    expected = librosa.filters.mel(
         sr=rate, n_fft=n_fft, n_mels=bands, fmin=low, fmax=high, htk=True, norm="slaney"
     )
-    np.testing.assert_allclose(mel_filters(rate, n_fft, bands, low, high), theirs, atol=1e-7)
+    np.testing.assert_allclose(mel_filters(rate, n_fft, bands, low, high), expected, atol=1e-7)
 
 
 @pytest.mark.parametrize("preset", ["thesis-2023", "paper-2024"])
 @pytest.mark.filterwarnings("ignore:Empty filters")
-def test_mel_spectrograms_are_librosas(preset, song):
+def test_mel_spectrograms_equal_librosas(preset, song):
     settings = load_settings(preset).replace(audio={"roi_s": 3.0})
     wave = song(48_000, 3)
-    got = _make(settings, 48_000)(torch.from_numpy(wave[None]))[0].numpy()
-    theirs = librosa.feature.melspectrogram(
+    actual = _make(settings, 48_000)(torch.from_numpy(wave[None]))[0].numpy()
+    expected = librosa.feature.melspectrogram(
         y=wave,
         sr=48_000,
         n_fft=settings.front_end.n_fft,
@@ -45,21 +48,21 @@ def test_mel_spectrograms_are_librosas(preset, song):
         htk=True,
         norm="slaney",
     )
-    np.testing.assert_allclose(got, theirs, atol=1e-6 * theirs.max())
+    np.testing.assert_allclose(actual, expected, atol=1e-6 * expected.max())
 
 
 @pytest.mark.parametrize("roi_s", [0.25, 3.0])
-def test_no_band_is_empty_where_the_window_is_ours_to_choose(roi_s, song):
+def test_no_band_is_empty_if_the_window_is_auto(roi_s, song):
     settings = SETTINGS.replace(audio={"roi_s": roi_s})
-    geo = geometry(settings, 48_000)
+    geometry = make_geometry(settings.audio, settings.front_end, 48_000)
     wave = song(48_000, roi_s)
-    got = _make(settings, 48_000)(torch.from_numpy(wave[None]))[0].numpy()
-    theirs = librosa.feature.melspectrogram(
+    actual = _make(settings, 48_000)(torch.from_numpy(wave[None]))[0].numpy()
+    expected = librosa.feature.melspectrogram(
         y=wave,
         sr=48_000,
         n_fft=1024,
-        win_length=geo.window,
-        hop_length=geo.hop,
+        win_length=geometry.window,
+        hop_length=geometry.hop,
         n_mels=96,
         fmin=500,
         fmax=11_500,
@@ -67,31 +70,31 @@ def test_no_band_is_empty_where_the_window_is_ours_to_choose(roi_s, song):
         htk=True,
         norm="slaney",
     )[:, :192]
-    np.testing.assert_allclose(got, theirs, atol=1e-6 * theirs.max())
-    assert (got.max(axis=1) > 0).all()
+    np.testing.assert_allclose(actual, expected, atol=1e-6 * expected.max())
+    assert (actual.max(axis=1) > 0).all()
 
 
 def test_a_linear_spectrogram_has_the_bins_between_the_edges(song):
     settings = SETTINGS.replace(front_end={"representation": "spec"})
     wave = song(48_000, 3)
-    made = _make(settings, 48_000)
-    got = made(torch.from_numpy(wave[None]))[0].numpy()
-    theirs = np.abs(librosa.stft(wave, n_fft=1024, hop_length=750, pad_mode="reflect")) ** 2
+    spectrogram = _make(settings, 48_000)
+    actual = spectrogram(torch.from_numpy(wave[None]))[0].numpy()
+    expected = np.abs(librosa.stft(wave, n_fft=1024, hop_length=750, pad_mode="reflect")) ** 2
     hz = librosa.fft_frequencies(sr=48_000, n_fft=1024)
-    theirs = theirs[(hz >= 500) & (hz <= 11_500), :192]
-    assert made.height == len(theirs)
-    np.testing.assert_allclose(got, theirs, atol=1e-6 * theirs.max())
+    expected = expected[(hz >= 500) & (hz <= 11_500), :192]
+    assert spectrogram.height == len(expected)
+    np.testing.assert_allclose(actual, expected, atol=1e-6 * expected.max())
 
 
-def test_a_constant_q_transform_is_librosas(song):
+def test_a_constant_q_transform_equals_librosas(song):
     settings = SETTINGS.replace(front_end={"representation": "cqt"})
     waves = np.stack([song(48_000, 3), song(48_000, 3, seed=1)])
-    got = _make(settings, 48_000)(torch.from_numpy(waves)).numpy()
-    for wave, ours in zip(waves, got, strict=True):
-        theirs = librosa.cqt(
+    power = _make(settings, 48_000)(torch.from_numpy(waves)).numpy()
+    for wave, actual in zip(waves, power, strict=True):
+        expected = librosa.cqt(
             wave, sr=48_000, hop_length=750, fmin=500, n_bins=96, bins_per_octave=24
         )
-        np.testing.assert_allclose(ours, np.abs(theirs[:, :192]) ** 2, rtol=1e-4, atol=1e-7)
+        np.testing.assert_allclose(actual, np.abs(expected[:, :192]) ** 2, rtol=1e-4, atol=1e-7)
 
 
 @pytest.mark.parametrize(
@@ -107,9 +110,10 @@ def test_a_constant_q_transform_is_librosas(song):
         ("paper-2024", 22_050, 3.0, 512, 2048, 130),
     ],
 )
-def test_hop_and_window_follow_the_roi_length(preset, rate, roi_s, hop, window, frames):
-    geo = geometry(load_settings(preset).replace(audio={"roi_s": roi_s}), rate)
-    assert (geo.hop, geo.window, geo.frames) == (hop, window, frames)
+def test_hop_window_and_frames_for_a_roi_length(preset, rate, roi_s, hop, window, frames):
+    settings = load_settings(preset).replace(audio={"roi_s": roi_s})
+    geometry = make_geometry(settings.audio, settings.front_end, rate)
+    assert (geometry.hop, geometry.window, geometry.frames) == (hop, window, frames)
 
 
 @pytest.mark.parametrize(
@@ -122,6 +126,6 @@ def test_hop_and_window_follow_the_roi_length(preset, rate, roi_s, hop, window, 
         ({"front_end": {"representation": "spec", "low_hz": 501, "high_hz": 502}}, 48_000, "bin"),
     ],
 )
-def test_what_cannot_be_met_names_the_setting(changes, rate, key):
+def test_an_error_names_the_impossible_setting(changes, rate, key):
     with pytest.raises(SettingsError, match=key):
         _make(SETTINGS.replace(**changes), rate)

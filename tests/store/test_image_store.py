@@ -7,7 +7,7 @@ import pytest
 import soundfile as sf
 import torch
 
-from darksound.audio.augmentation import alter
+from darksound.audio.augmentation import augment_waveform
 from darksound.audio.files import FileReader, read
 from darksound.audio.front_end import FrontEnd
 from darksound.errors import InputError, SettingsError
@@ -83,7 +83,7 @@ def test_a_batch_holds_the_front_ends_images(root, settings, dtype, step):
     rows = np.array([20, 0, 7, 8, 8, 15])
     got = store.batch(rows)
     assert got.dtype == torch.float32
-    front_end = FrontEnd(settings, RATE)
+    front_end = FrontEnd(settings.audio, settings.front_end, RATE)
     names = store.rois.table["recording"]
     waves = [read(root / names.iat[row], 0, 0.8, RATE)[0] for row in rows]
     torch.testing.assert_close(got, front_end(waves), atol=step, rtol=0)
@@ -184,8 +184,8 @@ def test_versions_contain_altered_sound(root, settings):
     assert not torch.equal(got[1], got[2])
     wave, _ = read(root / "19.wav", 0, 0.8, RATE)
     rng = shards.random_stream(settings.seed, 12, store.rois.table["roi_id"].iat[19], 2)
-    altered = alter(wave, RATE, rng, settings.augmentation)
-    expected = FrontEnd(settings, RATE)([altered])[0]
+    altered = augment_waveform(wave, RATE, rng, settings.augmentation)
+    expected = FrontEnd(settings.audio, settings.front_end, RATE)([altered])[0]
     torch.testing.assert_close(got[3], expected, atol=0.5 / 255 + 1e-6, rtol=0)
 
 
@@ -268,7 +268,7 @@ def test_unreadable_rois_are_skipped_and_reported(root, settings, caplog):
         names = store.rois.table["recording"].tolist()
         place = names.index("17.wav")
         wave, _ = read(root / "17.wav", 0, 0.8, RATE)
-        expected = FrontEnd(settings, RATE)([wave])
+        expected = FrontEnd(settings.audio, settings.front_end, RATE)([wave])
         torch.testing.assert_close(store.batch([place]), expected, atol=2.1e-3, rtol=0)
 
 

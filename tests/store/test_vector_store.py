@@ -7,9 +7,9 @@ import torch
 from tests.audio.embedding_models.models import DIM, RATE, SAMPLES, matrices, tflite_file
 
 from darksound.audio import embedding_models as registry
-from darksound.audio.augmentation import alter
+from darksound.audio.augmentation import augment_waveform
 from darksound.audio.files import FileReader, read
-from darksound.audio.waveform import windows_of
+from darksound.audio.waveform import split_into_windows
 from darksound.errors import CheckpointError, InputError
 from darksound.rois.roi_set import RoiSet, as_roi_table
 from darksound.settings import Settings
@@ -49,7 +49,7 @@ def _rois(root: Path, seconds: float = 0.05, gone: int | None = None) -> RoiSet:
 
 
 def _vector(wave: np.ndarray) -> np.ndarray:
-    return np.mean([matrices()[0] @ one for one in windows_of(wave, SAMPLES, "mean")], axis=0)
+    return np.mean([matrices()[0] @ one for one in split_into_windows(wave, SAMPLES, "mean")], axis=0)
 
 
 @pytest.mark.parametrize("seconds", [0.05, 0.1, 0.25])
@@ -73,7 +73,7 @@ def test_altered_versions_are_of_altered_sound(root, settings):
     row = store.rois.table.iloc[19]
     wave, _ = read(root / "night.wav", row["start_s"], row["end_s"], RATE)
     rng = shards.random_stream(settings.seed, 12, row["roi_id"], 2)
-    expected = _vector(alter(wave, RATE, rng, still.augmentation, None))
+    expected = _vector(augment_waveform(wave, RATE, rng, still.augmentation, None))
     np.testing.assert_allclose(store.batch([19], [2]).numpy()[0], expected, rtol=1e-3, atol=1e-4)
 
 

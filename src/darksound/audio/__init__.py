@@ -1,1 +1,1 @@
-"""Sound in: reading, resampling, and the front end from waveform to image."""
+"""Audio: reading, resampling, the front end from waveform to image, and embedding models."""

@@ -1,4 +1,4 @@
-"""Altered versions of a ROI's sound, so that a learner hears past the recording."""
+"""Augmentation of waveforms, so that a learner does not rely on the recording conditions."""
 
 import math
 from typing import TypeVar
@@ -9,93 +9,98 @@ import scipy.fft
 
 from darksound.settings import AugmentationSettings
 
-__all__ = ["alter", "sound_key"]
+__all__ = ["augment_waveform", "waveform_settings_key"]
 
-Wave = npt.NDArray[np.float32]
+Waveform = npt.NDArray[np.float32]
 Sample = TypeVar("Sample", np.float32, np.complex64)
 
-#: Settings that the altered sound depends on.
-_SOUND_SETTINGS = frozenset(
+# Settings that augmented waveforms depend on; the others concern images.
+_WAVEFORM_SETTINGS = frozenset(
     {"noise_snr_db", "gain_db", "tilt_db", "neighbour_db", "neighbour_share", "time_shift"}
 )
 # Spectral slopes of natural noise: white (0) to brown (2) in power.
-_STEEPEST_NOISE = 2.0
-_LOWEST_HZ = 50.0
+_MAX_NOISE_SLOPE = 2.0
+_MIN_NOISE_HZ = 50.0
 _LOG_PER_DB = math.log(10) / 20
 
 
-def sound_key(settings: AugmentationSettings) -> str:
-    """What altered sound depends on, as text; part of the key of cached images."""
-    return settings.model_dump_json(include=set(_SOUND_SETTINGS))
+def waveform_settings_key(settings: AugmentationSettings) -> str:
+    """Return the settings that augmented waveforms depend on, as part of a cache key."""
+    return settings.model_dump_json(include=set(_WAVEFORM_SETTINGS))
 
 
-def alter(
-    wave: Wave,
+def augment_waveform(
+    waveform: Waveform,
     rate: int,
     rng: np.random.Generator,
     settings: AugmentationSettings,
-    neighbour: Wave | None = None,
-) -> Wave:
-    """One altered version of a ROI's sound.
+    neighbour: Waveform | None = None,
+) -> Waveform:
+    """Return one augmented version of the waveform of a ROI.
 
-    A shift in time by at most `time_shift` of the ROI, a quiet neighbour, a tilt of the spectrum,
-    coloured noise at a signal-to-noise ratio, and gain; all drawn from `rng`.
+    The steps are a shift in time by at most `time_shift` of the ROI, a mixed-in neighbour, a tilt
+    of the spectrum, coloured noise at a signal-to-noise ratio, and gain.
 
     Args:
-        wave: samples `(n,)`.
+        waveform: samples `(n,)`.
         rate: in Hz.
-        rng: draws the alteration; the same generator state gives the same sound.
-        settings: ranges that are drawn from.
-        neighbour: sound to mix in quietly, of any length at the same rate, or None.
+        rng: draws all values; the same generator state gives the same waveform.
+        settings: ranges of the values.
+        neighbour: another waveform of any length at the same rate to mix in, or None.
 
     Returns:
         Samples `(n,)`.
     """
-    out = _shift(wave, round(rng.uniform(-settings.time_shift, settings.time_shift) * len(wave)))
-    level_db, place = rng.uniform(*settings.neighbour_db), rng.random()
+    n = len(waveform)
+    mixed = _shift(waveform, round(rng.uniform(-settings.time_shift, settings.time_shift) * n))
+    level_db, position = rng.uniform(*settings.neighbour_db), rng.random()
     if neighbour is not None:
-        out = out + _at_level(_place(neighbour, len(wave), place), _power(wave), level_db)
-    size = scipy.fft.next_fast_len(len(wave), real=True)
+        placed = _place(neighbour, n, position)
+        mixed = mixed + _scale_to_level(placed, _power(waveform), level_db)
+    size = scipy.fft.next_fast_len(n, real=True)
     hz = np.fft.rfftfreq(size, 1 / rate).astype(np.float32)
-    spectrum = scipy.fft.rfft(out, size)
+    spectrum = scipy.fft.rfft(mixed, size)
     tilt = rng.uniform(-settings.tilt_db, settings.tilt_db) * _LOG_PER_DB
     spectrum *= np.exp(np.float32(2 * tilt / rate) * hz - np.float32(tilt / 2))
-    colour = rng.uniform(0, _STEEPEST_NOISE)
+    slope = rng.uniform(0, _MAX_NOISE_SLOPE)
     noise = rng.standard_normal((2, len(hz)), dtype=np.float32)
-    noise *= np.exp(np.float32(-colour / 2) * np.log(np.maximum(hz, np.float32(_LOWEST_HZ))))
+    noise *= np.exp(np.float32(-slope / 2) * np.log(np.maximum(hz, np.float32(_MIN_NOISE_HZ))))
     snr_db = rng.uniform(*settings.noise_snr_db)
-    spectrum += _at_level(noise[0] + 1j * noise[1], _power(spectrum), -snr_db)
+    spectrum += _scale_to_level(noise[0] + 1j * noise[1], _power(spectrum), -snr_db)
     gain = 10 ** (rng.uniform(*settings.gain_db) / 20)
-    altered: Wave = scipy.fft.irfft(spectrum, size)[: len(wave)]
-    return altered * np.float32(gain)
+    augmented: Waveform = scipy.fft.irfft(spectrum, size)[:n]
+    return augmented * np.float32(gain)
 
 
-def _shift(wave: Wave, samples: int) -> Wave:
-    out = np.zeros_like(wave)
+def _shift(waveform: Waveform, samples: int) -> Waveform:
+    """Shift a waveform to later times, or to earlier ones if `samples` is negative."""
+    shifted = np.zeros_like(waveform)
     if samples >= 0:
-        out[samples:] = wave[: len(wave) - samples]
+        shifted[samples:] = waveform[: len(waveform) - samples]
     else:
-        out[:samples] = wave[-samples:]
-    return out
+        shifted[:samples] = waveform[-samples:]
+    return shifted
 
 
-def _place(wave: Wave, length: int, place: float) -> Wave:
-    """A stretch of a longer wave, or a shorter one among zeros, at a place from 0 to 1."""
-    if len(wave) >= length:
-        start = round(place * (len(wave) - length))
-        return wave[start : start + length].copy()
-    start = round(place * (length - len(wave)))
-    return np.pad(wave, (start, length - len(wave) - start))
+def _place(waveform: Waveform, length: int, position: float) -> Waveform:
+    """Cut a waveform, or pad it with zeros, to `length` at a relative position in [0, 1]."""
+    if len(waveform) >= length:
+        start = round(position * (len(waveform) - length))
+        return waveform[start : start + length].copy()
+    start = round(position * (length - len(waveform)))
+    return np.pad(waveform, (start, length - len(waveform) - start))
 
 
 def _power(x: npt.NDArray[Sample]) -> float:
     return float(np.mean(np.square(x.real) + np.square(x.imag), dtype=np.float64))
 
 
-def _at_level(x: npt.NDArray[Sample], power: float, level_db: float) -> npt.NDArray[Sample]:
-    """`x` scaled in place to a power so many decibels above `power`; silence stays as it is."""
-    own = _power(x)
-    if own == 0:
+def _scale_to_level(
+    x: npt.NDArray[Sample], reference_power: float, level_db: float
+) -> npt.NDArray[Sample]:
+    """Scale `x` in place to a level in dB relative to a power; zeros stay zeros."""
+    power = _power(x)
+    if power == 0:
         return x
-    x *= np.float32(np.sqrt(power / own * 10 ** (level_db / 10)))
+    x *= np.float32(np.sqrt(reference_power / power * 10 ** (level_db / 10)))
     return x

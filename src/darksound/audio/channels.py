@@ -10,64 +10,64 @@ from torch import Tensor
 from darksound.audio.hpss import running_median
 from darksound.settings import FrontEndSettings
 
-__all__ = ["CHANNELS", "DECIBELS", "Parts", "delta", "min_max", "stationary_floor"]
+__all__ = ["CHANNELS", "DECIBELS", "ChannelInput", "delta", "min_max_scale", "noise_floor"]
 
-_RANGE_DB = 80.0
-_PUBLISHED_FLOOR = 1e-5
+_DYNAMIC_RANGE_DB = 80.0
+_PUBLISHED_MIN_POWER = 1e-5
 
 
-def _against_peak(power: Tensor) -> Tensor:
+def _power_db(power: Tensor) -> Tensor:
     peak = power.amax(dim=(-2, -1), keepdim=True).clamp_min(torch.finfo(power.dtype).tiny)
-    return 10 * (power / peak).clamp_min(10 ** (-_RANGE_DB / 10)).log10()
+    return 10 * (power / peak).clamp_min(10 ** (-_DYNAMIC_RANGE_DB / 10)).log10()
 
 
-def _published(power: Tensor) -> Tensor:
-    level = 20 * power.clamp_min(_PUBLISHED_FLOOR).log10()
+def _published_db(power: Tensor) -> Tensor:
+    level = 20 * power.clamp_min(_PUBLISHED_MIN_POWER).log10()
     peak = level.amax(dim=(-2, -1), keepdim=True)
-    return (level - peak).clamp_min(-_RANGE_DB)
+    return (level - peak).clamp_min(-_DYNAMIC_RANGE_DB)
 
 
-#: Decibels of power `(b, bands, frames)`, 0 at each image's peak. `power`: 10 log10, 80 dB of
-#: range. `published`: 20 log10 of power, floored at 1e-5 before and 80 dB below the peak after,
-#: which is what `librosa.amplitude_to_db(power, ref=np.max)` does.
-DECIBELS: dict[str, Callable[[Tensor], Tensor]] = {"power": _against_peak, "published": _published}
+#: Functions from power `(b, bands, frames)` to decibels, 0 at the maximum of each image. `power`:
+#: 10 log10, with a range of 80 dB. `published`: 20 log10 of power, with a minimum power of 1e-5
+#: and a range of 80 dB; equal to `librosa.amplitude_to_db(power, ref=np.max)`.
+DECIBELS: dict[str, Callable[[Tensor], Tensor]] = {"power": _power_db, "published": _published_db}
 
 
-def min_max(x: Tensor) -> Tensor:
-    """Each image `(b, h, w)` from its least to its largest value in [0, 1]; 0 if constant."""
+def min_max_scale(x: Tensor) -> Tensor:
+    """Scale each image `(b, h, w)` to [0, 1] by its minimum and maximum; 0 if it is constant."""
     low, high = x.amin(dim=(-2, -1), keepdim=True), x.amax(dim=(-2, -1), keepdim=True)
     return torch.where(high > low, (x - low) / (high - low), 0.0)
 
 
 def delta(x: Tensor, width: int = 9) -> Tensor:
-    """Slope over time of each band by a line fitted to `width` frames (Savitzky-Golay, order 1).
+    """Return the slope over time in each band, by a line fitted to `width` frames.
 
-    As `librosa.feature.delta(x, width=width, order=1)`; with fewer frames the fit takes what
-    there is.
+    This is a Savitzky-Golay filter of order 1, as `librosa.feature.delta(x, width=width, order=1)`.
+    With fewer frames than `width`, the line is fitted to all of them.
 
     Args:
         x: `(b, bands, frames)`.
         width: odd number of frames.
     """
     half = min(width, x.shape[-1] - (x.shape[-1] + 1) % 2) // 2
-    fitted = x.shape[-1] - 2 * half
-    slopes = torch.zeros_like(x.narrow(-1, 0, fitted))
+    n_fits = x.shape[-1] - 2 * half
+    slopes = torch.zeros_like(x.narrow(-1, 0, n_fits))
     for step in range(1, half + 1):
-        slopes += step * (x.narrow(-1, half + step, fitted) - x.narrow(-1, half - step, fitted))
+        slopes += step * (x.narrow(-1, half + step, n_fits) - x.narrow(-1, half - step, n_fits))
     slopes /= 2 * sum(step**2 for step in range(1, half + 1))
     return F.pad(slopes, (half, half), mode="replicate")
 
 
-def stationary_floor(
-    power: Tensor, spans: Sequence[tuple[int, int]], percentile: float, bands: int = 1
+def noise_floor(
+    power: Tensor, spans: Sequence[tuple[int, int]], percentile: float, smooth_bands: int = 1
 ) -> Tensor:
-    """What each band's power seldom falls below: a percentile over the frames of the ROI.
+    """Estimate the stationary noise of each band: a percentile over the frames of the ROI.
 
     Args:
         power: `(b, n_bands, frames)`.
-        spans: first frame of each ROI and the one after its last; silence around is no floor.
-        percentile: 0 to 100, of the nearest rank.
-        bands: odd number of bands that a median smooths the floor over.
+        spans: first frame of each ROI and the one after its last; padding is left out.
+        percentile: 0 to 100, by nearest rank.
+        smooth_bands: odd number of bands of the median filter that smooths the estimate.
 
     Returns:
         Power `(b, n_bands, 1)`.
@@ -76,17 +76,17 @@ def stationary_floor(
         image[:, first:stop].kthvalue(1 + round(percentile / 100 * (stop - first - 1)), -1).values
         for image, (first, stop) in zip(power, spans, strict=True)
     ]
-    return running_median(torch.stack(floors), bands, -1).unsqueeze(-1)
+    return running_median(torch.stack(floors), smooth_bands, -1).unsqueeze(-1)
 
 
 @dataclass(frozen=True)
-class Parts:
-    """What channels are drawn from, each `(b, bands, frames)` of power, lowest band first.
+class ChannelInput:
+    """What channels are computed from; tensors are power `(b, bands, frames)`, lowest band first.
 
     Attributes:
         power: the spectrogram.
-        harmonic: its harmonic part; without separation the spectrogram itself.
-        percussive: its percussive part; without separation the spectrogram itself.
+        harmonic: its harmonic part; the spectrogram itself if HPSS is off.
+        percussive: its percussive part; the spectrogram itself if HPSS is off.
         spans: first frame of each ROI, and the one after its last.
         settings: of the front end.
     """
@@ -98,41 +98,40 @@ class Parts:
     settings: FrontEndSettings
 
     def decibels(self, power: Tensor) -> Tensor:
-        """Decibels as the settings want them."""
+        """Convert power to decibels by the function that `front_end.decibels` names."""
         return DECIBELS[self.settings.decibels](power)
 
 
-def _level(parts: Parts) -> Tensor:
-    return _in_range(parts.decibels(parts.harmonic), parts.settings.level_range_db)
+def _level(x: ChannelInput) -> Tensor:
+    return _scale_range(x.decibels(x.harmonic), x.settings.level_range_db)
 
 
-def _floored(parts: Parts) -> Tensor:
-    settings, power = parts.settings, parts.percussive
-    floor = stationary_floor(power, parts.spans, settings.floor_percentile, settings.floor_bands)
-    above = (power - floor).clamp_min(0)
-    return _in_range(parts.decibels(above), settings.floored_range_db)
+def _floored(x: ChannelInput) -> Tensor:
+    settings, power = x.settings, x.percussive
+    floor = noise_floor(power, x.spans, settings.floor_percentile, settings.floor_bands)
+    return _scale_range(x.decibels((power - floor).clamp_min(0)), settings.floored_range_db)
 
 
-def _height(parts: Parts) -> Tensor:
-    ramp = torch.linspace(0, 1, parts.power.shape[-2], device=parts.power.device)
-    return ramp[:, None].expand(parts.power.shape)
+def _height(x: ChannelInput) -> Tensor:
+    ramp = torch.linspace(0, 1, x.power.shape[-2], device=x.power.device)
+    return ramp[:, None].expand(x.power.shape)
 
 
-def _harmonic(parts: Parts) -> Tensor:
-    return min_max(parts.decibels(parts.harmonic))
+def _harmonic(x: ChannelInput) -> Tensor:
+    return min_max_scale(x.decibels(x.harmonic))
 
 
-def _percussive(parts: Parts) -> Tensor:
-    return min_max(parts.decibels(parts.percussive))
+def _percussive(x: ChannelInput) -> Tensor:
+    return min_max_scale(x.decibels(x.percussive))
 
 
-def _delta(parts: Parts) -> Tensor:
-    level = parts.decibels(parts.power)
-    return min_max(delta(level) if parts.settings.hpss else level)
+def _delta(x: ChannelInput) -> Tensor:
+    level = x.decibels(x.power)
+    return min_max_scale(delta(level) if x.settings.hpss else level)
 
 
-#: Each draws `(b, bands, frames)` in [0, 1], lowest band first; a constant image gives 0.
-CHANNELS: dict[str, Callable[[Parts], Tensor]] = {
+#: Functions to `(b, bands, frames)` in [0, 1], lowest band first; a constant image gives 0.
+CHANNELS: dict[str, Callable[[ChannelInput], Tensor]] = {
     "level": _level,
     "floored": _floored,
     "height": _height,
@@ -142,6 +141,7 @@ CHANNELS: dict[str, Callable[[Parts], Tensor]] = {
 }
 
 
-def _in_range(decibels: Tensor, range_db: float) -> Tensor:
-    varied = decibels.amax(dim=(-2, -1), keepdim=True) > decibels.amin(dim=(-2, -1), keepdim=True)
-    return torch.where(varied, (1 + decibels / range_db).clamp(0, 1), 0.0)
+def _scale_range(decibels: Tensor, range_db: float) -> Tensor:
+    """Scale decibels from [-range_db, 0] to [0, 1]; 0 if the image is constant."""
+    varies = decibels.amax(dim=(-2, -1), keepdim=True) > decibels.amin(dim=(-2, -1), keepdim=True)
+    return torch.where(varies, (1 + decibels / range_db).clamp(0, 1), 0.0)

@@ -1,9 +1,9 @@
-"""Sound files: what they hold, and reading a stretch of one by seek."""
+"""Audio files: reading their headers, and reading an excerpt by seek."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from types import MappingProxyType, TracebackType
+from types import TracebackType
 from typing import Protocol, Self
 
 import numpy as np
@@ -11,12 +11,12 @@ import numpy.typing as npt
 import soundfile as sf
 import soxr
 
-from darksound.audio.compressed import AV_SUFFIXES, AvSound
+from darksound.audio.compressed import AV_SUFFIXES, PyAVFile
 from darksound.errors import InputError
 
-__all__ = ["SUFFIXES", "AudioInfo", "FileReader", "Sound", "open_sound", "probe", "read"]
+__all__ = ["SUFFIXES", "AudioFile", "AudioInfo", "FileReader", "open_audio", "probe", "read"]
 
-#: Suffixes, in lower case, of sound files.
+#: Suffixes, in lower case, of audio files.
 SUFFIXES = AV_SUFFIXES | frozenset(
     {
         ".aif", ".aifc", ".aiff", ".au", ".caf", ".flac", ".mp3", ".oga", ".ogg", ".opus",
@@ -24,12 +24,12 @@ SUFFIXES = AV_SUFFIXES | frozenset(
     }
 )  # fmt: skip
 
-#: A stretch of which less than this share lies within the file is refused, the rest is clipped.
-_LEAST_SHARE = 0.5
+# An excerpt must lie within the file by at least this share; it is clipped at the end of the file.
+_MIN_SHARE_IN_FILE = 0.5
 
 
-class Sound(Protocol):
-    """An open sound file, as `soundfile.SoundFile`."""
+class AudioFile(Protocol):
+    """An open audio file, as `soundfile.SoundFile`."""
 
     name: str
     frames: int
@@ -37,12 +37,12 @@ class Sound(Protocol):
     channels: int
 
     def seek(self, frame: int, /) -> object:
-        """Go to a sample, counted from the start."""
+        """Move to a sample, counted from the start."""
 
     def read(
         self, frames: int, dtype: str = "float32", always_2d: bool = True
     ) -> npt.NDArray[np.float32]:
-        """The next samples `(frames, channels)`, fewer at the end."""
+        """Return the next samples `(frames, channels)`, fewer at the end of the file."""
 
     def __enter__(self) -> Self: ...
 
@@ -54,19 +54,17 @@ class Sound(Protocol):
     ) -> None: ...
 
 
-# What opens a file that libsndfile does not.
-_OPENERS: Mapping[str, Callable[[Path], Sound]] = MappingProxyType(
-    dict.fromkeys(AV_SUFFIXES, AvSound)
-)
+# What opens files that libsndfile does not, by suffix.
+_OPENERS: dict[str, Callable[[Path], AudioFile]] = dict.fromkeys(AV_SUFFIXES, PyAVFile)
 
 
 @dataclass(frozen=True)
 class AudioInfo:
-    """What a file says of itself.
+    """The header of an audio file.
 
     Attributes:
-        frames: samples a channel.
-        rate: samples a second.
+        frames: samples per channel.
+        rate: sampling rate in Hz.
         channels: number of channels.
         duration_s: length in seconds.
     """
@@ -77,11 +75,11 @@ class AudioInfo:
     duration_s: float
 
 
-def open_sound(path: Path) -> Sound:
-    """A file opened for reading by blocks and by seek.
+def open_audio(path: Path) -> AudioFile:
+    """Open an audio file for reading by blocks and by seek.
 
     Raises:
-        InputError: the file is missing, empty or no audio.
+        InputError: the file is missing, empty or not audio.
     """
     try:
         size = path.stat().st_size
@@ -93,8 +91,8 @@ def open_sound(path: Path) -> Sound:
         raise InputError(f"{path}: empty (0 bytes); copy it again or leave it out.")
     opener = _OPENERS.get(path.suffix.lower(), sf.SoundFile)
     try:
-        sound: Sound = opener(path)
-        return sound
+        file: AudioFile = opener(path)
+        return file
     # A .raw file without its parameters gives TypeError; all else libsndfile's own error.
     except (sf.SoundFileError, TypeError, OSError) as error:
         raise InputError(
@@ -104,24 +102,24 @@ def open_sound(path: Path) -> Sound:
 
 
 def probe(path: Path) -> AudioInfo:
-    """What a file says of itself, without decoding it.
+    """Read the header of an audio file without decoding it.
 
     Raises:
-        InputError: the file is missing, empty, no audio, or a header without samples.
+        InputError: the file is missing, empty, not audio, or has no samples.
     """
-    with open_sound(path) as sound:
-        return _describe(sound)
+    with open_audio(path) as file:
+        return _info(file)
 
 
 def read(
     path: Path, start_s: float, end_s: float, rate: int | None
 ) -> tuple[npt.NDArray[np.float32], int]:
-    """A stretch of a file as mono (mean of the channels), reached by seek.
+    """Read an excerpt of a file as mono (mean of the channels), by seek.
 
-    A stretch that runs a little past the end of the file is clipped there.
+    An excerpt that ends a little after the end of the file is clipped.
 
     Args:
-        path: the file.
+        path: of the file.
         start_s: start in seconds.
         end_s: end in seconds.
         rate: rate in Hz to resample to (soxr HQ); None keeps the file's.
@@ -130,44 +128,45 @@ def read(
         Samples `(n,)` and their rate in Hz.
 
     Raises:
-        InputError: the file cannot be opened or decoded, less than half of the stretch lies
-            within it, or the stretch is silent or holds values that are no numbers.
+        InputError: the file cannot be opened or decoded, less than half of the excerpt lies
+            within it, or the excerpt is silent or has values that are not finite.
     """
-    with open_sound(path) as sound:
-        info = _describe(sound)
-        where = f"{path} from {start_s:.3f} to {end_s:.3f} s"
-        wave = _decode(sound, info, round(start_s * info.rate), round(end_s * info.rate), where)
-    if not np.isfinite(wave).all():
+    with open_audio(path) as file:
+        info = _info(file)
+        excerpt = f"{path} from {start_s:.3f} to {end_s:.3f} s"
+        start, stop = round(start_s * info.rate), round(end_s * info.rate)
+        waveform = _decode(file, info, start, stop, excerpt)
+    if not np.isfinite(waveform).all():
         raise InputError(
-            f"{where}: samples that are no finite numbers (NaN or infinity); "
+            f"{excerpt}: samples that are not finite (NaN or infinity); "
             "export the file again or leave it out."
         )
-    if not wave.any():
-        raise InputError(f"{where}: silent, every sample is zero; leave it out.")
+    if not waveform.any():
+        raise InputError(f"{excerpt}: silent, every sample is zero; leave it out.")
     if rate is None or rate == info.rate:
-        return wave, info.rate
-    resampled = soxr.resample(wave, info.rate, rate, quality="HQ")
+        return waveform, info.rate
+    resampled = soxr.resample(waveform, info.rate, rate, quality="HQ")
     return np.ascontiguousarray(resampled, dtype=np.float32), rate
 
 
 class FileReader:
-    """Reads ROIs from files below a root folder, as `darksound.rois.roi_set.Reader` asks."""
+    """Reads ROIs from files below a root folder; implements `darksound.rois.roi_set.Reader`."""
 
     def read(
         self, root: str, recording: str, start_s: float, end_s: float, rate: int | None
     ) -> tuple[npt.NDArray[np.float32], int]:
-        """Mono samples `(n,)` of a stretch and their rate in Hz; see `read`.
+        """Return mono samples `(n,)` of an excerpt and their rate in Hz; see `read`.
 
         Raises:
-            InputError: as `read` raises it.
+            InputError: see `read`.
         """
         return read(Path(root) / recording, start_s, end_s, rate)
 
     def stamp(self, root: str, recording: str) -> str:
-        """Size in bytes and time of last change in nanoseconds.
+        """Return the size in bytes and the time of the last change in nanoseconds.
 
         Raises:
-            InputError: the file is missing or may not be looked at.
+            InputError: the file is missing or access is denied.
         """
         path = Path(root) / recording
         try:
@@ -177,42 +176,42 @@ class FileReader:
         return f"{status.st_size}-{status.st_mtime_ns}"
 
     def info(self, root: str, recording: str) -> AudioInfo:
-        """What the recording says of itself; see `probe`.
+        """Return the header of the recording; see `probe`.
 
         Raises:
-            InputError: as `probe` raises it.
+            InputError: see `probe`.
         """
         return probe(Path(root) / recording)
 
 
-def _describe(sound: Sound) -> AudioInfo:
-    if sound.frames <= 0 or sound.samplerate <= 0:
+def _info(file: AudioFile) -> AudioInfo:
+    if file.frames <= 0 or file.samplerate <= 0:
         raise InputError(
-            f"{sound.name}: a header without samples; the recording was cut short. "
+            f"{file.name}: a header without samples; the recording was cut short. "
             "Copy it again or leave it out."
         )
-    return AudioInfo(
-        sound.frames, sound.samplerate, sound.channels, sound.frames / sound.samplerate
-    )
+    return AudioInfo(file.frames, file.samplerate, file.channels, file.frames / file.samplerate)
 
 
 def _decode(
-    sound: Sound, info: AudioInfo, start: int, stop: int, where: str
+    file: AudioFile, info: AudioInfo, start: int, stop: int, excerpt: str
 ) -> npt.NDArray[np.float32]:
-    wanted = max(stop - start, 1)
+    n_samples = max(stop - start, 1)
     if start < 0 or start >= info.frames:
-        raise InputError(f"{where}: the file is {info.duration_s:.3f} s long; mend the times.")
+        raise InputError(
+            f"{excerpt}: the file is {info.duration_s:.3f} s long; correct the start and end times."
+        )
     try:
-        sound.seek(start)
-        samples = sound.read(min(wanted, info.frames - start), dtype="float32", always_2d=True)
+        file.seek(start)
+        samples = file.read(min(n_samples, info.frames - start), dtype="float32", always_2d=True)
     except (sf.SoundFileError, OSError) as error:
         raise InputError(
-            f"{where}: damaged or cut short ({_cause(error)}); copy it again or leave it out."
+            f"{excerpt}: damaged or cut short ({_cause(error)}); copy it again or leave it out."
         ) from None
-    if len(samples) < _LEAST_SHARE * wanted:
+    if len(samples) < _MIN_SHARE_IN_FILE * n_samples:
         raise InputError(
-            f"{where}: only {len(samples) / info.rate:.3f} s are there; the file is cut short, or "
-            "the times do not belong to it."
+            f"{excerpt}: only {len(samples) / info.rate:.3f} s are there; the file is cut short, "
+            "or the times are of another file."
         )
     if info.channels == 1:
         return np.ascontiguousarray(samples[:, 0])
@@ -228,4 +227,4 @@ def _unreadable(path: Path, error: OSError) -> InputError:
 
 def _cause(error: Exception) -> str:
     text = getattr(error, "error_string", "") or str(error)
-    return text.strip().rstrip(".") or "the decoder gave up"
+    return text.strip().rstrip(".") or "the decoder failed"

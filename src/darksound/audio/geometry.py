@@ -4,25 +4,25 @@ import math
 from dataclasses import dataclass
 
 from darksound.errors import SettingsError
-from darksound.settings import Settings
+from darksound.settings import AudioSettings, FrontEndSettings
 
-__all__ = ["Geometry", "geometry"]
+__all__ = ["Geometry", "make_geometry"]
 
-# At 48 kHz and 3 s the default has 192 frames, a hop of 750 and a window of 1024; a window
-# shorter than 512 at 48 kHz tells no bird's pitch any more.
+# At 48 kHz and 3 s the default has 192 frames, a hop of 750 and a window of 1024. A window shorter
+# than 512 samples at 48 kHz does not resolve the pitch of birds.
 _WINDOW_PER_HOP = 1024 / 750
-_LEAST_WINDOW_S = 512 / 48_000
+_MIN_WINDOW_S = 512 / 48_000
 
 
 @dataclass(frozen=True)
 class Geometry:
-    """How a ROI is cut into frames.
+    """How a ROI is divided into frames.
 
     Attributes:
         rate: sampling rate in Hz.
         length: samples of a ROI.
         hop: samples from frame to frame.
-        window: samples of a frame's window.
+        window: samples of the window of a frame.
         frames: number of frames; frame i is centred on sample i * hop.
         low_hz: lower edge of the bands.
         high_hz: upper edge of the bands, at most half the rate.
@@ -37,7 +37,7 @@ class Geometry:
     high_hz: float
 
     def span(self, samples: int) -> tuple[int, int]:
-        """First frame, and the one after the last, of `samples` centred in a ROI."""
+        """Return the first frame, and the one after the last, of `samples` centred in a ROI."""
         padding = self.length - samples
         start = padding - padding // 2
         first = min(-(-start // self.hop), self.frames - 1)
@@ -45,33 +45,34 @@ class Geometry:
         return first, max(stop, first + 1)
 
 
-def geometry(settings: Settings, rate: int) -> Geometry:
-    """The geometry that the settings ask for at a rate.
+def make_geometry(audio: AudioSettings, front_end: FrontEndSettings, rate: int) -> Geometry:
+    """Return the geometry at a sampling rate.
 
     Args:
-        settings: with `audio.roi_s` a number.
+        audio: `roi_s` must be a number.
+        front_end: frames, hop, window and frequency limits.
         rate: in Hz.
 
     Raises:
-        SettingsError: the ROI length is still `auto`, shorter than a window, has too few samples
-            for its frames, or the bands lie above half the rate.
+        SettingsError: the ROI length is still `auto`, is shorter than a window or has too few
+            samples for its frames, or the bands are above half the rate.
     """
-    front_end, roi_s = settings.front_end, settings.audio.roi_s
+    roi_s = audio.roi_s
     if roi_s == "auto":
         raise SettingsError("audio.roi_s is still auto; choose it by resolve_roi_length first.")
     length = round(roi_s * rate)
-    wanted = front_end.frames(roi_s)
-    hop = length // wanted if front_end.hop == "auto" else front_end.hop
+    n_frames = front_end.frames(roi_s)
+    hop = length // n_frames if front_end.hop == "auto" else front_end.hop
     if hop == 0:
         raise SettingsError(
             f"front_end.n_frames is {front_end.n_frames}, but a ROI of {roi_s:g} s at {rate} Hz "
-            f"has only {length} samples; ask for fewer frames or a longer audio.roi_s."
+            f"has only {length} samples; set fewer frames or a longer audio.roi_s."
         )
     window = _auto_window(hop, rate) if front_end.n_fft == "auto" else front_end.n_fft
     high_hz = rate / 2 if front_end.high_hz == "nyquist" else min(front_end.high_hz, rate / 2)
     if high_hz <= front_end.low_hz:
         raise SettingsError(
-            f"front_end.low_hz is {front_end.low_hz:g}, but sound at {rate} Hz ends at "
+            f"front_end.low_hz is {front_end.low_hz:g}, but audio at {rate} Hz ends at "
             f"{rate / 2:g} Hz; lower it, or set audio.sample_rate."
         )
     if length <= window // 2:
@@ -79,12 +80,12 @@ def geometry(settings: Settings, rate: int) -> Geometry:
             f"front_end.n_fft: a window of {window} samples is too long for a ROI of {roi_s:g} s "
             f"({length} samples); shorten it or raise audio.roi_s."
         )
-    every = 1 + length // hop
-    frames = every if front_end.hop != "auto" else min(every, wanted)
+    max_frames = 1 + length // hop
+    frames = max_frames if front_end.hop != "auto" else min(max_frames, n_frames)
     return Geometry(rate, length, hop, window, frames, front_end.low_hz, high_hz)
 
 
 def _auto_window(hop: int, rate: int) -> int:
-    """The power of two that spans the hop as the default's does, and at least its shortest."""
-    samples = max(hop * _WINDOW_PER_HOP, _LEAST_WINDOW_S * rate)
+    """Return the power of two with the default's ratio of window to hop, not below the minimum."""
+    samples = max(hop * _WINDOW_PER_HOP, _MIN_WINDOW_S * rate)
     return int(2 ** math.ceil(math.log2(samples) - 1e-9))

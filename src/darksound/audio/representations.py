@@ -1,4 +1,4 @@
-"""Representations of sound, by name: mel, spec, cqt."""
+"""Representations of waveforms as power spectrograms, by name: mel, spec, cqt."""
 
 import math
 from collections.abc import Callable
@@ -26,40 +26,42 @@ __all__ = [
 
 
 class Representation(Protocol):
-    """Makes power spectrograms of waveforms."""
+    """Computes power spectrograms of waveforms."""
 
     @property
     def height(self) -> int:
-        """Number of bands."""
+        """Return the number of bands."""
 
-    def __call__(self, waves: Tensor) -> Tensor:
-        """Power `(b, height, frames)`, lowest band first, of waves `(b, n)`."""
+    def __call__(self, waveforms: Tensor) -> Tensor:
+        """Return power `(b, height, frames)`, lowest band first, of waveforms `(b, n)`."""
 
 
 class PowerSpectrum:
-    """Squared magnitude of the short-time Fourier transform: Hann, centred, reflected edges."""
+    """Squared magnitude of the STFT: Hann window, centred frames, reflected edges."""
 
     def __init__(self, geometry: Geometry, size: int, device: torch.device) -> None:
-        """Prepare a transform.
+        """Prepare the window.
 
         Args:
             geometry: window, hop and frames.
-            size: points of the transform; where larger than the window, that is zero-padded.
+            size: points of the transform; a shorter window is zero-padded to it.
             device: where it runs.
         """
-        # Double precision makes the result the same to the last bit of an image whatever the
-        # number of threads and the batch; Apple's GPUs have single precision only.
+        # In double precision, images are equal to the last bit for any number of threads and any
+        # batch size. Apple's GPUs have single precision only.
         precision = torch.float32 if device.type == "mps" else torch.float64
         self._geometry, self._size = geometry, size
         window = torch.hann_window(geometry.window, dtype=precision, device=device)
-        before = (size - geometry.window) // 2
-        self._window = F.pad(window, (before, size - geometry.window - before))
+        left = (size - geometry.window) // 2
+        self._window = F.pad(window, (left, size - geometry.window - left))
 
-    def __call__(self, waves: Tensor) -> Tensor:
-        """Power `(b, size // 2 + 1, frames)` of waves `(b, n)`, in the transform's precision."""
+    def __call__(self, waveforms: Tensor) -> Tensor:
+        """Return power `(b, size // 2 + 1, frames)` of waveforms `(b, n)`, in double precision."""
         half = self._size // 2
-        # Frames cut by a view and transformed as rows: a fifth of the time of torch.stft.
-        padded = F.pad(waves.to(self._window.dtype)[:, None], (half, half), mode="reflect")[:, 0]
+        # A view of the frames, transformed as rows, takes a fifth of the time of torch.stft.
+        padded = F.pad(waveforms.to(self._window.dtype)[:, None], (half, half), mode="reflect")[
+            :, 0
+        ]
         frames = padded.unfold(-1, self._size, self._geometry.hop)[:, : self._geometry.frames]
         spectrum = torch.fft.rfft(frames * self._window)
         power: Tensor = spectrum.real.square() + spectrum.imag.square()
@@ -67,40 +69,40 @@ class PowerSpectrum:
 
 
 class LinearSpectrogram:
-    """Power in the bins of the Fourier transform between the lower and the upper edge."""
+    """Power in the bins of the STFT between the lower and the upper edge."""
 
     def __init__(
         self, geometry: Geometry, settings: FrontEndSettings, device: torch.device
     ) -> None:
-        """Prepare it.
+        """Select the bins.
 
         Raises:
-            SettingsError: no bin lies between the edges.
+            SettingsError: there is no bin between the edges.
         """
         self._spectrum = PowerSpectrum(geometry, geometry.window, device)
         hz = torch.arange(geometry.window // 2 + 1) * (geometry.rate / geometry.window)
-        within = torch.nonzero((hz >= geometry.low_hz) & (hz <= geometry.high_hz))[:, 0]
-        if len(within) == 0:
+        inside = torch.nonzero((hz >= geometry.low_hz) & (hz <= geometry.high_hz))[:, 0]
+        if len(inside) == 0:
             raise SettingsError(
                 f"front_end.low_hz and high_hz: no bin of a transform of {geometry.window} samples "
                 f"at {geometry.rate} Hz lies between {geometry.low_hz:g} and {geometry.high_hz:g}."
             )
-        self._bins = slice(int(within[0]), int(within[-1]) + 1)
+        self._bins = slice(int(inside[0]), int(inside[-1]) + 1)
 
     @property
     def height(self) -> int:
-        """Number of bins between the edges."""
+        """Return the number of bins between the edges."""
         return self._bins.stop - self._bins.start
 
-    def __call__(self, waves: Tensor) -> Tensor:
-        """Power `(b, height, frames)`, lowest bin first, of waves `(b, n)`."""
-        return self._spectrum(waves)[:, self._bins].float()
+    def __call__(self, waveforms: Tensor) -> Tensor:
+        """Return power `(b, height, frames)`, lowest bin first, of waveforms `(b, n)`."""
+        return self._spectrum(waveforms)[:, self._bins].float()
 
 
 def mel_filters(
     rate: int, n_fft: int, n_bands: int, low_hz: float, high_hz: float
 ) -> npt.NDArray[np.float64]:
-    """Triangular filters, evenly spaced on HTK's mel scale, each of unit area (Slaney).
+    """Return triangular filters, evenly spaced on HTK's mel scale, each of unit area (Slaney).
 
     As `librosa.filters.mel(htk=True, norm="slaney")`; mel = 2595 log10(1 + f / 700).
 
@@ -133,8 +135,8 @@ class MelSpectrogram:
     ) -> None:
         """Prepare the transform and the filters.
 
-        Where the window is `auto`, it is zero-padded until no band lies between two bins of the
-        transform; a window given in samples is taken as it is.
+        A window that is `auto` is zero-padded until every band contains a bin of the transform; a
+        window given in samples is not.
         """
         size, weights = geometry.window, self._weights(geometry, geometry.window, settings)
         while settings.n_fft == "auto" and not weights.any(axis=1).all():
@@ -143,7 +145,7 @@ class MelSpectrogram:
             size, weights = 2 * size, self._weights(geometry, 2 * size, settings)
         self._spectrum = PowerSpectrum(geometry, size, device)
         filters = torch.from_numpy(weights)
-        # Sparse is some twenty times faster on a CPU, and not to be had on every other device.
+        # Sparse filters are about twenty times faster on a CPU; other devices may not support them.
         self._filters = (
             filters.to_sparse()
             if device.type == "cpu"
@@ -152,15 +154,15 @@ class MelSpectrogram:
 
     @property
     def height(self) -> int:
-        """Number of mel bands."""
+        """Return the number of mel bands."""
         return len(self._filters)
 
-    def __call__(self, waves: Tensor) -> Tensor:
-        """Power `(b, height, frames)`, lowest band first, of waves `(b, n)`."""
-        spectrum = self._spectrum(waves)
-        side_by_side = spectrum.transpose(0, 1).flatten(start_dim=1)
-        bands = torch.matmul(self._filters, side_by_side).float()
-        return bands.reshape(len(bands), len(waves), -1).transpose(0, 1)
+    def __call__(self, waveforms: Tensor) -> Tensor:
+        """Return power `(b, height, frames)`, lowest band first, of waveforms `(b, n)`."""
+        spectrum = self._spectrum(waveforms)
+        columns = spectrum.transpose(0, 1).flatten(start_dim=1)
+        bands = torch.matmul(self._filters, columns).float()
+        return bands.reshape(len(bands), len(waveforms), -1).transpose(0, 1)
 
     @staticmethod
     def _weights(
@@ -176,8 +178,8 @@ _C1_HZ = 32.703_195_662_574_83
 class ConstantQ:
     """Squared magnitude of the constant-Q transform, 24 bins an octave.
 
-    The lowest bin lies at `low_hz`; where that is 0, so low that the bins end at the upper edge,
-    but not below C1 (32.7 Hz). Bins above the upper edge are left out.
+    The lowest bin is at `low_hz`. If that is 0, it is as low as needed for the last bin to be at
+    the upper edge, but not below C1 (32.7 Hz). Bins above the upper edge are left out.
     """
 
     def __init__(
@@ -186,33 +188,33 @@ class ConstantQ:
         """Choose the bins.
 
         Raises:
-            SettingsError: there is no room for a bin between the edges.
+            SettingsError: there is no bin between the edges.
         """
         span = 2 ** ((settings.n_bands - 1) / _BINS_PER_OCTAVE)
-        # The upper half of a bin's bandwidth must lie below half the rate.
+        # The upper half of a bin's bandwidth must be below half the rate.
         top = min(geometry.high_hz, geometry.rate / 2 / 2 ** (1 / _BINS_PER_OCTAVE))
         self._geometry = geometry
         self._lowest = geometry.low_hz or max(top / span, _C1_HZ)
-        room = math.log2(top / self._lowest) if self._lowest < top else -1.0
-        self._bins = min(settings.n_bands, math.floor(room * _BINS_PER_OCTAVE + 1e-9) + 1)
+        octaves = math.log2(top / self._lowest) if self._lowest < top else -1.0
+        self._bins = min(settings.n_bands, math.floor(octaves * _BINS_PER_OCTAVE + 1e-9) + 1)
         if self._bins < 1:
             raise SettingsError(
-                f"front_end.low_hz and high_hz leave no room for a constant-Q bin at "
-                f"{geometry.rate} Hz."
+                f"front_end.low_hz and high_hz: there is no constant-Q bin between them at "
+                f"{geometry.rate} Hz; set them farther apart."
             )
 
     @property
     def height(self) -> int:
-        """Number of bins."""
+        """Return the number of bins."""
         return self._bins
 
-    def __call__(self, waves: Tensor) -> Tensor:
-        """Power `(b, height, frames)`, lowest bin first, of waves `(b, n)`."""
-        # librosa takes a second to import, and only this representation needs it.
+    def __call__(self, waveforms: Tensor) -> Tensor:
+        """Return power `(b, height, frames)`, lowest bin first, of waveforms `(b, n)`."""
+        # Importing librosa takes a second, and only this representation needs it.
         import librosa
 
         spectrum = librosa.cqt(
-            waves.cpu().numpy(),
+            waveforms.cpu().numpy(),
             sr=self._geometry.rate,
             hop_length=self._geometry.hop,
             fmin=self._lowest,
@@ -220,9 +222,10 @@ class ConstantQ:
             bins_per_octave=_BINS_PER_OCTAVE,
         )[..., : self._geometry.frames]
         power = np.square(np.abs(spectrum), dtype=np.float32)
-        return torch.from_numpy(power).to(waves.device)
+        return torch.from_numpy(power).to(waveforms.device)
 
 
+#: Representations by the name in `front_end.representation`.
 REPRESENTATIONS: dict[str, Callable[[Geometry, FrontEndSettings, torch.device], Representation]] = {
     "mel": MelSpectrogram,
     "spec": LinearSpectrogram,

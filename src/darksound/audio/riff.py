@@ -1,4 +1,4 @@
-"""The chunks of RIFF, RF64 and BW64 files that tell where a recording is from."""
+"""The chunks of RIFF, RF64 and BW64 files that hold metadata of a recording."""
 
 import struct
 from collections.abc import Iterator
@@ -6,38 +6,38 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import BinaryIO
 
-__all__ = ["Riff", "read_riff"]
+__all__ = ["RiffHeader", "read_riff_header"]
 
-# EBU Tech 3306 (RF64): sizes of 32 bits that stand in `ds64` instead. Recorders that lose power
-# leave 0 or the largest signed size.
+# EBU Tech 3306 (RF64): 32-bit sizes that are in `ds64` instead. Recorders that lose power leave 0
+# or the largest signed size.
 _UNKNOWN_SIZES = frozenset({0, 0x7FFF_FFFF, 0xFFFF_FFFF})
 _MAGIC = frozenset({b"RIFF", b"RF64", b"BW64"})
-# Text chunks are this long at most; what is longer is no text.
-_LONGEST_TEXT = 1 << 20
-_MOST_CHUNKS = 1000
+# Longer chunks are not text.
+_MAX_TEXT_BYTES = 1 << 20
+_MAX_CHUNKS = 1000
 
 
 @dataclass(frozen=True)
-class Riff:
-    """What the header of a file says.
+class RiffHeader:
+    """The header of a RIFF file.
 
     Attributes:
         comment: the comment in its INFO list (`ICMT`).
-        guano: its GUANO metadata, undecoded.
-        announced: bytes of sound that the header announces; None where it does not.
-        present: bytes of sound that the file has room for.
+        guano: the text of its GUANO metadata.
+        declared_bytes: size of the audio data in the header; None if it is unknown.
+        available_bytes: bytes from the start of the audio data to the end of the file.
     """
 
     comment: str | None = None
     guano: str | None = None
-    announced: int | None = None
-    present: int = 0
+    declared_bytes: int | None = None
+    available_bytes: int = 0
 
 
-def read_riff(path: Path) -> Riff | None:
-    """The header of a file, or None where it is no RIFF file or cannot be read.
+def read_riff_header(path: Path) -> RiffHeader | None:
+    """Read the header of a file; None if it is not a RIFF file or cannot be read.
 
-    The sound itself is passed over, so that hours take no longer than seconds.
+    The audio data is skipped, so a long recording takes no longer than a short one.
     """
     try:
         with path.open("rb") as file:
@@ -46,39 +46,39 @@ def read_riff(path: Path) -> Riff | None:
         return None
 
 
-def _read(file: BinaryIO, size: int) -> Riff | None:
+def _read(file: BinaryIO, size: int) -> RiffHeader | None:
     magic, form = file.read(4), file.read(8)[4:]
     if magic not in _MAGIC or form != b"WAVE":
         return None
-    comment = guano = announced = None
-    present = 0
-    large = None
+    comment = guano = declared = None
+    available = 0
+    ds64_length = None
     for name, length in _chunks(file, size):
         if name == b"ds64" and len(sizes := file.read(min(length, 16))) == 16:
-            large = int(struct.unpack("<8xQ", sizes)[0])
+            ds64_length = int(struct.unpack("<8xQ", sizes)[0])
         elif name == b"data":
-            if length == 0xFFFF_FFFF and large is not None:
-                length = large
-            announced = None if length in _UNKNOWN_SIZES else length
-            present = size - file.tell()
+            if length == 0xFFFF_FFFF and ds64_length is not None:
+                length = ds64_length
+            declared = None if length in _UNKNOWN_SIZES else length
+            available = size - file.tell()
             file.seek(length, 1)
-        elif name == b"LIST" and length <= _LONGEST_TEXT:
+        elif name == b"LIST" and length <= _MAX_TEXT_BYTES:
             comment = _info_comment(file.read(length)) or comment
-        elif name == b"guan" and length <= _LONGEST_TEXT:
+        elif name == b"guan" and length <= _MAX_TEXT_BYTES:
             guano = file.read(length).decode("utf-8", errors="replace")
-    return Riff(comment, guano, announced, present)
+    return RiffHeader(comment, guano, declared, available)
 
 
 def _chunks(file: BinaryIO, size: int) -> Iterator[tuple[bytes, int]]:
-    """Name and length of each chunk, the file standing at its content."""
-    for _ in range(_MOST_CHUNKS):
-        head = file.read(8)
-        if len(head) < 8:
+    """Yield name and length of each chunk, with the file positioned at its content."""
+    for _ in range(_MAX_CHUNKS):
+        header = file.read(8)
+        if len(header) < 8:
             return
-        name, length = struct.unpack("<4sI", head)
+        name, length = struct.unpack("<4sI", header)
         start = file.tell()
         yield name, length
-        # A chunk that was passed over by more than its 32 bits say is one of RF64.
+        # The caller skips a data chunk of RF64 by its 64-bit length, which can exceed `length`.
         end = max(start + length, file.tell()) if name == b"data" else start + length
         if end >= size:
             return
@@ -88,11 +88,11 @@ def _chunks(file: BinaryIO, size: int) -> Iterator[tuple[bytes, int]]:
 def _info_comment(content: bytes) -> str | None:
     if content[:4] != b"INFO":
         return None
-    at = 4
-    while at + 8 <= len(content):
-        name, length = struct.unpack_from("<4sI", content, at)
+    offset = 4
+    while offset + 8 <= len(content):
+        name, length = struct.unpack_from("<4sI", content, offset)
         if name == b"ICMT":
-            text = content[at + 8 : at + 8 + length].split(b"\0")[0]
+            text = content[offset + 8 : offset + 8 + length].split(b"\0")[0]
             return text.decode("utf-8", errors="replace").strip() or None
-        at += 8 + length + length % 2
+        offset += 8 + length + length % 2
     return None

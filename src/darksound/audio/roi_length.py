@@ -6,7 +6,7 @@ import numpy as np
 import numpy.typing as npt
 
 from darksound.errors import InputError
-from darksound.settings import Settings
+from darksound.settings import AudioSettings, FrontEndSettings
 
 __all__ = ["ROI_LENGTHS", "choose_roi_length", "resolve_roi_length"]
 
@@ -16,17 +16,17 @@ logger = logging.getLogger(__name__)
 ROI_LENGTHS = (0.25, 0.5, 1.0, 2.0, 3.0, 6.0)
 
 _PERCENTILE = 90
-# Seconds that ROIs must last for the longest of the lengths.
-_LONG_FROM = 4.5
-# Lengths so many times apart show quite different things.
-_FAR = 2
+# The longest ROI length is chosen from this duration on, in seconds.
+_MIN_FOR_LONGEST_S = 4.5
+# A given length is questioned if it differs from the chosen one by this factor.
+_HINT_FACTOR = 2
 
 
 def choose_roi_length(durations: npt.ArrayLike) -> float:
-    """The shortest of `ROI_LENGTHS` that holds nine ROIs in ten, else the longest.
+    """Return the shortest of `ROI_LENGTHS` that holds nine ROIs in ten, else the longest.
 
-    The longest costs twice as much as the one before, so ROIs that are but a little longer than
-    that are cut to it.
+    The longest costs twice as much as the one before it, so ROIs that are only a little longer
+    than that one are cut.
 
     Args:
         durations: of the ROIs, in seconds, `(n,)`.
@@ -38,31 +38,34 @@ def choose_roi_length(durations: npt.ArrayLike) -> float:
     if values.size == 0:
         raise InputError("A ROI length cannot be chosen: there are no ROIs.")
     needed = float(np.percentile(values, _PERCENTILE))
-    # Times kept in seconds carry rounding errors; a microsecond more is not a longer ROI.
     *shorter, longest = ROI_LENGTHS
-    if shorter[-1] < needed < _LONG_FROM:
+    if shorter[-1] < needed < _MIN_FOR_LONGEST_S:
         return shorter[-1]
+    # Times in seconds have rounding errors; a microsecond more is not a longer ROI.
     return next((length for length in shorter if length >= needed - 1e-6), longest)
 
 
-def resolve_roi_length(settings: Settings, durations: npt.ArrayLike) -> Settings:
-    """The settings with `audio.roi_s` a number; where it was `auto`, chosen and logged.
+def resolve_roi_length(
+    durations: npt.ArrayLike, audio: AudioSettings, front_end: FrontEndSettings
+) -> float:
+    """Return the ROI length in seconds; if it is `auto`, choose and log it.
 
-    Of a number that is half of what would be chosen, or twice, a hint is logged, unless the hop is
-    fixed, as in the published front ends, so that the length is not free.
+    If a given length is at most half of the chosen one, or at least twice, a hint is logged,
+    unless the hop is fixed: then, as in the published front ends, the length is not free.
 
     Args:
-        settings: any settings.
         durations: of the ROIs, in seconds, `(n,)`.
+        audio: `roi_s` is used.
+        front_end: `hop` is used.
 
     Raises:
         InputError: the length is `auto` and there are no ROIs.
     """
-    given = settings.audio.roi_s
+    given = audio.roi_s
     if given != "auto":
-        if settings.front_end.hop == "auto" and np.size(durations):
-            _hint(given, choose_roi_length(durations))
-        return settings
+        if front_end.hop == "auto" and np.size(durations):
+            _log_hint(given, choose_roi_length(durations))
+        return given
     chosen = choose_roi_length(durations)
     values = np.asarray(durations, dtype=np.float64)
     logger.info(
@@ -71,14 +74,14 @@ def resolve_roi_length(settings: Settings, durations: npt.ArrayLike) -> Settings
         100 * float(np.mean(values <= chosen + 1e-6)),
         values.size,
     )
-    return settings.replace(audio={"roi_s": chosen})
+    return chosen
 
 
-def _hint(given: float, fitting: float) -> None:
-    if max(given, fitting) >= _FAR * min(given, fitting):
+def _log_hint(given: float, chosen: float) -> None:
+    if max(given, chosen) >= _HINT_FACTOR * min(given, chosen):
         logger.info(
-            "ROI length %g s; nine of these ROIs in ten ask for %g s, which --roi-length auto "
-            "would take.",
+            "ROI length %g s; for these durations --roi-length auto would choose %g s, which holds "
+            "nine ROIs in ten.",
             given,
-            fitting,
+            chosen,
         )

@@ -8,7 +8,7 @@ import pandas as pd
 from matplotlib.figure import Figure
 from matplotlib.patches import Rectangle
 
-from darksound.audio.files import open_sound
+from darksound.audio.files import open_audio
 from darksound.report.tables import Table
 from darksound.segmentation.power import power_spectrum
 
@@ -157,7 +157,7 @@ def segmentation_tables(rois: pd.DataFrame, chunks: pd.DataFrame) -> tuple[Table
 
 def _levels(path: Path, start_s: float, end_s: float) -> tuple[npt.NDArray[np.float32], int]:
     """Decibels `(frames, bins)` of a stretch, and the sampling rate."""
-    with open_sound(path) as sound:
+    with open_audio(path) as sound:
         rate = sound.samplerate
         sound.seek(round(start_s * rate))
         wave = sound.read(round((end_s - start_s) * rate), dtype="float32", always_2d=True)

@@ -8,7 +8,7 @@ from pathlib import Path
 import pandas as pd
 
 from darksound.audio.files import SUFFIXES
-from darksound.audio.origin import Origin, origin_of
+from darksound.audio.recording_metadata import RecordingMetadata, read_recording_metadata
 from darksound.parallel.workers import map_in_threads
 from darksound.rois.roi_set import Problem
 from darksound.settings import ComputeSettings
@@ -56,16 +56,16 @@ def find_recordings(root: Path, below: str = "") -> tuple[list[str], list[Proble
     return sorted(recordings), problems
 
 
-def origin_columns(origin: Origin) -> dict[str, str | None]:
+def origin_columns(origin: RecordingMetadata) -> dict[str, str | None]:
     """Return the columns of the ROI table that an origin fills."""
     return {name: getattr(origin, name) for name in _ORIGIN_COLUMNS}
 
 
 def origins_of(
     root: Path, recordings: Sequence[str], compute: ComputeSettings
-) -> dict[str, Origin]:
+) -> dict[str, RecordingMetadata]:
     """Return the origin (time, recorder, gain) of each recording below `root`."""
-    origins = map_in_threads(lambda recording: origin_of(root / recording), recordings, compute)
+    origins = map_in_threads(lambda recording: read_recording_metadata(root / recording), recordings, compute)
     return dict(zip(recordings, origins, strict=True))
 
 
@@ -83,7 +83,7 @@ def with_origins(rows: pd.DataFrame, compute: ComputeSettings) -> pd.DataFrame:
         names = rows_of_root["recording"].unique().tolist()
         origins = {} if is_demo(str(root)) else origins_of(Path(str(root)), names, compute)
         columns = pd.DataFrame(
-            [origin_columns(origins.get(name, Origin())) for name in rows_of_root["recording"]],
+            [origin_columns(origins.get(name, RecordingMetadata())) for name in rows_of_root["recording"]],
             rows_of_root.index,
         )
         parts.append(pd.concat([rows_of_root, columns], axis=1))

@@ -10,8 +10,8 @@ import numpy as np
 import pandas as pd
 import soundfile as sf
 
-from darksound.audio.files import AudioInfo, open_sound
-from darksound.audio.origin import Origin
+from darksound.audio.files import AudioInfo, open_audio
+from darksound.audio.recording_metadata import RecordingMetadata
 from darksound.errors import InputError
 from darksound.parallel.workers import map_in_threads, probe_recordings
 from darksound.rois.roi_set import Problem
@@ -103,7 +103,7 @@ def _window_powers(
     # Counted in whole windows from the start, so that starts do not drift with rounding.
     edges = np.round(np.arange(0.0, info.duration_s + window_s, window_s) * info.rate).astype(int)
     try:
-        with open_sound(path) as sound:
+        with open_audio(path) as sound:
             for first, last in pairwise(edges.tolist()):
                 block = sound.read(last - first, dtype="float32", always_2d=True)
                 if len(block) < _MIN_WINDOW_SHARE * (last - first):
@@ -174,7 +174,7 @@ def no_usable_input(source: str, problems: Sequence[Problem]) -> InputError:
 def _segmented_rois(
     root: Path,
     infos: Mapping[str, AudioInfo],
-    origins: Mapping[str, Origin],
+    origins: Mapping[str, RecordingMetadata],
     options: LoadOptions,
     tolerance: Tolerance,
 ) -> dict[str, FileRois]:
@@ -185,7 +185,7 @@ def _segmented_rois(
         if options.mode == "segment"
         or (
             options.mode == "auto"
-            and origins[name].from_recorder
+            and origins[name].recorded_at is not None
             and not _is_short(info, options.window_s)
         )
     }
@@ -223,11 +223,11 @@ def _is_short(info: AudioInfo, window_s: float) -> bool:
     return info.duration_s <= _MAX_WHOLE_WINDOWS * window_s + _CODEC_S
 
 
-def _truncation(path: Path, info: AudioInfo, origin: Origin) -> str | None:
+def _truncation(path: Path, info: AudioInfo, origin: RecordingMetadata) -> str | None:
     """Return the cause for a file that is shorter than its header states, else None."""
-    if origin.missing == 0:
+    if origin.missing_share == 0:
         return None
-    stated_s = info.duration_s / (1 - origin.missing)
+    stated_s = info.duration_s / (1 - origin.missing_share)
     return (
         f"{path}: truncated: its header states {stated_s:.1f} s, the file has "
         f"{info.duration_s:.1f} s, which are used. Copy the file again if the original is complete."
@@ -238,13 +238,13 @@ def _table(
     root: Path,
     files: pd.DataFrame,
     rois: Mapping[str, FileRois],
-    origins: Mapping[str, Origin],
+    origins: Mapping[str, RecordingMetadata],
 ) -> pd.DataFrame:
     """Return the files' rows, repeated for each of their ROIs, beside the ROIs' columns."""
     recordings = files["recording"].tolist()
     counts = [len(rois[name].rows) for name in recordings]
     origin_table = pd.DataFrame(
-        [origin_columns(origins.get(name, Origin())) for name in recordings], files.index
+        [origin_columns(origins.get(name, RecordingMetadata())) for name in recordings], files.index
     )
     rows = pd.concat(
         [files.drop(columns=origin_table.columns, errors="ignore"), origin_table], axis=1

@@ -45,7 +45,8 @@ def build_images(
     """
     if len(rois) == 0:
         raise InputError("There are no ROIs to make images of.")
-    settings = resolve_roi_length(settings, rois.durations)
+    roi_s = resolve_roi_length(rois.durations, settings.audio, settings.front_end)
+    settings = settings.replace(audio={"roi_s": roi_s})
     key = (_CACHE_VERSION, settings.image_fingerprint(), settings.compute.cache_dtype)
     recipe = Recipe("images", key, render_images, "processes")
     return ImageStore.build(rois, settings, recipe, progress, versions)

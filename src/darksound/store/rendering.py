@@ -9,7 +9,7 @@ import numpy as np
 import numpy.typing as npt
 import torch
 
-from darksound.audio.augmentation import alter
+from darksound.audio.augmentation import augment_waveform
 from darksound.audio.front_end import FrontEnd
 from darksound.audio.waveform import limit_band
 from darksound.errors import InputError
@@ -92,7 +92,7 @@ def render_images(
         InputError: recordings of several sampling rates give images of several shapes.
         SettingsError: the front end does not support a recording's sampling rate.
     """
-    front_end_at = cache(partial(FrontEnd, settings))
+    front_end_at = cache(partial(FrontEnd, settings.audio, settings.front_end))
     causes: dict[int, str] = {}
     images: ImageRows | None = None
     for start in range(0, len(rois), _BATCH_ROIS):
@@ -168,7 +168,7 @@ def load_waveform(
             # The neighbour is a ROI of the same set, and reported as such.
             neighbour = None
     rng = random_stream(settings.seed, _ALTER, roi.roi_id, version)
-    return alter(wave, actual_rate, rng, settings.augmentation, neighbour), actual_rate
+    return augment_waveform(wave, actual_rate, rng, settings.augmentation, neighbour), actual_rate
 
 
 def _read(

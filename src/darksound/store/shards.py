@@ -13,7 +13,7 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-from darksound.audio.augmentation import sound_key
+from darksound.audio.augmentation import waveform_settings_key
 from darksound.errors import InputError, SettingsError
 from darksound.parallel.dask_cluster import WorkerRequirements, connect_dask
 from darksound.parallel.workers import configure_dask_worker, worker_count
@@ -320,7 +320,9 @@ def _neighbour(
 
 def _key(rois: Sequence[RoiAudio], settings: Settings, version: int, recipe: Recipe) -> str:
     """Return a hash of everything that the rows of these ROIs depend on."""
-    altered = [version, settings.seed, sound_key(settings.augmentation)] if version else []
+    altered: list[object] = []
+    if version:
+        altered = [version, settings.seed, waveform_settings_key(settings.augmentation)]
     parts = [*recipe.key, altered]
     text = json.dumps([parts, [astuple(roi) for roi in rois]])
     return hashlib.sha256(text.encode()).hexdigest()[:32]

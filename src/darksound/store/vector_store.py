@@ -13,7 +13,7 @@ from darksound.audio.embedding_models.base import (
     EmbedFunction,
     WaveformBatch,
 )
-from darksound.audio.waveform import MUCH_LONGER, windows_of
+from darksound.audio.waveform import LONG_ROI_RATIO, split_into_windows
 from darksound.errors import InputError
 from darksound.progress import Progress, silent
 from darksound.rois.roi_set import Reader, RoiSet
@@ -102,7 +102,7 @@ def _roi_length(settings: Settings, model: EmbeddingModel) -> float:
 def _long_rois_key(rois: RoiSet, settings: Settings, model: EmbeddingModel) -> str:
     """Return how long ROIs are embedded; without any, `mean` and `loudest` are the same."""
     long_rois = settings.embedding_model.long_rois
-    any_long = bool((rois.durations > MUCH_LONGER * model.window_s).any())
+    any_long = bool((rois.durations > LONG_ROI_RATIO * model.window_s).any())
     return "loudest" if long_rois == "mean" and not any_long else long_rois
 
 
@@ -131,7 +131,7 @@ class _EmbeddingRenderer:
             except InputError as error:
                 causes[row] = str(error)
                 continue
-            windows = windows_of(wave, length, long_rois)
+            windows = split_into_windows(wave, length, long_rois)
             counts[row] = len(windows)
             pending.extend((row, window) for window in windows)
             while len(pending) >= _MAX_WINDOWS:

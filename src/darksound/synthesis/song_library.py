@@ -12,13 +12,13 @@ import numpy.typing as npt
 import torch
 
 from darksound.atomic import replacing
-from darksound.audio.geometry import Geometry, geometry
+from darksound.audio.geometry import Geometry, make_geometry
 from darksound.audio.representations import REPRESENTATIONS
 from darksound.parallel.workers import map_unordered
 from darksound.progress import Progress, silent
 from darksound.settings import Settings
-from darksound.synthesis.species import perform, render_performance
-from darksound.synthesis.wild_species import wild_bird
+from darksound.synthesis.song_types import perform, render_performance
+from darksound.synthesis.wild_species import wild_individual
 
 __all__ = ["RANGE_DB", "SONG_RATE", "SongLibrary", "SongPlan", "build_library"]
 
@@ -87,7 +87,7 @@ class SongLibrary:
         """Frames of some songs."""
         return self.starts[songs + 1] - self.starts[songs]
 
-    def canvas(
+    def windows(
         self, songs: npt.NDArray[np.int64], at: npt.NDArray[np.int64], width: int
     ) -> torch.Tensor:
         """Songs laid into windows.
@@ -140,7 +140,7 @@ def build_library(
 
 
 def _sing(plan: SongPlan, settings: Settings, place: Path, first: int) -> None:
-    form = geometry(settings, SONG_RATE)
+    form = make_geometry(settings.audio, settings.front_end, SONG_RATE)
     spectra, lengths = [], []
     for species in range(first, min(first + _SPECIES_A_FILE, plan.species)):
         for bird in range(plan.birds):
@@ -157,7 +157,7 @@ def _song(
     species, bird, song = which
     rng = np.random.default_rng([plan.seed, _PERFORMANCE, species, bird, song])
     longest = _WINDOWS * plan.window_s
-    repertoire = wild_bird(plan.seed, species, bird, longest)
+    repertoire = wild_individual(plan.seed, species, bird, longest)
     sung = perform(repertoire[int(rng.integers(len(repertoire)))], rng, longest)
     wave = render_performance(sung, SONG_RATE, rng)
     # A frame of silence on both sides, which the window of the transform reaches into.

@@ -72,7 +72,9 @@ def test_speckle_scatters_as_the_front_end_s_own_noise_does() -> None:
     rng = np.random.default_rng(9)
     waves = [rng.standard_normal(3 * SONG_RATE).astype(np.float32) for _ in range(16)]
     # Level, in units of 50 dB: its scatter in each band is that of the power.
-    shown = FrontEnd(settings.replace(front_end={"fade_s": 0.0}), SONG_RATE)(waves)[:, 0].flip(-2)
+    shown = FrontEnd(settings.audio, settings.front_end.replace(fade_s=0.0), SONG_RATE)(waves)[
+        :, 0
+    ].flip(-2)
     theirs = 50 * shown[..., 4:-4]
     ours = 10 * drawn.clamp_min(1e-3).log10()
     high = slice(70, BANDS)

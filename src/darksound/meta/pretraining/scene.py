@@ -12,8 +12,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from darksound.audio.channels import CHANNELS, Parts
-from darksound.audio.geometry import Geometry, geometry
+from darksound.audio.channels import CHANNELS, ChannelInput
+from darksound.audio.geometry import Geometry, make_geometry
 from darksound.audio.representations import REPRESENTATIONS
 from darksound.meta.randomness import Purpose, numpy_generator
 from darksound.settings import Settings
@@ -34,7 +34,7 @@ class Speckle:
     """
 
     def __init__(self, settings: Settings, windows: int = 64) -> None:
-        form = geometry(settings, SONG_RATE)
+        form = make_geometry(settings.audio, settings.front_end, SONG_RATE)
         rng = numpy_generator(settings.seed, Purpose.SCENE, 0)
         wave = rng.standard_normal(windows * form.length).astype(np.float32)
         frames = 1 + len(wave) // form.hop
@@ -186,6 +186,6 @@ class Scenes:
 
     def _images(self, power: Tensor, spans: Tensor) -> Tensor:
         pairs = [(int(first), int(stop)) for first, stop in spans.tolist()]
-        parts = Parts(power, power, power, pairs, self._settings.front_end)
+        parts = ChannelInput(power, power, power, pairs, self._settings.front_end)
         drawn = [CHANNELS[name](parts) for name in self._settings.front_end.channels]
         return torch.stack(drawn, dim=1).flip(-2)

@@ -1,3 +1,5 @@
+"""The front end against librosa."""
+
 import librosa
 import numpy as np
 import pytest
@@ -12,8 +14,12 @@ SETTINGS = Settings().replace(audio={"roi_s": 3.0})
 PUBLISHED = ("thesis-2023", "paper-2024")
 
 
+def _front_end(settings: Settings, rate: int, device: str = "cpu") -> FrontEnd:
+    return FrontEnd(settings.audio, settings.front_end, rate, device)
+
+
 def _prepared(wave: np.ndarray, rate: int) -> np.ndarray:
-    """The published fade and length, written out."""
+    """Return the waveform with the published fade and length."""
     samples, length = int(0.1 * rate), 3 * rate
     ramp = np.sin(np.linspace(0, 1, samples) * np.pi / 2)
     out = wave.astype(np.float64)
@@ -25,8 +31,8 @@ def _prepared(wave: np.ndarray, rate: int) -> np.ndarray:
     return out[:length].astype(np.float32)
 
 
-def _oracle(wave: np.ndarray, rate: int, preset: str) -> np.ndarray:
-    """The published image by librosa's own functions, `(3, h, w)`."""
+def _expected(wave: np.ndarray, rate: int, preset: str) -> np.ndarray:
+    """Return the published image, made by librosa, `(3, h, w)`."""
     n_fft, bands = {"thesis-2023": (1024, 128), "paper-2024": (2048, 256)}[preset]
     mel = librosa.feature.melspectrogram(
         y=_prepared(wave, rate),
@@ -56,30 +62,36 @@ def _oracle(wave: np.ndarray, rate: int, preset: str) -> np.ndarray:
 @pytest.mark.parametrize("preset", PUBLISHED)
 @pytest.mark.parametrize("seconds", [0.6, 2.2, 4.0])
 @pytest.mark.filterwarnings("ignore:Empty filters")
-def test_published_images_are_librosas(preset, seconds, song):
+def test_published_images_equal_librosas(preset, seconds, song):
     wave = song(48_000, seconds)
-    got = FrontEnd(load_settings(preset).replace(audio={"roi_s": 3.0}), 48_000)([wave])[0].numpy()
-    np.testing.assert_allclose(got, _oracle(wave, 48_000, preset), atol=1e-4)
+    actual = _front_end(load_settings(preset).replace(audio={"roi_s": 3.0}), 48_000)([wave])[
+        0
+    ].numpy()
+    np.testing.assert_allclose(actual, _expected(wave, 48_000, preset), atol=1e-4)
 
 
 @pytest.mark.audio
 @pytest.mark.parametrize("preset", PUBLISHED)
 @pytest.mark.filterwarnings("ignore:Empty filters")
-def test_published_images_of_real_rois_are_librosas(preset, audio_root):
+def test_published_images_of_recordings_equal_librosas(preset, audio_root):
     paths = [
         *sorted((audio_root / "phoebe").rglob("*.mp3"))[::20],
         *sorted((audio_root / "british").rglob("*.ogg"))[:2],
         *sorted((audio_root / "maad").glob("*.wav"))[:2],
     ]
-    for place, path in enumerate(paths):
-        wave, rate = read(path, 1.0, 2.5 + place / 2, None)
-        got = FrontEnd(load_settings(preset).replace(audio={"roi_s": 3.0}), rate)([wave])[0].numpy()
-        np.testing.assert_allclose(got, _oracle(wave, rate, preset), atol=1e-4, err_msg=str(path))
+    for i, path in enumerate(paths):
+        wave, rate = read(path, 1.0, 2.5 + i / 2, None)
+        actual = _front_end(load_settings(preset).replace(audio={"roi_s": 3.0}), rate)([wave])[
+            0
+        ].numpy()
+        np.testing.assert_allclose(
+            actual, _expected(wave, rate, preset), atol=1e-4, err_msg=str(path)
+        )
 
 
-def test_the_default_image_shows_level_floor_and_height(song):
+def test_the_default_image_has_level_floored_and_height(song):
     wave = song(48_000, 1.0)
-    image = FrontEnd(SETTINGS, 48_000)([wave])[0].numpy()
+    image = _front_end(SETTINGS, 48_000)([wave])[0].numpy()
     padded = np.pad(wave, 48_000)
     ramp = np.sin(np.linspace(0, np.pi / 2, 4800))
     padded[48_000:52_800] *= ramp
@@ -115,8 +127,8 @@ def test_the_default_image_shows_level_floor_and_height(song):
 def test_every_representation_works_in_every_preset(preset, representation, hpss, song):
     changes = {"representation": representation, "hpss": hpss, "remove_background": hpss}
     settings = load_settings(preset).replace(audio={"roi_s": 3.0}).replace(front_end=changes)
-    images = FrontEnd(settings, 48_000)([song(48_000, 1.3)])
-    assert images.shape == (1, *image_shape(settings, 48_000))
+    images = _front_end(settings, 48_000)([song(48_000, 1.3)])
+    assert images.shape == (1, *image_shape(settings.audio, settings.front_end, 48_000))
     assert images.dtype == torch.float32
     assert images.isfinite().all()
     assert images.min() >= 0
@@ -124,29 +136,29 @@ def test_every_representation_works_in_every_preset(preset, representation, hpss
     assert (images.amax(dim=(-2, -1)) > 0.9).all()
 
 
-def test_without_separation_published_channels_show_the_same(song):
+def test_without_hpss_the_published_channels_are_equal(song):
     settings = load_settings("thesis-2023").replace(front_end={"hpss": False})
-    image = FrontEnd(settings, 48_000)([song(48_000, 2)])[0]
+    image = _front_end(settings, 48_000)([song(48_000, 2)])[0]
     assert (image[0] == image[1]).all()
     assert (image[0] == image[2]).all()
 
 
-def test_with_separation_level_and_floored_show_one_part_each(song):
+def test_with_hpss_level_is_harmonic_and_floored_percussive(song):
     wave = song(48_000, 2)
-    plain = FrontEnd(SETTINGS, 48_000)([wave])[0]
-    parted = FrontEnd(SETTINGS.replace(front_end={"hpss": True}), 48_000)([wave])[0]
-    assert not torch.allclose(plain[0], parted[0], atol=0.05)
-    assert not torch.allclose(plain[1], parted[1], atol=0.05)
+    plain = _front_end(SETTINGS, 48_000)([wave])[0]
+    separated = _front_end(SETTINGS.replace(front_end={"hpss": True}), 48_000)([wave])[0]
+    assert not torch.allclose(plain[0], separated[0], atol=0.05)
+    assert not torch.allclose(plain[1], separated[1], atol=0.05)
 
 
-def test_background_that_stays_is_removed():
+def test_stationary_background_is_removed():
     rate = 48_000
     time = np.arange(3 * rate) / rate
     hum = np.sin(2 * np.pi * 2000 * time)
     call = np.sin(2 * np.pi * 6000 * time) * (np.abs(time - 1.5) < 0.2)
     wave = (hum + call).astype(np.float32)
     level = [
-        FrontEnd(SETTINGS.replace(front_end={"remove_background": on}), rate)([wave])[0, 0]
+        _front_end(SETTINGS.replace(front_end={"remove_background": on}), rate)([wave])[0, 0]
         for on in (False, True)
     ]
     hum_row = int(level[0][:, 20].argmax())
@@ -156,18 +168,18 @@ def test_background_that_stays_is_removed():
 
 
 @pytest.mark.parametrize("preset", ["default", *PUBLISHED])
-def test_silence_gives_black_not_a_fault(preset):
-    image = FrontEnd(load_settings(preset).replace(audio={"roi_s": 3.0}), 48_000)(
+def test_the_image_of_silence_is_zero(preset):
+    image = _front_end(load_settings(preset).replace(audio={"roi_s": 3.0}), 48_000)(
         [np.zeros(4800, np.float32)]
     )[0]
-    drawn = image[:2] if preset == "default" else image
-    assert (drawn == 0).all()
+    channels = image[:2] if preset == "default" else image
+    assert (channels == 0).all()
 
 
 @pytest.mark.parametrize("preset", ["default", "thesis-2023"])
 def test_an_image_does_not_depend_on_its_batch_or_on_threads(preset, song):
     waves = [song(48_000, 0.5 + 0.3 * i, seed=i) for i in range(10)]
-    front_end = FrontEnd(load_settings(preset).replace(audio={"roi_s": 3.0}), 48_000)
+    front_end = _front_end(load_settings(preset).replace(audio={"roi_s": 3.0}), 48_000)
     together = front_end(waves)
     threads = torch.get_num_threads()
     try:
@@ -184,13 +196,13 @@ def test_an_image_does_not_depend_on_its_batch_or_on_threads(preset, song):
 def test_a_gpu_makes_the_same_images(preset, song):
     waves = [song(48_000, 0.5 + 0.6 * i, seed=i) for i in range(5)]
     settings = load_settings(preset).replace(audio={"roi_s": 3.0})
-    got = FrontEnd(settings, 48_000, device="cuda")(waves).cpu()
-    torch.testing.assert_close(got, FrontEnd(settings, 48_000)(waves), atol=1e-4, rtol=0)
+    actual = _front_end(settings, 48_000, device="cuda")(waves).cpu()
+    torch.testing.assert_close(actual, _front_end(settings, 48_000)(waves), atol=1e-4, rtol=0)
 
 
 @pytest.mark.parametrize("rate", [8_000, 22_050, 96_000, 192_000])
 def test_native_rates_give_images(rate, song):
     settings = SETTINGS.replace(audio={"sample_rate": "native"})
-    images = FrontEnd(settings, rate)([song(rate, 1.0)])
+    images = _front_end(settings, rate)([song(rate, 1.0)])
     assert images.shape == (1, 3, 96, 192)
     assert images[0, 0].max() == 1

@@ -1,3 +1,5 @@
+"""The ROI length that is chosen from durations."""
+
 import logging
 
 import pytest
@@ -5,6 +7,10 @@ import pytest
 from darksound.audio.roi_length import choose_roi_length, resolve_roi_length
 from darksound.errors import InputError
 from darksound.settings import Settings
+
+
+def _resolve(durations: list[float], settings: Settings) -> float:
+    return resolve_roi_length(durations, settings.audio, settings.front_end)
 
 
 @pytest.mark.parametrize(
@@ -24,30 +30,28 @@ def test_the_length_holds_nine_rois_in_ten(durations, length):
     assert choose_roi_length(durations) == length
 
 
-def test_auto_is_resolved_and_said_and_a_number_stays(caplog):
+def test_auto_is_resolved_and_logged_and_a_number_is_kept(caplog):
     caplog.set_level(logging.INFO, "darksound")
-    auto = Settings().replace(audio={"roi_s": "auto"}, seed=3)
-    resolved = resolve_roi_length(auto, [0.3, 0.4])
-    assert resolved.audio.roi_s == 0.5
-    assert resolved.seed == 3
+    auto = Settings().replace(audio={"roi_s": "auto"})
+    assert _resolve([0.3, 0.4], auto) == 0.5
     assert "ROI length 0.5 s" in caplog.text
     given = Settings().replace(audio={"roi_s": 3.0})
-    assert resolve_roi_length(given, [0.1]) is given
+    assert _resolve([0.1], given) == 3.0
 
 
-def test_a_length_far_from_the_rois_own_is_hinted_at_where_it_is_free(caplog):
+def test_a_length_far_from_the_durations_is_logged_unless_the_hop_is_fixed(caplog):
     caplog.set_level(logging.INFO, "darksound")
     given = Settings().replace(audio={"roi_s": 3.0})
-    resolve_roi_length(given, [2.5, 3.5])
-    resolve_roi_length(given, [])
-    resolve_roi_length(given.replace(front_end={"hop": 512}), [0.1])
+    _resolve([2.5, 3.5], given)
+    _resolve([], given)
+    _resolve([0.1], given.replace(front_end={"hop": 512}))
     assert not caplog.records
-    resolve_roi_length(given, [0.1])
-    assert "nine of these ROIs in ten ask for 0.25 s, which --roi-length auto" in caplog.text
-    resolve_roi_length(given, [6.0])
-    assert "ask for 6 s" in caplog.text
+    _resolve([0.1], given)
+    assert "--roi-length auto would choose 0.25 s, which holds nine ROIs in ten" in caplog.text
+    _resolve([6.0], given)
+    assert "would choose 6 s" in caplog.text
 
 
-def test_no_rois_have_no_length():
+def test_a_length_without_rois_is_an_error():
     with pytest.raises(InputError, match="no ROIs"):
         choose_roi_length([])

@@ -1,0 +1,54 @@
+# The public names and their modules; `__init__.py` reads this file to import them on first use.
+from .api import embed, evaluate, mec, train
+from .cluster.evaluation import Evaluation
+from .datasets.command import download
+from .errors import (
+    CheckpointError,
+    DarksoundError,
+    DownloadError,
+    InputError,
+    RunError,
+    SettingsError,
+    WorkerError,
+)
+from .meta.checkpoints import load_checkpoint, save_checkpoint
+from .meta.learners.base import Learner
+from .report.result import MecResult, read_run
+from .rois.review import Review, read_review
+from .rois.roi_set import Problem, RoiSet
+from .settings import Settings, load_settings
+from .sources import load_rois
+from .store.building import build_store
+from .store.contract import Store
+
+__version__: str
+__all__ = [
+    "CheckpointError",
+    "DarksoundError",
+    "DownloadError",
+    "Evaluation",
+    "InputError",
+    "Learner",
+    "MecResult",
+    "Problem",
+    "Review",
+    "RoiSet",
+    "RunError",
+    "Settings",
+    "SettingsError",
+    "Store",
+    "WorkerError",
+    "__version__",
+    "build_store",
+    "download",
+    "embed",
+    "evaluate",
+    "load_checkpoint",
+    "load_rois",
+    "load_settings",
+    "mec",
+    "read_review",
+    "read_run",
+    "save_checkpoint",
+    "train",
+]

@@ -3,7 +3,7 @@
 import importlib
 from collections.abc import Mapping
 from difflib import get_close_matches
-from typing import Annotated, Any, Self, TypeVar
+from typing import TYPE_CHECKING, Annotated, Any, Self, TypeVar, cast
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
@@ -16,7 +16,32 @@ Positive = Annotated[int, Field(ge=1)]
 Model = TypeVar("Model", bound=BaseModel)
 
 
-class Section(BaseModel):
+if TYPE_CHECKING:
+    from pydantic._internal._model_construction import ModelMetaclass
+else:
+    ModelMetaclass = type(BaseModel)
+
+
+class _ReadableErrors(ModelMetaclass):
+    """Let a constructor raise SettingsError with one sentence for each value that is wrong.
+
+    Overriding `__init__` would do the same for nested sections, whose messages would then lack
+    the name of the section.
+    """
+
+    def __call__(cls, *args: Any, **values: Any) -> Any:
+        if args:
+            raise SettingsError(
+                f"{cls.__name__} takes settings by name, such as "
+                f"{cls.__name__}({next(iter(cast(type[BaseModel], cls).model_fields), 'key')}=...)."
+            )
+        try:
+            return super().__call__(**values)
+        except ValidationError as error:
+            raise _readable(error, cast(type[BaseModel], cls)) from None
+
+
+class Section(BaseModel, metaclass=_ReadableErrors):
     """The settings of one stage: frozen, and unknown keys are errors."""
 
     model_config = ConfigDict(frozen=True, extra="forbid", validate_default=True)
@@ -39,8 +64,12 @@ def validated(model: type[Model], values: Mapping[str, Any]) -> Model:
     try:
         return model.model_validate(values)
     except ValidationError as error:
-        sentences = [_sentence(detail, model) for detail in error.errors()]
-        raise SettingsError("\n".join(dict.fromkeys(sentences))) from None
+        raise _readable(error, model) from None
+
+
+def _readable(error: ValidationError, model: type[BaseModel]) -> SettingsError:
+    sentences = [_sentence(detail, model) for detail in error.errors()]
+    return SettingsError("\n".join(dict.fromkeys(sentences)))
 
 
 def resolve_object(path: str) -> Any:

@@ -8,7 +8,7 @@ import torch
 
 from darksound.errors import CheckpointError, SettingsError
 from darksound.meta.backbones.build import build_backbone, resolve_weights
-from darksound.meta.weights import bundled_path, read_card, write_ears
+from darksound.meta.weights import bundled_path, read_card, write_pretrained
 from darksound.settings import Settings
 
 
@@ -23,10 +23,10 @@ def test_the_package_brings_weights_with_a_card_that_says_how_to_make_them_again
 
 
 def test_the_demo_s_species_are_of_another_grammar_than_those_it_was_trained_on() -> None:
-    from darksound.synthesis.species import FORMS
+    from darksound.synthesis.song_types import FORMS
     from darksound.synthesis.wild_species import wild_species
 
-    forms = {song.form for n in range(200) for song in wild_species(1979, n).songs}
+    forms = {song.form for n in range(200) for song in wild_species(1979, n).song_types}
     assert forms == {"song", "call"}
     assert not forms & (set(FORMS) - {"calls"})
 
@@ -61,7 +61,7 @@ def test_written_weights_come_back_to_half_precision_with_their_card(tmp_path: P
     settings = Settings().replace(backbone={"channels": (4, 4, 8, 8), "embedding_dim": 16})
     backbone = build_backbone(settings)
     path = tmp_path / "weights.safetensors"
-    write_ears(path, backbone.state_dict(), {"settings": {}, "what": "a test"})
+    write_pretrained(path, backbone.state_dict(), {"settings": {}, "what": "a test"})
     assert read_card(path)["what"] == "a test"
     loaded = build_backbone(settings.replace(seed=3, backbone={"weights": str(path)}))
     for key, value in backbone.state_dict().items():

@@ -17,7 +17,7 @@ from darksound.settings import Settings
 from darksound.store.image_store import build_images
 from darksound.synthesis.demo import DemoReader, demo_rois
 from darksound.synthesis.recordings import RATE, plan_recording, render_recording
-from darksound.synthesis.species import FORMS
+from darksound.synthesis.song_types import FORMS
 from darksound.synthesis.syllables import CONTOURS, KINDS, draw_syllable, render_syllable
 
 

@@ -1,4 +1,4 @@
-"""The library of dry songs: its spectra, its places on a canvas, and its cache."""
+"""The library of dry songs: its spectra, its places on a windows, and its cache."""
 
 from pathlib import Path
 
@@ -15,10 +15,10 @@ from darksound.synthesis.song_library import (
     SongPlan,
     build_library,
 )
-from darksound.synthesis.species import perform, render_performance
-from darksound.synthesis.wild_species import wild_bird
+from darksound.synthesis.song_types import perform, render_performance
+from darksound.synthesis.wild_species import wild_individual
 
-PLAN = SongPlan(seed=4, species=34, birds=2, songs=1, window_s=1.0)
+PLAN = SongPlan(seed=4, species=34, individuals=2, songs=1, window_s=1.0)
 
 
 @pytest.fixture
@@ -29,10 +29,10 @@ def settings() -> Settings:
 def test_a_song_of_the_library_is_librosa_s_mel_spectrogram_of_it(
     tmp_path: Path, settings: Settings
 ) -> None:
-    plan = SongPlan(seed=4, species=2, birds=2, songs=1, window_s=3.0)
+    plan = SongPlan(seed=4, species=2, individuals=2, songs=1, window_s=3.0)
     library = build_library(plan, settings, tmp_path)
     rng = np.random.default_rng([4, 13, 1, 1, 0])
-    repertoire = wild_bird(4, 1, 1, 5.0)
+    repertoire = wild_individual(4, 1, 1, 5.0)
     song = repertoire[int(rng.integers(len(repertoire)))]
     wave = np.pad(render_performance(perform(song, rng, 5.0), SONG_RATE, rng), 512)
     mel = librosa.feature.melspectrogram(
@@ -44,7 +44,7 @@ def test_a_song_of_the_library_is_librosa_s_mel_spectrogram_of_it(
     expected = expected[:, loud[0] : loud[-1] + 1]
     number = np.array([3])
     length = int(library.lengths(number)[0])
-    power = library.canvas(number, np.array([0]), length)[0].numpy()
+    power = library.windows(number, np.array([0]), length)[0].numpy()
     assert abs(length - expected.shape[1]) <= 1
     shared = min(length, expected.shape[1])
     ours = 10 * np.log10(np.maximum(power, 1e-12))[:, :shared]
@@ -57,13 +57,13 @@ def test_a_canvas_shows_a_song_where_it_is_put_and_cuts_what_does_not_fit() -> N
     library = SongLibrary(SongPlan(0, 1, 2, 1, 1.0), frames, [0, 4, 10])
     steps = np.arange(1, 11) * 20
     power = 10 ** ((steps / 255 - 1) * RANGE_DB / 10)
-    canvas = library.canvas(np.array([0, 0, 1, 1]), np.array([2, -3, 3, 9]), 6)
-    assert canvas.shape == (4, 3, 6)
+    windows = library.windows(np.array([0, 0, 1, 1]), np.array([2, -3, 3, 9]), 6)
+    assert windows.shape == (4, 3, 6)
     silence = [0.0] * 6
-    assert canvas[0, 0].tolist() == pytest.approx([0, 0, *power[:4]], rel=1e-4)
-    assert canvas[1, 0].tolist() == pytest.approx([power[3], 0, 0, 0, 0, 0], rel=1e-4)
-    assert canvas[2, 0].tolist() == pytest.approx([0, 0, 0, *power[4:7]], rel=1e-4)
-    assert canvas[3, 0].tolist() == silence
+    assert windows[0, 0].tolist() == pytest.approx([0, 0, *power[:4]], rel=1e-4)
+    assert windows[1, 0].tolist() == pytest.approx([power[3], 0, 0, 0, 0, 0], rel=1e-4)
+    assert windows[2, 0].tolist() == pytest.approx([0, 0, 0, *power[4:7]], rel=1e-4)
+    assert windows[3, 0].tolist() == silence
 
 
 def test_the_library_is_the_same_for_any_number_of_workers_and_after_an_interruption(
@@ -78,14 +78,14 @@ def test_the_library_is_the_same_for_any_number_of_workers_and_after_an_interrup
     again = build_library(PLAN, settings.replace(compute={"workers": 2}), tmp_path / "a")
     assert kept[0].stat().st_mtime_ns == before
     songs, at = np.arange(len(whole)), np.zeros(len(whole), dtype=np.int64)
-    assert len(again) == PLAN.species * PLAN.each
-    assert torch.equal(whole.canvas(songs, at, 192), again.canvas(songs, at, 192))
+    assert len(again) == PLAN.species * PLAN.songs_per_species
+    assert torch.equal(whole.windows(songs, at, 192), again.windows(songs, at, 192))
 
 
 def test_other_species_or_another_front_end_are_another_library(
     tmp_path: Path, settings: Settings
 ) -> None:
-    plan = SongPlan(seed=4, species=2, birds=2, songs=1, window_s=0.25)
+    plan = SongPlan(seed=4, species=2, individuals=2, songs=1, window_s=0.25)
     build_library(plan, settings, tmp_path)
     build_library(plan, settings.replace(front_end={"n_bands": 48}), tmp_path)
     build_library(SongPlan(5, 2, 2, 1, 0.25), settings, tmp_path)

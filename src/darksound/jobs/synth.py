@@ -126,7 +126,7 @@ def _name(species: int, bird: int, take: int) -> str:
 
 
 def _plan(birds: SyntheticBirds, number: RecordingId) -> RecordingPlan:
-    return plan_wild_recording(birds.seed, *number, birds.songs, birds.species)
+    return plan_wild_recording(birds.seed, *number, songs=birds.songs, species=birds.species)
 
 
 def _rows(plan: RecordingPlan, number: RecordingId) -> list[dict[str, object]]:

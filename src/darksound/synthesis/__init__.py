@@ -1,1 +1,1 @@
-"""Procedural birds: syllables, species' grammars, individuals, acoustics and recordings."""
+"""Synthetic birds: syllables, song types, species, individuals, acoustics and recordings."""

@@ -1,4 +1,4 @@
-"""What field recordings suffer from beside distance: wind, rain, mains hum and overload."""
+"""The acoustics of a recording: noise, distance, echo, gain; and wind, rain, hum, overload."""
 
 import math
 from dataclasses import dataclass
@@ -8,82 +8,82 @@ import numpy.typing as npt
 from scipy import fft
 
 __all__ = [
-    "Place",
-    "Weather",
-    "draw_place",
-    "draw_weather",
+    "Acoustics",
+    "Disturbances",
+    "add_disturbances",
+    "draw_acoustics",
+    "draw_disturbances",
     "noise_shape",
     "noise_spectrum",
     "transfer",
-    "weathered",
 ]
+
+Samples = npt.NDArray[np.float32]
 
 _REFERENCE_HZ = 1000.0
 
 
 @dataclass(frozen=True)
-class Place:
-    """Where a recording is made.
+class Acoustics:
+    """Noise, distance and echo of a recording.
 
     Attributes:
-        slope_db: noise level an octave: 0 white, -3 pink, -6 brown.
-        insects: steady choruses as (centre in Hz, width in octaves, dB above the noise).
-        snr_db: the song's level over the noise within the song's own band.
-        reverb_s: time in which the echo falls by 60 dB.
-        wet: energy of the echo relative to the direct sound.
-        tilt_db: what distance and microphone take or add an octave, above 1 kHz.
-        level: RMS of the loudest moments, full scale being 1.
+        slope_db: change of the noise level per octave: 0 white, -3 pink, -6 brown.
+        insects: steady choruses: (centre in Hz, width in octaves, dB above the noise).
+        snr_db: level of the song above the noise in the song's frequency band.
+        reverb_s: time in which the echo decays by 60 dB.
+        echo: energy of the echo relative to the direct sound.
+        tilt_db: change of level per octave above 1 kHz, by distance and microphone.
+        level: RMS of the loudest parts; full scale is 1.
     """
 
     slope_db: float
     insects: tuple[tuple[float, float, float], ...]
     snr_db: float
     reverb_s: float
-    wet: float
+    echo: float
     tilt_db: float
     level: float
 
 
-def draw_place(rng: np.random.Generator) -> Place:
-    """A place of its own noise, echo, distance and gain."""
+def draw_acoustics(rng: np.random.Generator) -> Acoustics:
+    """Return random acoustics."""
     insects = tuple(
         (rng.uniform(3500, 10_000), rng.uniform(0.03, 0.15), rng.uniform(6, 20))
         for _ in range(int(rng.choice([0, 0, 1, 2])))
     )
     snr_db = rng.uniform(3, 25)
-    # Far birds are faint, reverberant and dull, with exceptions.
-    far = float(np.clip((25 - snr_db) / 22 + rng.normal(0, 0.25), 0, 1))
-    return Place(
+    # Distant birds are mostly faint, reverberant and weak in high frequencies.
+    distance = float(np.clip((25 - snr_db) / 22 + rng.normal(0, 0.25), 0, 1))
+    return Acoustics(
         slope_db=float(rng.choice([0.0, -3.0, -3.0, -4.5, -6.0])) + rng.uniform(-1, 1),
         insects=insects,
         snr_db=float(snr_db),
         reverb_s=rng.uniform(0.15, 0.9),
-        wet=float(10 ** (rng.uniform(-2.2, -0.9) + 0.5 * far)),
-        tilt_db=float(rng.uniform(-2.0, 1.5) - 1.5 * far),
+        echo=float(10 ** (rng.uniform(-2.2, -0.9) + 0.5 * distance)),
+        tilt_db=float(rng.uniform(-2.0, 1.5) - 1.5 * distance),
         level=float(10 ** rng.uniform(-2.0, -0.8)),
     )
 
 
-def noise_shape(place: Place, n: int, rate: int) -> npt.NDArray[np.float32]:
-    """Amplitude of the noise in each bin `(n // 2 + 1,)` of an `n`-sample transform, unscaled."""
+def noise_shape(acoustics: Acoustics, n: int, rate: int) -> Samples:
+    """Return the amplitude of the noise in each bin `(n // 2 + 1,)` of an `n`-sample transform."""
     hertz = fft.rfftfreq(n, 1 / rate).astype(np.float32)
     octaves = np.log2(np.maximum(hertz, 60.0) / np.float32(_REFERENCE_HZ))
-    power = np.exp2(octaves * np.float32(place.slope_db / 3.0103))
-    for centre, width, level in place.insects:
+    power = np.exp2(octaves * np.float32(acoustics.slope_db / 3.0103))
+    for centre, width, level in acoustics.insects:
         middle = math.log2(centre / _REFERENCE_HZ)
-        away = (octaves - np.float32(middle)) * np.float32(1 / width)
-        peak = 2.0 ** (middle * place.slope_db / 3.0103) * 10 ** (level / 10)
-        power += np.float32(peak) * np.exp(np.float32(-0.5) * away * away)
-    # Recorders have a high-pass against wind.
+        distance = (octaves - np.float32(middle)) * np.float32(1 / width)
+        peak = 2.0 ** (middle * acoustics.slope_db / 3.0103) * 10 ** (level / 10)
+        power += np.float32(peak) * np.exp(np.float32(-0.5) * distance * distance)
+    # Recorders have a high-pass filter against wind.
     power *= (hertz / (hertz + 150.0)) ** 2
-    shape: npt.NDArray[np.float32] = np.sqrt(power)
+    shape: Samples = np.sqrt(power)
     return shape
 
 
-def noise_spectrum(
-    shape: npt.NDArray[np.float32], rng: np.random.Generator
-) -> npt.NDArray[np.complex64]:
-    """Noise of that amplitude, as a spectrum; Gaussian in time, being a sum of many phases."""
+def noise_spectrum(shape: Samples, rng: np.random.Generator) -> npt.NDArray[np.complex64]:
+    """Return a spectrum of that amplitude with random phases, which is Gaussian noise in time."""
     angle = np.float32(2 * np.pi) * rng.random(shape.size, dtype=np.float32)
     spectrum = np.empty(shape.size, dtype=np.complex64)
     spectrum.real = np.cos(angle) * shape
@@ -92,40 +92,37 @@ def noise_spectrum(
 
 
 def transfer(
-    place: Place, n: int, rate: int, rng: np.random.Generator
+    acoustics: Acoustics, n: int, rate: int, rng: np.random.Generator
 ) -> npt.NDArray[np.complex64]:
-    """Frequency response `(n // 2 + 1,)` from the bird to the recording: echo and tilt."""
-    tail = min(n // 2, round(0.7 * place.reverb_s * rate))
+    """Return the frequency response `(n // 2 + 1,)` from bird to recording: echo and tilt."""
+    tail = min(n // 2, round(0.7 * acoustics.reverb_s * rate))
     decay = np.exp(
-        np.float32(-6.9078 / (place.reverb_s * rate)) * np.arange(tail, dtype=np.float32)
+        np.float32(-6.9078 / (acoustics.reverb_s * rate)) * np.arange(tail, dtype=np.float32)
     )
     response = np.zeros(n, dtype=np.float32)
     delay = round(0.004 * rate)
-    echo = decay * rng.standard_normal(tail, dtype=np.float32)
-    response[delay : delay + tail] = echo[: n - delay] * np.float32(
-        np.sqrt(place.wet / (float(np.sum(decay * decay)) + 1e-9))
+    tail_wave = decay * rng.standard_normal(tail, dtype=np.float32)
+    response[delay : delay + tail] = tail_wave[: n - delay] * np.float32(
+        np.sqrt(acoustics.echo / (float(np.sum(decay * decay)) + 1e-9))
     )
     response[0] = 1.0
     hertz = fft.rfftfreq(n, 1 / rate).astype(np.float32)
     octaves = np.log2(np.maximum(hertz, np.float32(_REFERENCE_HZ)) / np.float32(_REFERENCE_HZ))
-    tilt = np.exp2(octaves * np.float32(place.tilt_db / 6.0206))
+    tilt = np.exp2(octaves * np.float32(acoustics.tilt_db / 6.0206))
     spectrum: npt.NDArray[np.complex64] = fft.rfft(response) * tilt
     return spectrum
 
 
-Samples = npt.NDArray[np.float32]
-
-
 @dataclass(frozen=True)
-class Weather:
-    """How much of each; 0 for none.
+class Disturbances:
+    """Strengths of disturbances; 0 for none.
 
     Attributes:
-        wind: RMS of the gusts, against the loudest moments of the recording.
-        rain: drops a second.
-        hum: amplitude of the mains hum, against the same.
-        mains_hz: 50 or 60.
-        overload: how far the recording's peaks lie above full scale.
+        wind: RMS of the gusts, relative to the loudest parts of the recording.
+        rain: drops per second.
+        hum: amplitude of the mains hum, relative to the same parts.
+        mains_hz: frequency of the mains, 50 or 60.
+        overload: peak of the recording before clipping; full scale is 1.
     """
 
     wind: float = 0.0
@@ -135,13 +132,13 @@ class Weather:
     overload: float = 0.0
 
 
-def draw_weather(rng: np.random.Generator) -> Weather:
-    """Weather of some place and day: mostly one trouble or none."""
+def draw_disturbances(rng: np.random.Generator) -> Disturbances:
+    """Return random disturbances: in most draws one or none."""
 
-    def sometimes(share: float, value: float) -> float:
-        return value if rng.random() < share else 0.0
+    def sometimes(probability: float, value: float) -> float:
+        return value if rng.random() < probability else 0.0
 
-    return Weather(
+    return Disturbances(
         wind=sometimes(0.25, float(10 ** rng.uniform(-1.5, 0.3))),
         rain=sometimes(0.12, float(10 ** rng.uniform(0.3, 1.8))),
         hum=sometimes(0.1, float(10 ** rng.uniform(-2.0, -0.7))),
@@ -150,21 +147,23 @@ def draw_weather(rng: np.random.Generator) -> Weather:
     )
 
 
-def weathered(wave: Samples, rate: int, weather: Weather, rng: np.random.Generator) -> Samples:
-    """A recording `(n,)` in this weather, its level kept; overload clips it at full scale."""
+def add_disturbances(
+    wave: Samples, rate: int, disturbances: Disturbances, rng: np.random.Generator
+) -> Samples:
+    """Return a recording `(n,)` with disturbances; overload clips it at full scale."""
     loudest = np.float32(np.sqrt(np.max(_smoothed(np.square(wave), rate)) + 1e-12))
     out = wave.copy()
-    if weather.wind:
-        out += np.float32(weather.wind) * loudest * _wind(wave.size, rate, rng)
-    if weather.rain:
-        out += 3 * loudest * _rain(wave.size, rate, weather.rain, rng)
-    if weather.hum:
+    if disturbances.wind:
+        out += np.float32(disturbances.wind) * loudest * _wind(wave.size, rate, rng)
+    if disturbances.rain:
+        out += 3 * loudest * _rain(wave.size, rate, disturbances.rain, rng)
+    if disturbances.hum:
         time = np.arange(wave.size, dtype=np.float32) / np.float32(rate)
         for partial in (1, 2, 3, 5, 7, 11):
-            tone = np.sin(np.float32(2 * np.pi * partial * weather.mains_hz) * time)
-            out += np.float32(weather.hum / partial) * loudest * tone
-    if weather.overload:
-        out *= np.float32(weather.overload) / max(np.abs(out).max(), np.float32(1e-9))
+            tone = np.sin(np.float32(2 * np.pi * partial * disturbances.mains_hz) * time)
+            out += np.float32(disturbances.hum / partial) * loudest * tone
+    if disturbances.overload:
+        out *= np.float32(disturbances.overload) / max(np.abs(out).max(), np.float32(1e-9))
     return np.clip(out, -1.0, 1.0)
 
 
@@ -176,7 +175,7 @@ def _smoothed(power: Samples, rate: int) -> Samples:
 
 
 def _wind(n: int, rate: int, rng: np.random.Generator) -> Samples:
-    """Noise of RMS 1 that falls steeply above 100 Hz and comes in gusts of about a second."""
+    """Return noise of RMS 1 in gusts of about a second, which decays steeply above 100 Hz."""
     hertz = fft.rfftfreq(n, 1 / rate).astype(np.float32)
     shape = 1 / (1 + (hertz / 100.0) ** 1.6)
     angle = np.float32(2 * np.pi) * rng.random(shape.size, dtype=np.float32)
@@ -188,13 +187,13 @@ def _wind(n: int, rate: int, rng: np.random.Generator) -> Samples:
 
 
 def _rain(n: int, rate: int, drops: float, rng: np.random.Generator) -> Samples:
-    """Short bursts of noise of all strengths, each a drop on the housing."""
+    """Return short bursts of noise of random strength: drops on the housing."""
     out = np.zeros(n, dtype=np.float32)
     length = round(0.012 * rate)
     decay = np.exp(-np.arange(length, dtype=np.float32) / np.float32(0.002 * rate))
     for _ in range(int(rng.poisson(drops * n / rate))):
         start = int(rng.integers(n))
-        kept = min(length, n - start)
+        size = min(length, n - start)
         burst = decay * rng.standard_normal(length, dtype=np.float32)
-        out[start : start + kept] += np.float32(rng.exponential(0.4)) * burst[:kept]
+        out[start : start + size] += np.float32(rng.exponential(0.4)) * burst[:size]
     return out

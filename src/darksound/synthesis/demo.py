@@ -1,4 +1,4 @@
-"""The demo: procedural birds, made on the fly from a seed; no network, no files."""
+"""The demo: synthetic birds from a seed, rendered when they are read, without any files."""
 
 import re
 from dataclasses import dataclass
@@ -10,15 +10,15 @@ import soxr
 from darksound.audio.files import AudioInfo
 from darksound.errors import InputError
 from darksound.rois.roi_set import RoiSet, as_roi_table
-from darksound.synthesis.recordings import RATE, Recording, plan_recording, render_recording
+from darksound.synthesis.recordings import RATE, RecordingPlan, plan_recording, render_recording
 
 __all__ = ["DEMO_SEED", "DemoReader", "demo_rois", "demo_root", "is_demo"]
 
-#: The world that `demo` names; `demo:test:7` is the same split in another one.
+#: Seed of `demo`; `demo:test:7` is the same split with seed 7, which has other species.
 DEMO_SEED = 2023
-# Changes whenever the sound does, so that caches notice.
+# Part of the stamp of a recording; increase it with every change of the sound.
 _VERSION = 1
-_SONGS = 2
+_SONGS_PER_RECORDING = 2
 
 
 @dataclass(frozen=True)
@@ -29,8 +29,8 @@ class _Split:
     takes: int
 
 
-# Numbers are species. Within 72 in a row no two share both the form of their song and the kind
-# of their leading syllable (see `draw_species`), so no split shows what another one does.
+# Splits are ranges of species numbers. Of 72 successive species no two have both the same form
+# and the same kind of first syllable (see `draw_song_type`), so that splits are disjoint.
 _SPLITS = {
     "train": _Split(first=1, species=40, birds=4, takes=3),
     "val": _Split(first=41, species=10, birds=3, takes=2),
@@ -41,10 +41,11 @@ _RECORDING = re.compile(r"species-(\d+)/bird-(\d+)_rec-(\d+)\.wav")
 
 
 def demo_rois(spec: str) -> RoiSet:
-    """The ROIs of `demo`, `demo:train`, `demo:val` or `demo:test`, every one with its label.
+    """Return the ROIs of a split of the demo, all with a label.
 
     Args:
-        spec: as above; `demo` is `demo:test`, and `demo:train:7` draws other species.
+        spec: `demo:train`, `demo:val`, `demo:test` or `demo`, which is `demo:test`. A seed may
+            follow: `demo:train:7` has other species.
 
     Raises:
         InputError: there is no such split.
@@ -52,13 +53,13 @@ def demo_rois(spec: str) -> RoiSet:
     name, seed = _parse(spec)
     split = _SPLITS[name]
     root = _root(name, seed)
-    # Species of another world are other species, whatever their number.
-    world = "" if seed == DEMO_SEED else f"world-{seed}-"
+    # Species of another seed are other species, even with the same number.
+    prefix = "" if seed == DEMO_SEED else f"world-{seed}-"
     rows = []
     for number in range(split.first, split.first + split.species):
         for bird in range(1, split.birds + 1):
             for take in range(1, split.takes + 1):
-                recording = plan_recording(seed, number, bird, take, _SONGS)
+                recording = plan_recording(seed, number, bird, take, _SONGS_PER_RECORDING)
                 rows += [
                     {
                         "root": root,
@@ -67,7 +68,7 @@ def demo_rois(spec: str) -> RoiSet:
                         "end_s": slot.end_s,
                         "low_hz": slot.low_hz,
                         "high_hz": slot.high_hz,
-                        "label": f"{world}species-{number:03d}",
+                        "label": f"{prefix}species-{number:03d}",
                         "split": name,
                     }
                     for slot in recording.slots
@@ -81,15 +82,15 @@ def _root(name: str, seed: int) -> str:
 
 
 class DemoReader:
-    """Sings the demo's recordings; as `darksound.rois.roi_set.Reader`."""
+    """Renders the demo's recordings; a `darksound.rois.roi_set.Reader`."""
 
     def read(
         self, root: str, recording: str, start_s: float, end_s: float, rate: int | None
     ) -> tuple[npt.NDArray[np.float32], int]:
-        """Mono samples `(n,)` of a stretch, synthesised at 48 kHz, and their rate.
+        """Return mono samples `(n,)` of a stretch, rendered at 48 kHz, and their rate in Hz.
 
         Raises:
-            InputError: the demo has no such recording, or it does not last so long.
+            InputError: the demo has no such recording, or the recording is shorter.
         """
         plan = _find(root, recording)
         first = max(0, round(start_s * RATE))
@@ -105,11 +106,11 @@ class DemoReader:
         return soxr.resample(wave, RATE, rate, quality="HQ").astype(np.float32), rate
 
     def stamp(self, root: str, recording: str) -> str:
-        """The version of the synthesiser; the sound depends on nothing else but the names."""
+        """Return the version of the synthesis; the sound depends on it and the names only."""
         return f"demo-{_VERSION}"
 
     def info(self, root: str, recording: str) -> AudioInfo:
-        """Length and rate of the recording, which is mono.
+        """Return length and rate of the recording, which is mono.
 
         Raises:
             InputError: the demo has no such recording.
@@ -129,7 +130,7 @@ def _parse(spec: str) -> tuple[str, int]:
     return name, int(match["seed"]) if match["seed"] else DEMO_SEED
 
 
-def _find(root: str, recording: str) -> Recording:
+def _find(root: str, recording: str) -> RecordingPlan:
     name, seed = _parse(root)
     match = _RECORDING.fullmatch(recording)
     if match is not None:
@@ -140,17 +141,19 @@ def _find(root: str, recording: str) -> Recording:
             and 1 <= bird <= split.birds
             and 1 <= take <= split.takes
         ):
-            return plan_recording(seed, number, bird, take, _SONGS)
-    raise InputError(f"{root} has no recording {recording!r}; its table names those it has.")
+            return plan_recording(seed, number, bird, take, _SONGS_PER_RECORDING)
+    raise InputError(
+        f"{root} has no recording {recording!r}; the demo's table lists its recordings."
+    )
 
 
 def is_demo(spec: str) -> bool:
-    """Return whether a specification or a root is of the demo: `demo`, `demo:test`, ..."""
+    """Return whether a specification or a root belongs to the demo: `demo`, `demo:test`, ..."""
     return spec.partition(":")[0] == "demo"
 
 
 def demo_root(spec: str) -> str:
-    """Return the root of the demo's recordings, the same for all ways to write a split.
+    """Return the root of a split's recordings, the same for all spellings of the split.
 
     Raises:
         InputError: the demo has no such split.

@@ -1,4 +1,4 @@
-"""A library of dry songs: what synthetic birds sing, as mel power, before any room or noise."""
+"""A library of synthetic songs as mel power, without echo or noise, for pretraining."""
 
 import hashlib
 import json
@@ -22,57 +22,58 @@ from darksound.synthesis.wild_species import wild_individual
 
 __all__ = ["RANGE_DB", "SONG_RATE", "SongLibrary", "SongPlan", "build_library"]
 
-#: Songs are sung at this rate: all that the default front end shows is below half of it.
+#: Sample rate of songs; half of it is above all bands of the default front end.
 SONG_RATE = 24_000
-#: Decibels below a song's peak that 8 bits keep; what is fainter is silence.
+#: Range in dB below a song's peak that 8 bits represent; lower levels become silence.
 RANGE_DB = 80.0
-# Songs last up to this many windows, so that some windows hold part of a song only.
-_WINDOWS = 5 / 3
-_SPECIES_A_FILE = 32
-# Changes whenever the songs do.
-_EDITION = 3
+# Songs last up to this many windows, so that some windows have only part of a song.
+_MAX_WINDOWS = 5 / 3
+_SPECIES_PER_FILE = 32
+# Part of the cache's key; increase it with every change of the songs.
+_VERSION = 3
 _PERFORMANCE = 13
 
 
 @dataclass(frozen=True)
 class SongPlan:
-    """Which songs.
+    """Number and length of the songs of a library.
 
     Attributes:
-        seed: the world.
-        species: how many.
-        birds: individuals of each.
-        songs: performances of each individual.
-        window_s: the ROI length that they are for; calls are as short as it asks.
+        seed: seed of the generator.
+        species: number of species.
+        individuals: number of individuals of each species.
+        songs: number of songs of each individual.
+        window_s: length in seconds of the ROIs that the songs are for; it limits their length.
     """
 
     seed: int
     species: int
-    birds: int
+    individuals: int
     songs: int
     window_s: float
 
     @property
-    def each(self) -> int:
-        """Songs of a species."""
-        return self.birds * self.songs
+    def songs_per_species(self) -> int:
+        """Return the number of songs of a species."""
+        return self.individuals * self.songs
 
 
 class SongLibrary:
-    """Songs one after the other, mapped from disk; those of a species are neighbours.
+    """Songs in one array of frames, ordered by species.
 
     Attributes:
-        plan: which songs.
-        starts: first frame of each song, and the end of the last, `(n + 1,)`.
+        plan: number and length of the songs.
+        starts: first frame of each song, and the end of the last song, `(n + 1,)`.
     """
 
     def __init__(self, plan: SongPlan, frames: npt.NDArray[np.uint8], starts: Sequence[int]):
-        """Put a library together; `build_library` does it.
+        """Create a library from its frames; `build_library` computes them.
 
         Args:
-            plan: which songs.
-            frames: `(frames, bands)`, decibels below each song's peak in steps of `RANGE_DB / 255`.
-            starts: as the attribute.
+            plan: number and length of the songs.
+            frames: `(frames, bands)`, level above `-RANGE_DB` relative to each song's peak, in
+                steps of `RANGE_DB / 255`.
+            starts: see the attribute.
         """
         self.plan = plan
         self.starts = np.asarray(starts, dtype=np.int64)
@@ -84,88 +85,95 @@ class SongLibrary:
         return len(self.starts) - 1
 
     def lengths(self, songs: npt.NDArray[np.int64]) -> npt.NDArray[np.int64]:
-        """Frames of some songs."""
+        """Return the number of frames of each song."""
         return self.starts[songs + 1] - self.starts[songs]
 
     def windows(
-        self, songs: npt.NDArray[np.int64], at: npt.NDArray[np.int64], width: int
+        self, songs: npt.NDArray[np.int64], offsets: npt.NDArray[np.int64], width: int
     ) -> torch.Tensor:
-        """Songs laid into windows.
+        """Return windows with one song each.
 
         Args:
-            songs: their numbers, `(b,)`; those of species s are s * each to (s + 1) * each - 1.
-            at: frame of the window where each begins; negative where its start is cut off.
+            songs: numbers of the songs, `(b,)`. The songs of species s are
+                `s * songs_per_species` to `(s + 1) * songs_per_species - 1`.
+            offsets: frame of the window where each song begins, `(b,)`; negative if its start is
+                cut off.
             width: frames of a window.
 
         Returns:
-            Power `(b, bands, width)`, each song's peak being 1 wherever it lies.
+            Power `(b, bands, width)`; the peak of each whole song is 1.
         """
         out = np.zeros((len(songs), width, self._frames.shape[1]), np.uint8)
-        for row, (song, place) in enumerate(zip(songs, at, strict=True)):
+        for row, (song, offset) in enumerate(zip(songs, offsets, strict=True)):
             first, stop = self.starts[song], self.starts[song + 1]
-            here = max(0, -place)
-            kept = min(stop - first - here, width - max(0, place))
-            if kept > 0:
-                start = max(0, place)
-                out[row, start : start + kept] = self._frames[first + here : first + here + kept]
+            skipped = max(0, -offset)
+            start = max(0, offset)
+            length = min(stop - first - skipped, width - start)
+            if length > 0:
+                source = first + skipped
+                out[row, start : start + length] = self._frames[source : source + length]
         return self._power[torch.from_numpy(out).int()].transpose(1, 2)
 
 
 def build_library(
     plan: SongPlan, settings: Settings, folder: Path, progress: Progress = silent
 ) -> SongLibrary:
-    """Sing the songs that are not in the folder yet, and open them all.
+    """Return a library; songs that are missing from the cache are rendered first.
 
-    The same plan and front end give the same bytes, whatever the number of workers; a build that
-    was interrupted goes on where it stopped.
+    The same plan and front end give the same bytes for any number of workers. A second call
+    resumes an interrupted one.
 
     Args:
-        plan: which songs.
-        settings: of the front end; `audio.roi_s` is the plan's own.
-        folder: of the cache.
-        progress: told of species done, in the stage `songs`.
+        plan: number and length of the songs.
+        settings: settings of the front end and workers; the plan replaces `audio.roi_s`.
+        folder: folder of the cache.
+        progress: called with the number of species, in the stage `songs`.
     """
     settings = settings.replace(audio={"roi_s": plan.window_s, "sample_rate": SONG_RATE})
-    place = folder / _key(plan, settings)
-    place.mkdir(parents=True, exist_ok=True)
-    firsts = range(0, plan.species, _SPECIES_A_FILE)
-    missing = [first for first in firsts if not (place / f"{first:06d}.npz").exists()]
-    sung = map_unordered(partial(_sing, plan, settings, place), missing, settings.compute)
-    for done, _ in enumerate(sung, start=1):
-        progress("songs", min(done * _SPECIES_A_FILE, plan.species), plan.species)
-    parts = [np.load(place / f"{first:06d}.npz") for first in firsts]
+    cache = folder / _key(plan, settings)
+    cache.mkdir(parents=True, exist_ok=True)
+    firsts = range(0, plan.species, _SPECIES_PER_FILE)
+    missing = [first for first in firsts if not (cache / f"{first:06d}.npz").exists()]
+    rendered = map_unordered(
+        partial(_render_species, plan, settings, cache), missing, settings.compute
+    )
+    for done, _ in enumerate(rendered, start=1):
+        progress("songs", min(done * _SPECIES_PER_FILE, plan.species), plan.species)
+    parts = [np.load(cache / f"{first:06d}.npz") for first in firsts]
     lengths = np.concatenate([part["lengths"] for part in parts])
     frames = np.concatenate([part["frames"] for part in parts])
     return SongLibrary(plan, frames, np.concatenate([[0], np.cumsum(lengths)]).tolist())
 
 
-def _sing(plan: SongPlan, settings: Settings, place: Path, first: int) -> None:
-    form = make_geometry(settings.audio, settings.front_end, SONG_RATE)
+def _render_species(plan: SongPlan, settings: Settings, cache: Path, first: int) -> None:
+    """Write the songs of `_SPECIES_PER_FILE` species to one file."""
+    grid = make_geometry(settings.audio, settings.front_end, SONG_RATE)
     spectra, lengths = [], []
-    for species in range(first, min(first + _SPECIES_A_FILE, plan.species)):
-        for bird in range(plan.birds):
+    for species in range(first, min(first + _SPECIES_PER_FILE, plan.species)):
+        for individual in range(plan.individuals):
             for song in range(plan.songs):
-                spectra.append(_song(plan, settings, form, (species, bird, song)))
+                spectra.append(_render_song(plan, settings, grid, (species, individual, song)))
                 lengths.append(len(spectra[-1]))
-    with replacing(place / f"{first:06d}.npz") as path, path.open("wb") as file:
+    with replacing(cache / f"{first:06d}.npz") as path, path.open("wb") as file:
         np.savez(file, frames=np.concatenate(spectra), lengths=np.array(lengths))
 
 
-def _song(
-    plan: SongPlan, settings: Settings, form: Geometry, which: tuple[int, int, int]
+def _render_song(
+    plan: SongPlan, settings: Settings, grid: Geometry, which: tuple[int, int, int]
 ) -> npt.NDArray[np.uint8]:
-    species, bird, song = which
-    rng = np.random.default_rng([plan.seed, _PERFORMANCE, species, bird, song])
-    longest = _WINDOWS * plan.window_s
-    repertoire = wild_individual(plan.seed, species, bird, longest)
-    sung = perform(repertoire[int(rng.integers(len(repertoire)))], rng, longest)
-    wave = render_performance(sung, SONG_RATE, rng)
-    # A frame of silence on both sides, which the window of the transform reaches into.
-    wave = np.pad(wave, form.window)
-    frames = 1 + len(wave) // form.hop
-    whole = Geometry(**{**vars(form), "length": len(wave), "frames": frames})
-    make = REPRESENTATIONS[settings.front_end.representation]
-    power = make(whole, settings.front_end, torch.device("cpu"))(torch.from_numpy(wave)[None])[0]
+    species, individual, song = which
+    rng = np.random.default_rng([plan.seed, _PERFORMANCE, species, individual, song])
+    longest = _MAX_WINDOWS * plan.window_s
+    song_types = wild_individual(plan.seed, species, individual, longest)
+    performance = perform(song_types[int(rng.integers(len(song_types)))], rng, longest)
+    wave = render_performance(performance, SONG_RATE, rng)
+    # Silence on both sides, which the windows of the first and last frames overlap.
+    wave = np.pad(wave, grid.window)
+    frames = 1 + len(wave) // grid.hop
+    song_grid = Geometry(**{**vars(grid), "length": len(wave), "frames": frames})
+    representation = REPRESENTATIONS[settings.front_end.representation]
+    compute_power = representation(song_grid, settings.front_end, torch.device("cpu"))
+    power = compute_power(torch.from_numpy(wave)[None])[0]
     decibels = 10 * (power / power.max()).clamp_min(1e-12).log10()
     steps = ((decibels + RANGE_DB) / RANGE_DB * 255).round().clamp(0, 255).to(torch.uint8)
     loud = torch.nonzero(steps.amax(0) > 0)[:, 0]
@@ -173,5 +181,5 @@ def _song(
 
 
 def _key(plan: SongPlan, settings: Settings) -> str:
-    parts = [_EDITION, astuple(plan), settings.image_fingerprint()]
+    parts = [_VERSION, astuple(plan), settings.image_fingerprint()]
     return hashlib.sha256(json.dumps(parts).encode()).hexdigest()[:24]

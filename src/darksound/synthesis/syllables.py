@@ -1,8 +1,7 @@
-"""How a syllable sounds."""
+"""Syllables of the demo's birds, and the synthesis of any syllable."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import dataclass
-from types import MappingProxyType
 
 import numpy as np
 import numpy.typing as npt
@@ -15,26 +14,26 @@ Samples = npt.NDArray[np.float64]
 
 @dataclass(frozen=True)
 class Syllable:
-    """A tone that moves in pitch and loudness, with partials.
+    """A tone with partials that changes in pitch and loudness.
 
     Attributes:
         kind: name in `KINDS`.
         duration_s: length in seconds.
         contour: name in `CONTOURS`.
-        span: octaves that the contour covers; negative turns it upside down.
-        pitch: octaves above the species' centre.
+        span: octaves that the contour covers; a negative span inverts it.
+        pitch: octaves above the centre of the song type.
         warble_hz: rate of a periodic pitch modulation; 0 for none.
-        warble: its depth in octaves, from the middle.
+        warble: depth of that modulation in octaves, from the middle.
         beat_hz: rate of a periodic loudness modulation; 0 for none.
-        beat: its depth, 0 to 1.
+        beat: depth of that modulation, 0 to 1.
         partials: amplitudes of the fundamental and its multiples.
-        roughness: octaves of random pitch jitter, which makes a band of noise.
-        knots: octaves that the pitch passes at even intervals, in place of contour and span.
-        jumps: whether the pitch jumps from knot to knot or glides.
-        pulse_hz: rate of a train of pulses that it is cut into; 0 for none.
-        pulse: share of a pulse's period in which it fades to 1/e.
-        lean_db: how much louder the end is than the start.
-        second: another voice, at the same time.
+        roughness: octaves of random pitch jitter, which gives a band of noise.
+        knots: octaves of the pitch at even intervals; if given, contour and span are not used.
+        jumps: whether the pitch jumps from knot to knot instead of gliding.
+        pulse_hz: rate of a train of pulses that the syllable is divided into; 0 for none.
+        pulse: share of a pulse's period in which it decays to 1/e.
+        level_change_db: level of the end above the start.
+        second_voice: a second voice, at the same time.
     """
 
     kind: str
@@ -52,22 +51,20 @@ class Syllable:
     jumps: bool = False
     pulse_hz: float = 0.0
     pulse: float = 0.3
-    lean_db: float = 0.0
-    second: "Syllable | None" = None
+    level_change_db: float = 0.0
+    second_voice: "Syllable | None" = None
 
 
-#: Pitch over the course of a syllable: from u in [0, 1] to [-0.5, 0.5].
-CONTOURS: Mapping[str, Callable[[Samples], Samples]] = MappingProxyType(
-    {
-        "flat": lambda u: np.zeros_like(u),
-        "line": lambda u: u - 0.5,
-        "late": lambda u: u**3 - 0.5,
-        "early": lambda u: 0.5 - (1 - u) ** 3,
-        "arch": lambda u: np.sin(np.pi * u) - 0.5,
-        "step": lambda u: 0.5 * np.tanh(14 * (u - 0.5)),
-        "wave": lambda u: 0.5 * np.sin(2 * np.pi * u),
-    }
-)
+#: Pitch over time: functions from time u in [0, 1] to pitch in [-0.5, 0.5].
+CONTOURS: dict[str, Callable[[Samples], Samples]] = {
+    "flat": lambda u: np.zeros_like(u),
+    "line": lambda u: u - 0.5,
+    "late": lambda u: u**3 - 0.5,
+    "early": lambda u: 0.5 - (1 - u) ** 3,
+    "arch": lambda u: np.sin(np.pi * u) - 0.5,
+    "step": lambda u: 0.5 * np.tanh(14 * (u - 0.5)),
+    "wave": lambda u: 0.5 * np.sin(2 * np.pi * u),
+}
 
 
 def _sign(rng: np.random.Generator) -> float:
@@ -149,41 +146,39 @@ def _yodel(rng: np.random.Generator) -> Syllable:
     )
 
 
-#: Kinds of syllables, each a way to draw one.
-KINDS: Mapping[str, Draw] = MappingProxyType(
-    {
-        "whistle": _whistle,
-        "buzz": _buzz,
-        "arch": _arch,
-        "stack": _stack,
-        "rise": _rise,
-        "warble": _warble,
-        "fall": _fall,
-        "rasp": _rasp,
-        "yodel": _yodel,
-    }
-)
+#: Kinds of syllables; each function draws a syllable.
+KINDS: dict[str, Draw] = {
+    "whistle": _whistle,
+    "buzz": _buzz,
+    "arch": _arch,
+    "stack": _stack,
+    "rise": _rise,
+    "warble": _warble,
+    "fall": _fall,
+    "rasp": _rasp,
+    "yodel": _yodel,
+}
 
 
 def draw_syllable(kind: str, rng: np.random.Generator) -> Syllable:
-    """A syllable of a kind in `KINDS`."""
+    """Return a random syllable of a kind in `KINDS`."""
     return KINDS[kind](rng)
 
 
-# Partials above this share of Nyquist would alias or be lost in any recorder.
+# Partials above this share of the Nyquist frequency are left out, because they would alias.
 _HIGHEST_PARTIAL = 0.9
 
 
 def render_syllable(
     syllable: Syllable, centre_hz: float, rate: int, rng: np.random.Generator
 ) -> npt.NDArray[np.float32]:
-    """Samples `(n,)` of a syllable around a pitch, with an RMS of 1.
+    """Return samples `(n,)` of a syllable around a pitch, with an RMS of 1.
 
     Args:
-        syllable: what to sing.
-        centre_hz: the pitch that `syllable.pitch` counts from.
-        rate: samples a second.
-        rng: the jitter of a rough syllable; else unused.
+        syllable: the syllable.
+        centre_hz: frequency that `syllable.pitch` is relative to.
+        rate: samples per second.
+        rng: draws the jitter of a rough syllable; else unused.
     """
     n = max(16, round(syllable.duration_s * rate))
     u = np.linspace(0.0, 1.0, n)
@@ -191,7 +186,7 @@ def render_syllable(
     if syllable.warble:
         octaves += syllable.warble * np.sin((2 * np.pi * syllable.warble_hz * n / rate) * u)
     if syllable.roughness:
-        # Held for about 0.4 ms, so that the jitter spreads energy instead of averaging out.
+        # A new value every 0.4 ms, so that the jitter spreads energy instead of averaging out.
         knots = rng.standard_normal(max(2, round(syllable.duration_s * 2500)))
         octaves += syllable.roughness * np.interp(u, np.linspace(0, 1, knots.size), knots)
     hertz = centre_hz * np.exp2(octaves)
@@ -203,21 +198,21 @@ def render_syllable(
         if number == 1 or number * highest < _HIGHEST_PARTIAL * rate / 2:
             wave += np.float32(amplitude) * np.sin(np.float32(number) * angle)
     wave *= _envelope(syllable, u, n / rate)
-    if syllable.second is not None:
-        other = render_syllable(syllable.second, centre_hz, rate, rng)[:n]
+    if syllable.second_voice is not None:
+        other = render_syllable(syllable.second_voice, centre_hz, rate, rng)[:n]
         wave[: other.size] += other * np.float32(np.sqrt(np.mean(np.square(wave))))
     return wave * np.float32(1 / np.sqrt(np.mean(np.square(wave)) + 1e-12))
 
 
 def pitch_range(syllable: Syllable) -> tuple[float, float]:
-    """Lowest and highest octaves above the species' centre that a syllable reaches."""
+    """Return the lowest and highest pitch of a syllable, in octaves above the centre."""
     knots = syllable.knots or (-abs(syllable.span) / 2, abs(syllable.span) / 2)
     blur = syllable.warble + 2 * syllable.roughness
     low = syllable.pitch + min(knots) - blur
     high = syllable.pitch + max(knots) + blur + float(np.log2(len(syllable.partials)))
-    if syllable.second is None:
+    if syllable.second_voice is None:
         return low, high
-    second = pitch_range(syllable.second)
+    second = pitch_range(syllable.second_voice)
     return min(low, second[0]), max(high, second[1])
 
 
@@ -227,10 +222,10 @@ def _contour(syllable: Syllable, u: Samples) -> Samples:
     knots = np.asarray(syllable.knots)
     if syllable.jumps:
         return knots[np.minimum((u * knots.size).astype(np.int64), knots.size - 1)]
-    place = u * (knots.size - 1)
-    before = np.minimum(place.astype(np.int64), knots.size - 2)
-    # Along a half cosine between knots, so that the pitch turns smoothly.
-    share = 0.5 - 0.5 * np.cos(np.pi * (place - before))
+    position = u * (knots.size - 1)
+    before = np.minimum(position.astype(np.int64), knots.size - 2)
+    # A half cosine between knots, so that the pitch changes smoothly.
+    share = 0.5 - 0.5 * np.cos(np.pi * (position - before))
     glide: Samples = knots[before] + share * (knots[before + 1] - knots[before])
     return glide
 
@@ -248,8 +243,8 @@ def _envelope(syllable: Syllable, u: Samples, duration_s: float) -> npt.NDArray[
     if syllable.pulse_hz:
         phase = (syllable.pulse_hz * duration_s) * u
         phase -= np.floor(phase)
-        # A tenth of the period to rise, so that pulses do not click.
+        # An attack of a tenth of the period, so that pulses do not click.
         shape *= np.minimum(phase * 10, 1) * np.exp(-phase / syllable.pulse)
-    if syllable.lean_db:
-        shape *= 10 ** (syllable.lean_db / 20 * (u - 0.5))
+    if syllable.level_change_db:
+        shape *= 10 ** (syllable.level_change_db / 20 * (u - 0.5))
     return shape.astype(np.float32)

@@ -1,68 +1,286 @@
-"""A cast of any number of wild species, each drawn from the seed and its own number."""
+"""Wild species: any number of random species, each drawn from a seed and its number.
+
+The demo's species come from `song_types`, which has few forms and kinds. Wild species cover the
+range of real birds; pretraining and `darksound synth` use them.
+"""
 
 from collections.abc import Callable
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from functools import lru_cache
 
 import numpy as np
 
-from darksound.synthesis.grammar import HIGHEST_HZ, LOWEST_HZ, WildSpecies, draw_bird, draw_wild
-from darksound.synthesis.repertoire import WILD_KINDS, draw_wild_syllable, log_uniform
-from darksound.synthesis.species import Species
+from darksound.synthesis.song_types import SongSection, SongType, draw_individual
+from darksound.synthesis.syllables import Syllable
+from darksound.synthesis.wild_syllables import WILD_KINDS, draw_wild_syllable, log_uniform
 
-__all__ = ["sister_of", "wild_bird", "wild_species"]
+__all__ = [
+    "WildSpecies",
+    "draw_repertoire",
+    "draw_wild_species",
+    "sister_of",
+    "wild_individual",
+    "wild_species",
+]
+
+#: Range of the centre frequency of a species' songs.
+MIN_CENTRE_HZ, MAX_CENTRE_HZ = 300.0, 9500.0
+# The centre is log-normal: most birds sing between 2 and 6 kHz.
+_MEDIAN_CENTRE_HZ, _CENTRE_OCTAVES = 3300.0, 0.85
+_MAX_NOTES = 60
+# Minimum and maximum number of song types: of species with one, a few, or many; and how often
+# each occurs.
+_SONG_TYPE_COUNTS = ((1, 1), (2, 4), (8, 16))
+_PROBABILITIES = (0.45, 0.25, 0.3)
+# Share of species with long phrases of different syllables, such as thrushes, wrens and finches.
+_LONG_PHRASE_SHARE = 0.3
+# Numbers of syllables in a phrase, of those species and of the others.
+_LONG_PHRASES, _SHORT_PHRASES = tuple(range(4, 17)), (1, 1, 2, 3, 4)
+# Weight of a species' typical syllable length against the drawn length; at 1 all are equal.
+_TYPICAL_WEIGHT = 0.6
+# Purpose of the child seed that draws an individual's pitch contours.
+_CONTOURS = 1
+# Standard deviations between individuals: log of a syllable's length, and pitch of a knot relative
+# to the syllable's range.
+_LENGTH_DEVIATION, _PITCH_DEVIATION = 0.05, 0.07
+
+
+@dataclass(frozen=True)
+class WildSpecies:
+    """A species: its song types, and how much its individuals differ.
+
+    Attributes:
+        song_types: songs and calls, each with its syllables and sections.
+        variety: differences between individuals, see `draw_individual`.
+    """
+
+    song_types: tuple[SongType, ...]
+    variety: float
+
+
+def draw_wild_species(rng: np.random.Generator, longest_s: float = 5.0) -> WildSpecies:
+    """Return a random species.
+
+    Args:
+        rng: draws the species.
+        longest_s: approximate maximum duration of a song in seconds; below 1 s there are only
+            calls.
+    """
+    octaves = float(np.clip(rng.normal(0.0, _CENTRE_OCTAVES), -3.2, 1.4))
+    centre = float(np.clip(_MEDIAN_CENTRE_HZ * 2.0**octaves, MIN_CENTRE_HZ, MAX_CENTRE_HZ))
+    # A species has few kinds, one pitch range and one tempo, so that its songs are similar.
+    kind_probabilities = rng.dirichlet(np.full(len(WILD_KINDS), 0.35))
+    width = log_uniform(rng, 0.05, 0.7)
+    gap_s = log_uniform(rng, 0.005, 0.25)
+    typical_s = log_uniform(rng, 0.03, 0.4)
+    long_phrases = rng.random() < _LONG_PHRASE_SHARE
+    phrases = _LONG_PHRASES if long_phrases else _SHORT_PHRASES
+    fewest, more = (4, 10) if long_phrases else (1, 6)
+    shared = _syllables(int(rng.integers(fewest, more)), kind_probabilities, width, typical_s, rng)
+    fewest_types, most_types = _SONG_TYPE_COUNTS[
+        int(rng.choice(len(_SONG_TYPE_COUNTS), p=_PROBABILITIES))
+    ]
+    types = int(rng.integers(fewest_types, most_types + 1))
+    songs = []
+    for _ in range(types):
+        extra = (
+            _syllables(int(rng.integers(0, 4)), kind_probabilities, width, typical_s, rng)
+            if types > 1
+            else ()
+        )
+        song = _song(
+            (*shared, *extra), centre, rng, longest_s=longest_s, gap_s=gap_s, phrases=phrases
+        )
+        songs.append(song)
+    return WildSpecies(tuple(songs), log_uniform(rng, 0.5, 4.0))
+
+
+def _syllables(
+    count: int,
+    kind_probabilities: np.ndarray,
+    width: float,
+    typical_s: float,
+    rng: np.random.Generator,
+) -> tuple[Syllable, ...]:
+    kinds = rng.choice(list(WILD_KINDS), size=count, p=kind_probabilities)
+    drawn = [draw_wild_syllable(str(kind), rng) for kind in kinds]
+    return tuple(
+        replace(
+            each,
+            pitch=each.pitch + rng.normal(0.0, width),
+            duration_s=_towards(each.duration_s, typical_s)
+            if each.kind != "click"
+            else each.duration_s,
+        )
+        for each in drawn
+    )
+
+
+def _towards(duration_s: float, typical_s: float) -> float:
+    return float(duration_s ** (1 - _TYPICAL_WEIGHT) * typical_s**_TYPICAL_WEIGHT)
+
+
+def _song(
+    syllables: tuple[Syllable, ...],
+    centre: float,
+    rng: np.random.Generator,
+    *,
+    longest_s: float,
+    gap_s: float,
+    phrases: tuple[int, ...],
+) -> SongType:
+    if longest_s < 1.0 or rng.random() < 0.25:
+        return _call(syllables, centre, longest_s, rng)
+    sections: list[SongSection] = []
+    target_s = longest_s * rng.uniform(0.3, 1.0)
+    length = 0.0
+    for _ in range(int(rng.choice([1, 1, 2, 2, 3, 4]))):
+        if length > target_s:
+            break
+        section = _section(syllables, gap_s, target_s - length, phrases, rng)
+        sections.append(section)
+        once = sum(syllables[i].duration_s + section.gap_s for i in section.phrase)
+        length += section.repeats[1] * (once + section.rest_s)
+    return SongType("song", centre, syllables, tuple(sections))
+
+
+def _section(
+    syllables: tuple[Syllable, ...],
+    usual_gap_s: float,
+    available_s: float,
+    phrases: tuple[int, ...],
+    rng: np.random.Generator,
+) -> SongSection:
+    phrase = tuple(int(i) for i in rng.integers(0, len(syllables), int(rng.choice(phrases))))
+    gap_s = usual_gap_s * log_uniform(rng, 0.6, 1.6)
+    rest_s = float(rng.choice([0.0, 0.0, log_uniform(rng, 0.05, 0.5)]))
+    once = sum(syllables[i].duration_s + gap_s for i in phrase) + rest_s
+    most = int(np.clip(available_s / once, 1, _MAX_NOTES // len(phrase)))
+    repeats = int(rng.integers(1, most + 1, size=2).max())
+    return SongSection(
+        phrase,
+        (max(1, round(0.75 * repeats)), repeats),
+        gap_s,
+        rest_s,
+        gap_factor=float(rng.choice([1.0, 1.0, 1.0, rng.uniform(0.8, 1.2)])),
+        pitch_step=float(rng.choice([0.0, 0.0, rng.normal(0.0, 0.06)])),
+        level_step_db=float(rng.choice([0.0, rng.normal(0.0, 1.0)])),
+    )
+
+
+def _call(
+    syllables: tuple[Syllable, ...], centre: float, longest_s: float, rng: np.random.Generator
+) -> SongType:
+    """Return a call: one to three syllables, sung once or a few times."""
+    count = int(rng.choice([1, 1, 1, 2, 3]))
+    chosen = tuple(int(i) for i in rng.integers(0, len(syllables), count))
+    gap_s = log_uniform(rng, 0.01, 0.12)
+    total = sum(syllables[i].duration_s + gap_s for i in chosen)
+    if total > longest_s:
+        # A call that is too long is sung faster.
+        factor = longest_s / total * rng.uniform(0.4, 1.0)
+        syllables = tuple(replace(s, duration_s=factor * s.duration_s) for s in syllables)
+        gap_s *= factor
+    repeats = 1 if longest_s < 1.0 else int(rng.choice([1, 1, 2, 3]))
+    rest_s = log_uniform(rng, 0.1, 0.6)
+    return SongType("call", centre, syllables, (SongSection(chosen, (1, repeats), gap_s, rest_s),))
+
+
+def draw_repertoire(species: WildSpecies, rng: np.random.Generator) -> tuple[SongType, ...]:
+    """Return an individual's song types: some or all of its species, with small differences."""
+    chosen = rng.permutation(len(species.song_types))[
+        : int(rng.integers(1, len(species.song_types) + 1))
+    ]
+    individual_seed = int(rng.integers(2**32))
+    # One seed for all its songs, so that they have the same pitch and tempo.
+    return tuple(
+        _with_individual_contours(
+            draw_individual(
+                species.song_types[i], np.random.default_rng(individual_seed), species.variety
+            ),
+            species.variety,
+            np.random.default_rng([individual_seed, _CONTOURS]),
+        )
+        for i in sorted(chosen)
+    )
+
+
+def _with_individual_contours(song: SongType, variety: float, rng: np.random.Generator) -> SongType:
+    """Return the song with random changes of its syllables' lengths and pitch contours."""
+    return replace(
+        song,
+        syllables=tuple(_with_individual_contour(each, variety, rng) for each in song.syllables),
+    )
+
+
+def _with_individual_contour(
+    syllable: Syllable, variety: float, rng: np.random.Generator
+) -> Syllable:
+    length_factor = float(np.exp(variety * rng.normal(0.0, _LENGTH_DEVIATION)))
+    knots = np.asarray(syllable.knots)
+    shifts = (
+        variety
+        * _PITCH_DEVIATION
+        * max(float(np.ptp(knots)), 0.02)
+        * rng.standard_normal(len(knots))
+    )
+    new_knots = tuple(float(knot) for knot in knots + shifts)
+    return replace(syllable, duration_s=length_factor * syllable.duration_s, knots=new_knots)
 
 
 def sister_of(species: WildSpecies, rng: np.random.Generator) -> WildSpecies:
-    """A close relative: the same in all but one to three respects."""
+    """Return a sister species, which differs in one to three properties."""
     for number in rng.choice(len(_MUTATIONS), size=int(rng.integers(1, 4)), replace=False):
         species = _MUTATIONS[number](species, rng)
     return species
 
 
-def _each_song(species: WildSpecies, change: Callable[[Species], Species]) -> WildSpecies:
-    return replace(species, songs=tuple(change(song) for song in species.songs))
+def _each_song(species: WildSpecies, change: Callable[[SongType], SongType]) -> WildSpecies:
+    return replace(species, song_types=tuple(change(song) for song in species.song_types))
 
 
 def _transposed(species: WildSpecies, rng: np.random.Generator) -> WildSpecies:
     octaves = float(rng.choice([-1.0, 1.0])) * rng.uniform(0.25, 0.7)
 
-    def change(song: Species) -> Species:
-        centre = float(np.clip(song.centre_hz * 2.0**octaves, LOWEST_HZ, HIGHEST_HZ))
+    def change(song: SongType) -> SongType:
+        centre = float(np.clip(song.centre_hz * 2.0**octaves, MIN_CENTRE_HZ, MAX_CENTRE_HZ))
         return replace(song, centre_hz=centre)
 
     return _each_song(species, change)
 
 
 def _other_tempo(species: WildSpecies, rng: np.random.Generator) -> WildSpecies:
-    slower = log_uniform(rng, 1.25, 1.8) ** float(rng.choice([-1.0, 1.0]))
+    factor = log_uniform(rng, 1.25, 1.8) ** float(rng.choice([-1.0, 1.0]))
 
-    def change(song: Species) -> Species:
+    def change(song: SongType) -> SongType:
         return replace(
             song,
-            syllables=tuple(replace(s, duration_s=s.duration_s * slower) for s in song.syllables),
+            syllables=tuple(replace(s, duration_s=s.duration_s * factor) for s in song.syllables),
             sections=tuple(
-                replace(s, gap_s=s.gap_s * slower, rest_s=s.rest_s * slower) for s in song.sections
+                replace(s, gap_s=s.gap_s * factor, rest_s=s.rest_s * factor) for s in song.sections
             ),
         )
 
     return _each_song(species, change)
 
 
-def _backwards(species: WildSpecies, rng: np.random.Generator) -> WildSpecies:
-    def change(song: Species) -> Species:
-        turned = tuple(replace(s, knots=s.knots[::-1], lean_db=-s.lean_db) for s in song.syllables)
-        return replace(song, syllables=turned)
+def _reversed(species: WildSpecies, rng: np.random.Generator) -> WildSpecies:
+    def change(song: SongType) -> SongType:
+        syllables = tuple(
+            replace(s, knots=s.knots[::-1], level_change_db=-s.level_change_db)
+            for s in song.syllables
+        )
+        return replace(song, syllables=syllables)
 
     return _each_song(species, change)
 
 
 def _other_syllable(species: WildSpecies, rng: np.random.Generator) -> WildSpecies:
-    """The syllable that each song begins with is another one."""
+    """Return the species with another first syllable in each song."""
     kind = str(rng.choice(list(WILD_KINDS)))
     new = draw_wild_syllable(kind, rng)
 
-    def change(song: Species) -> Species:
+    def change(song: SongType) -> SongType:
         first = song.sections[0].phrase[0]
         old = song.syllables[first]
         changed = replace(new, pitch=new.pitch + old.pitch, duration_s=old.duration_s)
@@ -73,15 +291,18 @@ def _other_syllable(species: WildSpecies, rng: np.random.Generator) -> WildSpeci
 
 
 def _other_rhythm(species: WildSpecies, rng: np.random.Generator) -> WildSpecies:
-    wider = log_uniform(rng, 1.5, 4.0) ** float(rng.choice([-1.0, 1.0]))
-    more = log_uniform(rng, 1.5, 2.5) ** float(rng.choice([-1.0, 1.0]))
+    gap_factor = log_uniform(rng, 1.5, 4.0) ** float(rng.choice([-1.0, 1.0]))
+    repeat_factor = log_uniform(rng, 1.5, 2.5) ** float(rng.choice([-1.0, 1.0]))
 
-    def change(song: Species) -> Species:
+    def change(song: SongType) -> SongType:
         sections = tuple(
             replace(
                 s,
-                gap_s=s.gap_s * wider,
-                repeats=(max(1, round(s.repeats[0] * more)), max(1, round(s.repeats[1] * more))),
+                gap_s=s.gap_s * gap_factor,
+                repeats=(
+                    max(1, round(s.repeats[0] * repeat_factor)),
+                    max(1, round(s.repeats[1] * repeat_factor)),
+                ),
             )
             for s in song.sections
         )
@@ -91,18 +312,18 @@ def _other_rhythm(species: WildSpecies, rng: np.random.Generator) -> WildSpecies
 
 
 def _other_timbre(species: WildSpecies, rng: np.random.Generator) -> WildSpecies:
-    """Beats, pulses and vibratos twice as fast or half as fast, and other partials."""
-    faster = log_uniform(rng, 1.4, 2.2) ** float(rng.choice([-1.0, 1.0]))
-    colour = rng.uniform(0.3, 3.0)
+    """Return the species with faster or slower beats, pulses and warbles, and other partials."""
+    factor = log_uniform(rng, 1.4, 2.2) ** float(rng.choice([-1.0, 1.0]))
+    slope = rng.uniform(0.3, 3.0)
 
-    def change(song: Species) -> Species:
+    def change(song: SongType) -> SongType:
         syllables = tuple(
             replace(
                 s,
-                warble_hz=s.warble_hz * faster,
-                beat_hz=s.beat_hz * faster,
-                pulse_hz=s.pulse_hz * faster,
-                partials=tuple(a * (k + 1) ** (1 - colour) for k, a in enumerate(s.partials)),
+                warble_hz=s.warble_hz * factor,
+                beat_hz=s.beat_hz * factor,
+                pulse_hz=s.pulse_hz * factor,
+                partials=tuple(a * (k + 1) ** (1 - slope) for k, a in enumerate(s.partials)),
             )
             for s in song.syllables
         )
@@ -114,32 +335,34 @@ def _other_timbre(species: WildSpecies, rng: np.random.Generator) -> WildSpecies
 _MUTATIONS: tuple[Callable[[WildSpecies, np.random.Generator], WildSpecies], ...] = (
     _transposed,
     _other_tempo,
-    _backwards,
+    _reversed,
     _other_syllable,
     _other_rhythm,
     _other_timbre,
 )
 
 
-# Purposes of the child seeds; the demo's end below 10.
-_SPECIES, _SISTER, _BIRD = 10, 11, 12
+# Purposes of the child seeds; those of the demo are below 10.
+_SPECIES, _SISTER, _INDIVIDUAL = 10, 11, 12
 
 
 @lru_cache(maxsize=4096)
 def wild_species(seed: int, number: int, longest_s: float = 5.0) -> WildSpecies:
-    """Species `number` of the world `seed`; every odd one is a sister of the one before it.
+    """Return species `number` of a seed; every odd one is a sister of the one before it.
 
-    Adding species leaves the others as they are.
+    A species does not depend on the number of species.
     """
     first = number - number % 2
-    species = draw_wild(np.random.default_rng([seed, _SPECIES, first]), longest_s)
+    species = draw_wild_species(np.random.default_rng([seed, _SPECIES, first]), longest_s)
     if number == first:
         return species
     return sister_of(species, np.random.default_rng([seed, _SISTER, number]))
 
 
 @lru_cache(maxsize=4096)
-def wild_bird(seed: int, number: int, bird: int, longest_s: float = 5.0) -> tuple[Species, ...]:
-    """The songs of one individual of a species."""
-    rng = np.random.default_rng([seed, _BIRD, number, bird])
-    return draw_bird(wild_species(seed, number, longest_s), rng)
+def wild_individual(
+    seed: int, number: int, bird: int, longest_s: float = 5.0
+) -> tuple[SongType, ...]:
+    """Return the song types of an individual of species `number`."""
+    rng = np.random.default_rng([seed, _INDIVIDUAL, number, bird])
+    return draw_repertoire(wild_species(seed, number, longest_s), rng)

@@ -55,7 +55,7 @@ def test_two_recordings_of_a_species_are_of_two_of_its_birds(libraries: list[Son
     rng = np.random.default_rng(0)
     for species in range(plan.species):
         songs = _two_songs(libraries[0], species, rng)
-        assert (songs // plan.each).tolist() == [species, species]
+        assert (songs // plan.songs_per_species).tolist() == [species, species]
         assert len(set((songs // plan.songs).tolist())) == 2
 
 

@@ -60,9 +60,9 @@ class Batches:
         others = rng.integers(0, len(library), len(songs))
         away = rng.integers(-width // 2, width, len(songs))
         images = scenes(
-            library.canvas(songs, placed.at, width),
+            library.windows(songs, placed.at, width),
             torch.from_numpy(placed.spans),
-            library.canvas(others, away, width),
+            library.windows(others, away, width),
             torch_generator(self._settings.seed, Purpose.SCENE, *counters),
         )
         return images.reshape(2, len(species), *images.shape[1:])
@@ -85,9 +85,9 @@ def _two_songs(
 ) -> npt.NDArray[np.int64]:
     """A song each of two birds of a species."""
     plan = library.plan
-    birds = rng.choice(plan.birds, size=2, replace=False)
+    birds = rng.choice(plan.individuals, size=2, replace=False)
     songs: npt.NDArray[np.int64] = (
-        species * plan.each + birds * plan.songs + rng.integers(0, plan.songs, 2)
+        species * plan.songs_per_species + birds * plan.songs + rng.integers(0, plan.songs, 2)
     )
     return songs
 

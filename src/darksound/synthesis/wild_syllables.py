@@ -1,7 +1,7 @@
-"""Syllables as widely as birds sing them: more kinds than the demo's, each over its full range."""
+"""Wild syllables: more kinds than those of the demo, each over the full range of real birds."""
 
-from collections.abc import Callable, Mapping
-from types import MappingProxyType
+from collections.abc import Callable
+from dataclasses import replace
 
 import numpy as np
 
@@ -11,7 +11,7 @@ __all__ = ["WILD_KINDS", "draw_wild_syllable", "log_uniform"]
 
 
 def log_uniform(rng: np.random.Generator, low: float, high: float) -> float:
-    """A number between two others, every octave between them being as likely."""
+    """Return a random number between two others; every octave between them is equally likely."""
     return float(np.exp(rng.uniform(np.log(low), np.log(high))))
 
 
@@ -19,19 +19,19 @@ Draw = Callable[[np.random.Generator], Syllable]
 
 
 def _knots(rng: np.random.Generator, count: int, reach: float) -> tuple[float, ...]:
-    """Pitches in octaves, `reach` apart from lowest to highest, around 0."""
+    """Return random pitches in octaves around 0; highest and lowest differ by `reach`."""
     raw = rng.standard_normal(count)
     raw = (raw - raw.min()) / max(float(np.ptp(raw)), 1e-9) - 0.5
     return tuple(float(knot) for knot in reach * raw)
 
 
 def _harmonics(rng: np.random.Generator) -> tuple[float, ...]:
-    """A pure tone, a few falling partials, or a hump of them around a formant."""
-    form = rng.random()
-    if form < 0.55:
+    """Return a pure tone, a few partials of falling amplitude, or partials around a formant."""
+    choice = rng.random()
+    if choice < 0.55:
         return (1.0,)
     number = np.arange(1, int(rng.integers(2, 6)) + 1)
-    if form < 0.8:
+    if choice < 0.8:
         amplitude = number ** -rng.uniform(0.8, 3.0)
     else:
         amplitude = np.exp(-0.5 * ((number - rng.uniform(1, number.size)) / 1.2) ** 2)
@@ -84,7 +84,7 @@ def _rattle(rng: np.random.Generator) -> Syllable:
 
 
 def _stack(rng: np.random.Generator) -> Syllable:
-    """Many partials under one or two formants, as crows, parrots and finches' calls have."""
+    """Return many partials around one or two formants, as in calls of crows and parrots."""
     number = np.arange(1, int(rng.integers(5, 14)) + 1)
     formants = rng.uniform(1, number.size, size=int(rng.integers(1, 3)))
     width = rng.uniform(0.8, 3.0)
@@ -97,7 +97,7 @@ def _stack(rng: np.random.Generator) -> Syllable:
         partials=tuple(float(each) for each in amplitude + 0.03),
         warble_hz=log_uniform(rng, 10, 40),
         warble=float(rng.choice([0.0, 0.0, rng.uniform(0.02, 0.08)])),
-        # Crows, ducks and gulls are hoarse.
+        # Noise, as in calls of crows, ducks and gulls.
         roughness=float(rng.choice([0.0, log_uniform(rng, 0.01, 0.15)])),
         beat_hz=log_uniform(rng, 20, 90),
         beat=float(rng.choice([0.0, rng.uniform(0.2, 0.9)])),
@@ -137,7 +137,7 @@ def _two_voices(rng: np.random.Generator) -> Syllable:
     other = second(rng)
     shift = float(rng.choice([-1.0, 1.0])) * rng.uniform(0.15, 1.2)
     share = rng.uniform(0.5, 1.0)
-    beside = Syllable(
+    second_voice = Syllable(
         other.kind,
         voice.duration_s * share,
         knots=tuple(knot + shift for knot in other.knots),
@@ -150,29 +150,26 @@ def _two_voices(rng: np.random.Generator) -> Syllable:
         knots=voice.knots,
         warble_hz=voice.warble_hz,
         warble=voice.warble,
-        second=beside,
+        second_voice=second_voice,
     )
 
 
-#: Kinds of wild syllables, each a way to draw one.
-WILD_KINDS: Mapping[str, Draw] = MappingProxyType(
-    {
-        "whistle": _whistle,
-        "sweep": _sweep,
-        "warble": _warble,
-        "buzz": _buzz,
-        "rattle": _rattle,
-        "stack": _stack,
-        "rasp": _rasp,
-        "click": _click,
-        "jump": _jump,
-        "two voices": _two_voices,
-    }
-)
+#: Kinds of wild syllables; each function draws a syllable.
+WILD_KINDS: dict[str, Draw] = {
+    "whistle": _whistle,
+    "sweep": _sweep,
+    "warble": _warble,
+    "buzz": _buzz,
+    "rattle": _rattle,
+    "stack": _stack,
+    "rasp": _rasp,
+    "click": _click,
+    "jump": _jump,
+    "two voices": _two_voices,
+}
 
 
 def draw_wild_syllable(kind: str, rng: np.random.Generator) -> Syllable:
-    """A syllable of a kind in `WILD_KINDS`, its level rising or falling by up to 12 dB."""
+    """Return a random syllable of a kind in `WILD_KINDS`; its level changes by up to 12 dB."""
     syllable = WILD_KINDS[kind](rng)
-    fields = {**vars(syllable), "lean_db": float(rng.uniform(-12, 12))}
-    return Syllable(**fields)
+    return replace(syllable, level_change_db=float(rng.uniform(-12, 12)))

@@ -5,12 +5,11 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from darksound.synthesis.acoustics import Weather, weathered
-from darksound.synthesis.grammar import draw_wild
-from darksound.synthesis.repertoire import WILD_KINDS, draw_wild_syllable
-from darksound.synthesis.species import perform, render_performance, song_band
+from darksound.synthesis.acoustics import Disturbances, add_disturbances
+from darksound.synthesis.song_types import perform, render_performance, song_band
 from darksound.synthesis.syllables import pitch_range, render_syllable
-from darksound.synthesis.wild_species import wild_bird, wild_species
+from darksound.synthesis.wild_species import draw_wild_species, wild_individual, wild_species
+from darksound.synthesis.wild_syllables import WILD_KINDS, draw_wild_syllable
 
 RATE = 24_000
 
@@ -19,7 +18,7 @@ RATE = 24_000
 @settings(max_examples=40, deadline=None)
 def test_every_species_sings_and_keeps_to_the_time_it_is_given(seed: int, longest_s: float) -> None:
     rng = np.random.default_rng(seed)
-    for song in draw_wild(rng, longest_s).songs:
+    for song in draw_wild_species(rng, longest_s).song_types:
         sung = perform(song, rng, longest_s)
         wave = render_performance(sung, RATE, rng)
         assert np.isfinite(wave).all()
@@ -61,18 +60,18 @@ def test_every_odd_species_is_a_sister_of_the_one_before_it() -> None:
     for number in range(0, 40, 2):
         first, sister = wild_species(3, number), wild_species(3, number + 1)
         assert first != sister
-        assert len(first.songs) == len(sister.songs)
-        assert [song.form for song in first.songs] == [song.form for song in sister.songs]
+        assert len(first.song_types) == len(sister.song_types)
+        assert [song.form for song in first.song_types] == [song.form for song in sister.song_types]
 
 
 def test_birds_of_a_species_sing_some_of_its_songs_at_their_own_pitch() -> None:
-    species = next(s for n in range(100) if len((s := wild_species(3, n)).songs) > 4)
+    species = next(s for n in range(100) if len((s := wild_species(3, n)).song_types) > 4)
     number = next(n for n in range(100) if wild_species(3, n) is species)
-    birds = [wild_bird(3, number, bird) for bird in range(6)]
+    birds = [wild_individual(3, number, bird) for bird in range(6)]
     assert len({bird[0].centre_hz for bird in birds}) == len(birds)
-    centre = species.songs[0].centre_hz
+    centre = species.song_types[0].centre_hz
     for bird in birds:
-        assert 1 <= len(bird) <= len(species.songs)
+        assert 1 <= len(bird) <= len(species.song_types)
         # One bird has one pitch, whatever it sings.
         assert len({round(song.centre_hz, 6) for song in bird}) == 1
         assert abs(np.log2(bird[0].centre_hz / centre)) < 0.7
@@ -82,10 +81,10 @@ def test_a_bird_sings_its_species_syllables_by_a_course_and_length_of_its_own() 
     likeness, lengths = [], []
     for number in range(0, 160, 2):
         species = wild_species(3, number)
-        if len(species.songs) > 1:
+        if len(species.song_types) > 1:
             continue
-        (song,) = wild_bird(3, number, 0)
-        for own, common in zip(song.syllables, species.songs[0].syllables, strict=True):
+        (song,) = wild_individual(3, number, 0)
+        for own, common in zip(song.syllables, species.song_types[0].syllables, strict=True):
             lengths.append(own.duration_s / common.duration_s)
             if len(common.knots) > 2 and np.ptp(common.knots) > 0.1:
                 likeness.append(np.corrcoef(own.knots, common.knots)[0, 1])
@@ -98,7 +97,7 @@ def test_a_bird_sings_its_species_syllables_by_a_course_and_length_of_its_own() 
 def test_some_species_string_many_syllables_together_and_others_repeat_a_few() -> None:
     firsts = [wild_species(3, number) for number in range(0, 400, 2)]
     long = [
-        max(len(section.phrase) for song in species.songs for section in song.sections) > 4
+        max(len(section.phrase) for song in species.song_types for section in song.sections) > 4
         for species in firsts
     ]
     # Three in ten, less those that only call.
@@ -110,17 +109,17 @@ def test_weather_adds_what_it_names_and_overload_clips() -> None:
     time = np.arange(48_000, dtype=np.float32) / 48_000
     wave = 0.1 * np.sin(2 * np.pi * 3000 * time).astype(np.float32)
 
-    def gained(weather: Weather, low: float, high: float) -> float:
+    def gained(weather: Disturbances, low: float, high: float) -> float:
         def power(x: np.ndarray) -> float:
             spectrum = np.square(np.abs(np.fft.rfft(x)))
             hertz = np.fft.rfftfreq(x.size, 1 / 48_000)
             return float(spectrum[(hertz > low) & (hertz < high)].sum())
 
-        return power(weathered(wave, 48_000, weather, rng)) / (power(wave) + 1e-9)
+        return power(add_disturbances(wave, 48_000, weather, rng)) / (power(wave) + 1e-9)
 
-    assert np.array_equal(weathered(wave, 48_000, Weather(), rng), wave)
-    assert gained(Weather(wind=1.0), 20, 300) > 1e6
-    assert gained(Weather(hum=0.1, mains_hz=60.0), 55, 65) > 1e6
-    assert gained(Weather(rain=50.0), 8000, 16_000) > 1e6
-    clipped = weathered(wave, 48_000, Weather(overload=3.0), rng)
+    assert np.array_equal(add_disturbances(wave, 48_000, Disturbances(), rng), wave)
+    assert gained(Disturbances(wind=1.0), 20, 300) > 1e6
+    assert gained(Disturbances(hum=0.1, mains_hz=60.0), 55, 65) > 1e6
+    assert gained(Disturbances(rain=50.0), 8000, 16_000) > 1e6
+    clipped = add_disturbances(wave, 48_000, Disturbances(overload=3.0), rng)
     assert np.mean(np.abs(clipped) >= 1.0) > 0.5

@@ -12,7 +12,7 @@ from darksound.meta.checkpoints import (
     load_checkpoint,
     load_train_state,
     save_checkpoint,
-    save_training,
+    save_train_state,
 )
 from darksound.meta.features import compute_features
 from darksound.meta.learners import LEARNERS
@@ -70,7 +70,8 @@ def test_a_damaged_file_is_a_sentence(tiny, tmp_path, damage):
 def test_weights_that_do_not_fit_what_the_file_says_are_refused(tiny, tmp_path):
     path = save_checkpoint(tmp_path, "best", build_learner(tiny))
     about = json.loads((tmp_path / "best.json").read_text(encoding="utf-8"))
-    weights = load_file(path)
+    # Copies, because the file is overwritten below.
+    weights = {name: tensor.clone() for name, tensor in load_file(path).items()}
 
     def rewritten(state, **changes):
         save_file(state, path, metadata={"darksound": json.dumps({**about, **changes})})
@@ -105,7 +106,7 @@ def test_a_training_state_that_is_damaged_or_of_code_is_refused(tiny, tmp_path, 
         make_images(),
         None,
         settings,
-        on_epoch=lambda report, state: save_training(tmp_path, state),
+        on_epoch=lambda report, state: save_train_state(tmp_path, state),
     )
     state = load_train_state(tmp_path)
     assert state.epoch == state.best_epoch == state.kept.epoch == 1

@@ -10,6 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from darksound.report.accumulation import accumulate, chao2, rarefaction
+from darksound.rois.text import TEXT_DTYPE
 
 matrices = st.integers(1, 7).flatmap(
     lambda units: st.lists(st.integers(1, 2**units - 1), min_size=1, max_size=6).map(
@@ -88,7 +89,7 @@ def test_chao2s_interval_holds_the_truth_as_often_as_it_says():
 def table(rows):
     columns = ["recording", "start_s", "recorded_at", "recorder", "cluster"]
     made = pd.DataFrame(rows, columns=columns).assign(root="/r", label=None)
-    return made.astype({"recorded_at": "str", "recorder": "str", "label": "str"})
+    return made.astype(dict.fromkeys(("recorded_at", "recorder", "label"), TEXT_DTYPE))
 
 
 def test_recordings_with_noise_alone_count_as_units_and_noise_as_no_cluster():

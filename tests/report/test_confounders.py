@@ -6,13 +6,13 @@ import pytest
 from sklearn.metrics import adjusted_mutual_info_score
 
 from darksound.report.accumulation import accumulate
-from darksound.report.circumstances import circumstances, confounders
+from darksound.report.confounders import circumstances, confounders
 
 
 def table(**columns):
     made = pd.DataFrame({"root": "/r", "start_s": 0.0, **columns})
     for name in ("label", "recorder", "recorded_at"):
-        made[name] = made[name].astype("str") if name in made else pd.Series(dtype="str")
+        made[name] = as_text(made[name]) if name in made else pd.Series(dtype=TEXT_DTYPE)
     return made
 
 

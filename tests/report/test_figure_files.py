@@ -13,6 +13,7 @@ from darksound.report.accumulation import accumulate
 from darksound.report.figure_files import write_figures
 from darksound.report.figures import accumulation_plot, label_matrix, sizes_plot
 from darksound.report.spectrogram_sheets import sheets, typical_clips
+from darksound.rois.text import TEXT_DTYPE
 from darksound.run.reading import read_result
 
 SVG = "{http://www.w3.org/2000/svg}"
@@ -87,7 +88,7 @@ def test_the_accumulation_shows_curve_and_estimate():
     table = pd.DataFrame(
         {"root": "r", "recording": list("abc"), "start_s": 0.0, "cluster": [0, 1, 1]}
     ).assign(label=None, recorder=None, recorded_at=None)
-    table = table.astype({"label": "str", "recorder": "str", "recorded_at": "str"})
+    table = table.astype(dict.fromkeys(("label", "recorder", "recorded_at"), TEXT_DTYPE))
     found = accumulate(table)
     estimate, curve = accumulation_plot(found).axes[0].lines
     np.testing.assert_allclose(curve.get_ydata(), found.curve["mean"])

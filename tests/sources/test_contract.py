@@ -11,6 +11,7 @@ import pytest
 
 from darksound.errors import InputError
 from darksound.rois.roi_set import SCHEMA, RoiSet
+from darksound.rois.text import TEXT_DTYPE
 from darksound.settings import Settings
 from darksound.sources import SOURCES, load_rois
 from darksound.store.readers import DispatchReader
@@ -143,7 +144,7 @@ class TestContract:
         table = example.load().table
         assert list(table.columns) == SCHEMA.names
         for column in SCHEMA:
-            kind = {"string": "str", "double": "float64", "float": "float32"}[str(column.type)]
+            kind = {"string": TEXT_DTYPE, "double": "float64", "float": "float32"}[str(column.type)]
             assert table[column.name].dtype == kind, column.name
             assert column.nullable or table[column.name].notna().all(), column.name
         assert table.index.equals(pd.RangeIndex(len(table)))

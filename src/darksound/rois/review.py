@@ -18,6 +18,7 @@ import pandas as pd
 
 from darksound.errors import InputError
 from darksound.rois.roi_set import RoiSet
+from darksound.rois.text import as_text
 
 __all__ = [
     "COLUMNS",
@@ -191,7 +192,7 @@ def _group_names(groups: "pd.Series[int]", names: Mapping[int, str]) -> "pd.Seri
         number: names.get(number, f"cluster {number}" if number >= 0 else NOISE_NAME)
         for number in groups.unique().tolist()
     }
-    return groups.map(name_of_group).astype("str")
+    return as_text(groups.map(name_of_group))
 
 
 def _read(path: Path) -> pd.DataFrame:

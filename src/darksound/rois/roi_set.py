@@ -4,7 +4,7 @@ import hashlib
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Protocol, cast
+from typing import Any, Protocol
 
 import numpy as np
 import numpy.typing as npt
@@ -14,6 +14,7 @@ import pyarrow.parquet as pq
 
 from darksound.audio.files import AudioInfo
 from darksound.errors import InputError
+from darksound.rois.text import as_text
 
 __all__ = [
     "SCHEMA",
@@ -48,7 +49,7 @@ SCHEMA = pa.schema(
         pa.field("quality_flags", pa.string()),
     ]
 )
-_PANDAS = {"string": "str", "double": "float64", "float": "float32"}
+_FLOAT_TYPES: dict[str, Any] = {"double": "float64", "float": "float32"}
 
 
 def roi_ids(
@@ -91,10 +92,9 @@ def as_roi_table(columns: pd.DataFrame | dict[str, Any]) -> pd.DataFrame:
         raise InputError(f"The ROI table lacks the column(s) {', '.join(missing)}.")
     out = pd.DataFrame(index=table.index)
     for column in SCHEMA:
-        values = table[column.name] if column.name in table.columns else None
-        if values is None:
-            values = pd.Series(np.nan if pa.types.is_floating(column.type) else None, table.index)
-        out[column.name] = values.astype(cast(Any, _PANDAS[str(column.type)]))
+        values = table.get(column.name, pd.Series(np.nan, table.index))
+        dtype = _FLOAT_TYPES.get(str(column.type))
+        out[column.name] = as_text(values) if dtype is None else values.astype(dtype)
     start, end = out["start_s"], out["end_s"]
     bad = ~(np.isfinite(start) & np.isfinite(end) & (end > start) & (start >= 0))
     if bad.any():

@@ -19,6 +19,7 @@ from darksound.segmentation.block import Found, segment_block
 from darksound.segmentation.boxes import BOX
 from darksound.segmentation.grid import Block, Grid, make_grid, plan_blocks
 from darksound.segmentation.journal import SegmentJournal
+from darksound.rois.text import TEXT_DTYPE
 from darksound.settings import SegmentationSettings, Settings
 
 __all__ = [
@@ -141,12 +142,12 @@ def tell_cost(seconds: float, recordings: int, blocks: int, settings: Settings) 
 _STAGE = "seconds of sound"
 _NOTHING = Found(np.empty(0, BOX), ())
 _CHUNK_COLUMNS = {
-    "root": "str",
-    "recording": "str",
+    "root": TEXT_DTYPE,
+    "recording": TEXT_DTYPE,
     "start_s": "float64",
     "end_s": "float64",
     "level_db": "float64",
-    "quality_flags": "str",
+    "quality_flags": TEXT_DTYPE,
 }
 # However short ROIs are to be, a unit has so many seconds.
 _SHORTEST_S = 0.05
@@ -326,7 +327,7 @@ def _rois(found: Found, info: AudioInfo, settings: SegmentationSettings) -> pd.D
             "low_hz": np.maximum(boxes["low_hz"] - settings.pad_hz, 0),
             "high_hz": np.minimum(boxes["high_hz"] + settings.pad_hz, info.rate / 2),
             "snr_db": boxes["snr_db"],
-            "quality_flags": pd.Series([flags[i] for i in within], dtype="str"),
+            "quality_flags": pd.Series([flags[i] for i in within], dtype=TEXT_DTYPE),
         }
     )
 

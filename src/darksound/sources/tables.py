@@ -14,6 +14,7 @@ from darksound.audio.files import AudioInfo
 from darksound.errors import InputError
 from darksound.parallel.workers import probe_recordings
 from darksound.rois.roi_set import SCHEMA, Problem, RoiSet, as_roi_table
+from darksound.rois.text import TEXT_DTYPE, as_text
 from darksound.sources.contract import LoadOptions, Source
 from darksound.sources.recordings import with_origins
 from darksound.sources.untimed import no_usable_input, untimed_rois
@@ -155,13 +156,13 @@ def _checked_columns(table: pd.DataFrame, path: Path) -> pd.DataFrame:
             )
         out[name] = numbers
     for name in out.columns.intersection(_TEXTS):
-        out[name] = out[name].astype("str")
+        out[name] = as_text(out[name])
     return out
 
 
 def _row_causes(rows: pd.DataFrame) -> "pd.Series[str]":
     """Return why each row cannot be used, by the table alone; missing for rows that can."""
-    causes = pd.Series(None, index=rows.index, dtype="str")
+    causes = pd.Series(None, index=rows.index, dtype=TEXT_DTYPE)
 
     def note(bad: "pd.Series[bool]", cause: str) -> None:
         causes[bad & causes.isna()] = cause
@@ -212,7 +213,7 @@ def _usable_rows_of_root(
             for name, start, end in times.itertuples(index=False)
         ],
         index=rows.index[timed],
-        dtype="str",
+        dtype=TEXT_DTYPE,
     )
     problems = _problems(path, rows, causes)
     usable = rows.loc[timed].loc[causes.isna()]

@@ -11,6 +11,7 @@ import pandas as pd
 from darksound.audio.files import SUFFIXES
 from darksound.errors import InputError
 from darksound.rois.roi_set import Problem, RoiSet, as_roi_table
+from darksound.rois.text import TEXT_DTYPE
 from darksound.sources.annotations import Annotation
 from darksound.sources.annotations.audacity import is_audacity, read_audacity
 from darksound.sources.annotations.raven import is_raven, read_raven
@@ -38,7 +39,13 @@ _ENDINGS = re.compile(
 )
 _SUFFIX = ".txt"
 _NUMBERS = dict.fromkeys(("start_s", "end_s", "low_hz", "high_hz"), "float64")
-_COLUMNS = {"line": "int64", "root": "str", "recording": "str", **_NUMBERS, "label": "str"}
+_COLUMNS = {
+    "line": "int64",
+    "root": TEXT_DTYPE,
+    "recording": TEXT_DTYPE,
+    **_NUMBERS,
+    "label": TEXT_DTYPE,
+}
 
 
 @dataclass(frozen=True)

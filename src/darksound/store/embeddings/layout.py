@@ -11,6 +11,7 @@ import numpy.typing as npt
 import pandas as pd
 
 from darksound.errors import InputError
+from darksound.rois.text import as_text
 
 __all__ = ["Embeddings", "Layout", "rename_columns", "split_vectors", "validate_embeddings"]
 
@@ -75,7 +76,7 @@ def validate_embeddings(embeddings: Embeddings, path: Path) -> Embeddings:
             f"{path}: there are {len(vectors)} embeddings, but {len(rows)} rows that describe them."
         )
     if "recording" in rows.columns:
-        rows["recording"] = [str(name) for name in rows["recording"]]
+        rows["recording"] = as_text(rows["recording"])
     for name in ("start_s", "end_s"):
         if name not in rows.columns:
             continue

@@ -1,4 +1,4 @@
-"""The demo: same sound every time, and a task that is neither trivial nor hopeless."""
+"""The demo: reproducible sound, and classes that are neither trivial nor impossible to separate."""
 
 import subprocess
 import sys
@@ -21,7 +21,7 @@ from darksound.synthesis.song_types import FORMS
 from darksound.synthesis.syllables import CONTOURS, KINDS, draw_syllable, render_syllable
 
 
-def _hear(rois: RoiSet, rows: list[int]) -> list[bytes]:
+def _read(rois: RoiSet, rows: list[int]) -> list[bytes]:
     table = rois.table
     return [
         rois.reader.read(row.root, row.recording, row.start_s, row.end_s, None)[0].tobytes()
@@ -46,18 +46,18 @@ def test_splits_have_their_species_birds_and_recordings(spec: str, species: int,
     assert (table["low_hz"] < table["high_hz"]).all()
 
 
-def test_no_species_or_pair_of_form_and_kind_sings_in_two_splits() -> None:
+def test_no_species_or_pair_of_form_and_kind_is_in_two_splits() -> None:
     labels = [set(demo_rois(f"demo:{name}").table["label"]) for name in ("train", "val", "test")]
     numbers = sorted(int(label[-3:]) for part in labels for label in part)
     assert len(set(numbers)) == 62
     assert len({(number % len(FORMS), number % len(KINDS)) for number in numbers}) == 62
 
 
-def test_rois_sound_the_same_in_any_order_and_process() -> None:
+def test_sound_does_not_depend_on_order_or_process() -> None:
     rois = demo_rois("demo:test")
     rows = [0, 1, 77, 238, 239]
-    forwards = _hear(rois, rows)
-    assert _hear(rois, rows[::-1])[::-1] == forwards
+    in_order = _read(rois, rows)
+    assert _read(rois, rows[::-1])[::-1] == in_order
     code = (
         "import zlib\n"
         "from darksound.synthesis.demo import demo_rois\n"
@@ -69,7 +69,7 @@ def test_rois_sound_the_same_in_any_order_and_process() -> None:
     out = subprocess.run(
         [sys.executable, "-c", code], check=True, capture_output=True, text=True, timeout=120
     )
-    assert [int(line) for line in out.stdout.split()][::-1] == [zlib.crc32(b) for b in forwards]
+    assert [int(line) for line in out.stdout.split()][::-1] == [zlib.crc32(b) for b in in_order]
 
 
 @pytest.mark.parametrize(
@@ -80,12 +80,12 @@ def test_rois_sound_the_same_in_any_order_and_process() -> None:
         ("demo:test", 239, 110_064, -32.315, 2960.29),
     ],
 )
-def test_the_sound_is_that_of_its_version(
+def test_sound_is_that_of_the_version(
     spec: str, row: int, samples: int, level_db: float, centroid_hz: float
 ) -> None:
-    # Where this fails on purpose, the stamp's version goes up, so that image caches notice.
+    # After an intended change, increase the version in the stamp, so that image caches are renewed.
     rois = demo_rois(spec)
-    wave = np.frombuffer(_hear(rois, [row])[0], dtype=np.float32).astype(np.float64)
+    wave = np.frombuffer(_read(rois, [row])[0], dtype=np.float32).astype(np.float64)
     power = np.abs(np.fft.rfft(wave)) ** 2
     centroid = (power * np.fft.rfftfreq(len(wave), 1 / RATE)).sum() / power.sum()
     assert len(wave) == samples
@@ -94,17 +94,17 @@ def test_the_sound_is_that_of_its_version(
     assert rois.reader.stamp(spec, rois.table["recording"][row]) == "demo-1"
 
 
-def test_a_stretch_is_the_same_part_of_its_recording_whatever_else_is_read() -> None:
+def test_stretch_does_not_depend_on_other_reads() -> None:
     plan = plan_recording(1, 2, 3, 1, 2)
     whole = render_recording(plan, 0, plan.samples)
     for first, last in ((0, 10), (100_000, 200_000), (158_000, 165_000), (300_000, plan.samples)):
         np.testing.assert_array_equal(render_recording(plan, first, last), whole[first:last])
 
 
-def test_another_world_has_other_species_under_other_labels() -> None:
-    here, there = demo_rois("demo:val"), demo_rois("demo:val:7")
-    assert not set(here.table["label"]) & set(there.table["label"])
-    assert _hear(here, [0]) != _hear(there, [0])
+def test_another_seed_has_other_species_with_other_labels() -> None:
+    default, other = demo_rois("demo:val"), demo_rois("demo:val:7")
+    assert not set(default.table["label"]) & set(other.table["label"])
+    assert _read(default, [0]) != _read(other, [0])
 
 
 def test_sound_is_sixteen_bit_audible_and_not_clipped() -> None:
@@ -129,7 +129,7 @@ def test_reading_at_another_rate_resamples() -> None:
 
 
 @pytest.mark.parametrize("spec", ["demo:tset", "demo:", "demo:test:x", "demo:test:1:2"])
-def test_unknown_splits_are_refused_with_those_there_are(spec: str) -> None:
+def test_unknown_splits_are_errors_that_list_the_splits(spec: str) -> None:
     with pytest.raises(InputError, match="demo:train, demo:val and demo:test"):
         demo_rois(spec)
 
@@ -143,9 +143,7 @@ def test_unknown_splits_are_refused_with_those_there_are(spec: str) -> None:
         ("species-051/bird-1_rec-1.wav", 60.0, "there is nothing from 60"),
     ],
 )
-def test_recordings_and_times_that_are_not_there_are_named(
-    recording: str, start: float, cause: str
-) -> None:
+def test_missing_recordings_and_times_are_errors(recording: str, start: float, cause: str) -> None:
     with pytest.raises(InputError, match=cause):
         DemoReader().read("demo:test", recording, start, start + 1, None)
 
@@ -171,23 +169,23 @@ def _prototype_accuracy(images: np.ndarray, labels: np.ndarray, recordings: np.n
     """5-way 5-shot accuracy of the nearest prototype, support and query from other recordings."""
     rng = np.random.default_rng(0)
     points = images.reshape(len(images), -1)
-    right = []
+    accuracies = []
     for _ in range(60):
         support, query = [], []
         for name in rng.choice(np.unique(labels), 5, replace=False):
             rows = np.flatnonzero(labels == name)
             takes = rng.permutation(np.unique(recordings[rows]))
-            known = np.isin(recordings[rows], takes[: len(takes) // 2])
-            support.append(points[rng.choice(rows[known], 5, replace=False)].mean(axis=0))
-            query.append(points[rng.choice(rows[~known], 5, replace=False)])
+            is_support = np.isin(recordings[rows], takes[: len(takes) // 2])
+            support.append(points[rng.choice(rows[is_support], 5, replace=False)].mean(axis=0))
+            query.append(points[rng.choice(rows[~is_support], 5, replace=False)])
         prototypes = np.stack(support)
-        for own, batch in enumerate(query):
+        for label, batch in enumerate(query):
             distances = (prototypes**2).sum(axis=1) - 2 * batch @ prototypes.T
-            right.append(np.mean(distances.argmin(axis=1) == own))
-    return float(np.mean(right))
+            accuracies.append(np.mean(distances.argmin(axis=1) == label))
+    return float(np.mean(accuracies))
 
 
-def test_raw_images_neither_solve_the_task_nor_fail_it(tmp_path: Path) -> None:
+def test_raw_images_separate_species_neither_well_nor_at_chance(tmp_path: Path) -> None:
     rois = demo_rois("demo:test")
     settings = Settings().replace(compute={"cache_dir": tmp_path, "workers": 2})
     store = build_images(rois, settings)

@@ -1,4 +1,4 @@
-"""The library of dry songs: its spectra, its places on a windows, and its cache."""
+"""The library of songs: spectra, windows, and cache."""
 
 from pathlib import Path
 
@@ -26,9 +26,7 @@ def settings() -> Settings:
     return Settings().replace(compute={"workers": 1})
 
 
-def test_a_song_of_the_library_is_librosa_s_mel_spectrogram_of_it(
-    tmp_path: Path, settings: Settings
-) -> None:
+def test_songs_are_mel_spectrograms_as_of_librosa(tmp_path: Path, settings: Settings) -> None:
     plan = SongPlan(seed=4, species=2, individuals=2, songs=1, window_s=3.0)
     library = build_library(plan, settings, tmp_path)
     rng = np.random.default_rng([4, 13, 1, 1, 0])
@@ -47,12 +45,12 @@ def test_a_song_of_the_library_is_librosa_s_mel_spectrogram_of_it(
     power = library.windows(number, np.array([0]), length)[0].numpy()
     assert abs(length - expected.shape[1]) <= 1
     shared = min(length, expected.shape[1])
-    ours = 10 * np.log10(np.maximum(power, 1e-12))[:, :shared]
-    heard = expected[:, :shared] > -60
-    assert np.abs(ours - expected[:, :shared])[heard].max() < 0.5
+    actual = 10 * np.log10(np.maximum(power, 1e-12))[:, :shared]
+    audible = expected[:, :shared] > -60
+    assert np.abs(actual - expected[:, :shared])[audible].max() < 0.5
 
 
-def test_a_canvas_shows_a_song_where_it_is_put_and_cuts_what_does_not_fit() -> None:
+def test_windows_have_songs_at_their_offsets_and_cut_the_rest() -> None:
     frames = np.arange(1, 11, dtype=np.uint8)[:, None].repeat(3, axis=1) * 20
     library = SongLibrary(SongPlan(0, 1, 2, 1, 1.0), frames, [0, 4, 10])
     steps = np.arange(1, 11) * 20
@@ -66,25 +64,23 @@ def test_a_canvas_shows_a_song_where_it_is_put_and_cuts_what_does_not_fit() -> N
     assert windows[3, 0].tolist() == silence
 
 
-def test_the_library_is_the_same_for_any_number_of_workers_and_after_an_interruption(
+def test_library_does_not_depend_on_workers_or_interruptions(
     tmp_path: Path, settings: Settings
 ) -> None:
     whole = build_library(PLAN, settings, tmp_path / "a")
     (folder,) = (tmp_path / "a").iterdir()
-    kept = sorted(folder.iterdir())
-    assert len(kept) == 2
-    kept[1].unlink()
-    before = kept[0].stat().st_mtime_ns
+    files = sorted(folder.iterdir())
+    assert len(files) == 2
+    files[1].unlink()
+    before = files[0].stat().st_mtime_ns
     again = build_library(PLAN, settings.replace(compute={"workers": 2}), tmp_path / "a")
-    assert kept[0].stat().st_mtime_ns == before
-    songs, at = np.arange(len(whole)), np.zeros(len(whole), dtype=np.int64)
+    assert files[0].stat().st_mtime_ns == before
+    songs, offsets = np.arange(len(whole)), np.zeros(len(whole), dtype=np.int64)
     assert len(again) == PLAN.species * PLAN.songs_per_species
-    assert torch.equal(whole.windows(songs, at, 192), again.windows(songs, at, 192))
+    assert torch.equal(whole.windows(songs, offsets, 192), again.windows(songs, offsets, 192))
 
 
-def test_other_species_or_another_front_end_are_another_library(
-    tmp_path: Path, settings: Settings
-) -> None:
+def test_other_plan_or_front_end_is_another_library(tmp_path: Path, settings: Settings) -> None:
     plan = SongPlan(seed=4, species=2, individuals=2, songs=1, window_s=0.25)
     build_library(plan, settings, tmp_path)
     build_library(plan, settings.replace(front_end={"n_bands": 48}), tmp_path)

@@ -235,13 +235,13 @@ def _check_same_run(table: pd.DataFrame, review: Review) -> None:
     """
     reviewed = pd.Series(review.table["cluster"].to_numpy(), index=review.table["roi_id"])
     reviewed_cluster = table["roi_id"].map(reviewed)
-    known = reviewed_cluster.notna()
-    different = known & (reviewed_cluster != table["cluster"])
-    if different.any() or not known.any():
+    in_review = reviewed_cluster.notna()
+    different = in_review & (reviewed_cluster != table["cluster"])
+    if different.any() or not in_review.any():
         raise InputError(
-            f"{review.path}: it is the review of another run; {int(known.sum())} of its "
+            f"{review.path}: it is the review of another run; {int(in_review.sum())} of its "
             f"{len(reviewed)} ROIs are in this one, {int(different.sum())} of them in another "
             "cluster."
         )
-    if missing := len(reviewed) - int(known.sum()):
+    if missing := len(reviewed) - int(in_review.sum()):
         logger.warning("%s: %d of its ROIs are not in this run.", review.path, missing)

@@ -65,7 +65,9 @@ def origins_of(
     root: Path, recordings: Sequence[str], compute: ComputeSettings
 ) -> dict[str, RecordingMetadata]:
     """Return the origin (time, recorder, gain) of each recording below `root`."""
-    origins = map_in_threads(lambda recording: read_recording_metadata(root / recording), recordings, compute)
+    origins = map_in_threads(
+        lambda recording: read_recording_metadata(root / recording), recordings, compute
+    )
     return dict(zip(recordings, origins, strict=True))
 
 
@@ -83,7 +85,10 @@ def with_origins(rows: pd.DataFrame, compute: ComputeSettings) -> pd.DataFrame:
         names = rows_of_root["recording"].unique().tolist()
         origins = {} if is_demo(str(root)) else origins_of(Path(str(root)), names, compute)
         columns = pd.DataFrame(
-            [origin_columns(origins.get(name, RecordingMetadata())) for name in rows_of_root["recording"]],
+            [
+                origin_columns(origins.get(name, RecordingMetadata()))
+                for name in rows_of_root["recording"]
+            ],
             rows_of_root.index,
         )
         parts.append(pd.concat([rows_of_root, columns], axis=1))

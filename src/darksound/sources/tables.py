@@ -162,7 +162,7 @@ def _checked_columns(table: pd.DataFrame, path: Path) -> pd.DataFrame:
 
 def _row_causes(rows: pd.DataFrame) -> "pd.Series[str]":
     """Return why each row cannot be used, by the table alone; missing for rows that can."""
-    causes = pd.Series(None, index=rows.index, dtype=TEXT_DTYPE)
+    causes: pd.Series[str] = pd.Series(None, index=rows.index, dtype=TEXT_DTYPE)
 
     def note(bad: "pd.Series[bool]", cause: str) -> None:
         causes[bad & causes.isna()] = cause

@@ -15,7 +15,7 @@ from darksound.audio.recording_metadata import RecordingMetadata
 from darksound.errors import InputError
 from darksound.parallel.workers import map_in_threads, probe_recordings
 from darksound.rois.roi_set import Problem
-from darksound.segmentation.recordings import Tolerance
+from darksound.segmentation.recordings import UnusableLimit
 from darksound.sources.contract import LoadOptions
 from darksound.sources.recordings import origin_columns, origins_of
 
@@ -139,16 +139,16 @@ def untimed_rois(root: Path, files: pd.DataFrame, options: LoadOptions) -> Untim
         )
     settings = options.settings
     recordings: list[str] = files["recording"].tolist()
-    tolerance = Tolerance(len(recordings), settings.segmentation.max_unusable)
+    limit = UnusableLimit(len(recordings), settings.segmentation.max_unusable)
     probed = probe_recordings(root, recordings, settings.compute)
     infos = {name: info for name, info in probed.items() if isinstance(info, AudioInfo)}
     rois = {
-        name: FileRois(_NO_ROWS, tolerance.note(str(error)))
+        name: FileRois(_NO_ROWS, limit.add(str(error)))
         for name, error in probed.items()
         if isinstance(error, InputError)
     }
     origins = origins_of(root, list(infos), settings.compute)
-    rois |= _segmented_rois(root, infos, origins, options, tolerance)
+    rois |= _segmented_rois(root, infos, origins, options, limit)
     others = [name for name in recordings if name not in rois]
 
     def divide(name: str) -> FileRois:
@@ -176,7 +176,7 @@ def _segmented_rois(
     infos: Mapping[str, AudioInfo],
     origins: Mapping[str, RecordingMetadata],
     options: LoadOptions,
-    tolerance: Tolerance,
+    limit: UnusableLimit,
 ) -> dict[str, FileRois]:
     """Return the detected sound units of those files that the mode segments."""
     to_segment = {
@@ -205,11 +205,11 @@ def _segmented_rois(
         root,
         to_segment,
         options.settings,
-        tolerance,
+        limit,
         progress=options.progress,
         on_chunks=options.on_chunks,
     )
-    return {name: FileRois(found.rows, found.cause) for name, found in segments.items()}
+    return {name: FileRois(each.rows, each.cause) for name, each in segments.items()}
 
 
 def _whole_or_windows(path: Path, info: AudioInfo, options: LoadOptions) -> FileRois:

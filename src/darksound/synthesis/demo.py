@@ -92,7 +92,7 @@ class DemoReader:
         Raises:
             InputError: the demo has no such recording, or the recording is shorter.
         """
-        plan = _find(root, recording)
+        plan = _plan_of(root, recording)
         first = max(0, round(start_s * RATE))
         last = min(plan.samples, round(end_s * RATE))
         if first >= last:
@@ -115,7 +115,7 @@ class DemoReader:
         Raises:
             InputError: the demo has no such recording.
         """
-        samples = _find(root, recording).samples
+        samples = _plan_of(root, recording).samples
         return AudioInfo(samples, RATE, 1, samples / RATE)
 
 
@@ -130,7 +130,7 @@ def _parse(spec: str) -> tuple[str, int]:
     return name, int(match["seed"]) if match["seed"] else DEMO_SEED
 
 
-def _find(root: str, recording: str) -> RecordingPlan:
+def _plan_of(root: str, recording: str) -> RecordingPlan:
     name, seed = _parse(root)
     match = _RECORDING.fullmatch(recording)
     if match is not None:

@@ -184,12 +184,13 @@ def _background_song(seed: int, rng: np.random.Generator) -> Performance:
 
 
 def _plan_background(draw_song: DrawSong, rng: np.random.Generator) -> tuple[BackgroundSong, ...]:
-    out = []
+    songs = []
     for _ in range(int(rng.choice([0, 0, 1, 1, 2]))):
         song = draw_song(rng)
         start = float(rng.uniform(-0.5, SLOT / RATE - 0.5))
-        out.append(BackgroundSong(song, max(0.0, start), float(10 ** (rng.uniform(-26, -12) / 20))))
-    return tuple(out)
+        gain = float(10 ** (rng.uniform(-26, -12) / 20))
+        songs.append(BackgroundSong(song, max(0.0, start), gain))
+    return tuple(songs)
 
 
 def render_recording(recording: RecordingPlan, first: int, last: int) -> npt.NDArray[np.float32]:
@@ -201,9 +202,9 @@ def render_recording(recording: RecordingPlan, first: int, last: int) -> npt.NDA
     stride = SLOT - FADE
     for index in range(max(0, first // stride - 1), min(len(recording.slots), last // stride + 1)):
         offset = index * stride - first
-        here, there = max(0, offset), min(out.size, offset + SLOT)
-        if here < there:
-            out[here:there] += _render_slot(recording, index)[here - offset : there - offset]
+        start, stop = max(0, offset), min(out.size, offset + SLOT)
+        if start < stop:
+            out[start:stop] += _render_slot(recording, index)[start - offset : stop - offset]
     # Rounding also removes the last bits, which differ between processors.
     rounded: npt.NDArray[np.float32] = np.clip(np.rint(out * np.float32(32768)), -32768, 32767)
     return rounded / np.float32(32768)

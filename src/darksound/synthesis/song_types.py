@@ -73,7 +73,7 @@ class SongType:
     sections: tuple[SongSection, ...]
 
 
-Song = tuple[tuple[Syllable, ...], tuple[SongSection, ...]]
+SongParts = tuple[tuple[Syllable, ...], tuple[SongSection, ...]]
 
 
 def _of_length(
@@ -82,7 +82,7 @@ def _of_length(
     return replace(syllable, duration_s=float(rng.uniform(low_s, high_s)))
 
 
-def _trill(lead: Syllable, rng: np.random.Generator) -> Song:
+def _trill(lead: Syllable, rng: np.random.Generator) -> SongParts:
     period = rng.uniform(0.075, 0.16)
     note = _of_length(lead, 0.5 * period, 0.8 * period, rng)
     repeats = round(1.7 / period)
@@ -90,7 +90,7 @@ def _trill(lead: Syllable, rng: np.random.Generator) -> Song:
     return (note,), (section,)
 
 
-def _bouncing(lead: Syllable, rng: np.random.Generator) -> Song:
+def _bouncing(lead: Syllable, rng: np.random.Generator) -> SongParts:
     note = _of_length(lead, 0.05, 0.1, rng)
     if rng.random() < 0.5:
         section = SongSection(
@@ -103,7 +103,7 @@ def _bouncing(lead: Syllable, rng: np.random.Generator) -> Song:
     return (note,), (section,)
 
 
-def _series(lead: Syllable, rng: np.random.Generator) -> Song:
+def _series(lead: Syllable, rng: np.random.Generator) -> SongParts:
     note = _of_length(lead, 0.1, 0.18, rng)
     step = (1 if rng.random() < 0.5 else -1) * rng.uniform(0.08, 0.14)
     note = replace(note, pitch=note.pitch - 3.5 * step)
@@ -113,7 +113,7 @@ def _series(lead: Syllable, rng: np.random.Generator) -> Song:
     return (note,), (section,)
 
 
-def _second(lead: Syllable, rng: np.random.Generator) -> Syllable:
+def _other_syllable(lead: Syllable, rng: np.random.Generator) -> Syllable:
     """Return a random syllable of another kind and pitch."""
     kinds = [kind for kind in KINDS if kind != lead.kind]
     other = draw_syllable(str(rng.choice(kinds)), rng)
@@ -121,26 +121,30 @@ def _second(lead: Syllable, rng: np.random.Generator) -> Syllable:
     return replace(other, pitch=other.pitch + shift)
 
 
-def _couplets(lead: Syllable, rng: np.random.Generator) -> Song:
+def _couplets(lead: Syllable, rng: np.random.Generator) -> SongParts:
     first = _of_length(lead, 0.1, 0.22, rng)
-    second = _of_length(_second(lead, rng), 0.1, 0.22, rng)
+    second = _of_length(_other_syllable(lead, rng), 0.1, 0.22, rng)
     section = SongSection((0, 1), (3, 4), rng.uniform(0.03, 0.08), rng.uniform(0.05, 0.2))
     return (first, second), (section,)
 
 
-def _motif(lead: Syllable, rng: np.random.Generator) -> Song:
-    notes = [lead, _second(lead, rng), _second(lead, rng), _second(lead, rng)]
+def _motif(lead: Syllable, rng: np.random.Generator) -> SongParts:
+    notes = [
+        lead,
+        _other_syllable(lead, rng),
+        _other_syllable(lead, rng),
+        _other_syllable(lead, rng),
+    ]
     notes = [_of_length(note, 0.12, 0.32, rng) for note in notes]
     order = tuple(int(i) for i in rng.permutation(4))
-    return tuple(notes), (
-        SongSection(order, (1, 2), rng.uniform(0.03, 0.09), rng.uniform(0.1, 0.2)),
-    )
+    section = SongSection(order, (1, 2), rng.uniform(0.03, 0.09), rng.uniform(0.1, 0.2))
+    return tuple(notes), (section,)
 
 
-def _flourish(lead: Syllable, rng: np.random.Generator) -> Song:
+def _flourish(lead: Syllable, rng: np.random.Generator) -> SongParts:
     intro = _of_length(lead, 0.16, 0.28, rng)
     period = rng.uniform(0.06, 0.1)
-    note = _of_length(_second(lead, rng), 0.6 * period, 0.8 * period, rng)
+    note = _of_length(_other_syllable(lead, rng), 0.6 * period, 0.8 * period, rng)
     sections = (
         SongSection((0,), (2, 3), rng.uniform(0.08, 0.16)),
         SongSection((1,), (9, 13), period - note.duration_s, level_step_db=-0.4),
@@ -148,12 +152,12 @@ def _flourish(lead: Syllable, rng: np.random.Generator) -> Song:
     return (intro, note), sections
 
 
-def _calls(lead: Syllable, rng: np.random.Generator) -> Song:
+def _calls(lead: Syllable, rng: np.random.Generator) -> SongParts:
     note = _of_length(lead, 0.28, 0.5, rng)
     return (note,), (SongSection((0,), (2, 3), rng.uniform(0.35, 0.6)),)
 
 
-def _groups(lead: Syllable, rng: np.random.Generator) -> Song:
+def _groups(lead: Syllable, rng: np.random.Generator) -> SongParts:
     size = int(rng.integers(2, 5))
     note = _of_length(lead, 0.06, 0.11, rng)
     rest = rng.uniform(0.3, 0.45)
@@ -162,7 +166,7 @@ def _groups(lead: Syllable, rng: np.random.Generator) -> Song:
 
 
 #: Forms of songs; each function draws a song that begins with a syllable.
-FORMS: dict[str, Callable[[Syllable, np.random.Generator], Song]] = {
+FORMS: dict[str, Callable[[Syllable, np.random.Generator], SongParts]] = {
     "trill": _trill,
     "couplets": _couplets,
     "calls": _calls,
@@ -246,16 +250,16 @@ def draw_individual(
 def _vary_syllable(
     syllable: Syllable, tempo: float, variety: float, rng: np.random.Generator
 ) -> Syllable:
-    vary = np.exp(variety * rng.normal(0.0, 0.06, size=4))
+    factors = np.exp(variety * rng.normal(0.0, 0.06, size=4))
     return replace(
         syllable,
         duration_s=syllable.duration_s / tempo,
-        span=syllable.span * float(vary[0]),
+        span=syllable.span * float(factors[0]),
         pitch=syllable.pitch + variety * float(rng.normal(0.0, 0.02)),
-        warble_hz=syllable.warble_hz * float(vary[1]),
-        warble=syllable.warble * float(vary[2]),
-        beat_hz=syllable.beat_hz * float(vary[3]),
-        knots=tuple(knot * float(vary[0]) for knot in syllable.knots),
+        warble_hz=syllable.warble_hz * float(factors[1]),
+        warble=syllable.warble * float(factors[2]),
+        beat_hz=syllable.beat_hz * float(factors[3]),
+        knots=tuple(knot * float(factors[0]) for knot in syllable.knots),
         pulse_hz=syllable.pulse_hz * tempo,
     )
 
@@ -313,9 +317,8 @@ def song_band(song: Performance) -> tuple[float, float]:
     for note in song.notes:
         lowest, highest = pitch_range(song.individual.syllables[note.syllable])
         low, high = min(low, lowest + note.octaves), max(high, highest + note.octaves)
-    return song.individual.centre_hz * 2.0 ** float(low), song.individual.centre_hz * 2.0 ** float(
-        high
-    )
+    centre = song.individual.centre_hz
+    return centre * 2.0 ** float(low), centre * 2.0 ** float(high)
 
 
 def render_performance(

@@ -75,12 +75,12 @@ def draw_wild_species(rng: np.random.Generator, longest_s: float = 5.0) -> WildS
     typical_s = log_uniform(rng, 0.03, 0.4)
     long_phrases = rng.random() < _LONG_PHRASE_SHARE
     phrases = _LONG_PHRASES if long_phrases else _SHORT_PHRASES
-    fewest, more = (4, 10) if long_phrases else (1, 6)
-    shared = _syllables(int(rng.integers(fewest, more)), kind_probabilities, width, typical_s, rng)
-    fewest_types, most_types = _SONG_TYPE_COUNTS[
+    low, high = (4, 10) if long_phrases else (1, 6)
+    shared = _syllables(int(rng.integers(low, high)), kind_probabilities, width, typical_s, rng)
+    min_types, max_types = _SONG_TYPE_COUNTS[
         int(rng.choice(len(_SONG_TYPE_COUNTS), p=_PROBABILITIES))
     ]
-    types = int(rng.integers(fewest_types, most_types + 1))
+    types = int(rng.integers(min_types, max_types + 1))
     songs = []
     for _ in range(types):
         extra = (
@@ -155,8 +155,8 @@ def _section(
     gap_s = usual_gap_s * log_uniform(rng, 0.6, 1.6)
     rest_s = float(rng.choice([0.0, 0.0, log_uniform(rng, 0.05, 0.5)]))
     once = sum(syllables[i].duration_s + gap_s for i in phrase) + rest_s
-    most = int(np.clip(available_s / once, 1, _MAX_NOTES // len(phrase)))
-    repeats = int(rng.integers(1, most + 1, size=2).max())
+    max_repeats = int(np.clip(available_s / once, 1, _MAX_NOTES // len(phrase)))
+    repeats = int(rng.integers(1, max_repeats + 1, size=2).max())
     return SongSection(
         phrase,
         (max(1, round(0.75 * repeats)), repeats),
@@ -194,7 +194,7 @@ def draw_repertoire(species: WildSpecies, rng: np.random.Generator) -> tuple[Son
     individual_seed = int(rng.integers(2**32))
     # One seed for all its songs, so that they have the same pitch and tempo.
     return tuple(
-        _with_individual_contours(
+        _individual_song(
             draw_individual(
                 species.song_types[i], np.random.default_rng(individual_seed), species.variety
             ),
@@ -205,17 +205,15 @@ def draw_repertoire(species: WildSpecies, rng: np.random.Generator) -> tuple[Son
     )
 
 
-def _with_individual_contours(song: SongType, variety: float, rng: np.random.Generator) -> SongType:
+def _individual_song(song: SongType, variety: float, rng: np.random.Generator) -> SongType:
     """Return the song with random changes of its syllables' lengths and pitch contours."""
     return replace(
         song,
-        syllables=tuple(_with_individual_contour(each, variety, rng) for each in song.syllables),
+        syllables=tuple(_individual_syllable(each, variety, rng) for each in song.syllables),
     )
 
 
-def _with_individual_contour(
-    syllable: Syllable, variety: float, rng: np.random.Generator
-) -> Syllable:
+def _individual_syllable(syllable: Syllable, variety: float, rng: np.random.Generator) -> Syllable:
     length_factor = float(np.exp(variety * rng.normal(0.0, _LENGTH_DEVIATION)))
     knots = np.asarray(syllable.knots)
     shifts = (
@@ -230,26 +228,28 @@ def _with_individual_contour(
 
 def sister_of(species: WildSpecies, rng: np.random.Generator) -> WildSpecies:
     """Return a sister species, which differs in one to three properties."""
-    for number in rng.choice(len(_MUTATIONS), size=int(rng.integers(1, 4)), replace=False):
-        species = _MUTATIONS[number](species, rng)
+    for number in rng.choice(len(_CHANGES), size=int(rng.integers(1, 4)), replace=False):
+        species = _CHANGES[number](species, rng)
     return species
 
 
-def _each_song(species: WildSpecies, change: Callable[[SongType], SongType]) -> WildSpecies:
+def _change_songs(species: WildSpecies, change: Callable[[SongType], SongType]) -> WildSpecies:
     return replace(species, song_types=tuple(change(song) for song in species.song_types))
 
 
 def _transposed(species: WildSpecies, rng: np.random.Generator) -> WildSpecies:
+    """Return the species with another centre frequency."""
     octaves = float(rng.choice([-1.0, 1.0])) * rng.uniform(0.25, 0.7)
 
     def change(song: SongType) -> SongType:
         centre = float(np.clip(song.centre_hz * 2.0**octaves, MIN_CENTRE_HZ, MAX_CENTRE_HZ))
         return replace(song, centre_hz=centre)
 
-    return _each_song(species, change)
+    return _change_songs(species, change)
 
 
 def _other_tempo(species: WildSpecies, rng: np.random.Generator) -> WildSpecies:
+    """Return the species with faster or slower songs."""
     factor = log_uniform(rng, 1.25, 1.8) ** float(rng.choice([-1.0, 1.0]))
 
     def change(song: SongType) -> SongType:
@@ -261,10 +261,12 @@ def _other_tempo(species: WildSpecies, rng: np.random.Generator) -> WildSpecies:
             ),
         )
 
-    return _each_song(species, change)
+    return _change_songs(species, change)
 
 
 def _reversed(species: WildSpecies, rng: np.random.Generator) -> WildSpecies:
+    """Return the species with each syllable reversed in time."""
+
     def change(song: SongType) -> SongType:
         syllables = tuple(
             replace(s, knots=s.knots[::-1], level_change_db=-s.level_change_db)
@@ -272,7 +274,7 @@ def _reversed(species: WildSpecies, rng: np.random.Generator) -> WildSpecies:
         )
         return replace(song, syllables=syllables)
 
-    return _each_song(species, change)
+    return _change_songs(species, change)
 
 
 def _other_syllable(species: WildSpecies, rng: np.random.Generator) -> WildSpecies:
@@ -287,10 +289,11 @@ def _other_syllable(species: WildSpecies, rng: np.random.Generator) -> WildSpeci
         syllables = (*song.syllables[:first], changed, *song.syllables[first + 1 :])
         return replace(song, syllables=syllables)
 
-    return _each_song(species, change)
+    return _change_songs(species, change)
 
 
 def _other_rhythm(species: WildSpecies, rng: np.random.Generator) -> WildSpecies:
+    """Return the species with other gaps and numbers of repeats."""
     gap_factor = log_uniform(rng, 1.5, 4.0) ** float(rng.choice([-1.0, 1.0]))
     repeat_factor = log_uniform(rng, 1.5, 2.5) ** float(rng.choice([-1.0, 1.0]))
 
@@ -308,7 +311,7 @@ def _other_rhythm(species: WildSpecies, rng: np.random.Generator) -> WildSpecies
         )
         return replace(song, sections=sections)
 
-    return _each_song(species, change)
+    return _change_songs(species, change)
 
 
 def _other_timbre(species: WildSpecies, rng: np.random.Generator) -> WildSpecies:
@@ -329,10 +332,10 @@ def _other_timbre(species: WildSpecies, rng: np.random.Generator) -> WildSpecies
         )
         return replace(song, syllables=syllables)
 
-    return _each_song(species, change)
+    return _change_songs(species, change)
 
 
-_MUTATIONS: tuple[Callable[[WildSpecies, np.random.Generator], WildSpecies], ...] = (
+_CHANGES: tuple[Callable[[WildSpecies, np.random.Generator], WildSpecies], ...] = (
     _transposed,
     _other_tempo,
     _reversed,

@@ -1,28 +1,31 @@
-"""Small stand-ins: a store of patterned images held in memory, and a tiny learner."""
+"""Small fixtures: a store of patterned images in memory, and a tiny learner."""
 
 from collections.abc import Callable
+from copy import copy
+from dataclasses import replace
 
 import numpy as np
 import pytest
 import torch
 
-from darksound.meta.learners import Learner, build_learner
+from darksound.meta.learners.base import Learner
+from darksound.meta.learners.build import build_learner
 from darksound.rois.roi_set import RoiSet, as_roi_table
 from darksound.settings import Settings
 
 
-class Unheard:
-    """A reader for ROIs whose images are there already."""
+class UnusedReader:
+    """A reader for ROIs whose images are in memory."""
 
     def read(self, root, recording, start_s, end_s, rate):
-        raise AssertionError("images are there already")
+        raise AssertionError("images are in memory")
 
     def stamp(self, root, recording):
         return ""
 
 
 class MemoryImages:
-    """What `ImageStore` offers, from a tensor."""
+    """The interface of `ImageStore`, from a tensor."""
 
     kind = "images"
 
@@ -37,15 +40,21 @@ class MemoryImages:
                 "label": labels if labels is not None else [None] * n,
             }
         )
-        self.rois = RoiSet(table, Unheard())
+        self.rois = RoiSet(table, UnusedReader())
         self.settings, self.shape, self.n_versions = settings, tuple(images.shape[1:]), 1
         self._images = images
 
     def __len__(self) -> int:
         return len(self._images)
 
+    def take(self, rows) -> "MemoryImages":
+        taken = copy(self)
+        taken.rois = replace(self.rois.take(rows), problems=())
+        taken._images = self._images[torch.as_tensor(rows)]
+        return taken
+
     def batch(self, rows, versions=None) -> torch.Tensor:
-        return self._images[torch.as_tensor(np.asarray(rows))]
+        return self._images[torch.as_tensor(np.asarray(rows, dtype=np.int64))]
 
 
 @pytest.fixture(scope="session")
@@ -68,7 +77,7 @@ def tiny_learner(tiny_settings) -> Learner:
 
 @pytest.fixture(scope="session")
 def make_images(tiny_settings) -> Callable[..., MemoryImages]:
-    """`make_images(sizes, noise=0.1, stray=0, labelled=True)`: one pattern a class."""
+    """`make_images(sizes, noise=0.1, stray=0, labelled=True)`: one pattern per class."""
 
     def make(
         sizes: list[int], noise: float = 0.1, stray: int = 0, labelled: bool = True, seed: int = 3

@@ -1,6 +1,8 @@
 """Tiny images in memory, and settings small enough to train on them in a blink."""
 
 from collections.abc import Callable, Sequence
+from copy import copy
+from dataclasses import replace
 
 import numpy as np
 import numpy.typing as npt
@@ -37,9 +39,16 @@ class FakeImages:
         assert labels is not None
         self._codes = {name: i for i, name in enumerate(sorted(set(labels) - {None}))}
         self._labels = labels
+        self._rows = np.arange(len(rois))
 
     def __len__(self) -> int:
         return len(self.rois)
+
+    def take(self, rows: npt.NDArray[np.int64]) -> "FakeImages":
+        taken = copy(self)
+        taken.rois, taken._rows = replace(self.rois.take(rows), problems=()), self._rows[rows]
+        taken.n_versions, taken.batches = 1, []
+        return taken
 
     def batch(
         self, rows: npt.NDArray[np.int64], versions: npt.NDArray[np.int64] | None = None
@@ -47,7 +56,10 @@ class FakeImages:
         self.batches.append(np.asarray(rows))
         versions = np.zeros(len(rows), dtype=np.int64) if versions is None else versions
         assert max(versions, default=0) < self.n_versions
-        return torch.stack([self._image(*one) for one in zip(rows, versions, strict=True)])
+        if not len(rows):
+            return torch.zeros(0, *self.shape)
+        images = zip(self._rows[np.asarray(rows)], versions, strict=True)
+        return torch.stack([self._image(row, version) for row, version in images])
 
     def _image(self, row: int, version: int) -> torch.Tensor:
         pattern = np.random.default_rng([7, self._codes.get(self._labels[row], 99)])

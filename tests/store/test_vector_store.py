@@ -49,7 +49,9 @@ def _rois(root: Path, seconds: float = 0.05, gone: int | None = None) -> RoiSet:
 
 
 def _vector(wave: np.ndarray) -> np.ndarray:
-    return np.mean([matrices()[0] @ one for one in split_into_windows(wave, SAMPLES, "mean")], axis=0)
+    return np.mean(
+        [matrices()[0] @ one for one in split_into_windows(wave, SAMPLES, "mean")], axis=0
+    )
 
 
 @pytest.mark.parametrize("seconds", [0.05, 0.1, 0.25])

@@ -74,7 +74,7 @@ def build_vectors(
         },
         audio={"roi_s": _roi_length(settings, model)},
     )
-    key = (
+    key: tuple[str | int, ...] = (
         _CACHE_VERSION,
         model.digest,
         _long_rois_key(rois, settings, model),

@@ -1,13 +1,13 @@
-"""How much faster several workers are than one, each with a core of its own.
+"""Speed-up of several workers over one, each with a core of its own.
 
     python benchmarks/workers.py [segmentation] [images] [embedding] [training]
 
-Segmentation, images and embedding run on a Dask cluster of this machine with one worker, and with
-several, in turn; each worker is a process with one thread. Training runs under torchrun, as one
-process and as several. Caches are empty at each start, processes are up and have done a job before,
-and the first round, in which they set up what is set up once, does not count.
+Segmentation, images and embedding run alternately on a Dask cluster of this machine with one worker
+and on one with several; each worker is a process with one thread. Training runs under torchrun, as
+one process and as several. Caches are empty at each start, processes are running and have done a
+job before, and the first round is not counted, because it includes what is set up once.
 
-More workers than cores say nothing.
+Results with more workers than cores are meaningless.
 """
 
 import argparse
@@ -28,14 +28,15 @@ import soundfile as sf
 from distributed import LocalCluster
 
 import darksound as ds
-from darksound.meta.learners import build_learner
+from darksound.cluster.embedding import embed
+from darksound.meta.learners.build import build_learner
 
-# Of each stage, from the address of a scheduler and a new cache folder to done.
-Way = Callable[[str, Path], object]
+# Runs a stage, given the address of a scheduler and a new cache folder.
+Stage = Callable[[str, Path], object]
 
 
 def write_recordings(folder: Path, count: int, minutes: float) -> None:
-    """Recordings of tones among noise, at 48 kHz."""
+    """Write recordings of tones in noise, at 48 kHz."""
     rng = np.random.default_rng(1)
     n = int(minutes * 60 * 48_000)
     for number in range(count):
@@ -47,17 +48,17 @@ def write_recordings(folder: Path, count: int, minutes: float) -> None:
         sf.write(folder / f"{number}.wav", wave, 48_000)
 
 
-def segmentation(folder: Path, arguments: argparse.Namespace) -> tuple[Way, float, str]:
+def segmentation(folder: Path, arguments: argparse.Namespace) -> tuple[Stage, float, str]:
     write_recordings(folder, 2 * arguments.workers, arguments.minutes)
 
     def run(address: str, cache: Path) -> None:
         settings = ds.Settings().replace(compute={"dask": address, "cache_dir": cache})
         ds.load_rois(folder, settings=settings, rois="segment")
 
-    return run, 2 * arguments.workers * arguments.minutes * 60, "s of sound a second"
+    return run, 2 * arguments.workers * arguments.minutes * 60, "s of audio a second"
 
 
-def images(folder: Path, arguments: argparse.Namespace) -> tuple[Way, float, str]:
+def images(folder: Path, arguments: argparse.Namespace) -> tuple[Stage, float, str]:
     rois = _rois(folder, arguments.rois)
 
     def run(address: str, cache: Path) -> None:
@@ -67,17 +68,17 @@ def images(folder: Path, arguments: argparse.Namespace) -> tuple[Way, float, str
     return run, len(rois), "images a second"
 
 
-def embedding(folder: Path, arguments: argparse.Namespace) -> tuple[Way, float, str]:
+def embedding(folder: Path, arguments: argparse.Namespace) -> tuple[Stage, float, str]:
     rois = _rois(folder, arguments.rois)
     settings = ds.Settings().replace(
         backbone={"weights": "none"},
         compute={"precision": "float32", "cache_dir": folder / "cache"},
     )
-    made = ds.build_store(rois, settings)
-    learner = build_learner(made.settings)
+    store = ds.build_store(rois, settings)
+    learner = build_learner(store.settings)
 
     def run(address: str, _: Path) -> None:
-        ds.embed(learner, made, settings.replace(compute={"dask": address}))
+        embed(store, learner, settings.replace(compute={"dask": address}))
 
     return run, len(rois), "ROIs a second"
 
@@ -99,10 +100,10 @@ def _rois(folder: Path, count: int) -> ds.RoiSet:
     return ds.load_rois(folder / "rois.csv")
 
 
-def on_dask(stage: str, arguments: argparse.Namespace) -> None:
+def run_on_dask(stage: str, arguments: argparse.Namespace) -> None:
     with tempfile.TemporaryDirectory() as name, ExitStack() as stack:
         folder = Path(name)
-        way, units, unit = STAGES[stage](folder, arguments)
+        run_stage, amount, unit = STAGES[stage](folder, arguments)
         counts = (1, arguments.workers)
         addresses = [
             stack.enter_context(
@@ -110,13 +111,14 @@ def on_dask(stage: str, arguments: argparse.Namespace) -> None:
             ).scheduler_address
             for n in counts
         ]
-        taken: list[list[float]] = [[] for _ in counts]
+        durations_s: list[list[float]] = [[] for _ in counts]
         for number in range(arguments.rounds + 1):
-            for address, seconds, n in zip(addresses, taken, counts, strict=True):
-                began = time.perf_counter()
-                way(address, folder / f"cache-{number}-{n}")
-                seconds.append(time.perf_counter() - began)
-        say(stage, [units / statistics.median(seconds[1:]) for seconds in taken], unit, arguments)
+            for address, seconds, n in zip(addresses, durations_s, counts, strict=True):
+                start = time.perf_counter()
+                run_stage(address, folder / f"cache-{number}-{n}")
+                seconds.append(time.perf_counter() - start)
+        rates = [amount / statistics.median(seconds[1:]) for seconds in durations_s]
+        print_speedup(stage, rates, unit, arguments)
 
 
 def training(arguments: argparse.Namespace) -> None:
@@ -137,14 +139,14 @@ def training(arguments: argparse.Namespace) -> None:
                 env={**os.environ, "OMP_NUM_THREADS": "1", "DARKSOUND_CACHE": f"{name}/cache"},
             )
             rates.append(pd.read_csv(out / "training.csv")["images_per_s"].iloc[1:].median())
-    say("training", rates, "images a second", arguments)
+    print_speedup("training", rates, "images a second", arguments)
 
 
-def say(stage: str, rates: list[float], unit: str, arguments: argparse.Namespace) -> None:
-    one, several = rates
+def print_speedup(stage: str, rates: list[float], unit: str, arguments: argparse.Namespace) -> None:
+    single, several = rates
     print(
-        f"{stage}: 1 -> {arguments.workers} workers, {one:.4g} -> {several:.4g} {unit}, "
-        f"{several / one:.2f} times",
+        f"{stage}: 1 -> {arguments.workers} workers, {single:.4g} -> {several:.4g} {unit}, "
+        f"{several / single:.2f} times",
         flush=True,
     )
 
@@ -163,7 +165,7 @@ def main() -> None:
         if stage == "training":
             training(arguments)
         else:
-            on_dask(stage, arguments)
+            run_on_dask(stage, arguments)
 
 
 if __name__ == "__main__":

@@ -36,10 +36,10 @@ import skimage.morphology
 import soundfile as sf
 import soxr
 
-from darksound.segmentation.agreement import Agreement, agreement
+from darksound.segmentation.detection import DetectionScores, score_detections
 from darksound.segmentation.recordings import segment_recording
 from darksound.settings import SegmentationSettings, load_settings
-from darksound.sources.annotations.loading import read_marks
+from darksound.sources.annotations.loading import read_annotations
 
 Times = npt.NDArray[np.float64]
 ROI_S = 3.0
@@ -95,17 +95,17 @@ def compare_agreement(path: Path, annotated: Times) -> None:
     print("| ROI finder | ROIs | precision | recall | F1 |\n|---|---|---|---|---|")
     for preset in ("default", "paper-2024", "thesis-2023"):
         settings = load_settings(preset).segmentation
-        _row(f"darksound, `{preset}`", agreement(by_darksound(path, settings), annotated))
+        _row(f"darksound, `{preset}`", score_detections(by_darksound(path, settings), annotated))
     for high_hz in (5000, 2500, 12_000):
         times = by_maad(path, 250, high_hz, close=True)
-        _row(f"scikit-maad, 250 to {high_hz} Hz", agreement(times, annotated))
-        wider = agreement(times + np.array([-0.2, 0.2]), annotated)
+        _row(f"scikit-maad, 250 to {high_hz} Hz", score_detections(times, annotated))
+        wider = score_detections(times + np.array([-0.2, 0.2]), annotated)
         _row(f"scikit-maad, 250 to {high_hz} Hz, with margins", wider)
 
 
-def _row(name: str, got: Agreement) -> None:
-    figures = " | ".join(f"{figure:.2f}" for figure in (got.precision, got.recall, got.f1))
-    print(f"| {name} | {got.found} | {figures} |")
+def _row(name: str, scores: DetectionScores) -> None:
+    figures = " | ".join(f"{figure:.2f}" for figure in (scores.precision, scores.recall, scores.f1))
+    print(f"| {name} | {scores.n_detected} | {figures} |")
 
 
 def compare_speed(path: Path, rounds: int) -> None:
@@ -162,7 +162,7 @@ def main() -> None:
     given = parser.parse_args()
     # scikit-maad uses names that scikit-image is about to drop.
     warnings.simplefilter("ignore")
-    marks = read_marks(given.annotations)
+    marks = read_annotations(given.annotations)
     compare_agreement(given.recording, np.array([[m.start_s, m.end_s] for m in marks]))
     with tempfile.TemporaryDirectory() as folder:
         target = Path(folder) / "tiled.wav"

@@ -15,7 +15,7 @@ from darksound.jobs.estimate import (
 from darksound.meta.learners.build import build_learner
 from darksound.parallel import resources
 from darksound.parallel.resources import format_bytes
-from darksound.segmentation.recordings import tell_cost
+from darksound.segmentation.recordings import check_segmentation_resources
 from darksound.settings import Settings, load_settings
 
 GB = 10**9
@@ -125,13 +125,17 @@ def test_memory_and_disk_are_logged_before_the_error(tmp_path, caplog, monkeypat
 
 def test_segmentation_logs_its_estimate_and_checks_memory(tmp_path, caplog, monkeypatch):
     caplog.set_level(logging.INFO, "darksound")
-    tell_cost(7200, 3, 40, make_settings(tmp_path))
+    check_segmentation_resources(7200, 3, 40, make_settings(tmp_path).compute)
     (line,) = caplog.messages
     assert line.startswith("CPU (2 workers), 2.0 hours of sound in 3 recordings, about ")
     monkeypatch.setattr(resources, "free_memory", lambda: 10**6)
     with pytest.raises(RunError, match=r"lower --workers, or skip this check"):
-        tell_cost(7200, 3, 40, make_settings(tmp_path))
-    tell_cost(7200, 3, 40, make_settings(tmp_path, "compute.preflight_check=false"))
+        check_segmentation_resources(7200, 3, 40, make_settings(tmp_path).compute)
+    check_segmentation_resources(
+        7200, 3, 40, make_settings(tmp_path, "compute.preflight_check=false").compute
+    )
     caplog.clear()
-    tell_cost(7200, 3, 40, make_settings(tmp_path, "compute.dask=tcp://elsewhere:8786"))
+    check_segmentation_resources(
+        7200, 3, 40, make_settings(tmp_path, "compute.dask=tcp://elsewhere:8786").compute
+    )
     assert not caplog.messages

@@ -1,4 +1,4 @@
-"""Recordings with known units."""
+"""Recordings with known tones."""
 
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -11,10 +11,10 @@ RATE = 24_000
 Tone = tuple[float, float, float, float]
 
 
-def night(
+def make_waveform(
     seconds: float, tones: Sequence[Tone], rate: int = RATE, noise: float = 1e-3, seed: int = 0
 ) -> np.ndarray:
-    """Noise with tones `(start_s, end_s, hz, level)`, faded over 5 ms, `(n,)` float32."""
+    """Return noise with tones `(start_s, end_s, hz, level)`, faded over 5 ms, `(n,)` float32."""
     rng = np.random.default_rng(seed)
     wave = noise * rng.normal(size=round(seconds * rate))
     time = np.arange(len(wave)) / rate
@@ -25,9 +25,13 @@ def night(
 
 
 @pytest.fixture
-def write_night(tmp_path) -> Callable[..., Path]:
+def write_recording(tmp_path) -> Callable[..., Path]:
+    """Return a function that writes such a recording and returns its path."""
+
     def write(seconds, tones, name="a.wav", rate=RATE, **options) -> Path:
-        sf.write(tmp_path / name, night(seconds, tones, rate, **options), rate, subtype="FLOAT")
+        sf.write(
+            tmp_path / name, make_waveform(seconds, tones, rate, **options), rate, subtype="FLOAT"
+        )
         return tmp_path / name
 
     return write

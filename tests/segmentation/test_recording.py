@@ -1,4 +1,4 @@
-"""Units of whole recordings: where they are, what is one and what is two, and how long."""
+"""ROIs of whole recordings: their bounds, their number and their length."""
 
 from itertools import pairwise
 
@@ -7,28 +7,28 @@ import pytest
 import soundfile as sf
 from hypothesis import given
 from hypothesis import strategies as st
-from tests.segmentation.conftest import night
+from tests.segmentation.conftest import make_waveform
 
 from darksound.errors import InputError
-from darksound.segmentation import grid as blocks
-from darksound.segmentation.agreement import agreement
+from darksound.segmentation import grid as grid_module
 from darksound.segmentation.boxes import BOX
+from darksound.segmentation.detection import score_detections
 from darksound.segmentation.grid import make_grid
 from darksound.segmentation.recordings import segment_recording
 from darksound.settings import SegmentationSettings, load_settings
 
 RATE = 24_000
-PLAIN = SegmentationSettings()
+DEFAULT = SegmentationSettings()
 
 
-def found(path, roi_s=3.0, **changes):
-    settings = SegmentationSettings(**changes) if changes else PLAIN
-    return segment_recording(path, roi_s, settings).boxes
+def segment(path, max_roi_s=3.0, **changes):
+    settings = SegmentationSettings(**changes) if changes else DEFAULT
+    return segment_recording(path, max_roi_s, settings).boxes
 
 
-def test_units_are_found_where_they_are(write_night):
+def test_rois_have_the_bounds_of_the_tones(write_recording):
     tones = [(1.0, 1.4, 2000, 0.1), (3.0, 3.2, 5000, 0.02), (7.5, 9.0, 8000, 0.3)]
-    boxes = found(write_night(12, tones))
+    boxes = segment(write_recording(12, tones))
     assert len(boxes) == 3
     np.testing.assert_allclose(boxes["start_s"], [1.0, 3.0, 7.5], atol=0.03)
     np.testing.assert_allclose(boxes["end_s"], [1.4, 3.2, 9.0], atol=0.03)
@@ -41,61 +41,63 @@ def test_units_are_found_where_they_are(write_night):
     assert np.all(np.argsort(boxes["snr_db"]) == [1, 0, 2])
 
 
-def test_noise_silence_and_what_lies_outside_the_band_have_no_units(write_night, tmp_path):
-    assert len(found(write_night(30, []))) == 0
-    assert len(found(write_night(10, [(2, 3, 200, 0.01)]))) == 0
+def test_noise_silence_and_tones_outside_the_band_have_no_rois(write_recording, tmp_path):
+    assert len(segment(write_recording(30, []))) == 0
+    assert len(segment(write_recording(10, [(2, 3, 200, 0.01)]))) == 0
     sf.write(tmp_path / "silent.wav", np.zeros(48_000), 24_000)
-    assert len(found(tmp_path / "silent.wav")) == 0
+    assert len(segment(tmp_path / "silent.wav")) == 0
 
 
-def test_two_at_once_apart_in_frequency_are_two(write_night):
-    boxes = found(write_night(10, [(4.0, 5.0, 2000, 0.1), (4.1, 4.9, 6000, 0.03)]))
+def test_simultaneous_tones_apart_in_frequency_are_two_rois(write_recording):
+    boxes = segment(write_recording(10, [(4.0, 5.0, 2000, 0.1), (4.1, 4.9, 6000, 0.03)]))
     assert len(boxes) == 2
     assert boxes["high_hz"].min() < boxes["low_hz"].max()
 
 
-def test_an_overtone_is_part_of_its_fundamental_unless_kept(tmp_path):
+def test_an_overtone_is_merged_into_its_fundamental_unless_kept(tmp_path):
     time = np.arange(10 * RATE) / RATE
     pitch = 2000 + 300 * np.sin(2 * np.pi * 2 * time)
     phase = 2 * np.pi * np.cumsum(pitch) / RATE
     sounds = (time > 4) & (time < 5)
-    wave = sounds * (0.2 * np.sin(phase) + 0.02 * np.sin(3 * phase)) + night(10, [])
+    wave = sounds * (0.2 * np.sin(phase) + 0.02 * np.sin(3 * phase)) + make_waveform(10, [])
     sf.write(tmp_path / "a.wav", wave, RATE, subtype="FLOAT")
-    (joined,) = found(tmp_path / "a.wav")
+    (joined,) = segment(tmp_path / "a.wav")
     assert joined["low_hz"] < 2000 < 6000 < joined["high_hz"]
-    assert len(found(tmp_path / "a.wav", overtones="keep")) == 2
-    # Another bird, weaker and at the same time, that goes its own way.
+    assert len(segment(tmp_path / "a.wav", overtones="keep")) == 2
+    # Another bird, weaker and simultaneous, whose pitch varies differently.
     other = 0.02 * sounds * np.sin(2 * np.pi * np.cumsum(9000 - 1.5 * pitch) / RATE)
     sf.write(tmp_path / "b.wav", wave - 0.02 * sounds * np.sin(3 * phase) + other, RATE)
-    assert len(found(tmp_path / "b.wav")) == 2
+    assert len(segment(tmp_path / "b.wav")) == 2
 
 
-def test_parts_whose_margins_touch_are_one_unit(write_night):
-    path = write_night(10, [(2.0, 2.3, 3000, 0.1), (2.45, 2.7, 3000, 0.1)])
-    (one,) = found(path)
-    assert one["end_s"] - one["start_s"] == pytest.approx(0.7, abs=0.05)
-    assert len(found(path, merge_s=0.02)) == 2
+def test_regions_with_overlapping_margins_are_one_roi(write_recording):
+    path = write_recording(10, [(2.0, 2.3, 3000, 0.1), (2.45, 2.7, 3000, 0.1)])
+    (box,) = segment(path)
+    assert box["end_s"] - box["start_s"] == pytest.approx(0.7, abs=0.05)
+    assert len(segment(path, merge_s=0.02)) == 2
 
 
-def test_what_is_too_short_or_too_high_is_left_out(write_night):
-    path = write_night(10, [(2.0, 2.08, 3000, 0.1), (5.0, 5.5, 3000, 0.1)])
-    assert len(found(path, min_s=0.2)) == 1
-    assert len(found(path, min_s=0.0)) == 2
-    assert len(found(path, min_s=0.0, max_ratio=0.5)) == 1
+def test_short_and_high_regions_are_dropped(write_recording):
+    path = write_recording(10, [(2.0, 2.08, 3000, 0.1), (5.0, 5.5, 3000, 0.1)])
+    assert len(segment(path, min_s=0.2)) == 1
+    assert len(segment(path, min_s=0.0)) == 2
+    assert len(segment(path, min_s=0.0, max_ratio=0.5)) == 1
 
 
-def test_the_units_do_not_depend_on_gain_or_channels(write_night, tmp_path):
+def test_rois_do_not_depend_on_gain_or_channels(write_recording, tmp_path):
     tones = [(1.0, 1.4, 2000, 0.1), (6.0, 6.6, 5000, 0.01)]
-    path = write_night(10, tones)
+    path = write_recording(10, tones)
     wave, rate = sf.read(path, dtype="float32")
     sf.write(tmp_path / "quiet.wav", wave / 64, rate, subtype="FLOAT")
     sf.write(tmp_path / "stereo.wav", np.stack([wave, wave], 1), rate, subtype="FLOAT")
     for other in ("quiet.wav", "stereo.wav"):
         for name in BOX.names:
-            np.testing.assert_allclose(found(tmp_path / other)[name], found(path)[name], rtol=1e-5)
+            np.testing.assert_allclose(
+                segment(tmp_path / other)[name], segment(path)[name], rtol=1e-5
+            )
 
 
-def test_long_units_are_cut_at_their_quietest_points(tmp_path):
+def test_long_regions_are_cut_at_their_quietest_frames(tmp_path):
     rate = 24_000
     time = np.arange(12 * rate) / rate
     rng = np.random.default_rng(1)
@@ -104,76 +106,76 @@ def test_long_units_are_cut_at_their_quietest_points(tmp_path):
         level *= 1 - 0.8 * np.exp(-(((time - dip) / 0.03) ** 2))
     wave = level * np.sin(2 * np.pi * 3000 * time) + 1e-3 * rng.normal(size=len(time))
     sf.write(tmp_path / "a.wav", wave, rate, subtype="FLOAT")
-    boxes = found(tmp_path / "a.wav")
+    boxes = segment(tmp_path / "a.wav")
     np.testing.assert_allclose(boxes["start_s"], [2.0, 4.1, 6.4], atol=0.04)
     np.testing.assert_allclose(boxes["end_s"], [4.1, 6.4, 9.0], atol=0.04)
 
 
-def test_blocks_change_nothing_and_borders_cut_no_unit(write_night, monkeypatch):
+def test_the_size_of_blocks_changes_nothing(write_recording, monkeypatch):
     rng = np.random.default_rng(4)
     starts = np.sort(rng.uniform(0, 118, 60))
     tones = [(s, s + rng.uniform(0.1, 2.5), rng.uniform(800, 9000), 0.05) for s in starts]
-    path = write_night(120, tones)
-    whole = segment_recording(path, 3.0, PLAIN)
-    monkeypatch.setattr(blocks, "_POINTS", 1)
-    cut = segment_recording(path, 3.0, PLAIN)
+    path = write_recording(120, tones)
+    whole = segment_recording(path, 3.0, DEFAULT)
+    monkeypatch.setattr(grid_module, "_MAX_BLOCK_POINTS", 1)
+    cut = segment_recording(path, 3.0, DEFAULT)
     assert len(whole.boxes) > 30
     assert cut.boxes.tolist() == whole.boxes.tolist()
     assert cut.chunks == whole.chunks
     assert [chunk.start_s for chunk in whole.chunks[1:]] == [c.end_s for c in whole.chunks[:-1]]
 
 
-def test_a_unit_longer_than_blocks_is_neither_doubled_nor_holed(tmp_path, monkeypatch):
+def test_a_region_longer_than_blocks_has_no_duplicates_and_no_gaps(tmp_path, monkeypatch):
     rate = 24_000
     time = np.arange(120 * rate) / rate
     rng = np.random.default_rng(2)
-    # Sounds a quarter of each period of 40 s, so that the background stays that of the noise.
+    # It lasts a quarter of the recording, so the background stays that of the noise.
     level = 0.05 * (1 + 0.3 * np.sin(2 * np.pi * 1.3 * time)) * ((time > 13) & (time < 43))
     sweep = 3000 + 2000 * np.sin(2 * np.pi * time / 7)
     wave = level * np.sin(2 * np.pi * np.cumsum(sweep) / rate) + 1e-3 * rng.normal(size=len(time))
     sf.write(tmp_path / "a.wav", wave, rate, subtype="FLOAT")
-    monkeypatch.setattr(blocks, "_POINTS", 1)
-    boxes = found(tmp_path / "a.wav")
+    monkeypatch.setattr(grid_module, "_MAX_BLOCK_POINTS", 1)
+    boxes = segment(tmp_path / "a.wav")
     assert boxes["start_s"][0] == pytest.approx(13, abs=0.05)
     assert boxes["end_s"][-1] == pytest.approx(43, abs=0.05)
     np.testing.assert_allclose(boxes["start_s"][1:], boxes["end_s"][:-1], atol=1e-6)
     assert np.all(boxes["end_s"] - boxes["start_s"] <= 3.0)
 
 
-def test_a_recording_shorter_than_a_frame_has_no_units(tmp_path):
+def test_a_recording_shorter_than_a_frame_has_no_rois(tmp_path):
     sf.write(tmp_path / "a.wav", np.full(100, 0.1), 24_000)
-    assert len(found(tmp_path / "a.wav")) == 0
+    assert len(segment(tmp_path / "a.wav")) == 0
 
 
-def test_rates_below_the_band_and_values_that_are_no_numbers_are_refused(write_night, tmp_path):
+def test_rates_below_the_band_and_samples_that_are_not_finite_are_errors(write_recording, tmp_path):
     with pytest.raises(InputError, match="1000 Hz has nothing between 500 and 11500 Hz"):
-        found(write_night(5, [], rate=1000))
+        segment(write_recording(5, [], rate=1000))
     wave = np.zeros(240_000, np.float32)
     wave[200_000] = np.nan
     sf.write(tmp_path / "nan.wav", wave, 24_000, subtype="FLOAT")
-    with pytest.raises(InputError, match=r"no numbers .* after 0\.0 s"):
-        found(tmp_path / "nan.wav")
+    with pytest.raises(InputError, match=r"not finite .* after 0\.0 s"):
+        segment(tmp_path / "nan.wav")
 
 
 @pytest.mark.parametrize("rate", [16_000, 44_100, 96_000, 250_000])
-def test_any_rate_gives_the_same_units(write_night, rate):
-    boxes = found(write_night(6, [(2.0, 2.5, 3000, 0.1)], rate=rate))
+def test_every_sampling_rate_gives_the_same_rois(write_recording, rate):
+    boxes = segment(write_recording(6, [(2.0, 2.5, 3000, 0.1)], rate=rate))
     assert len(boxes) == 1
     assert boxes["start_s"][0] == pytest.approx(2.0, abs=0.03)
     assert boxes["end_s"][0] == pytest.approx(2.5, abs=0.03)
 
 
 @given(st.integers(1, 10**7), st.floats(1, 60), st.integers(1, 10**7))
-def test_blocks_answer_for_every_frame_once(samples, chunk_s, points):
-    grid = make_grid(48_000, PLAIN)
+def test_every_frame_is_in_the_core_of_one_block(samples, chunk_s, points):
+    grid = make_grid(48_000, DEFAULT)
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(blocks, "_POINTS", points)
-        planned = blocks.plan_blocks(samples, grid, chunk_s)
+        patch.setattr(grid_module, "_MAX_BLOCK_POINTS", points)
+        planned = grid_module.plan_blocks(samples, grid, chunk_s)
     assert planned[0].start == 0
     assert planned[-1].stop == grid.frames(samples)
-    for one, following in pairwise(planned):
-        assert one.stop == following.start
-        assert one.edges[-1] > one.stop
+    for block, following in pairwise(planned):
+        assert block.stop == following.start
+        assert block.edges[-1] > block.stop
         assert following.edges[0] < following.start
     for block in planned:
         assert {block.start, block.stop} <= set(block.edges)
@@ -181,7 +183,7 @@ def test_blocks_answer_for_every_frame_once(samples, chunk_s, points):
 
 
 @pytest.mark.audio
-def test_the_spinetail_recording_agrees_with_its_annotations(audio_root):
+def test_rois_of_the_spinetail_recording_agree_with_its_annotations(audio_root):
     lines = (audio_root / "maad" / "spinetail.txt").read_text().splitlines()[::2]
     annotated = np.array([line.split("\t")[:2] for line in lines], dtype=float)
     scores = {}
@@ -190,7 +192,7 @@ def test_the_spinetail_recording_agrees_with_its_annotations(audio_root):
         boxes = segment_recording(audio_root / "maad" / "spinetail.wav", 3.0, settings).boxes
         pad = settings.pad_s
         times = np.stack([boxes["start_s"] - pad, boxes["end_s"] + pad], axis=1)
-        scores[preset] = agreement(times, annotated)
+        scores[preset] = score_detections(times, annotated)
     assert scores["default"].f1 > 0.7
     assert scores["default"].recall > 0.8
     assert scores["default"].f1 > scores["paper-2024"].f1 > 0.3

@@ -1,4 +1,4 @@
-"""Segmentation as a source of ROIs: the table, the journal, workers, and all that can be wrong."""
+"""Segmentation as a source of ROIs: the table, the cache, workers and errors."""
 
 import logging
 import os
@@ -15,16 +15,15 @@ import soundfile as sf
 
 from darksound.errors import InputError, SettingsError
 from darksound.rois.roi_set import write_roi_table
-from darksound.segmentation import grid as blocks
-from darksound.segmentation import recordings as segmentation
+from darksound.segmentation import grid, recordings
 from darksound.settings import Settings
 from darksound.sources import load_rois
 
 RATE = 24_000
 
 
-def write_night(path: Path, seconds: float = 12, seed: int = 0, **options) -> Path:
-    """Noise with two notes at once every two seconds, apart in frequency."""
+def write_recording(path: Path, seconds: float = 12, seed: int = 0, **options) -> Path:
+    """Write noise with two simultaneous tones every two seconds, apart in frequency."""
     rng = np.random.default_rng(seed)
     t = np.arange(round(seconds * RATE)) / RATE
     wave = 1e-3 * rng.normal(size=len(t))
@@ -41,21 +40,21 @@ def settings(tmp_path) -> Settings:
 
 
 @pytest.fixture
-def looked_at(monkeypatch) -> list[str]:
-    """The recordings whose blocks were looked at, in order."""
-    seen: list[str] = []
-    real = segmentation.segment_block
+def segmented(monkeypatch) -> list[str]:
+    """Return the list of the recordings whose blocks are segmented, in order."""
+    names: list[str] = []
+    original = recordings.segment_block
 
     def spy(path, *rest):
-        seen.append(path.name)
-        return real(path, *rest)
+        names.append(path.name)
+        return original(path, *rest)
 
-    monkeypatch.setattr(segmentation, "segment_block", spy)
-    return seen
+    monkeypatch.setattr(recordings, "segment_block", spy)
+    return names
 
 
-def test_rows_have_bands_snr_and_origin_and_units_at_once_are_two(tmp_path, settings):
-    write_night(tmp_path / "in" / "wren" / "HILL_20220101_053000.wav")
+def test_rows_have_bands_snr_and_metadata_and_simultaneous_tones_are_two(tmp_path, settings):
+    write_recording(tmp_path / "in" / "wren" / "HILL_20220101_053000.wav")
     table = load_rois(tmp_path / "in", settings=settings, rois="segment").table
     assert len(table) == 12
     assert table["roi_id"].is_unique
@@ -73,8 +72,8 @@ def test_rows_have_bands_snr_and_origin_and_units_at_once_are_two(tmp_path, sett
     assert ((table["end_s"] - table["start_s"] - 0.5).abs() < 0.05).all()
 
 
-def test_the_table_comes_back_from_disk_as_it_was(tmp_path, settings):
-    write_night(tmp_path / "in" / "a.wav")
+def test_the_table_is_read_from_disk_unchanged(tmp_path, settings):
+    write_recording(tmp_path / "in" / "a.wav")
     rois = load_rois(tmp_path / "in", settings=settings, rois="segment")
     write_roi_table(rois.table, tmp_path / "rois.parquet")
     rois.table.drop(columns="roi_id").to_csv(tmp_path / "rois.csv", index=False)
@@ -84,36 +83,36 @@ def test_the_table_comes_back_from_disk_as_it_was(tmp_path, settings):
         pd.testing.assert_frame_equal(again.table, rois.table)
 
 
-def test_recorders_files_are_segmented_by_themselves(tmp_path, settings, caplog):
-    write_night(tmp_path / "in" / "20220101_053000.WAV", format="WAV")
-    write_night(tmp_path / "in" / "20220101_060000.WAV", seconds=4, format="WAV")
-    write_night(tmp_path / "in" / "mine.wav")
+def test_files_of_recorders_are_segmented_by_default(tmp_path, settings, caplog):
+    write_recording(tmp_path / "in" / "20220101_053000.WAV", format="WAV")
+    write_recording(tmp_path / "in" / "20220101_060000.WAV", seconds=4, format="WAV")
+    write_recording(tmp_path / "in" / "mine.wav")
     with caplog.at_level(logging.INFO):
         table = load_rois(tmp_path / "in", settings=settings).table
     assert table["recording"].value_counts().to_dict() == {
         "20220101_053000.WAV": 12, "mine.wav": 4, "20220101_060000.WAV": 1
     }  # fmt: skip
-    assert "1 recordings that tell when a recorder made them are segmented" in caplog.text
+    assert "Segmenting 1 recordings of a recorder" in caplog.text
     windows = load_rois(tmp_path / "in", settings=settings, rois="windows").table
     assert windows["low_hz"].isna().all()
 
 
-def test_bad_files_become_problems_with_their_cause_and_the_rest_goes_on(tmp_path, settings):
+def test_unusable_files_are_problems_with_their_cause_and_the_others_are_used(tmp_path, settings):
     root = tmp_path / "in"
-    write_night(root / "good.wav")
+    write_recording(root / "good.wav")
     (root / "zero.wav").touch()
-    header = write_night(root / "header.wav").read_bytes()[:44]
+    header = write_recording(root / "header.wav").read_bytes()[:44]
     (root / "header.wav").write_bytes(header)
-    (root / "text.flac").write_text("no sound at all\n" * 99)
+    (root / "text.flac").write_text("not audio at all\n" * 99)
     sf.write(root / "silent.wav", np.zeros(5 * RATE), RATE)
     nan = np.zeros(5 * RATE, np.float32)
     nan[RATE] = np.nan
     sf.write(root / "nan.wav", nan, RATE, subtype="FLOAT")
     for name in ("half.wav", "half.flac"):
-        content = write_night(root / name, seconds=60).read_bytes()
+        content = write_recording(root / name, seconds=60).read_bytes()
         (root / name).write_bytes(content[: len(content) // 2])
-    # libsndfile knows a file by its content, whatever it is called.
-    (root / "flac.wav").write_bytes(write_night(tmp_path / "a.flac").read_bytes())
+    # libsndfile detects the format by content, not by name.
+    (root / "flac.wav").write_bytes(write_recording(tmp_path / "a.flac").read_bytes())
     rois = load_rois(root, settings=settings, rois="segment")
     counts = rois.table["recording"].value_counts().to_dict()
     assert counts.pop("half.wav") in range(28, 32)
@@ -125,9 +124,9 @@ def test_bad_files_become_problems_with_their_cause_and_the_rest_goes_on(tmp_pat
         "header.wav": "header without samples",
         "text.flac": "not a sound file",
         "silent.wav": "silent",
-        "nan.wav": "no numbers",
-        "half.wav": "cut short: its header announces 60.0 s, 30.0 s are there",
-        "half.flac": "what should follow is left out",
+        "nan.wav": "not finite",
+        "half.wav": "truncated: its header states 60.0 s, the file has 30.0 s",
+        "half.flac": "the rest is left out",
     }
     assert set(causes) == set(expected)
     for name, words in expected.items():
@@ -135,9 +134,9 @@ def test_bad_files_become_problems_with_their_cause_and_the_rest_goes_on(tmp_pat
         assert name in causes[name]
 
 
-def test_a_run_that_is_mostly_bad_is_stopped(tmp_path, settings):
+def test_too_many_unusable_recordings_are_an_error(tmp_path, settings):
     for number in range(9):
-        write_night(tmp_path / "in" / f"{number}.wav", seconds=3)
+        write_recording(tmp_path / "in" / f"{number}.wav", seconds=3)
     (tmp_path / "in" / "bad.wav").touch()
     strict = settings.replace(segmentation={"max_unusable": "5%"})
     with pytest.raises(InputError, match=r"1 of 10 .* more than the 5 %.*\n.*0 bytes"):
@@ -152,52 +151,52 @@ def test_quiet_recordings_give_no_rows_and_no_problem(tmp_path, settings):
     assert (len(rois), rois.problems) == (0, ())
 
 
-def test_only_what_is_missing_or_changed_is_looked_at_again(tmp_path, settings, looked_at):
+def test_only_missing_or_changed_recordings_are_segmented_again(tmp_path, settings, segmented):
     root = tmp_path / "in"
     for name in "ab":
-        write_night(root / f"{name}.wav")
+        write_recording(root / f"{name}.wav")
     first = load_rois(root, settings=settings, rois="segment").table
-    assert sorted(looked_at) == ["a.wav", "b.wav"]
+    assert sorted(segmented) == ["a.wav", "b.wav"]
     again = load_rois(root, settings=settings, rois="segment").table
     pd.testing.assert_frame_equal(first, again)
-    assert len(looked_at) == 2
+    assert len(segmented) == 2
     os.utime(root / "a.wav", ns=(1, 1))
     load_rois(root, settings=settings, rois="segment")
-    assert looked_at[2:] == ["a.wav"]
-    # Margins are laid around what was found; thresholds find anew.
+    assert segmented[2:] == ["a.wav"]
+    # Margins are added later; thresholds need another segmentation.
     wider = settings.replace(segmentation={"pad_s": 0.05, "pad_hz": 100})
     assert load_rois(root, settings=wider, rois="segment").table["low_hz"].max() < 6100
-    assert looked_at[3:] == []
+    assert segmented[3:] == []
     load_rois(root, settings=settings.replace(segmentation={"high_db": 21}), rois="segment")
-    assert sorted(looked_at[3:]) == ["a.wav", "b.wav"]
+    assert sorted(segmented[3:]) == ["a.wav", "b.wav"]
 
 
-def test_a_damaged_journal_heals(tmp_path, settings, looked_at, caplog):
-    write_night(tmp_path / "in" / "a.wav")
+def test_a_damaged_cache_file_is_written_again(tmp_path, settings, segmented, caplog):
+    write_recording(tmp_path / "in" / "a.wav")
     first = load_rois(tmp_path / "in", settings=settings, rois="segment").table
-    (kept,) = (tmp_path / "cache" / "segments").rglob("*.json")
-    for content in ("", '{"boxes": [[1, 2]]}', kept.read_text()[:-9]):
-        kept.write_text(content)
+    (path,) = (tmp_path / "cache" / "segments").rglob("*.json")
+    for content in ("", '{"boxes": [[1, 2]]}', path.read_text()[:-9]):
+        path.write_text(content)
         again = load_rois(tmp_path / "in", settings=settings, rois="segment").table
         pd.testing.assert_frame_equal(first, again)
-        assert f"{kept} is damaged" in caplog.text
+        assert f"{path} is damaged" in caplog.text
         caplog.clear()
-    assert len(looked_at) == 4
+    assert len(segmented) == 4
 
 
 def test_any_number_of_workers_gives_the_same_table(tmp_path, settings, monkeypatch):
-    monkeypatch.setattr(blocks, "_POINTS", 1)
-    monkeypatch.setattr("darksound.parallel.workers._STARTING_S", -1.0)
+    monkeypatch.setattr(grid, "_MAX_BLOCK_POINTS", 1)
+    monkeypatch.setattr("darksound.parallel.workers._STARTUP_S", -1.0)
     for number in range(3):
-        write_night(tmp_path / "in" / f"{number}.wav", seconds=45, seed=number)
+        write_recording(tmp_path / "in" / f"{number}.wav", seconds=45, seed=number)
     chunks: dict[int, list[pd.DataFrame]] = {1: [], 2: []}
     tables = {}
     for workers in chunks:
-        own = settings.replace(
+        variant = settings.replace(
             compute={"workers": workers, "cache_dir": tmp_path / f"cache{workers}"}
         )
         rois = load_rois(
-            tmp_path / "in", settings=own, rois="segment", on_chunks=chunks[workers].append
+            tmp_path / "in", settings=variant, rois="segment", on_chunks=chunks[workers].append
         )
         tables[workers] = rois.table
     pd.testing.assert_frame_equal(tables[1], tables[2], check_exact=True)
@@ -210,32 +209,32 @@ def test_any_number_of_workers_gives_the_same_table(tmp_path, settings, monkeypa
 
 def test_progress_counts_seconds_of_sound(tmp_path, settings):
     for number in range(2):
-        write_night(tmp_path / "in" / f"{number}.wav", seconds=12, seed=number)
-    told = []
+        write_recording(tmp_path / "in" / f"{number}.wav", seconds=12, seed=number)
+    calls = []
     load_rois(
-        tmp_path / "in", settings=settings, rois="segment", progress=lambda *a, **_: told.append(a)
+        tmp_path / "in", settings=settings, rois="segment", progress=lambda *a, **_: calls.append(a)
     )
-    assert told == [("seconds of sound", done, 24) for done in (0, 12, 24)]
+    assert calls == [("seconds of sound", done, 24) for done in (0, 12, 24)]
 
 
-_KILLED = """
+_SCRIPT = """
 import sys, pathlib
 from darksound.sources import load_rois
-from darksound.segmentation import grid as blocks
+from darksound.segmentation import grid
 from darksound.settings import Settings
 if __name__ == "__main__":
-    blocks._POINTS = 1
+    grid._MAX_BLOCK_POINTS = 1
     settings = Settings().replace(compute={"cache_dir": sys.argv[2], "workers": 1})
     load_rois(sys.argv[1], settings=settings, rois="segment")
 """
 
 
-def test_a_killed_run_goes_on_where_it_stopped(tmp_path, settings, looked_at, monkeypatch):
+def test_a_killed_run_is_resumed_from_the_cache(tmp_path, settings, segmented, monkeypatch):
     root = tmp_path / "in"
     for number in range(3):
-        write_night(root / f"{number}.wav", seconds=150, seed=number)
+        write_recording(root / f"{number}.wav", seconds=150, seed=number)
     script = tmp_path / "run.py"
-    script.write_text(_KILLED)
+    script.write_text(_SCRIPT)
     cache = tmp_path / "cache"
     process = subprocess.Popen([sys.executable, str(script), str(root), str(cache)])
     deadline = time.monotonic() + 60
@@ -243,27 +242,27 @@ def test_a_killed_run_goes_on_where_it_stopped(tmp_path, settings, looked_at, mo
         time.sleep(0.01)
     process.send_signal(signal.SIGKILL)
     process.wait()
-    kept = len(list(cache.rglob("*.json")))
-    assert 3 <= kept < 45
-    monkeypatch.setattr(blocks, "_POINTS", 1)
+    n_cached = len(list(cache.rglob("*.json")))
+    assert 3 <= n_cached < 45
+    monkeypatch.setattr(grid, "_MAX_BLOCK_POINTS", 1)
     resumed = load_rois(root, settings=settings, rois="segment").table
-    assert len(looked_at) == 45 - kept
+    assert len(segmented) == 45 - n_cached
     fresh = settings.replace(compute={"cache_dir": tmp_path / "other"})
     pd.testing.assert_frame_equal(
         resumed, load_rois(root, settings=fresh, rois="segment").table, check_exact=True
     )
 
 
-def test_a_cache_that_cannot_be_written_to_is_told(tmp_path, settings):
-    write_night(tmp_path / "in" / "a.wav")
+def test_a_cache_that_cannot_be_written_to_is_an_error(tmp_path, settings):
+    write_recording(tmp_path / "in" / "a.wav")
     (tmp_path / "file").touch()
     blocked = settings.replace(compute={"cache_dir": tmp_path / "file"})
     with pytest.raises(SettingsError, match=r"compute\.cache_dir: .* name another folder"):
         load_rois(tmp_path / "in", settings=blocked, rois="segment")
 
 
-def test_without_dask_there_is_a_sentence(tmp_path, settings, monkeypatch):
-    write_night(tmp_path / "in" / "a.wav")
+def test_missing_dask_is_an_error(tmp_path, settings, monkeypatch):
+    write_recording(tmp_path / "in" / "a.wav")
     monkeypatch.setattr("darksound.parallel.dask_cluster.find_spec", lambda name: None)
     with pytest.raises(SettingsError, match=r"pip install 'darksound\[dask\]'"):
         load_rois(
@@ -275,18 +274,18 @@ def test_without_dask_there_is_a_sentence(tmp_path, settings, monkeypatch):
 
 def test_a_dask_cluster_gives_the_same_table(tmp_path, settings, dask_address):
     for number in range(4):
-        write_night(tmp_path / "in" / f"{number}.wav", seconds=20, seed=number)
-    (tmp_path / "in" / "bad.wav").write_text("no sound")
-    alone = load_rois(tmp_path / "in", settings=settings, rois="segment")
-    together = settings.replace(compute={"dask": dask_address, "cache_dir": tmp_path / "other"})
-    rois = load_rois(tmp_path / "in", settings=together, rois="segment")
-    pd.testing.assert_frame_equal(alone.table, rois.table, check_exact=True)
-    assert alone.problems == rois.problems
+        write_recording(tmp_path / "in" / f"{number}.wav", seconds=20, seed=number)
+    (tmp_path / "in" / "bad.wav").write_text("not audio")
+    local = load_rois(tmp_path / "in", settings=settings, rois="segment")
+    distributed = settings.replace(compute={"dask": dask_address, "cache_dir": tmp_path / "other"})
+    rois = load_rois(tmp_path / "in", settings=distributed, rois="segment")
+    pd.testing.assert_frame_equal(local.table, rois.table, check_exact=True)
+    assert local.problems == rois.problems
 
 
 @pytest.mark.slow
 @pytest.mark.parametrize(("form", "name"), [("RF64", "a.wav"), ("W64", "a.w64")])
-def test_files_beyond_four_gigabytes_are_read_to_their_end(form, name, tmp_path, settings):
+def test_files_above_four_gigabytes_are_read_to_their_end(form, name, tmp_path, settings):
     path = tmp_path / "in" / name
     path.parent.mkdir()
     minute = np.zeros((60 * 48_000, 8), np.int32)

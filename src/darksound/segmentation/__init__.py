@@ -1,1 +1,1 @@
-"""Finding sound units in long recordings, a block at a time."""
+"""Segmentation: finding ROIs in long recordings, one block at a time."""

@@ -1,4 +1,4 @@
-"""From the points of units to boxes in time and frequency."""
+"""From regions of a spectrogram to boxes in time and frequency."""
 
 import math
 from itertools import pairwise
@@ -7,104 +7,111 @@ import numpy as np
 import numpy.typing as npt
 
 from darksound.segmentation.grid import Block, Grid
-from darksound.segmentation.units import Points, inside_others, join_overtones
+from darksound.segmentation.regions import RegionPoints, find_nested, merge_overtones
 from darksound.settings import SegmentationSettings
 
-__all__ = ["BOX", "Boxes", "border_cuts", "boxes_of", "cut", "quietest_cuts"]
+__all__ = ["BOX", "Boxes", "border_cuts", "quietest_cuts", "region_boxes", "split_long_regions"]
 
 Ints = npt.NDArray[np.int64]
 
 
-def quietest_cuts(profile: npt.NDArray[np.floating], longest: int) -> list[int]:
-    """Where a unit is cut so that no piece is longer than `longest`, each at its quietest.
+def quietest_cuts(profile: npt.NDArray[np.floating], max_frames: int) -> list[int]:
+    """Return the frames where a region is cut so that no piece is longer than `max_frames`.
 
-    Pieces are at least half as long, and as few as the length allows.
+    Each cut is at the quietest frame in its range. There are as few pieces as possible, and each
+    has at least half of `max_frames`.
 
     Args:
-        profile: how loud the unit is in each frame, `(frames,)`.
-        longest: frames of a piece at most, at least 2.
+        profile: level of the region in each frame, `(frames,)`.
+        max_frames: longest piece, at least 2.
     """
     cuts: list[int] = []
-    start, frames = 0, len(profile)
-    while frames - start > longest:
-        left = frames - start
-        after = (math.ceil(left / longest) - 1) * longest
-        first = max(start + longest // 2, frames - after)
-        last = min(start + longest, frames - longest // 2)
+    start, n_frames = 0, len(profile)
+    while n_frames - start > max_frames:
+        remaining = n_frames - start
+        after = (math.ceil(remaining / max_frames) - 1) * max_frames
+        first = max(start + max_frames // 2, n_frames - after)
+        last = min(start + max_frames, n_frames - max_frames // 2)
         start = first + int(np.argmin(profile[first : max(last, first) + 1]))
         cuts.append(start)
     return cuts
 
 
-def border_cuts(first: int, profile: npt.NDArray[np.floating], block: Block, reach: int) -> Ints:
-    """Where a unit is cut that reaches a whole chunk or more across a border of its block.
+def border_cuts(
+    first: int, profile: npt.NDArray[np.floating], block: Block, max_distance: int
+) -> Ints:
+    """Return where a region is cut that crosses a border of its block by a chunk or more.
 
-    Such a unit cannot be seen whole; both blocks at the border cut it at the same frame.
+    The block does not contain all of such a region; both blocks at the border cut it at the same
+    frame.
 
     Args:
-        first: the unit's first frame.
-        profile: how loud it is in each frame from there, `(frames,)`.
-        block: that sees it.
-        reach: frames from the border that it may be cut at, at most.
+        first: the region's first frame.
+        profile: level of the region in each frame from `first`, `(frames,)`.
+        block: that contains part of the region.
+        max_distance: largest distance of the cut from the border, in frames.
 
     Returns:
-        For the block's left and right border the frame of the cut, -1 where there is none.
+        The frames of the cuts at the left and the right border; -1 means no cut.
     """
     stop = first + len(profile)
     cuts = np.array([-1, -1])
     for side, border in enumerate((block.start, block.stop)):
         if not block.edges[0] < border < block.edges[-1] or not first < border < stop:
             continue
-        place = block.edges.index(border)
-        before, after = block.edges[place - 1], block.edges[place + 1]
+        chunk = block.edges.index(border)
+        before, after = block.edges[chunk - 1], block.edges[chunk + 1]
         if first <= before or stop >= after:
-            near = slice(
-                max(border - reach, before, first + 1), min(border + reach, after, stop - 1) + 1
-            )
-            quietest = np.argmin(profile[near.start - first : near.stop - first])
-            cuts[side] = near.start + int(quietest)
+            search_start = max(border - max_distance, before, first + 1)
+            search_stop = min(border + max_distance, after, stop - 1) + 1
+            quietest = np.argmin(profile[search_start - first : search_stop - first])
+            cuts[side] = search_start + int(quietest)
     return cuts
 
 
-def cut(points: Points, block: Block, longest: int) -> tuple[Points, Ints]:
-    """Units cut where they are too long, and which block each piece belongs to.
+def split_long_regions(
+    points: RegionPoints, block: Block, max_frames: int
+) -> tuple[RegionPoints, Ints]:
+    """Split regions that are too long into pieces.
 
     Args:
-        points: of units.
-        block: that saw them.
-        longest: frames of a piece at most.
+        points: of regions.
+        block: that contains them.
+        max_frames: longest piece.
 
     Returns:
-        The points with pieces as units, and for each piece the frame that says which block it
-        belongs to, `(pieces,)`.
+        The points with pieces as regions, and the anchor of each piece, `(pieces,)`: the frame
+        whose block reports the piece.
     """
     starts = points.starts
-    bounds = np.append(starts, len(points.unit))
-    piece = np.zeros(len(points.unit), np.int64)
+    bounds = np.append(starts, len(points.region))
+    piece = np.zeros(len(points.region), np.int64)
     anchor = np.repeat(points.frame[starts], np.diff(bounds))
-    long_ones = points.frame[bounds[1:] - 1] - points.frame[starts] >= longest
-    for unit in np.flatnonzero(long_ones):
-        own = slice(bounds[unit], bounds[unit + 1])
-        piece[own], anchor[own] = _pieces(points.frame[own], points.ratio[own], block, longest)
-    changes = (np.diff(points.unit, prepend=-1) != 0) | (np.diff(piece, prepend=0) != 0)
+    is_long = points.frame[bounds[1:] - 1] - points.frame[starts] >= max_frames
+    for region in np.flatnonzero(is_long):
+        rows = slice(bounds[region], bounds[region + 1])
+        piece[rows], anchor[rows] = _split(
+            points.frame[rows], points.ratio[rows], block, max_frames
+        )
+    changes = (np.diff(points.region, prepend=-1) != 0) | (np.diff(piece, prepend=0) != 0)
     numbers = np.cumsum(changes) - 1
-    pieces = Points(numbers, points.frame, points.band, points.ratio)
+    pieces = RegionPoints(numbers, points.frame, points.band, points.ratio)
     return pieces, anchor[pieces.starts]
 
 
-def _pieces(
-    frame: Ints, ratio: npt.NDArray[np.float32], block: Block, longest: int
+def _split(
+    frame: Ints, ratio: npt.NDArray[np.float32], block: Block, max_frames: int
 ) -> tuple[Ints, Ints]:
-    """Number of the piece, and the frame that says whose it is, of each point of a unit."""
+    """Return the number of the piece and the anchor of each point of a region."""
     first = int(frame[0])
     profile = np.bincount(frame - first, weights=ratio).astype(np.float64)
-    left, right = border_cuts(first, profile, block, longest // 2)
-    borders = [int(c) for c in (left, right) if c >= 0]
-    edges = [first, *borders, first + len(profile)]
-    cuts = list(borders)
+    left, right = border_cuts(first, profile, block, max_frames // 2)
+    at_borders = [int(cut) for cut in (left, right) if cut >= 0]
+    edges = [first, *at_borders, first + len(profile)]
+    cuts = list(at_borders)
     for start, stop in pairwise(edges):
-        within = profile[start - first : stop - first]
-        cuts += [start + c for c in quietest_cuts(within, longest)]
+        between = profile[start - first : stop - first]
+        cuts += [start + cut for cut in quietest_cuts(between, max_frames)]
     anchor = np.full(len(frame), first)
     if left >= 0:
         anchor[frame >= left] = block.start
@@ -113,68 +120,70 @@ def _pieces(
     return np.searchsorted(sorted(cuts), frame, side="right"), anchor
 
 
-#: A unit: where it is in seconds and Hz, and how far it stands above the background in decibels.
+#: Bounds in seconds and Hz, and the mean power over the background in decibels.
 BOX = np.dtype([(name, np.float64) for name in ("start_s", "end_s", "low_hz", "high_hz", "snr_db")])
 Boxes = npt.NDArray[np.void]
 
 
-def boxes_of(
-    points: Points, block: Block, grid: Grid, roi_s: float, settings: SegmentationSettings
+def region_boxes(
+    points: RegionPoints, block: Block, grid: Grid, max_roi_s: float, settings: SegmentationSettings
 ) -> Boxes:
-    """The boxes of the units that a block answers for, sorted by time.
+    """Return the boxes of the regions that a block reports, sorted by time.
 
     Args:
-        points: of all units that the block sees; frames count from the block's first.
-        block: that saw them.
-        grid: what a frame and a band are.
-        roi_s: longest unit in seconds; longer ones are cut at their quietest points.
-        settings: `min_s` and `max_ratio` are used.
+        points: of all regions in the block; frames are relative to the block's first.
+        block: that contains them.
+        grid: frames and bands.
+        max_roi_s: longest ROI in seconds; longer regions are cut at their quietest frames.
+        settings: `min_s`, `max_ratio`, `overtones` and `nested` are used.
 
     Returns:
-        An array of `BOX`. SNR is the mean power of a unit's points over the background.
+        An array of `BOX`. SNR is the mean power of a region's points over the background.
     """
-    if len(points.unit) == 0:
+    if len(points.region) == 0:
         return np.empty(0, BOX)
-    placed = Points(points.unit, points.frame + block.edges[0], points.band, points.ratio)
-    longest = max(int(roi_s / grid.frame_s), 2)
-    pieces, anchor = cut(placed, block, longest)
-    out, pieces, anchor = _in_order(_boxes(pieces, grid), pieces, anchor)
-    width = np.round((out["end_s"] - out["start_s"]) / grid.frame_s)
-    height = np.round((out["high_hz"] - out["low_hz"]) / grid.band_hz)
+    in_recording = RegionPoints(
+        points.region, points.frame + block.edges[0], points.band, points.ratio
+    )
+    max_frames = max(int(max_roi_s / grid.frame_s), 2)
+    pieces, anchor = split_long_regions(in_recording, block, max_frames)
+    boxes, pieces, anchor = _sort_by_time(_bounding_boxes(pieces, grid), pieces, anchor)
+    width = np.round((boxes["end_s"] - boxes["start_s"]) / grid.frame_s)
+    height = np.round((boxes["high_hz"] - boxes["low_hz"]) / grid.band_hz)
     keep = width * grid.frame_s >= settings.min_s
     if settings.max_ratio != "any":
         keep &= height < settings.max_ratio * width
     if settings.overtones == "join":
-        keep &= ~join_overtones(out, pieces, grid)
-    keep[keep] = ~inside_others(out[keep]) if settings.nested == "drop" else True
-    own: Boxes = out[keep & (block.start <= anchor) & (anchor < block.stop)]
-    return own
+        keep &= ~merge_overtones(boxes, pieces, grid)
+    keep[keep] = ~find_nested(boxes[keep]) if settings.nested == "drop" else True
+    reported: Boxes = boxes[keep & (block.start <= anchor) & (anchor < block.stop)]
+    return reported
 
 
-def _boxes(points: Points, grid: Grid) -> Boxes:
+def _bounding_boxes(points: RegionPoints, grid: Grid) -> Boxes:
     starts = points.starts
-    lasts = np.append(starts[1:], len(points.unit)) - 1
+    lasts = np.append(starts[1:], len(points.region)) - 1
     low = np.minimum.reduceat(points.band, starts)
     high = np.maximum.reduceat(points.band, starts) + 1
     mean = np.add.reduceat(points.ratio, starts, dtype=np.float64) / (lasts - starts + 1)
-    out = np.empty(len(starts), BOX)
-    out["start_s"] = grid.edges_s(points.frame[starts])
-    out["end_s"] = grid.edges_s(points.frame[lasts] + 1)
-    out["low_hz"], out["high_hz"] = grid.edges_hz(low), grid.edges_hz(high)
-    out["snr_db"] = 10 * np.log10(mean)
-    return out
+    boxes = np.empty(len(starts), BOX)
+    boxes["start_s"] = grid.edges_s(points.frame[starts])
+    boxes["end_s"] = grid.edges_s(points.frame[lasts] + 1)
+    boxes["low_hz"], boxes["high_hz"] = grid.edges_hz(low), grid.edges_hz(high)
+    boxes["snr_db"] = 10 * np.log10(mean)
+    return boxes
 
 
-def _in_order(
-    boxes: Boxes, points: Points, anchor: npt.NDArray[np.int64]
-) -> tuple[Boxes, Points, npt.NDArray[np.int64]]:
-    """Boxes sorted by time, and their points and anchors with them."""
+def _sort_by_time(
+    boxes: Boxes, points: RegionPoints, anchor: npt.NDArray[np.int64]
+) -> tuple[Boxes, RegionPoints, npt.NDArray[np.int64]]:
+    """Sort boxes by time, and their points and anchors with them."""
     order = np.argsort(boxes, order=list(BOX.names or ()))
     rank = np.empty(len(order), np.int64)
     rank[order] = np.arange(len(order))
-    unit = rank[points.unit]
-    by_unit = np.argsort(unit, kind="stable")
-    moved = Points(
-        unit[by_unit], points.frame[by_unit], points.band[by_unit], points.ratio[by_unit]
+    region = rank[points.region]
+    rows = np.argsort(region, kind="stable")
+    renumbered = RegionPoints(
+        region[rows], points.frame[rows], points.band[rows], points.ratio[rows]
     )
-    return boxes[order], moved, anchor[order]
+    return boxes[order], renumbered, anchor[order]

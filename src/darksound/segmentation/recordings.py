@@ -1,4 +1,4 @@
-"""The sound units of many recordings as ROIs."""
+"""Segmentation of many recordings into ROIs."""
 
 import logging
 import math
@@ -15,151 +15,153 @@ from darksound.parallel.dask_cluster import WorkerRequirements
 from darksound.parallel.resources import check_memory, format_bytes
 from darksound.parallel.workers import map_unordered, worker_count
 from darksound.progress import Progress, silent
-from darksound.segmentation.block import Found, segment_block
+from darksound.segmentation.block import Segmentation, segment_block
+from darksound.segmentation.block_cache import BlockCache
 from darksound.segmentation.boxes import BOX
 from darksound.segmentation.grid import Block, Grid, make_grid, plan_blocks
-from darksound.segmentation.journal import SegmentJournal
-from darksound.rois.text import TEXT_DTYPE
-from darksound.settings import SegmentationSettings, Settings
+from darksound.settings import ComputeSettings, SegmentationSettings, Settings
 
 __all__ = [
-    "Segments",
-    "Tolerance",
-    "join_found",
+    "RecordingRois",
+    "UnusableLimit",
+    "check_segmentation_resources",
+    "concatenate_blocks",
     "plan_recording",
     "segment_files",
     "segment_recording",
-    "tell_cost",
 ]
 
+logger = logging.getLogger(__name__)
 
-def segment_recording(path: Path, roi_s: float, settings: SegmentationSettings) -> Found:
-    """The units of a recording, and what its chunks are like, in bounded memory.
+
+def segment_recording(path: Path, max_roi_s: float, settings: SegmentationSettings) -> Segmentation:
+    """Segment a recording in bounded memory.
 
     Args:
         path: of the recording.
-        roi_s: longest unit in seconds; longer ones are cut at their quietest points.
-        settings: how units are found.
+        max_roi_s: longest ROI in seconds; longer ones are cut at their quietest frames.
+        settings: thresholds, margins and filters.
 
     Raises:
-        InputError: the file cannot be read, or holds values that are no numbers.
+        InputError: the file cannot be read, or has samples that are not finite.
     """
     grid, blocks = plan_recording(probe(path), settings)
-    return join_found([segment_block(path, block, grid, roi_s, settings) for block in blocks])
+    return concatenate_blocks(
+        [segment_block(path, block, grid, max_roi_s, settings) for block in blocks]
+    )
 
 
 def plan_recording(info: AudioInfo, settings: SegmentationSettings) -> tuple[Grid, list[Block]]:
-    """The grid and the blocks of a recording.
+    """Return the grid and the blocks of a recording.
 
     Raises:
-        InputError: the sampling rate is too low for the band.
+        InputError: the sampling rate is too low for the frequency limits.
     """
     grid = make_grid(info.rate, settings)
     return grid, plan_blocks(info.frames, grid, settings.chunk_s)
 
 
-def join_found(parts: Sequence[Found]) -> Found:
-    """What was found in all blocks of a recording, given in order."""
-    boxes = np.concatenate([part.boxes for part in parts])
-    cause = next((part.cause for part in parts if part.cause is not None), None)
-    chunks = tuple(chunk for part in parts for chunk in part.chunks)
-    return Found(np.sort(boxes, order=list(BOX.names or ())), chunks, cause)
+def concatenate_blocks(blocks: Sequence[Segmentation]) -> Segmentation:
+    """Return the segmentation of a recording from those of all its blocks, in order."""
+    boxes = np.concatenate([block.boxes for block in blocks])
+    cause = next((block.cause for block in blocks if block.cause is not None), None)
+    chunks = tuple(chunk for block in blocks for chunk in block.chunks)
+    return Segmentation(np.sort(boxes, order=list(BOX.names or ())), chunks, cause)
 
 
-_TOLD = 3
+_MAX_LISTED_CAUSES = 3
 
 
-class Tolerance:
-    """Counts recordings that cannot be used."""
+class UnusableLimit:
+    """Counts unusable recordings, and raises an error if there are too many."""
 
-    def __init__(self, recordings: int, share: float) -> None:
-        """Begin to count.
+    def __init__(self, n_recordings: int, max_share: float) -> None:
+        """Start at zero.
 
         Args:
-            recordings: how many there are.
-            share: of them that may be unusable.
+            n_recordings: number of all recordings.
+            max_share: largest share of them that may be unusable.
         """
-        self._recordings, self._share = recordings, share
+        self._n_recordings, self._max_share = n_recordings, max_share
         self._causes: list[str] = []
 
-    def note(self, cause: str) -> str:
-        """Count a recording, and give its cause back.
+    def add(self, cause: str) -> str:
+        """Count a recording, and return its cause.
 
         Raises:
             InputError: there are too many.
         """
         self._causes.append(cause)
-        bad = len(self._causes)
-        if bad > self._share * self._recordings:
-            told = "\n  ".join(self._causes[:_TOLD])
+        n_unusable = len(self._causes)
+        if n_unusable > self._max_share * self._n_recordings:
+            causes = "\n  ".join(self._causes[:_MAX_LISTED_CAUSES])
             raise InputError(
-                f"{bad} of {self._recordings} recordings cannot be used, more than the "
-                f"{100 * self._share:g} % that segmentation.max_unusable allows:\n  {told}"
+                f"{n_unusable} of {self._n_recordings} recordings cannot be used, more than the "
+                f"{100 * self._max_share:g} % that segmentation.max_unusable allows:\n  {causes}"
             )
         return cause
 
 
-logger = logging.getLogger(__name__)
-
-# Measured by benchmarks/segmentation_day.py on one core of a server of 2023: seconds of sound at
-# 48 kHz a second, and what a worker holds at its peak.
-_SPEED = 500.0
-_WORKER = 0.42e9
+# Measured by benchmarks/segmentation_day.py on one core of a server of 2023: audio at 48 kHz
+# relative to real time, and the peak memory of a worker in bytes.
+_TIMES_REAL_TIME = 500.0
+_WORKER_BYTES = 0.42e9
 
 
-def tell_cost(seconds: float, recordings: int, blocks: int, settings: Settings) -> None:
-    """Log how much sound there is to segment and an estimate; refuse what cannot fit.
+def check_segmentation_resources(
+    seconds: float, n_recordings: int, n_blocks: int, compute: ComputeSettings
+) -> None:
+    """Log an estimate of time and memory, and check that the memory suffices.
 
-    The workers of a Dask cluster are not this machine's, so that nothing is format_bytes of them.
+    With a Dask cluster nothing is logged or checked, because its workers run on other machines.
 
     Args:
-        seconds: of sound that is not segmented yet.
-        recordings: that it is in.
-        blocks: of it, each a job of one worker.
-        settings: `compute`.
+        seconds: of audio to segment.
+        n_recordings: number of recordings.
+        n_blocks: number of blocks; each is the job of one worker.
+        compute: workers, Dask cluster and preflight check.
 
     Raises:
         RunError: memory is too small, and `compute.preflight_check` is on.
     """
-    if settings.compute.dask is not None:
+    if compute.dask is not None:
         return
-    workers = min(worker_count(settings.compute), blocks)
-    memory = workers * _WORKER
-    minutes = seconds / _SPEED / workers / 60
+    workers = min(worker_count(compute), n_blocks)
+    memory = workers * _WORKER_BYTES
     logger.info(
         "CPU (%d workers), %.1f hours of sound in %d recordings, about %.1f min, %s of memory.",
         workers,
         seconds / 3600,
-        recordings,
-        minutes,
+        n_recordings,
+        seconds / _TIMES_REAL_TIME / workers / 60,
         format_bytes(memory),
     )
-    if settings.compute.preflight_check:
+    if compute.preflight_check:
         what = f"Segmentation by {workers} workers"
         check_memory(what, memory, "close other programs, lower --workers")
 
 
 _STAGE = "seconds of sound"
-_NOTHING = Found(np.empty(0, BOX), ())
+_EMPTY = Segmentation(np.empty(0, BOX), ())
 _CHUNK_COLUMNS = {
-    "root": TEXT_DTYPE,
-    "recording": TEXT_DTYPE,
+    "root": "str",
+    "recording": "str",
     "start_s": "float64",
     "end_s": "float64",
     "level_db": "float64",
-    "quality_flags": TEXT_DTYPE,
+    "quality_flags": "str",
 }
-# However short ROIs are to be, a unit has so many seconds.
-_SHORTEST_S = 0.05
+# The longest ROI without margins has at least this length, for any ROI length.
+_MIN_MAX_ROI_S = 0.05
 
 
 @dataclass(frozen=True)
-class Segments:
+class RecordingRois:
     """The ROIs of a recording.
 
     Attributes:
-        rows: a row a ROI: `start_s`, `end_s`, `low_hz`, `high_hz`, `snr_db`, `quality_flags`.
-        cause: why part or all of the recording was left out; None where nothing was.
+        rows: one for each ROI: `start_s`, `end_s`, `low_hz`, `high_hz`, `snr_db`, `quality_flags`.
+        cause: why part or all of the recording was left out; None if nothing was.
     """
 
     rows: pd.DataFrame
@@ -168,169 +170,182 @@ class Segments:
 
 @dataclass(frozen=True)
 class _Job:
-    """A block of a recording to be looked at, and where what is found is kept."""
+    """A block of a recording to segment, and the path of its file in the cache."""
 
     recording: str
     path: Path
     block: Block
     grid: Grid
-    unit_s: float
+    max_roi_s: float
     settings: SegmentationSettings
-    place: Path
+    cache_path: Path
 
     @property
     def seconds(self) -> float:
-        """Length of what it answers for."""
+        """Return the length of the block's core."""
         return (self.block.stop - self.block.start) * self.grid.frame_s
 
 
 def segment_files(
     root: Path,
-    known: Mapping[str, AudioInfo],
+    infos: Mapping[str, AudioInfo],
     settings: Settings,
-    tolerance: Tolerance,
+    limit: UnusableLimit,
     *,
     progress: Progress = silent,
     on_chunks: Callable[[pd.DataFrame], None] | None = None,
-) -> dict[str, Segments]:
-    """The ROIs of recordings; blocks that are in the journal are taken from there.
+) -> dict[str, RecordingRois]:
+    """Segment recordings; blocks in the cache are not segmented again.
 
     The result is the same for any number of workers.
 
     Args:
-        root: what recordings are relative to.
-        known: what each recording says of itself.
-        settings: `segmentation` and the ROI length say how, `compute` by how many workers.
-        tolerance: counts recordings that cannot be used.
-        progress: called with the seconds of sound that are done.
-        on_chunks: called with a table of all chunks, a row a chunk.
+        root: folder that recordings are relative to.
+        infos: header of each recording.
+        settings: `segmentation`, `compute` and the ROI length in `audio` are used.
+        limit: counts unusable recordings.
+        progress: called with the number of seconds of audio that are segmented.
+        on_chunks: called with a table of all chunks, one row for each.
 
     Raises:
-        InputError: too many recordings cannot be used.
+        InputError: too many recordings are unusable.
         RunError: memory is too small, and `compute.preflight_check` is on.
-        SettingsError: the cache folder cannot be written to, or no Dask scheduler answers.
-        WorkerError: the workers of the Dask cluster cannot do it, or died.
+        SettingsError: the cache folder cannot be written to, or the Dask scheduler cannot be
+            reached.
+        WorkerError: the workers of the Dask cluster lack what they need, or failed.
     """
     options = settings.segmentation
-    unit_s = max(settings.audio.window_s - 2 * options.pad_s, _SHORTEST_S)
-    journal = SegmentJournal(settings, unit_s)
-    segments: dict[str, Segments] = {}
+    max_roi_s = max(settings.audio.window_s - 2 * options.pad_s, _MIN_MAX_ROI_S)
+    cache = BlockCache(options, settings.compute, max_roi_s)
+    rois: dict[str, RecordingRois] = {}
     jobs: dict[str, list[_Job]] = {}
-    for recording, info in known.items():
+    for recording, info in infos.items():
         path = root / recording
         try:
             stamp = FileReader().stamp(str(root), recording)
             grid, blocks = plan_recording(info, options)
         except InputError as error:
-            cause = tolerance.note(f"{path}: {error}")
-            segments[recording] = Segments(_rois(_NOTHING, info, options), cause)
+            cause = limit.add(f"{path}: {error}")
+            rois[recording] = RecordingRois(_roi_rows(_EMPTY, info, options), cause)
             continue
         jobs[recording] = [
-            _Job(recording, path, block, grid, unit_s, options, journal.place(path, stamp, block))
+            _Job(
+                recording,
+                path,
+                block,
+                grid,
+                max_roi_s,
+                options,
+                cache_path=cache.path_of(path, stamp, block),
+            )
             for block in blocks
         ]
-    every = [job for own in jobs.values() for job in own]
-    found = _look(every, journal, settings, tolerance, progress)
-    chunks = [_no_chunks()]
-    for recording, own in jobs.items():
-        parts = [found[job.place] for job in own]
-        segments[recording], more = _segments(own[0], parts, known[recording], root)
-        chunks.append(more)
+    all_jobs = [job for recording_jobs in jobs.values() for job in recording_jobs]
+    results = _segment_blocks(all_jobs, cache, settings.compute, limit, progress)
+    chunks = [_empty_chunk_table()]
+    for recording, recording_jobs in jobs.items():
+        blocks_of_recording = [results[job.cache_path] for job in recording_jobs]
+        rois[recording], recording_chunks = _recording_rois(
+            recording_jobs[0], blocks_of_recording, infos[recording], root
+        )
+        chunks.append(recording_chunks)
     if on_chunks is not None:
         on_chunks(pd.concat(chunks, ignore_index=True))
-    return segments
+    return rois
 
 
-def _look(
+def _segment_blocks(
     jobs: Sequence[_Job],
-    journal: SegmentJournal,
-    settings: Settings,
-    tolerance: Tolerance,
+    cache: BlockCache,
+    compute: ComputeSettings,
+    limit: UnusableLimit,
     progress: Progress,
-) -> dict[Path, Found | str]:
-    """What was found in each block, or why it could not be looked at."""
-    found: dict[Path, Found | str] = {}
+) -> dict[Path, Segmentation | str]:
+    """Return the segmentation of each block, or the cause if it failed, by path in the cache."""
+    results: dict[Path, Segmentation | str] = {}
     for job in jobs:
-        before = journal.read(job.place)
-        if before is not None:
-            found[job.place] = before
-    missing = [job for job in jobs if job.place not in found]
+        cached = cache.read(job.cache_path)
+        if cached is not None:
+            results[job.cache_path] = cached
+    missing = [job for job in jobs if job.cache_path not in results]
     if len(missing) < len(jobs):
-        logger.info("%d of %d blocks were segmented before.", len(found), len(jobs))
+        logger.info("%d of %d blocks were segmented before.", len(results), len(jobs))
     if not missing:
-        return found
+        return results
     total = math.ceil(sum(job.seconds for job in missing))
-    tell_cost(total, len({job.path for job in missing}), len(missing), settings)
-    done, refused = 0.0, set[str]()
+    check_segmentation_resources(total, len({job.path for job in missing}), len(missing), compute)
+    done, unusable = 0.0, set[str]()
     first = missing[0].path
     requirements = WorkerRequirements(FileReader(), ((str(first.parent), first.name),))
     progress(_STAGE, 0, total)
     for count, (number, result) in enumerate(
-        map_unordered(_segment, missing, settings.compute, requirements), start=1
+        map_unordered(_segment, missing, compute, requirements), start=1
     ):
         job = missing[number]
-        found[job.place] = result
-        if isinstance(result, Found):
-            journal.write(job.place, result)
-        elif job.recording not in refused:
-            refused.add(job.recording)
-            tolerance.note(result)
+        results[job.cache_path] = result
+        if isinstance(result, Segmentation):
+            cache.write(job.cache_path, result)
+        elif job.recording not in unusable:
+            unusable.add(job.recording)
+            limit.add(result)
         done += job.seconds
         progress(_STAGE, total if count == len(missing) else min(round(done), total - 1), total)
-    return found
+    return results
 
 
-def _segment(job: _Job) -> Found | str:
+def _segment(job: _Job) -> Segmentation | str:
     try:
-        return segment_block(job.path, job.block, job.grid, job.unit_s, job.settings)
+        return segment_block(job.path, job.block, job.grid, job.max_roi_s, job.settings)
     except InputError as error:
         return str(error)
 
 
-def _segments(
-    job: _Job, parts: Sequence[Found | str], info: AudioInfo, root: Path
-) -> tuple[Segments, pd.DataFrame]:
-    """The ROIs of a recording and what its chunks are like."""
-    cause = next((part for part in parts if isinstance(part, str)), None)
+def _recording_rois(
+    job: _Job, blocks: Sequence[Segmentation | str], info: AudioInfo, root: Path
+) -> tuple[RecordingRois, pd.DataFrame]:
+    """Return the ROIs of a recording and the table of its chunks."""
+    cause = next((block for block in blocks if isinstance(block, str)), None)
     if cause is not None:
-        return Segments(_rois(_NOTHING, info, job.settings), cause), _no_chunks()
-    found = join_found([part for part in parts if isinstance(part, Found)])
-    cause = found.cause
-    if not any(np.isfinite(chunk.level_db) for chunk in found.chunks) and cause is None:
+        return RecordingRois(_roi_rows(_EMPTY, info, job.settings), cause), _empty_chunk_table()
+    whole = concatenate_blocks([block for block in blocks if isinstance(block, Segmentation)])
+    cause = whole.cause
+    if not any(np.isfinite(chunk.level_db) for chunk in whole.chunks) and cause is None:
         cause = f"{job.path}: silent, every sample is zero; leave it out."
     chunks = pd.DataFrame(
         {
             "root": str(root),
             "recording": job.recording,
-            "start_s": [chunk.start_s for chunk in found.chunks],
-            "end_s": [chunk.end_s for chunk in found.chunks],
-            "level_db": [chunk.level_db for chunk in found.chunks],
-            "quality_flags": [" ".join(chunk.flags) for chunk in found.chunks],
+            "start_s": [chunk.start_s for chunk in whole.chunks],
+            "end_s": [chunk.end_s for chunk in whole.chunks],
+            "level_db": [chunk.level_db for chunk in whole.chunks],
+            "quality_flags": [" ".join(chunk.quality_flags) for chunk in whole.chunks],
         },
         columns=list(_CHUNK_COLUMNS),
     )
-    return Segments(_rois(found, info, job.settings), cause), chunks
+    return RecordingRois(_roi_rows(whole, info, job.settings), cause), chunks
 
 
-def _rois(found: Found, info: AudioInfo, settings: SegmentationSettings) -> pd.DataFrame:
-    """Units with their margins, and the flags of the chunk that each one's middle lies in."""
-    boxes = found.boxes
+def _roi_rows(
+    segmentation: Segmentation, info: AudioInfo, settings: SegmentationSettings
+) -> pd.DataFrame:
+    """Return the ROIs with their margins, and the flags of the chunk of each ROI's middle."""
+    boxes, chunks = segmentation.boxes, segmentation.chunks
     middle = (boxes["start_s"] + boxes["end_s"]) / 2
-    ends = np.array([chunk.end_s for chunk in found.chunks])
-    within = np.minimum(np.searchsorted(ends, middle), max(len(ends) - 1, 0))
-    flags = [" ".join(chunk.flags) or None for chunk in found.chunks]
+    chunk_ends = np.array([chunk.end_s for chunk in chunks])
+    chunk_of_roi = np.minimum(np.searchsorted(chunk_ends, middle), max(len(chunk_ends) - 1, 0))
+    flags = [" ".join(chunk.quality_flags) or None for chunk in chunks]
     return pd.DataFrame(
         {
-            # A tenth of a millisecond is less than a sample of most recordings.
+            # Rounded to 0.1 ms, far below the length of a frame.
             "start_s": np.round(np.maximum(boxes["start_s"] - settings.pad_s, 0), 4),
             "end_s": np.round(np.minimum(boxes["end_s"] + settings.pad_s, info.duration_s), 4),
             "low_hz": np.maximum(boxes["low_hz"] - settings.pad_hz, 0),
             "high_hz": np.minimum(boxes["high_hz"] + settings.pad_hz, info.rate / 2),
             "snr_db": boxes["snr_db"],
-            "quality_flags": pd.Series([flags[i] for i in within], dtype=TEXT_DTYPE),
+            "quality_flags": pd.Series([flags[i] for i in chunk_of_roi], dtype="str"),
         }
     )
 
 
-def _no_chunks() -> pd.DataFrame:
+def _empty_chunk_table() -> pd.DataFrame:
     return pd.DataFrame({name: pd.Series(dtype=kind) for name, kind in _CHUNK_COLUMNS.items()})

@@ -1,4 +1,4 @@
-"""Flags: each sort of trouble has its own, and birds have none."""
+"""Quality flags: clipping, insects, rain and wind have their own, and birds have none."""
 
 import numpy as np
 import pytest
@@ -53,18 +53,18 @@ def clipping():
     [(birds, ()), (rain, ("rain",)), (wind, ("wind",)), (insects, ("insects",)),
      (clipping, ("clipping",))],
 )  # fmt: skip
-def test_each_trouble_has_its_flag_and_no_other(make, flags, tmp_path):
+def test_each_problem_has_its_flag_and_no_other(make, flags, tmp_path):
     sf.write(tmp_path / "a.wav", make(), RATE, subtype="PCM_16")
-    found = segment_recording(tmp_path / "a.wav", 3.0, SegmentationSettings())
-    assert [chunk.flags for chunk in found.chunks] == [flags]
+    segmentation = segment_recording(tmp_path / "a.wav", 3.0, SegmentationSettings())
+    assert [chunk.quality_flags for chunk in segmentation.chunks] == [flags]
 
 
-def test_only_the_chunk_that_it_is_in_is_flagged_and_its_units_stay(tmp_path):
+def test_only_the_affected_chunk_is_flagged_and_its_rois_are_kept(tmp_path):
     sf.write(tmp_path / "a.wav", np.concatenate([birds(), clipping(), birds()]), RATE)
-    found = segment_recording(tmp_path / "a.wav", 3.0, SegmentationSettings())
-    assert [chunk.flags for chunk in found.chunks] == [(), ("clipping",), ()]
-    assert np.any((found.boxes["start_s"] > 11) & (found.boxes["end_s"] < 20))
-    assert found.chunks[1].level_db == pytest.approx(
+    segmentation = segment_recording(tmp_path / "a.wav", 3.0, SegmentationSettings())
+    assert [chunk.quality_flags for chunk in segmentation.chunks] == [(), ("clipping",), ()]
+    assert np.any((segmentation.boxes["start_s"] > 11) & (segmentation.boxes["end_s"] < 20))
+    assert segmentation.chunks[1].level_db == pytest.approx(
         10 * np.log10(np.mean(clipping() ** 2)), abs=0.1
     )
 
@@ -72,5 +72,5 @@ def test_only_the_chunk_that_it_is_in_is_flagged_and_its_units_stay(tmp_path):
 def test_loud_and_full_scale_tones_are_not_clipped(tmp_path):
     for hz in (60, 440, 3000):
         sf.write(tmp_path / "a.wav", 0.9999 * np.sin(2 * np.pi * hz * TIME), RATE)
-        found = segment_recording(tmp_path / "a.wav", 3.0, SegmentationSettings())
-        assert "clipping" not in found.chunks[0].flags, hz
+        segmentation = segment_recording(tmp_path / "a.wav", 3.0, SegmentationSettings())
+        assert "clipping" not in segmentation.chunks[0].quality_flags, hz

@@ -1,0 +1,209 @@
+"""Regions of a spectrogram that stand out of the background, and which are parts of others."""
+
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+import scipy.ndimage
+
+from darksound.segmentation.grid import Grid
+from darksound.settings import SegmentationSettings
+
+__all__ = ["RegionPoints", "find_nested", "find_regions", "merge_overtones"]
+
+Ratio = npt.NDArray[np.float32]
+Ints = npt.NDArray[np.int64]
+
+_EIGHT_NEIGHBOURS = np.ones((3, 3), dtype=bool)
+
+
+@dataclass(frozen=True)
+class RegionPoints:
+    """The time-frequency points of regions, sorted by region, then frame, then band.
+
+    Attributes:
+        region: number of the region, from 0 without gaps, `(n,)`.
+        frame: `(n,)`.
+        band: `(n,)`.
+        ratio: power over background, `(n,)`.
+    """
+
+    region: Ints
+    frame: Ints
+    band: Ints
+    ratio: Ratio
+
+    @property
+    def starts(self) -> Ints:
+        """Return the position of the first point of each region."""
+        return np.flatnonzero(np.diff(self.region, prepend=-1))
+
+
+def find_regions(ratio: Ratio, grid: Grid, settings: SegmentationSettings) -> RegionPoints:
+    """Find the regions of a spectrogram by hysteresis thresholding.
+
+    Connected points above `low_db` are a component, which is kept if one of its points is above
+    `high_db`. Points more than `range_db` below the maximum of their component are removed.
+    Components whose margins (`merge_s`, `merge_hz`) overlap are one region.
+
+    Args:
+        ratio: power over background, `(frames, bands)`.
+        grid: frames and bands.
+        settings: thresholds and margins.
+    """
+    components, n_components = scipy.ndimage.label(
+        ratio >= _ratio_of(settings.low_db), _EIGHT_NEIGHBOURS
+    )
+    points = np.flatnonzero(components)
+    component, value = components.ravel()[points], ratio.ravel()[points]
+    del components
+    peak = np.zeros(n_components + 1, np.float32)
+    np.maximum.at(peak, component, value)
+    threshold = np.where(peak >= _ratio_of(settings.high_db), 0.0, np.inf)
+    if settings.range_db != "all":
+        threshold = np.maximum(threshold, peak * _ratio_of(-settings.range_db))
+    kept = value >= threshold[component]
+    points, value = points[kept], value[kept]
+    region = _merge_components(points, ratio.shape, grid, settings)
+    # Sorting 16-bit numbers is several times faster.
+    sort_key = region.astype(np.uint16) if region.max(initial=0) < 2**16 else region
+    order = np.argsort(sort_key, kind="stable")
+    frame, band = np.divmod(points[order], ratio.shape[1])
+    return RegionPoints(region[order], frame, band, value[order])
+
+
+def _merge_components(
+    points: Ints, shape: tuple[int, int], grid: Grid, settings: SegmentationSettings
+) -> Ints:
+    """Return the region number of each point, from 0; points with overlapping margins share it.
+
+    Args:
+        points: flat positions in a spectrogram, `(n,)`.
+        shape: `(frames, bands)` of the spectrogram.
+        grid: frames and bands.
+        settings: `merge_s` and `merge_hz` are used.
+    """
+    mask = np.zeros(shape, np.uint8)
+    mask.ravel()[points] = 1
+    for axis, margin in (
+        (0, round(settings.merge_s / grid.frame_s)),
+        (1, round(settings.merge_hz / grid.band_hz)),
+    ):
+        if margin:
+            mask = scipy.ndimage.maximum_filter1d(mask, 2 * margin + 1, axis=axis, mode="constant")
+    regions, _ = scipy.ndimage.label(mask, _EIGHT_NEIGHBOURS)
+    # Every dilated region contains a point, so there are no gaps in the numbers.
+    region: Ints = regions.ravel()[points].astype(np.int64) - 1
+    return region
+
+
+def _ratio_of(decibels: float) -> float:
+    return float(10 ** (decibels / 10))
+
+
+Bools = npt.NDArray[np.bool_]
+Floats = npt.NDArray[np.float64]
+Boxes = npt.NDArray[np.void]
+# Frames of a region, and its loudest frequency in Hz in each, `(n,)`.
+PitchTrack = tuple[npt.NDArray[np.int64], Floats]
+
+# A box is nested in a larger one that covers this share of it.
+_MIN_NESTED_SHARE = 0.8
+# An overtone is simultaneous with its fundamental, for this share of the shorter one.
+_MIN_SIMULTANEOUS_SHARE = 0.8
+# The ratio of the pitches is this near to a whole number, in this share of the frames.
+_MAX_RATIO_ERROR = 0.06
+_MIN_AGREEING_SHARE = 0.6
+_MAX_OVERTONE = 8
+# Two steady tones can be at a whole multiple by chance. The pitch of an overtone varies, by at
+# least this many bands.
+_MIN_VARIATION_BANDS = 3
+
+
+def find_nested(boxes: Boxes) -> Bools:
+    """Return which boxes lie mostly, by area, inside a larger one, `(n,)`.
+
+    Args:
+        boxes: an array of `BOX`, sorted by `start_s`.
+    """
+    nested = np.zeros(len(boxes), bool)
+    width, height = boxes["end_s"] - boxes["start_s"], boxes["high_hz"] - boxes["low_hz"]
+    area = width * height
+    for i, j in _simultaneous_pairs(boxes):
+        smaller = i if area[i] < area[j] else j
+        shared = _overlap(boxes, i, j, "start_s", "end_s") * _overlap(
+            boxes, i, j, "low_hz", "high_hz"
+        )
+        nested[smaller] |= shared >= _MIN_NESTED_SHARE * area[smaller]
+    return nested
+
+
+def merge_overtones(boxes: Boxes, points: RegionPoints, grid: Grid) -> Bools:
+    """Merge overtones and their fundamentals: extend the stronger box of the two, in place.
+
+    Of two simultaneous regions, the higher is an overtone of the lower if its pitch is a whole
+    multiple of the lower's and varies with it. Steady tones are not overtones.
+
+    Args:
+        boxes: an array of `BOX`, one for each region of `points`, sorted by `start_s`.
+        points: of the regions.
+        grid: frames and bands.
+
+    Returns:
+        Which boxes were merged into another, `(n,)`.
+    """
+    merged = np.zeros(len(boxes), bool)
+    tracks: dict[int, PitchTrack] = {}
+    bounds = np.append(points.starts, len(points.region))
+
+    def pitch(region: int) -> PitchTrack:
+        if region not in tracks:
+            tracks[region] = _pitch_track(points, slice(bounds[region], bounds[region + 1]), grid)
+        return tracks[region]
+
+    length = boxes["end_s"] - boxes["start_s"]
+    low = boxes["low_hz"].copy()
+    # From the lowest up, so that a fundamental is not merged into a lower region first.
+    pairs = [(i, j) if low[i] <= low[j] else (j, i) for i, j in _simultaneous_pairs(boxes)]
+    for base, over in sorted(pairs, key=lambda pair: (low[pair[0]], pair)):
+        shared_s = _overlap(boxes, base, over, "start_s", "end_s")
+        min_shared_s = _MIN_SIMULTANEOUS_SHARE * min(length[base], length[over])
+        if merged[base] or merged[over] or shared_s < min_shared_s:
+            continue
+        if _is_overtone(pitch(over), pitch(base), _MIN_VARIATION_BANDS * grid.band_hz):
+            base_is_stronger = boxes["snr_db"][base] >= boxes["snr_db"][over]
+            stronger, weaker = (base, over) if base_is_stronger else (over, base)
+            merged[weaker] = True
+            boxes["low_hz"][stronger] = min(boxes["low_hz"][[base, over]])
+            boxes["high_hz"][stronger] = max(boxes["high_hz"][[base, over]])
+    return merged
+
+
+def _simultaneous_pairs(boxes: Boxes) -> list[tuple[int, int]]:
+    """Return pairs of boxes that overlap in time, the earlier one first."""
+    after = np.searchsorted(boxes["start_s"], boxes["end_s"], side="left")
+    return [(i, j) for i in range(len(boxes)) for j in range(i + 1, after[i])]
+
+
+def _overlap(boxes: Boxes, i: int, j: int, low: str, high: str) -> float:
+    shared = min(boxes[high][i], boxes[high][j]) - max(boxes[low][i], boxes[low][j])
+    return max(float(shared), 0.0)
+
+
+def _pitch_track(points: RegionPoints, rows: slice, grid: Grid) -> PitchTrack:
+    """Return the frames of a region, and its loudest frequency in each."""
+    frame, band, ratio = points.frame[rows], points.band[rows], points.ratio[rows]
+    order = np.lexsort((-ratio, frame))
+    frames, first = np.unique(frame[order], return_index=True)
+    pitch: Floats = ((grid.first_bin + band[order][first]) * grid.band_hz).astype(np.float64)
+    return frames, pitch
+
+
+def _is_overtone(over: PitchTrack, base: PitchTrack, min_variation_hz: float) -> bool:
+    _, i, j = np.intersect1d(over[0], base[0], assume_unique=True, return_indices=True)
+    if len(i) == 0 or np.ptp(np.percentile(over[1][i], (10, 90))) < min_variation_hz:
+        return False
+    ratio = over[1][i] / base[1][j]
+    multiple = np.round(np.median(ratio))
+    agrees = np.abs(ratio - multiple) <= _MAX_RATIO_ERROR * multiple / 2
+    return bool(2 <= multiple <= _MAX_OVERTONE and agrees.mean() >= _MIN_AGREEING_SHARE)

@@ -12,7 +12,7 @@ from tests.meta.conftest import FakeImages, _rois
 
 from darksound.errors import SettingsError
 from darksound.meta.checkpoints import TrainState
-from darksound.meta.distributed import Crew, SharedRegime, current_crew
+from darksound.meta.distributed import ProcessGroup, DistributedRegime, current_process_group
 from darksound.meta.learners.build import build_learner
 from darksound.meta.training import REGIMES, _sampler, fit
 from darksound.settings import Settings, TrainingSettings
@@ -34,7 +34,7 @@ def _after_a_step(settings, crew):
     regime = REGIMES[settings.training.regime](
         learner, images, _sampler(images, settings), settings
     )
-    shared = SharedRegime(regime, TASKS, crew)
+    shared = DistributedRegime(regime, TASKS, crew)
     shared.module.train()
     for number in range(2):
         shared.module.zero_grad()
@@ -61,13 +61,13 @@ def _trained(settings):
 def _one_of_two(rank, folder, settings):
     torch.set_num_threads(1)
     dist.init_process_group("gloo", f"file://{folder}/store", rank=rank, world_size=2)
-    crew = current_crew()
+    crew = current_process_group()
     torch.save(
         {
             "steps": {way: _after_a_step(settings[way], crew) for way in WAYS},
             "trained": _trained(settings["whole"]),
             "all": crew.all_of([f"{i}" for i in crew.own(5)]),
-            "told": crew.from_first(lambda: rank + 10),
+            "told": crew.broadcast(lambda: rank + 10),
         },
         folder / f"{rank}.pt",
     )
@@ -106,7 +106,7 @@ def _hold(theirs, ours, rtol=1e-5):
 
 @pytest.mark.parametrize("way", WAYS, ids=" ".join)
 def test_two_processes_have_the_gradients_of_one_on_the_joined_batch(way, settings, two):
-    alone = _after_a_step(settings[way], Crew())
+    alone = _after_a_step(settings[way], ProcessGroup())
     assert any(name.startswith("grad") for name in alone)
     losses = [found["steps"][way].pop("loss") for found in two]
     # Each loss is of the process's own tasks; their mean is of all.
@@ -137,13 +137,13 @@ def test_processes_tell_each_other_in_order(two):
 
 @given(count=st.integers(0, 60), size=st.integers(1, 9))
 def test_shares_are_all_there_is_and_differ_by_one_at_most(count, size):
-    shares = [Crew(rank, size).own(count) for rank in range(size)]
+    shares = [ProcessGroup(rank, size).own(count) for rank in range(size)]
     assert np.concatenate(shares).tolist() == list(range(count))
     assert max(map(len, shares)) - min(map(len, shares)) <= 1
 
 
 def test_each_process_needs_a_task():
-    assert Crew(1, 4).tasks_a_step(TrainingSettings()) == 4
-    assert Crew(1, 4).tasks_a_step(TrainingSettings(episodes_per_step=6)) == 6
+    assert ProcessGroup(1, 4).tasks_a_step(TrainingSettings()) == 4
+    assert ProcessGroup(1, 4).tasks_a_step(TrainingSettings(episodes_per_step=6)) == 6
     with pytest.raises(SettingsError, match="episodes_per_step is 3, and 4 processes"):
-        Crew(1, 4).tasks_a_step(TrainingSettings(episodes_per_step=3))
+        ProcessGroup(1, 4).tasks_a_step(TrainingSettings(episodes_per_step=3))

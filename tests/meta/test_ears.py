@@ -41,7 +41,9 @@ def test_auto_is_our_own_for_the_usual_small_network_and_nothing_for_another_siz
     for key, value in backbone.state_dict().items():
         assert torch.equal(value, other.state_dict()[key]), key
     with pytest.raises(SettingsError, match="cannot be 'darksound' for the backbone 'resnet18'"):
-        resolve_weights(settings.replace(backbone={"name": "resnet18", "weights": "darksound"}).backbone)
+        resolve_weights(
+            settings.replace(backbone={"name": "resnet18", "weights": "darksound"}).backbone
+        )
     with pytest.raises(CheckpointError, match="does not fit"):
         build_backbone(settings.replace(backbone={"embedding_dim": 64, "weights": "darksound"}))
 

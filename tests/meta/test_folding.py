@@ -6,7 +6,7 @@ from torch import nn
 
 from darksound.meta.backbones.build import build_backbone
 from darksound.meta.backbones.base import fold, foldable_pairs
-from darksound.meta.features import for_inference
+from darksound.meta.features import inference_copy
 from darksound.meta.learners import LEARNERS
 from darksound.meta.learners.build import build_learner
 
@@ -94,7 +94,7 @@ def test_a_learner_made_ready_gives_the_same_and_the_learner_stays(tiny, method,
     learner = build_learner(settings)
     _lived_in(learner).train()
     kept = {name: value.clone() for name, value in learner.state_dict().items()}
-    ready = for_inference(learner, dtype)
+    ready = inference_copy(learner, dtype)
     images = torch.rand(4, 3, 16, 24)
     with torch.inference_mode(), torch.autocast("cpu", dtype, enabled=dtype is not None):
         got = ready.embed(images).float()

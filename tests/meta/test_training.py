@@ -11,7 +11,7 @@ import torch
 
 from darksound.errors import CheckpointError, InputError, SettingsError
 from darksound.meta import training
-from darksound.meta.checkpoints import load_checkpoint, load_train_state, save_training
+from darksound.meta.checkpoints import load_checkpoint, load_train_state, save_train_state
 from darksound.meta.learners import LEARNERS
 from darksound.meta.learners.build import build_learner
 from darksound.meta.training import EpochReport, TrainState, fit, train
@@ -54,7 +54,7 @@ def test_four_epochs_are_two_and_two_more_to_the_bit(
 
     def stop_after_two(report, state):
         first.append(report)
-        save_training(tmp_path, state)
+        save_train_state(tmp_path, state)
         if report.epoch == 2:
             raise KeyboardInterrupt
 
@@ -124,7 +124,7 @@ def test_a_learner_that_training_makes_no_better_comes_back_as_it_was(
         make_images(),
         make_images(),
         tiny,
-        on_epoch=lambda report, state: save_training(tmp_path, state),
+        on_epoch=lambda report, state: save_train_state(tmp_path, state),
     )
     assert caplog.text.count("kept as it was") == 1
     saved, state = load_checkpoint(tmp_path), load_train_state(tmp_path)

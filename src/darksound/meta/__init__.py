@@ -1,1 +1,1 @@
-"""Learning to compare: backbones, few-shot learners, training and evaluation."""
+"""Few-shot learning: backbones, learners, episodes, training, evaluation and checkpoints."""

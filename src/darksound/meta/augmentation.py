@@ -1,33 +1,32 @@
-"""What training does to images: shift in time, masks, level; and to vectors."""
+"""Augmentation of images (shift in time, masks, level) and of vectors."""
 
-from collections.abc import Callable, Mapping, Sequence
-from types import MappingProxyType
+from collections.abc import Callable, Sequence
 
 import torch
 from torch import Tensor
 
 from darksound.settings import AugmentationSettings, Settings
+from darksound.store.contract import RowKind
 
-__all__ = ["AUGMENTERS", "augment", "augment_vectors"]
+__all__ = ["AUGMENTERS", "augment_images", "augment_vectors"]
 
 
-def augment(
+def augment_images(
     images: Tensor,
     settings: AugmentationSettings,
     generator: torch.Generator,
     channels: Sequence[str] = (),
 ) -> Tensor:
-    """Altered copies of images, each in its own way.
+    """Return augmented copies of images, with random numbers of their own for each image.
 
-    An image is rolled in time, loses one stripe of time and one of frequency to its own mean,
-    and changes its contrast and brightness (time and frequency masks: Park et al. 2019,
-    arXiv 1904.08779).
+    An image is rolled in time, one stripe of time and one of frequency are set to its mean, and
+    contrast and brightness change (time and frequency masks: Park et al. 2019, arXiv 1904.08779).
 
     Args:
         images: `(b, 3, h, w)` in [0, 1], on the CPU.
-        settings: how much of each; zero leaves it out.
-        generator: the only source of randomness.
-        channels: what the three channels show; `height` marks places, not sound, and stays.
+        settings: the strength of each change; 0 turns it off.
+        generator: the only source of random numbers.
+        channels: names of the three channels; `height`, a constant ramp, is left unchanged.
 
     Returns:
         `(b, 3, h, w)` in [0, 1].
@@ -42,8 +41,8 @@ def augment(
     contrast = _uniform(b, generator, 1 - settings.level, 1 + settings.level)
     brightness = _uniform(b, generator, -settings.level, settings.level)
     out.mul_(contrast.reshape(b, 1, 1, 1)).add_(brightness.reshape(b, 1, 1, 1)).clamp_(0, 1)
-    for channel, shows in enumerate(channels):
-        if shows == "height":
+    for channel, name in enumerate(channels):
+        if name == "height":
             out[:, channel] = images[:, channel]
     return out
 
@@ -52,26 +51,27 @@ def _uniform(n: int, generator: torch.Generator, low: float, high: float) -> Ten
     return low + (high - low) * torch.rand(n, generator=generator)
 
 
-def _stripes(n: int, length: int, most: float, generator: torch.Generator) -> Tensor:
-    """Where one stripe a row lies, at most `most` of the length wide: `(n, length)` booleans."""
-    width = (torch.rand(n, generator=generator) * (most * length + 1)).floor()
+def _stripes(n: int, length: int, max_share: float, generator: torch.Generator) -> Tensor:
+    """Return a mask `(n, length)` with one stripe a row, at most `max_share` of it wide."""
+    width = (torch.rand(n, generator=generator) * (max_share * length + 1)).floor()
     start = (torch.rand(n, generator=generator) * (length - width + 1)).floor()
-    at = torch.arange(length)
-    return (at >= start[:, None]) & (at < (start + width)[:, None])
+    position = torch.arange(length)
+    return (position >= start[:, None]) & (position < (start + width)[:, None])
 
 
 def augment_vectors(
     vectors: Tensor, settings: AugmentationSettings, generator: torch.Generator
 ) -> Tensor:
-    """Altered copies of embeddings, each in its own way.
+    """Return augmented copies of vectors, with random numbers of their own for each vector.
 
-    Each moves towards another one of the batch (Zhang et al. 2018, arXiv 1710.09412, labels
-    staying), gets Gaussian noise, and loses some dimensions to the batch's mean.
+    A vector moves towards another one of the batch (mixup without mixing labels: Zhang et al.
+    2018, arXiv 1710.09412), Gaussian noise is added, and some dimensions are set to the mean of
+    the batch.
 
     Args:
         vectors: `(b, dim)` of one batch, on the CPU.
-        settings: how much of each; zero leaves it out.
-        generator: the only source of randomness.
+        settings: the strength of each change; 0 turns it off.
+        generator: the only source of random numbers.
 
     Returns:
         `(b, dim)`.
@@ -83,19 +83,17 @@ def augment_vectors(
     share = settings.vector_mix * torch.rand(b, 1, generator=generator)
     out = vectors + share * (other - vectors)
     out = out + settings.vector_noise * deviation * torch.randn(out.shape, generator=generator)
-    lost = torch.rand(out.shape, generator=generator) < settings.vector_drop
-    return torch.where(lost, centre, out)
+    dropped = torch.rand(out.shape, generator=generator) < settings.vector_drop
+    return torch.where(dropped, centre, out)
 
 
 _Augmenter = Callable[[Tensor, Settings, torch.Generator], Tensor]
-#: What training does to a batch, by the kind of its store.
-AUGMENTERS: Mapping[str, _Augmenter] = MappingProxyType(
-    {
-        "images": lambda batch, settings, generator: augment(
-            batch, settings.augmentation, generator, settings.front_end.channels
-        ),
-        "vectors": lambda batch, settings, generator: augment_vectors(
-            batch, settings.augmentation, generator
-        ),
-    }
-)
+#: Augmentation of a batch, by the kind of its store.
+AUGMENTERS: dict[RowKind, _Augmenter] = {
+    "images": lambda batch, settings, generator: augment_images(
+        batch, settings.augmentation, generator, settings.front_end.channels
+    ),
+    "vectors": lambda batch, settings, generator: augment_vectors(
+        batch, settings.augmentation, generator
+    ),
+}

@@ -1,4 +1,4 @@
-"""Learners on disk: weights as safetensors, what they are as JSON, the optimiser apart."""
+"""Checkpoints: weights as safetensors, their description as JSON, and the training state."""
 
 import dataclasses
 import io
@@ -19,7 +19,7 @@ from darksound.errors import CheckpointError, DarksoundError
 from darksound.meta.learners.base import Learner
 from darksound.meta.learners.build import build_learner
 from darksound.meta.published import load_published
-from darksound.meta.weights import description_in, fill, read_pickle, read_weights
+from darksound.meta.weights import load_weights, metadata_in, read_pickle, read_weights
 from darksound.settings import Settings
 
 __all__ = [
@@ -29,23 +29,28 @@ __all__ = [
     "load_checkpoint",
     "load_train_state",
     "save_checkpoint",
-    "save_training",
+    "save_train_state",
 ]
+
+#: Version of the file format. It is raised when an older darksound could not read the files.
+FORMAT = 1
+_METADATA_KEY = "darksound"
+_PICKLE_SUFFIXES = (".pt", ".pth")
 
 
 @dataclass(frozen=True)
 class EpochReport:
-    """One epoch in figures.
+    """The figures of one epoch.
 
     Attributes:
-        epoch: from 1.
-        train_loss: mean over the epoch's steps.
-        train_accuracy: mean over the epoch's steps, on augmented images.
+        epoch: number, from 1; 0 is the learner before training.
+        train_loss: mean over the steps of the epoch.
+        train_accuracy: mean over the steps of the epoch, on augmented images.
         validation_loss: mean over the validation episodes; NaN without validation.
         validation_accuracy: mean over the validation episodes; NaN without validation.
-        learning_rate: that the epoch was trained with.
-        images_per_s: trained images a second.
-        seconds: of training and validation together.
+        learning_rate: learning rate of the epoch.
+        images_per_s: training images a second.
+        seconds: duration of training and validation.
     """
 
     epoch: int
@@ -59,7 +64,10 @@ class EpochReport:
 
     @property
     def score(self) -> tuple[float, float]:
-        """What epochs are compared by: the accuracy, then the loss; of validation if there is."""
+        """Return what epochs are compared by, higher is better.
+
+        Validation accuracy, then validation loss; without validation the training loss.
+        """
         if math.isnan(self.validation_accuracy):
             return -self.train_loss, 0.0
         return self.validation_accuracy, -self.validation_loss
@@ -67,17 +75,17 @@ class EpochReport:
 
 @dataclass
 class TrainState:
-    """A training after some epoch.
+    """The state of a training after an epoch.
 
     Attributes:
-        learner: as it is now.
-        epoch: epochs done.
-        head: weights of what is trained beside the learner; empty in the episodic regime.
-        optimizer: the optimiser's state dict.
-        learning_rate: that the next epoch uses.
-        stale: epochs since the best one, or since the rate last fell.
-        best: a copy of the weights to keep.
-        start: figures of the learner as it was given, as epoch 0; None without validation.
+        learner: the learner with its current weights.
+        epoch: number of epochs done.
+        head: weights of the classical regime's linear classifier; empty in the episodic regime.
+        optimizer: state dict of the optimiser.
+        scheduler: state dict of the learning rate scheduler.
+        best_weights: copy of the weights of `best_report`.
+        initial_report: figures of the learner before training, as epoch 0; None without
+            validation.
         reports: one an epoch.
     """
 
@@ -85,31 +93,25 @@ class TrainState:
     epoch: int = 0
     head: dict[str, Tensor] = field(default_factory=dict)
     optimizer: dict[str, Any] = field(default_factory=dict)
-    learning_rate: float = math.nan
-    stale: int = 0
-    best: dict[str, Tensor] = field(default_factory=dict)
-    start: EpochReport | None = None
+    scheduler: dict[str, Any] = field(default_factory=dict)
+    best_weights: dict[str, Tensor] = field(default_factory=dict)
+    initial_report: EpochReport | None = None
     reports: list[EpochReport] = field(default_factory=list)
 
     @property
     def best_epoch(self) -> int:
-        """The best trained epoch, which the schedule goes by; 0 before the first. Of equals, the
-        earliest.
+        """Return the best trained epoch, the earliest of equals; 0 before the first epoch.
+
+        The learning rate scheduler and early stopping use it.
         """
         best = max(self.reports, key=lambda report: report.score, default=None)
         return 0 if best is None else best.epoch
 
     @property
-    def kept(self) -> EpochReport | None:
-        """The epoch whose weights are kept: the best, or the start where none is better."""
-        every = [*filter(None, [self.start]), *self.reports]
-        return max(every, key=lambda report: report.score, default=None)
-
-
-#: Version of the files; raised when an older darksound could not read them.
-FORMAT = 1
-_KEY = "darksound"
-_PICKLES = (".pt", ".pth")
+    def best_report(self) -> EpochReport | None:
+        """Return the figures of the best epoch; of epoch 0 if no trained epoch is better."""
+        reports = [*filter(None, [self.initial_report]), *self.reports]
+        return max(reports, key=lambda report: report.score, default=None)
 
 
 def save_checkpoint(
@@ -120,123 +122,127 @@ def save_checkpoint(
     weights: Mapping[str, Tensor] | None = None,
     metrics: Mapping[str, object] | None = None,
 ) -> Path:
-    """Write `name.safetensors` and, for people to read, `name.json` with the same description.
+    """Write `name.safetensors`, and `name.json` with the same description for people to read.
 
-    The description (settings, classes, metrics, format) lies in the weights file too, which is
-    therefore whole by itself. Each file is written beside and renamed into place.
+    The description (settings, classes, metrics, format) is also in the metadata of the weights
+    file, so the weights file alone is complete. Each file is written to a temporary name and
+    renamed.
 
     Args:
-        folder: made where it is missing.
-        name: such as `best`.
-        learner: what to save.
-        weights: its state dict, where not the present one is meant.
-        metrics: figures to keep with it.
+        folder: created if it does not exist.
+        name: file name without suffix, such as `best`.
+        learner: the learner to save.
+        weights: state dict to save; by default that of the learner.
+        metrics: figures for the description.
 
     Returns:
         The path of the weights file.
     """
-    about = {
+    description = {
         "format": FORMAT,
         "method": learner.method,
         "classes": list(learner.classes),
         "metrics": dict(metrics or {}),
-        # Where it ran is no property of a learner.
+        # The machine that trained a learner is no property of it.
         "settings": learner.settings.model_dump(mode="json", exclude={"compute", "download"}),
     }
-    text = json.dumps(about, indent=2)
+    text = json.dumps(description, indent=2)
     state = learner.state_dict() if weights is None else weights
     tensors = {k: v.detach().cpu().contiguous() for k, v in state.items()}
     path = folder / f"{name}.safetensors"
-    write_bytes(path, safetensors.torch.save(tensors, metadata={_KEY: text}))
+    write_bytes(path, safetensors.torch.save(tensors, metadata={_METADATA_KEY: text}))
     write_text(path.with_suffix(".json"), text + "\n")
     return path
 
 
-def save_training(folder: Path, state: TrainState) -> None:
-    """Write what a training needs to go on, and its best learner: call it after each epoch.
+def save_train_state(folder: Path, state: TrainState) -> None:
+    """Write the state of a training and its best learner. Call it after each epoch.
 
-    Writes `best.safetensors` where this epoch is to be kept or is the first, `last.safetensors`,
-    and `last.state.pt` with the optimiser and the weights it belongs to, so that a kill in between
-    leaves the whole state of the epoch before.
+    Writes `best.safetensors` if this epoch is the best or the first, `last.safetensors`, and
+    `last.state.pt` with the optimiser, the scheduler and the weights that they belong to. If the
+    process is killed in between, `last.state.pt` is still the complete state of the epoch before.
     """
-    metrics = _figures(state.reports[-1])
-    kept = state.kept
-    if kept is not None and (state.epoch == 1 or kept.epoch == state.epoch):
-        save_checkpoint(folder, "best", state.learner, weights=state.best, metrics=_figures(kept))
-    save_checkpoint(folder, "last", state.learner, metrics=metrics)
-    whole = {
+    best = state.best_report
+    if best is not None and (state.epoch == 1 or best.epoch == state.epoch):
+        metrics = _without_nan(best)
+        save_checkpoint(folder, "best", state.learner, weights=state.best_weights, metrics=metrics)
+    save_checkpoint(folder, "last", state.learner, metrics=_without_nan(state.reports[-1]))
+    initial = state.initial_report
+    values = {
         "format": FORMAT,
         "epoch": state.epoch,
         "weights": state.learner.state_dict(),
-        "best": state.best,
+        "best_weights": state.best_weights,
         "head": state.head,
         "optimizer": state.optimizer,
-        "learning_rate": state.learning_rate,
-        "stale": state.stale,
-        "start": None if state.start is None else dataclasses.asdict(state.start),
+        "scheduler": state.scheduler,
+        "initial_report": None if initial is None else dataclasses.asdict(initial),
         "reports": [dataclasses.asdict(report) for report in state.reports],
     }
     content = io.BytesIO()
-    torch.save(whole, content)
+    torch.save(values, content)
     write_bytes(folder / "last.state.pt", content.getvalue())
 
 
-def _figures(report: EpochReport) -> dict[str, float]:
-    """What was measured; JSON knows no NaN."""
+def _without_nan(report: EpochReport) -> dict[str, float]:
+    """Return the figures that are not NaN, which JSON cannot hold."""
     return {k: v for k, v in dataclasses.asdict(report).items() if not math.isnan(v)}
 
 
 def load_checkpoint(path: Path, settings: Settings | None = None) -> Learner:
-    """A learner as it was saved, in evaluation mode on the CPU.
+    """Return a saved learner, in evaluation mode on the CPU.
 
     Args:
         path: a `.safetensors` file; a run directory or its `checkpoints`, for their `best`; or a
             published state dict (`.pt`, `.pth`), see `load_published`.
-        settings: what a published state dict is used with; our own checkpoints bring theirs.
+        settings: settings for a published state dict; checkpoints of darksound contain theirs.
 
     Raises:
-        CheckpointError: nothing there, damaged, of another format, or not what it says it is.
+        CheckpointError: the file is missing, damaged, of another format, or does not match its
+            description.
     """
     path = _weights_file(Path(path))
-    if path.suffix in _PICKLES:
+    if path.suffix in _PICKLE_SUFFIXES:
         return load_published(path, Settings() if settings is None else settings)
-    about = _read_about(path)
+    description = _read_description(path)
     try:
-        stored = Settings.model_validate(about["settings"])
-        # What the weights started from does not matter any more, and may be gone.
-        learner = build_learner(stored.replace(backbone={"weights": "none"}))
+        saved = Settings.model_validate(description["settings"])
+        # The initial weights are replaced below, and their file may not exist any more.
+        learner = build_learner(saved.replace(backbone={"weights": "none"}))
     except (KeyError, TypeError, ValidationError, DarksoundError) as error:
         raise CheckpointError(
             f"{path} describes a learner that this darksound cannot build ({error}); it was "
             f"written by another version, or by hand."
         ) from error
-    fill(learner, read_weights(path), str(path))
-    learner.settings = stored
-    learner.classes = tuple(about.get("classes", ()))
+    load_weights(learner, read_weights(path), str(path))
+    learner.settings = saved
+    learner.classes = tuple(description.get("classes", ()))
     return learner.eval()
 
 
 def load_train_state(folder: Path) -> TrainState:
-    """Where a training stood when `save_training` last wrote to this folder.
+    """Return the state that `save_train_state` wrote to this folder.
 
     Raises:
-        CheckpointError: nothing there, damaged, or of another format.
+        CheckpointError: the file is missing, damaged, or of another format.
     """
     learner = load_checkpoint(folder / "last.safetensors")
     path = folder / "last.state.pt"
-    whole = _read_state(path)
+    values = read_pickle(path)
+    if not isinstance(values, dict) or values.get("format") != FORMAT:
+        raise CheckpointError(f"{path} is not a training state of format {FORMAT}.")
     try:
-        learner.load_state_dict(whole["weights"])
+        learner.load_state_dict(values["weights"])
+        initial = values["initial_report"]
         return TrainState(
             learner=learner.train(),
-            epoch=whole["epoch"],
-            head=whole["head"],
-            optimizer=whole["optimizer"],
-            learning_rate=whole["learning_rate"],
-            stale=whole["stale"],
-            best=whole["best"],
-            start=None if whole.get("start") is None else EpochReport(**whole["start"]),
-            reports=[EpochReport(**report) for report in whole["reports"]],
+            epoch=values["epoch"],
+            head=values["head"],
+            optimizer=values["optimizer"],
+            scheduler=values["scheduler"],
+            best_weights=values["best_weights"],
+            initial_report=None if initial is None else EpochReport(**initial),
+            reports=[EpochReport(**report) for report in values["reports"]],
         )
     except (KeyError, TypeError, RuntimeError) as error:
         raise CheckpointError(f"{path} does not fit its checkpoint ({error}).") from error
@@ -247,32 +253,25 @@ def _weights_file(path: Path) -> Path:
         if not path.exists():
             raise CheckpointError(f"There is no checkpoint {path}.")
         return path
-    for inside in ("checkpoints/best.safetensors", "best.safetensors"):
-        if (path / inside).is_file():
-            return path / inside
+    for name in ("checkpoints/best.safetensors", "best.safetensors"):
+        if (path / name).is_file():
+            return path / name
     raise CheckpointError(
-        f"The folder {path} holds no checkpoint: neither checkpoints/best.safetensors nor "
-        f"best.safetensors is there."
+        f"The folder {path} contains no checkpoint: neither checkpoints/best.safetensors nor "
+        f"best.safetensors exists."
     )
 
 
-def _read_about(path: Path) -> dict[str, Any]:
-    about = description_in(path, _KEY)
-    if about is None:
+def _read_description(path: Path) -> dict[str, Any]:
+    description = metadata_in(path, _METADATA_KEY)
+    if description is None:
         raise CheckpointError(
-            f"{path} holds weights, but not which learner they are of; darksound did not write "
-            f"it. Use it as backbone.weights instead."
+            f"{path} contains weights without the description of a learner, so darksound did not "
+            f"write it. Use it as backbone.weights instead."
         )
-    if about.get("format") != FORMAT:
+    if description.get("format") != FORMAT:
         raise CheckpointError(
-            f"{path} is of format {about.get('format')!r} and this darksound reads {FORMAT}; "
+            f"{path} has format {description.get('format')!r} and this darksound reads {FORMAT}; "
             f"use the version that wrote it."
         )
-    return about
-
-
-def _read_state(path: Path) -> dict[str, Any]:
-    whole = read_pickle(path)
-    if not isinstance(whole, dict) or whole.get("format") != FORMAT:
-        raise CheckpointError(f"{path} is no training state of format {FORMAT}.")
-    return whole
+    return description

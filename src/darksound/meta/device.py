@@ -1,8 +1,7 @@
-"""Where networks run and in which precision."""
+"""The device that networks run on, and their precision."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from contextlib import AbstractContextManager, nullcontext
-from types import MappingProxyType
 from typing import TypeVar
 
 import torch
@@ -11,30 +10,34 @@ from torch import Tensor, nn
 from darksound.errors import SettingsError
 from darksound.settings import ComputeSettings
 
-__all__ = ["autocast", "images_to", "resolve_device", "staged", "to_device"]
+__all__ = ["autocast", "images_to_device", "pin", "resolve_device", "to_device"]
 
 _Module = TypeVar("_Module", bound=nn.Module)
-# NVIDIA's compute capabilities whose tensor cores multiply these types.
+# Lowest CUDA compute capabilities whose tensor cores multiply these types.
 _FLOAT16_FROM, _BFLOAT16_FROM = (7, 0), (8, 0)
 
 
 def resolve_device(compute: ComputeSettings) -> tuple[torch.device, torch.dtype | None]:
-    """The device, and the type that networks run in where it is not float32.
+    """Return the device, and the reduced-precision type of autocast or None for float32.
 
-    `auto` takes a GPU where there is one, and bfloat16 where the hardware multiplies it natively
-    (elsewhere it is emulated and slow), or float16 where an NVIDIA GPU multiplies only that.
+    Device `auto` is a GPU if there is one. Precision `auto` is bfloat16 where the hardware
+    multiplies it natively (elsewhere it is emulated and slow), float16 where an NVIDIA GPU
+    multiplies only that, and float32 otherwise.
 
     Raises:
-        SettingsError: the device asked for is not there.
+        SettingsError: the device is not available.
     """
-    there = {"cuda": torch.cuda.is_available(), "mps": torch.backends.mps.is_available()}
-    there["cpu"] = True
+    available = {
+        "cuda": torch.cuda.is_available(),
+        "mps": torch.backends.mps.is_available(),
+        "cpu": True,
+    }
     name: str = compute.device
     if name == "auto":
-        name = next(name for name, available in there.items() if available)
-    elif not there[name]:
+        name = next(name for name, is_available in available.items() if is_available)
+    elif not available[name]:
         raise SettingsError(
-            f"compute.device is {name!r}, but this machine offers no such device to torch; "
+            f"compute.device is {name!r}, but torch finds no such device on this machine; "
             f"use 'auto' or 'cpu'."
         )
     device = torch.device(name)
@@ -51,36 +54,39 @@ def _fast_on_cuda() -> torch.dtype | None:
 
 
 def _fast_on_cpu() -> torch.dtype | None:
-    # torch has no public question for this before its own get_capabilities().
-    questions = ("_is_avx512_bf16_supported", "_is_amx_tile_supported")
-    fast = any(getattr(torch.cpu, question, lambda: False)() for question in questions)
-    return torch.bfloat16 if fast else None
+    # Older versions of torch have these private functions alone.
+    probes = ("_is_avx512_bf16_supported", "_is_amx_tile_supported")
+    is_fast = any(getattr(torch.cpu, probe, lambda: False)() for probe in probes)
+    return torch.bfloat16 if is_fast else None
 
 
-_TYPES: Mapping[str, torch.dtype | None] = MappingProxyType(
-    {"float32": None, "bfloat16": torch.bfloat16, "float16": torch.float16}
-)
-_FAST_TYPES: Mapping[str, Callable[[], torch.dtype | None]] = MappingProxyType(
-    {"cuda": _fast_on_cuda, "cpu": _fast_on_cpu}
-)
+_TYPES: dict[str, torch.dtype | None] = {
+    "float32": None,
+    "bfloat16": torch.bfloat16,
+    "float16": torch.float16,
+}
+_FAST_TYPES: dict[str, Callable[[], torch.dtype | None]] = {
+    "cuda": _fast_on_cuda,
+    "cpu": _fast_on_cpu,
+}
 
 
 def autocast(device: torch.device, dtype: torch.dtype | None) -> AbstractContextManager[object]:
-    """A context in which networks run in `dtype`; None leaves them in float32."""
+    """Return a context in which networks run in `dtype`; None means float32."""
     return nullcontext() if dtype is None else torch.autocast(device.type, dtype=dtype)
 
 
 def to_device(module: _Module, device: torch.device) -> _Module:
-    """The module on the device, its convolutions in the memory format that is fast there."""
+    """Return the module on the device, with its convolutions in the fast memory format."""
     return module.to(device=device, memory_format=torch.channels_last)  # type: ignore[call-overload, no-any-return]  # torch's overloads leave out both at once
 
 
-def staged(images: Tensor, device: torch.device) -> Tensor:
-    """Images or vectors in memory that a GPU copies from by itself; for other devices as it is."""
+def pin(images: Tensor, device: torch.device) -> Tensor:
+    """Return images or vectors in pinned memory for a GPU, unchanged for other devices."""
     return images.pin_memory() if device.type == "cuda" else images
 
 
-def images_to(images: Tensor, device: torch.device) -> Tensor:
-    """Images `(b, 3, h, w)` on the device, in the memory format of `to_device`; or vectors."""
-    there = images.to(device, non_blocking=True)
-    return there.contiguous(memory_format=torch.channels_last) if there.dim() == 4 else there
+def images_to_device(images: Tensor, device: torch.device) -> Tensor:
+    """Return images `(b, 3, h, w)` or vectors on the device, in the format of `to_device`."""
+    moved = images.to(device, non_blocking=True)
+    return moved.contiguous(memory_format=torch.channels_last) if moved.dim() == 4 else moved

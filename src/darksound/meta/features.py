@@ -4,8 +4,7 @@ from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from copy import deepcopy
-from types import MappingProxyType
-from typing import TYPE_CHECKING, TypeVar
+from typing import TypeVar
 
 import numpy as np
 import numpy.typing as npt
@@ -14,31 +13,128 @@ from torch import Tensor, nn
 
 from darksound.audio.embedding_models import check_same_model
 from darksound.errors import CheckpointError
-from darksound.meta.device import autocast, images_to, resolve_device, staged, to_device
+from darksound.meta.device import autocast, images_to_device, pin, resolve_device, to_device
 from darksound.meta.learners.base import Learner
 from darksound.progress import Progress, silent
-from darksound.settings import Settings
+from darksound.settings import ComputeSettings
+from darksound.store.contract import RowKind, Store
 
-if TYPE_CHECKING:
-    from darksound.store.contract import Store
-
-__all__ = ["ahead", "compute_features", "for_inference", "require_fit", "settle"]
+__all__ = ["check_store", "compute_features", "fit_backbone", "inference_copy", "prefetch"]
 
 Job = TypeVar("Job")
 Result = TypeVar("Result")
 
-# Results that wait until they are asked for.
-_AHEAD = 2
+# Results that are computed before they are needed.
+_N_PREFETCHED = 2
+
+
+def compute_features(
+    images: Store,
+    learner: Learner,
+    compute: ComputeSettings,
+    *,
+    rows: npt.NDArray[np.int64] | None = None,
+    embed: bool = False,
+    progress: Progress = silent,
+    stage: str = "embedding",
+) -> Tensor:
+    """Return features of unaltered ROIs; each depends on its own image alone.
+
+    Args:
+        images: images, or vectors of an embedding model.
+        learner: moved to the device of the settings; its mode does not matter and does not change.
+        compute: device, precision and batch size.
+        rows: `(n,)` rows of `images`, in the order of the result; None for all.
+        embed: return vectors for clustering (`Learner.embed`), not `Learner.features`.
+        progress: called with the number of ROIs done.
+        stage: name of the work for `progress`.
+
+    Returns:
+        float32 `(n, ...)` on the CPU.
+
+    Raises:
+        CheckpointError: the images were made with another front end.
+    """
+    check_store(images, learner)
+    fit_backbone(images, learner)
+    rows = np.arange(len(images)) if rows is None else rows
+    device, dtype = resolve_device(compute)
+    to_device(learner, device)
+    network = inference_copy(learner, dtype)
+    forward = network.embed if embed else network.features
+    step = compute.batch_size
+    batch_rows = [rows[start : start + step] for start in range(0, len(rows), step)]
+    batches = prefetch(lambda some_rows: pin(images.batch(some_rows), device), batch_rows)
+    parts: list[Tensor] = []
+    n_done = 0
+    progress(stage, 0, len(rows))
+    with torch.inference_mode(), autocast(device, dtype):
+        for batch in batches:
+            parts.append(forward(images_to_device(batch, device)).float().cpu())
+            n_done += len(batch)
+            progress(stage, n_done, len(rows))
+    # A clone made outside inference mode may take part in training.
+    return torch.cat(parts).clone() if parts else torch.zeros(0, learner.embedding_dim)
+
+
+def fit_backbone(images: Store, learner: Learner) -> None:
+    """Fit the backbone's statistics on all rows of a store, unless they are fitted already."""
+    if learner.backbone.is_fitted:
+        return
+    step, n = learner.settings.compute.batch_size, len(images)
+    starts = range(0, n, step)
+    learner.backbone.fit(images.batch(np.arange(s, min(s + step, n))) for s in starts)
+
+
+def check_store(images: Store, learner: Learner) -> None:
+    """Check that a store holds the kind of images or vectors that the learner was trained on.
+
+    Images must be made with the learner's front end. Only the ROI length may differ, and only
+    where the hop follows it. Vectors must be made by the learner's embedding model.
+
+    Raises:
+        CheckpointError: the store differs; the message names the settings.
+    """
+    _CHECKS[images.kind](images, learner)
+
+
+def _check_embedding_model(images: Store, learner: Learner) -> None:
+    actual = images.settings
+    check_same_model(learner.settings.embedding_model, actual.embedding_model, actual.backbone.name)
+
+
+def _check_front_end(images: Store, learner: Learner) -> None:
+    expected, actual = learner.settings, images.settings
+    differing = [
+        f"{section}.{key} ({value!r} against {getattr(getattr(actual, section), key)!r})"
+        for section in ("audio", "front_end")
+        for key, value in getattr(expected, section)
+        if value != getattr(getattr(actual, section), key)
+        and not (key == "roi_s" and expected.front_end.hop == "auto")
+    ]
+    if differing:
+        raise CheckpointError(
+            f"The learner was trained on images of another front end: {'; '.join(differing)}. "
+            f"Make the images with the learner's settings, or train a learner on these."
+        )
+
+
+_CHECKS: dict[RowKind, Callable[[Store, Learner], None]] = {
+    "images": _check_front_end,
+    "vectors": _check_embedding_model,
+}
 
 
 @torch.no_grad()
-def for_inference(learner: Learner, dtype: torch.dtype | None) -> Learner:
-    """A copy in evaluation mode that gives the same, faster: batch norm folded into convolutions,
-    and weights already in the type that autocast would bring them to at each batch.
+def inference_copy(learner: Learner, dtype: torch.dtype | None) -> Learner:
+    """Return a copy in evaluation mode with the same output that runs faster.
+
+    Batch norm is folded into convolutions, and weights are cast once to the type that autocast
+    would cast them to in each batch.
 
     Args:
         learner: on the device where it will be used.
-        dtype: of autocast; None where networks run in float32.
+        dtype: type of autocast; None for float32.
     """
     copy = deepcopy(learner).eval()
     copy.backbone.fold_batch_norm()
@@ -48,107 +144,13 @@ def for_inference(learner: Learner, dtype: torch.dtype | None) -> Learner:
     return copy
 
 
-def ahead(make: Callable[[Job], Result], jobs: Iterable[Job]) -> Iterator[Result]:
-    """`make` of each job, in order, made by a thread while what came before is used."""
-    with ThreadPoolExecutor(1, thread_name_prefix="ahead") as thread:
-        waiting: deque[Future[Result]] = deque()
+def prefetch(make: Callable[[Job], Result], jobs: Iterable[Job]) -> Iterator[Result]:
+    """Yield `make(job)` of each job, in order, computed by a thread in advance."""
+    with ThreadPoolExecutor(1, thread_name_prefix="prefetch") as thread:
+        pending: deque[Future[Result]] = deque()
         for job in jobs:
-            waiting.append(thread.submit(make, job))
-            if len(waiting) > _AHEAD:
-                yield waiting.popleft().result()
-        while waiting:
-            yield waiting.popleft().result()
-
-
-def require_fit(learner: Learner, images: "Store") -> None:
-    """See that a store holds what the learner was made for.
-
-    Images must come from its front end, of which only the ROI length may differ, and only where
-    the hop follows it; vectors from its embedder.
-
-    Raises:
-        CheckpointError: naming what differs.
-    """
-    _FITS[images.kind](learner, images)
-
-
-def _same_embedder(learner: Learner, images: "Store") -> None:
-    theirs = images.settings
-    check_same_model(learner.settings.embedding_model, theirs.embedding_model, theirs.backbone.name)
-
-
-def _same_front_end(learner: Learner, images: "Store") -> None:
-    ours, theirs = learner.settings, images.settings
-    differing = [
-        f"{section}.{key} ({value!r} against {getattr(getattr(theirs, section), key)!r})"
-        for section in ("audio", "front_end")
-        for key, value in getattr(ours, section)
-        if value != getattr(getattr(theirs, section), key)
-        and not (key == "roi_s" and ours.front_end.hop == "auto")
-    ]
-    if differing:
-        raise CheckpointError(
-            f"The learner was made for images of another front end: {'; '.join(differing)}. "
-            f"Make the images with the learner's settings, or train a learner on these."
-        )
-
-
-_FITS = MappingProxyType({"images": _same_front_end, "vectors": _same_embedder})
-
-
-def settle(learner: Learner, images: "Store") -> None:
-    """Let the backbone learn what it must know of the data before it is first used on any."""
-    if learner.backbone.is_fitted:
-        return
-    step, n = learner.settings.compute.batch_size, len(images)
-    starts = range(0, n, step)
-    learner.backbone.fit(images.batch(np.arange(s, min(s + step, n))) for s in starts)
-
-
-def compute_features(
-    learner: Learner,
-    images: "Store",
-    rows: npt.NDArray[np.int64] | None,
-    settings: Settings,
-    *,
-    embed: bool = False,
-    progress: Progress = silent,
-    stage: str = "embedding",
-) -> Tensor:
-    """Features of unaltered ROIs, each from its own image alone.
-
-    Args:
-        learner: moved to the device of the settings; its mode does not matter and stays.
-        images: where the ROIs' images are.
-        rows: `(n,)` which of them, in this order; None for all.
-        settings: for `compute`.
-        embed: vectors for clustering in place of what the learner compares.
-        progress: told of the ROIs done.
-        stage: under this name.
-
-    Returns:
-        float32 `(n, ...)` on the CPU.
-
-    Raises:
-        CheckpointError: the images are of another front end.
-    """
-    require_fit(learner, images)
-    settle(learner, images)
-    rows = np.arange(len(images)) if rows is None else rows
-    device, dtype = resolve_device(settings.compute)
-    to_device(learner, device)
-    fast = for_inference(learner, dtype)
-    forward = fast.embed if embed else fast.features
-    step = settings.compute.batch_size
-    jobs = [rows[start : start + step] for start in range(0, len(rows), step)]
-    batches = ahead(lambda some: staged(images.batch(some), device), jobs)
-    parts: list[Tensor] = []
-    done = 0
-    progress(stage, 0, len(rows))
-    with torch.inference_mode(), autocast(device, dtype):
-        for batch in batches:
-            parts.append(forward(images_to(batch, device)).float().cpu())
-            done += len(batch)
-            progress(stage, done, len(rows))
-    # A clone outside inference mode, so that the result may take part in training.
-    return torch.cat(parts).clone() if parts else torch.zeros(0, learner.embedding_dim)
+            pending.append(thread.submit(make, job))
+            if len(pending) > _N_PREFETCHED:
+                yield pending.popleft().result()
+        while pending:
+            yield pending.popleft().result()

@@ -1,4 +1,4 @@
-"""State dicts published with the reference code: which learner they are of, and loading them."""
+"""Loading the state dicts that were published with the reference code."""
 
 import logging
 from collections.abc import Mapping
@@ -10,24 +10,24 @@ from darksound.errors import CheckpointError
 from darksound.meta.backbones.torchvision_nets import TorchvisionBackbone
 from darksound.meta.learners.base import Learner
 from darksound.meta.learners.build import build_learner
-from darksound.meta.weights import backbone_part, fill, read_weights
-from darksound.settings import Settings
+from darksound.meta.weights import backbone_part, load_weights, read_weights
+from darksound.settings import LearnerSettings, Settings
 
 __all__ = ["load_published"]
 
 logger = logging.getLogger(__name__)
 
-# Older and newer names of the same parts.
+# Old names of the modules, and the new ones.
 _RENAMED = {
     "support_features_encoder.": "support_embeddings_encoder.",
     "query_features_encoding_cell.": "query_embeddings_encoding_cell.",
 }
-_OWN_PREFIXES = (
+_LEARNER_PREFIXES = (
     "support_embeddings_encoder.",
     "query_embeddings_encoding_cell.",
     "relation_module.",
 )
-# A key of each learner's own part, and one of each backbone that the others lack.
+# A key that only this learner, or only this backbone, has.
 _LEARNER_KEYS = {
     "matching": "support_embeddings_encoder.weight_ih_l0",
     "relation": "relation_module.0.0.weight",
@@ -41,45 +41,47 @@ _BACKBONE_KEYS = {
 
 
 def load_published(path: Path, settings: Settings) -> Learner:
-    """A learner from a `.pt` state dict as the reference code saves it.
+    """Return a learner from a `.pt` state dict as the reference code saves it.
 
-    Its keys say what it is: `backbone.*`, with `support_embeddings_encoder.*` and
+    The keys identify the learner: `backbone.*`, with `support_embeddings_encoder.*` and
     `query_embeddings_encoding_cell.*` for Matching or `relation_module.*` for Relation; or a plain
-    torchvision state dict, whose classifier of any size is left out, for Prototypical. Nothing but
-    tensors is read from the file.
+    torchvision state dict, without its classifier, for Prototypical. Nothing but tensors is read
+    from the file.
 
     Args:
         path: the file.
-        settings: say which images it understands, usually those of a published preset. Backbone
-            and learner come from the file.
+        settings: settings of the front end, usually those of a published preset. Backbone and
+            learner are taken from the file.
 
     Returns:
-        The learner in evaluation mode on the CPU, its settings naming what was found.
+        The learner in evaluation mode on the CPU; its settings name the backbone and the learner
+        of the file.
 
     Raises:
-        CheckpointError: missing, damaged, with code in it, or none of the networks above.
+        CheckpointError: the file is missing, damaged, contains code, or is of another network.
     """
     state = {_new_name(key): value for key, value in read_weights(path).items()}
-    backbone = backbone_part(state)
-    own = {k: v for k, v in state.items() if k.startswith(_OWN_PREFIXES)}
-    method = _recognise(own, _LEARNER_KEYS) or "prototypical"
-    name = _recognise(backbone, _BACKBONE_KEYS)
+    backbone_state = backbone_part(state)
+    learner_state = {k: v for k, v in state.items() if k.startswith(_LEARNER_PREFIXES)}
+    method = _identify(learner_state, _LEARNER_KEYS) or "prototypical"
+    name = _identify(backbone_state, _BACKBONE_KEYS)
     if name is None:
         raise CheckpointError(
             f"{path} is not of a published backbone ({', '.join(_BACKBONE_KEYS)}); if it is of "
             f"another torchvision classifier, name that as backbone.name and the file as "
             f"backbone.weights."
         )
-    found: dict[str, dict[str, object]] = {
+    sections: dict[str, dict[str, object]] = {
         "backbone": {"name": name, "weights": "none"},
         "learner": {"method": method},
     }
     if method == "relation":
-        found["learner"] |= _relation_settings(own, backbone, settings)
-    logger.info("%s holds a %s learner on %s", path, method, name)
-    learner = build_learner(settings.replace(**found))
-    weights = {f"backbone.net.{key}": value for key, value in backbone.items()} | own
-    fill(learner, weights, str(path), _beyond_maps(learner) if method == "relation" else ())
+        sections["learner"] |= _relation_settings(learner_state, backbone_state, settings.learner)
+    logger.info("%s contains a %s learner with the backbone %s.", path, method, name)
+    learner = build_learner(settings.replace(**sections))
+    weights = {f"backbone.net.{key}": value for key, value in backbone_state.items()}
+    optional = _keys_after_maps(learner) if method == "relation" else ()
+    load_weights(learner, weights | learner_state, str(path), optional)
     return learner.eval()
 
 
@@ -90,24 +92,25 @@ def _new_name(key: str) -> str:
     return key
 
 
-def _recognise(state: Mapping[str, Tensor], marks: Mapping[str, str]) -> str | None:
-    return next((name for name, key in marks.items() if key in state), None)
+def _identify(state: Mapping[str, Tensor], keys: Mapping[str, str]) -> str | None:
+    return next((name for name, key in keys.items() if key in state), None)
 
 
 def _relation_settings(
-    own: Mapping[str, Tensor], backbone: Mapping[str, Tensor], settings: Settings
+    learner_state: Mapping[str, Tensor],
+    backbone_state: Mapping[str, Tensor],
+    settings: LearnerSettings,
 ) -> dict[str, object]:
-    hidden = own.get("relation_module.3.weight")
-    layer = settings.learner.relation_layer
-    there = f"{layer}.weight" in backbone
+    hidden = learner_state.get("relation_module.3.weight")
+    layer = settings.relation_layer
     return {
-        "relation_hidden": settings.learner.relation_hidden if hidden is None else len(hidden),
-        "relation_layer": layer if there else "auto",
+        "relation_hidden": settings.relation_hidden if hidden is None else len(hidden),
+        "relation_layer": layer if f"{layer}.weight" in backbone_state else "auto",
     }
 
 
-def _beyond_maps(learner: Learner) -> set[str]:
-    """Keys of the layers that Relation's maps do not pass, which its state dicts may lack."""
+def _keys_after_maps(learner: Learner) -> set[str]:
+    """Return keys of the layers after Relation's maps, which its state dicts may lack."""
     backbone = learner.backbone
     if not isinstance(backbone, TorchvisionBackbone):
         return set()

@@ -1,4 +1,4 @@
-"""Generators made from a seed, a purpose and counters; global state is left as it was."""
+"""Random generators from a seed, a purpose and counters, without any global state."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -11,7 +11,7 @@ __all__ = ["Purpose", "numpy_generator", "seeded_torch", "torch_generator"]
 
 
 class Purpose(IntEnum):
-    """What randomness is for, so that no two uses of one seed share a stream."""
+    """Use of a random stream, so that two uses of one seed draw different numbers."""
 
     BACKBONE = 101
     HEAD = 102
@@ -27,7 +27,7 @@ class Purpose(IntEnum):
 
 
 def numpy_generator(seed: int, purpose: Purpose, *counters: int) -> np.random.Generator:
-    """A NumPy generator for this purpose and these counters (epoch, task, ...)."""
+    """Return a NumPy generator for this purpose and these counters (epoch, episode, ...)."""
     return np.random.default_rng([seed, int(purpose), *counters])
 
 
@@ -37,7 +37,7 @@ def _torch_seed(seed: int, purpose: Purpose, counters: tuple[int, ...]) -> int:
 
 
 def torch_generator(seed: int, purpose: Purpose, *counters: int) -> torch.Generator:
-    """A torch generator on the CPU for this purpose and these counters."""
+    """Return a torch generator on the CPU for this purpose and these counters."""
     return torch.Generator().manual_seed(_torch_seed(seed, purpose, counters))
 
 
@@ -45,7 +45,7 @@ def torch_generator(seed: int, purpose: Purpose, *counters: int) -> torch.Genera
 def seeded_torch(
     seed: int, purpose: Purpose, *counters: int, device: torch.device | None = None
 ) -> Iterator[None]:
-    """Within, torch's own randomness (initialisation, dropout) is seeded; afterwards as before."""
+    """Seed torch's global generator (initialisation, dropout) in a block, and restore it after."""
     devices = [device] if device is not None and device.type == "cuda" else []
     with torch.random.fork_rng(devices=devices):
         torch.manual_seed(_torch_seed(seed, purpose, counters))

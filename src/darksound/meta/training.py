@@ -1,90 +1,39 @@
-"""Training a learner: epochs, validation, schedule, early stop, and the best weights."""
+"""Training a learner: epochs, validation, learning rate schedule, early stopping, best weights."""
 
 import copy
 import logging
 import math
 import time
 from collections.abc import Callable, Sequence
-from types import MappingProxyType
-from typing import TYPE_CHECKING
 
 import numpy as np
 import numpy.typing as npt
 import torch
 from torch import nn
+from torch.optim.lr_scheduler import ReduceLROnPlateau
 
 from darksound.errors import InputError
 from darksound.meta.checkpoints import EpochReport, TrainState
-from darksound.meta.classical import ClassicalRegime
-from darksound.meta.distributed import SharedRegime, current_crew
+from darksound.meta.distributed import DistributedRegime, current_process_group
 from darksound.meta.episodes import Episode, EpisodeSampler
-from darksound.meta.evaluation import judge_episodes
-from darksound.meta.features import require_fit, settle
+from darksound.meta.evaluation import score_episodes
+from darksound.meta.features import check_store, fit_backbone
 from darksound.meta.learners.base import Learner
 from darksound.meta.learners.build import build_learner
+from darksound.meta.optimization import OptimizerStep, make_optimizer, run_epoch
 from darksound.meta.randomness import Purpose, numpy_generator
-from darksound.meta.splits import part_rois, recording_names
-from darksound.meta.steps import Descent, EpisodicRegime, Regime, make_optimizer, run_pass
+from darksound.meta.regimes import REGIMES, EpisodicRegime
+from darksound.meta.splits import recording_names, split_rois
 from darksound.progress import Progress, silent
 from darksound.rois.roi_set import RoiSet
-from darksound.settings import Settings, TrainingSettings
+from darksound.settings import ComputeSettings, Settings, TrainingSettings
 from darksound.store.building import build_store
 from darksound.store.contract import Store
 
-if TYPE_CHECKING:
-    from darksound.store.contract import Store
-
-__all__ = ["REGIMES", "EpochReport", "TrainState", "fine_tune", "fit", "train", "training_images"]
-
-
-def fine_tune(
-    learner: Learner,
-    images: "Store",
-    rows: npt.NDArray[np.int64],
-    labels: npt.NDArray[np.int64],
-    recordings: npt.ArrayLike | None,
-    settings: Settings,
-    *,
-    tasks: int,
-    learning_rate: float,
-    key: tuple[int, ...],
-    support_as_it_is: bool = False,
-    progress: Progress = silent,
-) -> None:
-    """Train a learner in place on episodes drawn from rows with given labels.
-
-    Args:
-        learner: trained in place, left in evaluation mode.
-        images: where the rows' images are.
-        rows: `(n,)` rows of `images`.
-        labels: `(n,)` class of each row, from 0.
-        recordings: `(n,)` names, or None where they shall not matter.
-        settings: for episodes, augmentation, optimiser, compute and the seed.
-        tasks: how many episodes.
-        learning_rate: of a fresh optimiser.
-        support_as_it_is: alter queries alone.
-        key: makes the episodes of this call its own, such as `(iteration,)`.
-        progress: told of the episodes done, as `fine-tuning`.
-
-    Raises:
-        InputError: fewer than two classes are big enough for an episode.
-        CheckpointError: the images are of another front end.
-    """
-    require_fit(learner, images)
-    sampler = EpisodeSampler(labels, recordings, settings.episodes, rows)
-    regime = EpisodicRegime(learner, images, sampler, settings, support_as_it_is)
-    optimizer = make_optimizer(regime.module, settings, learning_rate)
-    descend = Descent(optimizer, settings.compute)
-    counters = (int(Purpose.FINE_TUNE), *key)
-    run_pass(regime, descend, tasks, counters, progress, "fine-tuning")
-
+__all__ = ["fine_tune", "fit", "make_scheduler", "train", "training_images"]
 
 logger = logging.getLogger(__name__)
 OnEpoch = Callable[[EpochReport, TrainState], None]
-
-REGIMES: MappingProxyType[str, Callable[[Learner, Store, EpisodeSampler, Settings], Regime]] = (
-    MappingProxyType({"episodic": EpisodicRegime, "classical": ClassicalRegime})
-)
 
 
 def train(
@@ -100,130 +49,222 @@ def train(
     """Train a learner on labelled ROIs.
 
     Args:
-        rois: where its `split` names training and validation ROIs, these are used so.
-        settings: all of them.
-        validation: ROIs that judge the epochs; by default the split `val`, or a held-out share.
-        learner: trained further in place; by default a new one.
-        resume: a training to go on with; takes the place of `learner`.
+        rois: if their column `split` names training and validation ROIs, it is used.
+        settings: settings of the front end, the learner and the training.
+        validation: ROIs to validate each epoch on; by default the split `val`, or a held-out share.
+        learner: trained further, in place; by default a new learner.
+        resume: state of a training to resume, in place of `learner`.
         on_epoch: called after each epoch with its figures and the state to save.
-        progress: told of steps done.
+        progress: called with the number of steps done.
 
     Returns:
         The learner with the weights of its best epoch, in evaluation mode.
 
     Raises:
-        InputError: no labels, or fewer than two classes big enough for an episode.
-        SettingsError: an unknown backbone or learner, or parts that do not go together.
-        CheckpointError: weights that cannot be had, or made for another front end.
+        InputError: there are no labels, or fewer than two classes are large enough.
+        SettingsError: the backbone or the learner is unknown, or settings do not fit together.
+        CheckpointError: weights cannot be fetched or read, or are for another front end.
     """
-    images, judged_on = training_images(rois, settings, validation, progress)
+    images, validation_images = training_images(
+        rois, settings, validation=validation, progress=progress
+    )
     if resume is None:
         resume = TrainState(learner if learner is not None else build_learner(images.settings))
-    return fit(resume, images, judged_on, images.settings, on_epoch=on_epoch, progress=progress)
+    return fit(
+        images,
+        resume,
+        images.settings,
+        validation_images=validation_images,
+        on_epoch=on_epoch,
+        progress=progress,
+    )
 
 
 def training_images(
-    rois: RoiSet, settings: Settings, validation: RoiSet | None, progress: Progress
+    rois: RoiSet,
+    settings: Settings,
+    *,
+    validation: RoiSet | None = None,
+    progress: Progress = silent,
 ) -> tuple[Store, Store | None]:
-    """Images to train on, with their altered versions, and those that judge the epochs.
+    """Return the images to train on, with their altered versions, and those to validate on.
 
     Args:
         rois, settings, validation, progress: see `train`.
 
     Raises:
-        InputError: no labels, or no ROI that can be read.
+        InputError: there are no labels, or no ROI can be read.
     """
-    to_train, to_validate = part_rois(rois, settings, validation)
-    # The others find in the cache what the first has made.
-    with current_crew().first_then_others():
-        images = build_store(to_train, settings, progress, versions=settings.augmentation.versions)
-        if to_validate is None:
+    training_rois, validation_rois = split_rois(rois, settings, validation)
+    # The other ranks read from the cache what rank 0 has computed.
+    with current_process_group().rank_0_first():
+        n_versions = settings.augmentation.versions
+        images = build_store(training_rois, settings, progress, versions=n_versions)
+        if validation_rois is None:
             return images, None
-        return images, build_store(to_validate, images.settings, progress)
+        return images, build_store(validation_rois, images.settings, progress)
 
 
 def fit(
-    state: TrainState,
     images: Store,
-    judged_on: Store | None,
+    state: TrainState,
     settings: Settings,
     *,
+    validation_images: Store | None = None,
     on_epoch: OnEpoch | None = None,
     progress: Progress = silent,
 ) -> Learner:
-    """Train on images that are made already; `train` without what comes before.
+    """Train on images that exist already; see `train`.
 
-    Where torch has a group of processes, each calls this with the same arguments, and they share
-    the work; see `darksound.meta.distributed`.
+    Within a process group of torch, all processes call this with the same arguments and share the
+    work; see `darksound.meta.distributed`.
+
+    Args:
+        images: images to train on, with labels.
+        state: a new state or that of a training to resume; updated in place.
+        settings: `training`, `episodes`, `augmentation`, `front_end.channels`, `compute` and
+            `seed` are used.
+        validation_images: images to validate each epoch on.
+        on_epoch: called after each epoch with its figures and the state to save.
+        progress: called with the number of steps done.
+
+    Returns:
+        The learner with the weights of its best epoch, in evaluation mode.
 
     Raises:
-        InputError: fewer than two classes big enough for an episode.
-        SettingsError: the regime does not suit the learner, or fewer tasks a step than processes.
-        CheckpointError: the images are of another front end than the learner's.
+        InputError: fewer than two classes are large enough for an episode.
+        SettingsError: the regime does not fit the learner, or there are more processes than
+            episodes in a step.
+        CheckpointError: the images were made with another front end than the learner's.
     """
-    learner = state.learner
-    require_fit(learner, images)
-    settle(learner, images)
+    learner, training = state.learner, settings.training
+    check_store(images, learner)
+    fit_backbone(images, learner)
     sampler = _sampler(images, settings)
     learner.classes = tuple(str(name) for name in sampler.classes)
-    crew = current_crew()
-    tasks = crew.tasks_a_step(settings.training)
-    regime = SharedRegime(
-        REGIMES[settings.training.regime](learner, images, sampler, settings), tasks, crew
+    group = current_process_group()
+    episodes_per_step = group.episodes_per_step(training)
+    regime = DistributedRegime(
+        REGIMES[training.regime](learner, images, sampler, settings), episodes_per_step, group
     )
-    optimizer = make_optimizer(regime.module, settings, settings.training.learning_rate)
-    _take_up(state, regime.module, optimizer, settings.training)
-    episodes = _validation_episodes(judged_on, settings)
+    optimizer = make_optimizer(regime.module, training, training.learning_rate)
+    scheduler = make_scheduler(optimizer, training)
+    _restore(state, regime.module, optimizer, scheduler)
+    episodes = _validation_episodes(validation_images, settings)
     if state.epoch == 0:
-        state.best = copy.deepcopy(learner.state_dict())
-        state.start = _as_given(learner, judged_on, episodes, settings)
-    if not episodes:
-        logger.warning("nothing validates this training; its epochs are compared by training loss")
-    while not _is_over(state, settings.training):
-        begun = time.perf_counter()
-        stage = f"epoch {state.epoch + 1}/{settings.training.epochs}"
-        steps = math.ceil(settings.training.episodes_per_epoch / tasks)
-        # Anew for each epoch, so that a training that goes on does as one that never stopped.
-        descend = Descent(optimizer, settings.compute)
-        done = crew.mean(run_pass(regime, descend, steps, (state.epoch,), progress, stage))
-        loss, accuracy = _validate(learner, judged_on, episodes, settings)
-        seconds = time.perf_counter() - begun
-        report = EpochReport(
-            state.epoch + 1,
-            done.loss,
-            done.accuracy,
-            loss,
-            accuracy,
-            state.learning_rate,
-            done.images / done.seconds,
-            seconds,
+        state.best_weights = copy.deepcopy(learner.state_dict())
+        state.initial_report = _initial_report(
+            validation_images, learner, episodes, settings.compute
         )
-        _advance(state, report, regime.module, optimizer, settings.training)
-        logger.info("%s: %s", stage, _line(report))
+    if not episodes:
+        logger.warning("There are no validation ROIs; epochs are compared by training loss.")
+    while not _is_finished(state, training):
+        start = time.perf_counter()
+        stage = f"epoch {state.epoch + 1}/{training.epochs}"
+        n_steps = math.ceil(training.episodes_per_epoch / episodes_per_step)
+        # A new loss scale each epoch, so that a resumed training equals an uninterrupted one.
+        optimizer_step = OptimizerStep(optimizer, settings.compute)
+        means = run_epoch(
+            regime,
+            optimizer_step,
+            n_steps,
+            counters=(state.epoch,),
+            progress=progress,
+            stage=stage,
+        )
+        means = group.mean(means)
+        loss, accuracy = _validate(validation_images, learner, episodes, settings.compute)
+        report = EpochReport(
+            epoch=state.epoch + 1,
+            train_loss=means.loss,
+            train_accuracy=means.accuracy,
+            validation_loss=loss,
+            validation_accuracy=accuracy,
+            learning_rate=optimizer.param_groups[0]["lr"],
+            images_per_s=means.n_images / means.seconds,
+            seconds=time.perf_counter() - start,
+        )
+        _update(state, report, regime.module, optimizer, scheduler)
+        logger.info("%s: %s", stage, _summary(report))
         if on_epoch is not None:
             on_epoch(report, state)
-    if state.kept is not None and state.kept is state.start:
+    if state.initial_report is not None and state.best_report is state.initial_report:
         logger.warning(
-            "no epoch is better on the validation ROIs than the learner was before training "
-            "(accuracy %.3f), which is kept as it was",
-            state.start.validation_accuracy,
+            "No epoch is better on the validation ROIs than the learner before training (accuracy "
+            "%.3f), so its weights are kept.",
+            state.initial_report.validation_accuracy,
         )
-    learner.load_state_dict(state.best)
+    learner.load_state_dict(state.best_weights)
     return learner.eval()
 
 
-def _as_given(
-    learner: Learner, images: Store | None, episodes: Sequence[Episode], settings: Settings
-) -> EpochReport | None:
-    """Epoch 0: training must not end below where it began."""
-    if not episodes:
-        return None
-    begun = time.perf_counter()
-    learner.eval()
-    loss, accuracy = _validate(learner, images, episodes, settings)
-    nothing = math.nan
-    seconds = time.perf_counter() - begun
-    return EpochReport(0, nothing, nothing, loss, accuracy, 0.0, nothing, seconds)
+def fine_tune(
+    images: Store,
+    labels: npt.NDArray[np.int64],
+    learner: Learner,
+    settings: Settings,
+    *,
+    rows: npt.NDArray[np.int64],
+    recordings: npt.ArrayLike | None,
+    n_episodes: int,
+    learning_rate: float,
+    counters: tuple[int, ...],
+    augment_support: bool = True,
+    progress: Progress = silent,
+) -> None:
+    """Train a learner in place on episodes of some rows with given labels.
+
+    Args:
+        images: images of all ROIs.
+        labels: `(n,)` class of each of `rows`, from 0.
+        learner: trained in place and left in evaluation mode.
+        settings: `episodes`, `augmentation`, `training` (optimiser), `front_end.channels`,
+            `compute` and `seed` are used.
+        rows: `(n,)` rows of `images`.
+        recordings: `(n,)` names; support and query of a class share no recording where that is
+            possible. None ignores recordings.
+        n_episodes: number of episodes.
+        learning_rate: learning rate of a new optimiser.
+        counters: select the random numbers of this call, such as `(iteration,)`.
+        augment_support: augment support and queries; otherwise queries alone.
+        progress: called with the number of episodes done, as `fine-tuning`.
+
+    Raises:
+        InputError: fewer than two classes are large enough for an episode.
+        CheckpointError: the images were made with another front end.
+    """
+    check_store(images, learner)
+    sampler = EpisodeSampler(labels, recordings, settings.episodes, rows)
+    regime = EpisodicRegime(learner, images, sampler, settings, augment_support=augment_support)
+    optimizer = make_optimizer(regime.module, settings.training, learning_rate)
+    run_epoch(
+        regime,
+        OptimizerStep(optimizer, settings.compute),
+        n_episodes,
+        counters=(int(Purpose.FINE_TUNE), *counters),
+        progress=progress,
+        stage="fine-tuning",
+    )
+
+
+def make_scheduler(
+    optimizer: torch.optim.Optimizer, settings: TrainingSettings
+) -> ReduceLROnPlateau:
+    """Return the scheduler that reduces the learning rate when epochs stop improving.
+
+    Its metric is `TrainState.best_epoch`, which rises exactly if the epoch is the best so far, so
+    that epochs are compared by accuracy and then by loss. `threshold` and `eps` of 0 make every
+    improvement and every reduction count.
+    """
+    return ReduceLROnPlateau(
+        optimizer,
+        mode="max",
+        factor=settings.lr_factor,
+        patience=settings.lr_patience,
+        threshold=0.0,
+        threshold_mode="abs",
+        eps=0.0,
+    )
 
 
 def _sampler(images: Store, settings: Settings) -> EpisodeSampler:
@@ -234,80 +275,85 @@ def _sampler(images: Store, settings: Settings) -> EpisodeSampler:
 
 
 def _validation_episodes(images: Store | None, settings: Settings) -> list[Episode]:
-    """The same episodes every epoch, so that epochs differ by their weights alone."""
+    """Return the validation episodes: the same in every epoch, so that epochs are comparable."""
     if images is None:
         return []
     try:
         sampler = _sampler(images, settings)
     except InputError as error:
-        logger.warning("the validation ROIs cannot be used: %s", error)
+        logger.warning("The validation ROIs cannot be used: %s", error)
         return []
-    tasks = range(settings.training.validation_episodes)
-    return [sampler.sample(numpy_generator(settings.seed, Purpose.VALIDATION, i)) for i in tasks]
+    return [
+        sampler.sample(numpy_generator(settings.seed, Purpose.VALIDATION, number))
+        for number in range(settings.training.validation_episodes)
+    ]
+
+
+def _initial_report(
+    images: Store | None, learner: Learner, episodes: Sequence[Episode], compute: ComputeSettings
+) -> EpochReport | None:
+    """Return the figures before training, so that training never makes the learner worse."""
+    if not episodes:
+        return None
+    start = time.perf_counter()
+    learner.eval()
+    loss, accuracy = _validate(images, learner, episodes, compute)
+    seconds = time.perf_counter() - start
+    return EpochReport(0, math.nan, math.nan, loss, accuracy, 0.0, math.nan, seconds)
 
 
 def _validate(
-    learner: Learner, images: Store | None, episodes: Sequence[Episode], settings: Settings
+    images: Store | None, learner: Learner, episodes: Sequence[Episode], compute: ComputeSettings
 ) -> tuple[float, float]:
+    """Return mean loss and accuracy over the episodes; NaN without any."""
     if images is None or not episodes:
         return math.nan, math.nan
-    crew = current_crew()
-    own = [episodes[i] for i in crew.own(len(episodes))]
-    judged = judge_episodes(learner, images, own, settings)
-    loss, accuracy = np.mean(crew.all_of([(one.loss, one.accuracy) for one in judged]), axis=0)
+    group = current_process_group()
+    shard = [episodes[i] for i in group.shard(len(episodes))]
+    scores = score_episodes(images, learner, shard, compute)
+    figures = group.all_gather([(score.loss, score.accuracy) for score in scores])
+    loss, accuracy = np.mean(figures, axis=0)
     return float(loss), float(accuracy)
 
 
-def _is_over(state: TrainState, training: TrainingSettings) -> bool:
-    if state.epoch >= training.epochs:
+def _is_finished(state: TrainState, settings: TrainingSettings) -> bool:
+    if state.epoch >= settings.epochs:
         return True
-    return state.epoch - state.best_epoch >= training.early_stopping_patience
+    return state.epoch - state.best_epoch >= settings.early_stopping_patience
 
 
-def _take_up(
+def _restore(
     state: TrainState,
     module: nn.Module,
     optimizer: torch.optim.Optimizer,
-    training: TrainingSettings,
+    scheduler: ReduceLROnPlateau,
 ) -> None:
-    """Bring module and optimiser to where the state says that training stands."""
-    if state.epoch == 0:
-        state.learning_rate = training.learning_rate
-        return
-    module.load_state_dict({**module.state_dict(), **state.head})
-    optimizer.load_state_dict(state.optimizer)
-    _set_rate(optimizer, state.learning_rate)
+    """Load the state of a training to resume."""
+    if state.epoch > 0:
+        module.load_state_dict({**module.state_dict(), **state.head})
+        optimizer.load_state_dict(state.optimizer)
+        scheduler.load_state_dict(state.scheduler)
 
 
-def _advance(
+def _update(
     state: TrainState,
     report: EpochReport,
     module: nn.Module,
     optimizer: torch.optim.Optimizer,
-    training: TrainingSettings,
+    scheduler: ReduceLROnPlateau,
 ) -> None:
-    """Note an epoch: keep its weights if they are the best, lower the rate if it is time."""
+    """Add an epoch to the state: keep the weights of the best one, and step the scheduler."""
     state.epoch = report.epoch
     state.reports.append(report)
     state.head = {k: v for k, v in module.state_dict().items() if k.startswith("head.")}
-    state.stale += 1
-    if state.best_epoch == report.epoch:
-        state.stale = 0
-    if state.kept is report:
-        state.best = copy.deepcopy(state.learner.state_dict())
-    if state.stale > training.lr_patience:
-        state.learning_rate *= training.lr_factor
-        state.stale = 0
-        _set_rate(optimizer, state.learning_rate)
+    if state.best_report is report:
+        state.best_weights = copy.deepcopy(state.learner.state_dict())
+    scheduler.step(state.best_epoch)
     state.optimizer = optimizer.state_dict()
+    state.scheduler = scheduler.state_dict()
 
 
-def _set_rate(optimizer: torch.optim.Optimizer, rate: float) -> None:
-    for group in optimizer.param_groups:
-        group["lr"] = rate * group.get("factor", 1.0)
-
-
-def _line(report: EpochReport) -> str:
+def _summary(report: EpochReport) -> str:
     text = f"loss {report.train_loss:.3g}, accuracy {report.train_accuracy:.3f}"
     if not math.isnan(report.validation_accuracy):
         text += f", validation accuracy {report.validation_accuracy:.3f}"

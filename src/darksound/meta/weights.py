@@ -1,7 +1,7 @@
-"""Ears of our own: the weights that come with the package, and files like them.
+"""Weights files: reading, checking and loading them, and the pretrained weights in the package.
 
-Such a file holds a backbone's weights, half of them in half precision, and a card that says what
-they are, how they were made and what they hear badly.
+A pretrained weights file holds the weights of a backbone, matrices in half precision, and a card:
+a JSON object with what they are, how they were made, and their limits.
 """
 
 import json
@@ -29,47 +29,32 @@ __all__ = [
     "backbone_part",
     "bundled_path",
     "bundled_size",
-    "description_in",
-    "fill",
     "front_end_of",
     "load_backbone_weights",
+    "load_weights",
+    "metadata_in",
     "read_card",
     "read_pickle",
     "read_weights",
-    "write_ears",
+    "write_pretrained",
 ]
 
-
-def description_in(path: Path, key: str) -> dict[str, Any] | None:
-    """The JSON object under a key of a safetensors file's metadata; None where there is none.
-
-    Raises:
-        CheckpointError: the file is missing or damaged.
-    """
-    try:
-        with safe_open(path, framework="pt") as file:
-            text = (file.metadata() or {}).get(key)
-        found = None if text is None else json.loads(text)
-    except (SafetensorError, OSError, ValueError) as error:
-        raise CheckpointError(
-            f"{path} is damaged or no safetensors file ({error}); copy or make it again."
-        ) from error
-    return found if isinstance(found, dict) else None
-
-
-# How a zip archive and a pickle begin: what torch.save writes today and wrote before 1.6.
-_STARTS = (b"PK", b"\x80")
-#: Keys of a classifier that backbones do without.
-_HEAD_KEYS = ("fc.", "classifier.", "heads.", "head.", "AuxLogits.", "aux1.", "aux2.")
+#: Values of `backbone.weights`: the weights in the package, torchvision's, and random ones.
+BUNDLED, IMAGENET, NO_WEIGHTS = "darksound", "imagenet", "none"
+_CARD = "darksound_card"
+# First bytes of a zip archive and of a pickle, which torch.save wrote before version 1.6.
+_MAGIC_BYTES = (b"PK", b"\x80")
+# Prefixes of the keys of a classifier, which backbones do not have.
+_CLASSIFIER_KEYS = ("fc.", "classifier.", "heads.", "head.", "AuxLogits.", "aux1.", "aux2.")
 
 
 def read_weights(path: Path) -> dict[str, Tensor]:
-    """The state dict in a `.safetensors`, `.pt` or `.pth` file, on the CPU.
+    """Return the state dict in a `.safetensors`, `.pt` or `.pth` file, on the CPU.
 
-    Pickles are read with `weights_only=True`: one that holds code is refused.
+    Pickles are read with `weights_only=True`, so a file with code is refused.
 
     Raises:
-        CheckpointError: the file is missing, damaged, no state dict, or holds code.
+        CheckpointError: the file is missing, damaged, not a state dict, or contains code.
     """
     if not path.is_file():
         raise CheckpointError(f"There is no weights file {path}.")
@@ -78,9 +63,11 @@ def read_weights(path: Path) -> dict[str, Tensor]:
     if isinstance(state, dict) and isinstance(state.get("state_dict"), dict):
         state = state["state_dict"]
     if not isinstance(state, dict) or not state:
-        raise CheckpointError(f"{path} holds no state dict, so it is no weights file.")
+        raise CheckpointError(f"{path} contains no state dict, so it is not a weights file.")
     if not all(isinstance(value, Tensor) for value in state.values()):
-        raise CheckpointError(f"{path} holds other things than tensors; save a plain state dict.")
+        raise CheckpointError(
+            f"{path} contains other objects than tensors; save a plain state dict."
+        )
     return {str(key): value for key, value in state.items()}
 
 
@@ -89,38 +76,108 @@ def _read_safetensors(path: Path) -> Any:
         return safetensors.torch.load_file(path)
     except (safetensors.SafetensorError, OSError, ValueError) as error:
         raise CheckpointError(
-            f"{path} is damaged or no safetensors file ({error}); make or fetch it again."
+            f"{path} is damaged or not a safetensors file ({error}); make or download it again."
         ) from error
 
 
 def read_pickle(path: Path) -> Any:
-    """What `torch.save` wrote: tensors in plain containers, and never code.
+    """Return what `torch.save` wrote: tensors in plain containers, without any code.
 
     Raises:
-        CheckpointError: the file is damaged, or holds code.
+        CheckpointError: the file is damaged, or contains code.
     """
     try:
         with path.open("rb") as file:
-            begins = file.read(4)
-        # torch's unpickler fails on arbitrary bytes in arbitrary ways, so these are seen first.
-        if not begins.startswith(_STARTS):
-            raise CheckpointError(f"{path} is damaged or no weights file.")
+            first_bytes = file.read(4)
+        # torch's unpickler raises arbitrary errors on arbitrary bytes, so these are checked first.
+        if not first_bytes.startswith(_MAGIC_BYTES):
+            raise CheckpointError(f"{path} is damaged or not a weights file.")
         return torch.load(path, map_location="cpu", weights_only=True)
     except pickle.UnpicklingError as error:
         if "unsupported global" in str(error).lower():
             raise CheckpointError(
-                f"{path} holds code or whole objects, not weights alone, and is not opened; "
+                f"{path} contains code or whole objects, not weights alone, and is not opened; "
                 f"save its state_dict() and use that file."
             ) from error
-        raise CheckpointError(f"{path} is damaged or no weights file.") from error
+        raise CheckpointError(f"{path} is damaged or not a weights file.") from error
     except (RuntimeError, OSError, EOFError, ValueError, LookupError, TypeError) as error:
-        raise CheckpointError(f"{path} is damaged or no weights file ({error}).") from error
+        raise CheckpointError(f"{path} is damaged or not a weights file ({error}).") from error
 
 
-def backbone_part(state: dict[str, Tensor]) -> dict[str, Tensor]:
-    """What belongs to a backbone: the keys below `backbone.` where there are such, else all.
+def metadata_in(path: Path, key: str) -> dict[str, Any] | None:
+    """Return the JSON object under a key of a safetensors file's metadata, or None.
 
-    Prefixes of our own wrapper and of data-parallel training are taken off, classifiers left out.
+    Raises:
+        CheckpointError: the file is missing or damaged.
+    """
+    try:
+        with safe_open(path, framework="pt") as file:
+            text = (file.metadata() or {}).get(key)
+        value = None if text is None else json.loads(text)
+    except (SafetensorError, OSError, ValueError) as error:
+        raise CheckpointError(
+            f"{path} is damaged or not a safetensors file ({error}); copy or make it again."
+        ) from error
+    return value if isinstance(value, dict) else None
+
+
+def load_weights(
+    module: nn.Module, state: Mapping[str, Tensor], name: str, optional: Collection[str] = ()
+) -> None:
+    """Load a state dict into a module, in place; every key and shape must match.
+
+    Args:
+        module: the module.
+        state: its weights.
+        name: name of the weights in messages.
+        optional: keys that may be missing.
+
+    Raises:
+        CheckpointError: keys are missing or unknown, or shapes differ.
+    """
+    current = module.state_dict()
+    unknown = sorted(state.keys() - current.keys())
+    # State dicts of old versions of torch lack the counters of batch norm.
+    optional = {k for k in current if k.endswith("num_batches_tracked")}.union(optional)
+    missing = sorted(current.keys() - state.keys() - optional)
+    if unknown or missing:
+        raise CheckpointError(
+            f"{name} does not fit: {_first_keys('lacks', missing)}"
+            f"{_first_keys('has the unknown', unknown)}check backbone.name and learner.method."
+        )
+    for key, value in state.items():
+        if value.shape != current[key].shape:
+            raise CheckpointError(
+                f"{name} does not fit: {key} is {tuple(value.shape)} in the file and "
+                f"{tuple(current[key].shape)} here; check the backbone and learner settings."
+            )
+    module.load_state_dict(state, strict=False)
+
+
+def _first_keys(verb: str, keys: list[str]) -> str:
+    if not keys:
+        return ""
+    more = f" and {len(keys) - 3} more" if len(keys) > 3 else ""
+    return f"it {verb} {', '.join(keys[:3])}{more}; "
+
+
+def load_backbone_weights(backbone: Backbone, path: Path) -> None:
+    """Load the weights of a file into a backbone, in place.
+
+    The file may be a checkpoint of darksound, a published state dict or torchvision's own.
+
+    Raises:
+        CheckpointError: the file cannot be read, or is of another network.
+    """
+    network = getattr(backbone, "net", backbone)
+    load_weights(network, backbone_part(read_weights(path)), f"{path} as backbone weights")
+
+
+def backbone_part(state: Mapping[str, Tensor]) -> dict[str, Tensor]:
+    """Return the backbone's part of a state dict: the keys below `backbone.`, or else all.
+
+    Prefixes of darksound's wrapper and of data-parallel training are removed, and classifiers
+    are left out.
     """
     prefix = "backbone."
     if any(key.startswith(prefix) for key in state):
@@ -128,89 +185,33 @@ def backbone_part(state: dict[str, Tensor]) -> dict[str, Tensor]:
     for wrapper in ("module.", "net."):
         if all(key.startswith(wrapper) for key in state):
             state = {k.removeprefix(wrapper): v for k, v in state.items()}
-    return {k: v for k, v in state.items() if not k.startswith(_HEAD_KEYS)}
-
-
-def load_backbone_weights(backbone: Backbone, path: Path) -> None:
-    """Put the weights of a file into a backbone, in place.
-
-    The file may be one of our checkpoints, a published state dict or torchvision's own.
-
-    Raises:
-        CheckpointError: the file cannot be read, or is of another network.
-    """
-    inner = getattr(backbone, "net", backbone)
-    fill(inner, backbone_part(read_weights(path)), f"{path} as backbone weights")
-
-
-def fill(
-    module: nn.Module, state: dict[str, Tensor], what: str, optional: Collection[str] = ()
-) -> None:
-    """Load a state dict, every key of which must fit.
-
-    Args:
-        module: what is filled, in place.
-        state: its weights.
-        what: how messages name them.
-        optional: keys that may be missing.
-
-    Raises:
-        CheckpointError: keys are missing or unknown, or shapes differ.
-    """
-    own = module.state_dict()
-    unknown = sorted(state.keys() - own.keys())
-    # Counters of batch norm are absent from state dicts of old.
-    may_lack = {k for k in own if k.endswith("num_batches_tracked")}.union(optional)
-    missing = sorted(own.keys() - state.keys() - may_lack)
-    if unknown or missing:
-        raise CheckpointError(
-            f"{what} does not fit: {_some('lacks', missing)}{_some('has the unknown', unknown)}"
-            f"check backbone.name and learner.method."
-        )
-    for key, value in state.items():
-        if value.shape != own[key].shape:
-            raise CheckpointError(
-                f"{what} does not fit: {key} is {tuple(value.shape)} in the file and "
-                f"{tuple(own[key].shape)} here; check the backbone and learner settings."
-            )
-    module.load_state_dict(state, strict=False)
-
-
-def _some(verb: str, keys: list[str]) -> str:
-    if not keys:
-        return ""
-    more = f" and {len(keys) - 3} more" if len(keys) > 3 else ""
-    return f"it {verb} {', '.join(keys[:3])}{more}; "
-
-
-_CARD = "darksound_card"
-#: Values of `backbone.weights`: the weights in the package, torchvision's, and random ones.
-BUNDLED, IMAGENET, NO_WEIGHTS = "darksound", "imagenet", "none"
+    return {k: v for k, v in state.items() if not k.startswith(_CLASSIFIER_KEYS)}
 
 
 def bundled_path() -> Path:
-    """The weights in the package."""
+    """Return the path of the pretrained weights in the package."""
     return Path(str(files("darksound").joinpath("weights", "small.safetensors")))
 
 
 @cache
 def bundled_size() -> dict[str, Any]:
-    """Channels and length of the embedding of the package's weights, as in the settings."""
-    made_with = read_card(bundled_path())["settings"]["backbone"]
-    return {key: made_with[key] for key in ("channels", "embedding_dim")}
+    """Return `channels` and `embedding_dim` of the pretrained weights in the package."""
+    backbone = read_card(bundled_path())["settings"]["backbone"]
+    return {key: backbone[key] for key in ("channels", "embedding_dim")}
 
 
 @cache
 def front_end_of(path: Path) -> dict[str, Any]:
-    """Settings of the front end that a weights file was made with."""
+    """Return the front end settings that a pretrained weights file was made with."""
     front_end: dict[str, Any] = read_card(path)["settings"]["front_end"]
     return front_end
 
 
-def write_ears(path: Path, state: Mapping[str, Tensor], card: Mapping[str, Any]) -> None:
-    """Write weights with their card, and the card beside for people to read.
+def write_pretrained(path: Path, state: Mapping[str, Tensor], card: Mapping[str, Any]) -> None:
+    """Write pretrained weights with their card, and the card as JSON for people to read.
 
-    Matrices are kept in half precision; batch norm's vectors, which span more, in single.
+    Matrices are stored in half precision. Vectors of batch norm, whose range is wider, are stored
+    in single precision.
     """
     tensors = {
         key: (value.half() if value.ndim > 1 else value).detach().cpu().contiguous()
@@ -223,12 +224,12 @@ def write_ears(path: Path, state: Mapping[str, Tensor], card: Mapping[str, Any])
 
 
 def read_card(path: Path) -> dict[str, Any]:
-    """What a weights file says of itself.
+    """Return the card of a pretrained weights file.
 
     Raises:
-        CheckpointError: it is missing or damaged, or has no card.
+        CheckpointError: the file is missing or damaged, or has no card.
     """
-    card = description_in(path, _CARD)
+    card = metadata_in(path, _CARD)
     if card is None:
         raise CheckpointError(f"{path} has no card; `darksound pretrain` did not write it.")
     return card

@@ -6,7 +6,7 @@ import pytest
 import torch
 from torch import Tensor
 
-from darksound.meta.pretraining.loop import contrastive, prototypical
+from darksound.meta.pretraining.pretrainer import contrastive, prototypical
 
 
 @pytest.fixture

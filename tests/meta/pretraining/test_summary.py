@@ -8,7 +8,7 @@ from sklearn.decomposition import PCA
 
 from darksound.errors import SettingsError
 from darksound.meta.backbones.small import SmallCNN
-from darksound.meta.pretraining.loop import fit_map
+from darksound.meta.pretraining.pretrainer import fit_embedding_map
 
 Pairs = npt.NDArray[np.float32]
 
@@ -23,7 +23,9 @@ def pairs() -> Pairs:
 
 
 def _embed(pairs: Pairs, shrinkage: float, dim: int = 6) -> npt.NDArray[np.float64]:
-    fitted = fit_map([pairs[:, :200], pairs[:, 200:]], dim, shrinkage, 16.0)
+    fitted = fit_embedding_map(
+        [pairs[:, :200], pairs[:, 200:]], dim, shrinkage=shrinkage, squared_distance=16.0
+    )
     return (pairs - fitted.mean) @ fitted.matrix
 
 
@@ -58,10 +60,10 @@ def test_it_brings_recordings_of_a_species_together(pairs: Pairs) -> None:
 
 def test_numbers_that_never_vary_are_left_out_and_too_few_are_refused(pairs: Pairs) -> None:
     dead = np.concatenate([pairs, np.full_like(pairs[:, :, :2], 5)], axis=2)
-    fitted = fit_map([dead], 6, 0.9, 16.0)
+    fitted = fit_embedding_map([dead], 6, shrinkage=0.9, squared_distance=16.0)
     assert np.all(fitted.matrix[6:] == 0)
     with pytest.raises(SettingsError, match=r"have 6 numbers that vary; set a smaller backbone"):
-        fit_map([dead], 7, 0.9, 16.0)
+        fit_embedding_map([dead], 7, shrinkage=0.9, squared_distance=16.0)
 
 
 def test_the_small_cnn_embeds_by_the_map_whichever_the_mode_of_its_last_norm(pairs: Pairs) -> None:
@@ -69,9 +71,11 @@ def test_the_small_cnn_embeds_by_the_map_whichever_the_mode_of_its_last_norm(pai
     network = SmallCNN((2, 2, 4, 4), dim=16).eval()
     images = torch.rand(64, 3, 96, 192)
     with torch.inference_mode():
-        summaries = network.summary(images).double().numpy()
-        fitted = fit_map([np.stack([summaries[:32], summaries[32:]])], 16, 0.9, 16.0)
-        network.take_map(fitted)
+        summaries = network.pooled_features(images).double().numpy()
+        fitted = fit_embedding_map(
+            [np.stack([summaries[:32], summaries[32:]])], 16, shrinkage=0.9, squared_distance=16.0
+        )
+        network.set_embedding_map(fitted)
         expected = (summaries - fitted.mean) @ fitted.matrix
         np.testing.assert_allclose(network(images).numpy(), expected, atol=2e-3)
         network.norm.train()

@@ -1,4 +1,4 @@
-"""The small residual CNN: made for 96 x 192 images, trained from scratch in minutes on a laptop."""
+"""The small residual CNN for 96 x 192 images, which trains from scratch on a laptop in minutes."""
 
 import math
 from collections.abc import Sequence
@@ -16,17 +16,17 @@ from darksound.meta.backbones.base import Backbone, BackboneFamily, fold, foldab
 from darksound.meta.weights import BUNDLED, NO_WEIGHTS, bundled_size
 from darksound.settings import BackboneSettings, Settings
 
-__all__ = ["FAMILY", "FIRST_DISTANCE", "AffineMap", "SmallCNN", "Summarising"]
+__all__ = ["FAMILY", "INITIAL_SQUARED_DISTANCE", "AffineMap", "EmbeddingMapBackbone", "SmallCNN"]
 
 
 @dataclass(frozen=True)
 class AffineMap:
-    """`(x - mean) @ matrix`, from summaries `(n, size)` to embeddings `(n, dim)`.
+    """The map `(x - mean) @ matrix` from features `(n, n_features)` to embeddings `(n, dim)`.
 
     Attributes:
-        mean: of the summaries, `(size,)`.
-        matrix: `(size, dim)`.
-        spread: standard deviation of each number of the embedding, `(dim,)`.
+        mean: mean of the features, `(n_features,)`.
+        matrix: `(n_features, dim)`.
+        spread: standard deviation of each dimension of the embeddings, `(dim,)`.
     """
 
     mean: npt.NDArray[np.float64]
@@ -35,30 +35,31 @@ class AffineMap:
 
 
 @runtime_checkable
-class Summarising(Protocol):
-    """A backbone whose embedding is a layer over a summary of its maps."""
+class EmbeddingMapBackbone(Protocol):
+    """A backbone whose embedding is an affine map of pooled features."""
 
     dim: int
 
-    def summary(self, images: Tensor) -> Tensor:
-        """Summaries `(b, size)` of images `(b, 3, h, w)`."""
+    def pooled_features(self, images: Tensor) -> Tensor:
+        """Return features `(b, n_features)` of images `(b, 3, h, w)`."""
         ...
 
-    def take_map(self, fitted: AffineMap) -> None:
-        """Embed by this map from now on."""
+    def set_embedding_map(self, embedding_map: AffineMap) -> None:
+        """Replace the map from pooled features to embeddings."""
         ...
 
 
-#: Mean squared distance between two embeddings of an untrained network: a softmax over such
-#: distances is neither flat nor saturated.
-FIRST_DISTANCE = 16.0
-# Ranges of frequency that are pooled apart.
-_RANGES = 6
-# Mean, maximum, and mean weighted by loudness.
-_POOLS = 3
-# The channel that weighs, in the default front end what exceeds the stationary floor; and the least
-# mean weight, so that silence divides by no nothing.
-_LOUDNESS, _FAINT = 1, 1e-3
+#: Mean squared distance of two embeddings of an untrained network: a softmax over such distances
+#: is neither flat nor saturated.
+INITIAL_SQUARED_DISTANCE = 16.0
+# Number of frequency ranges that are pooled separately.
+_N_RANGES = 6
+# Number of poolings: mean, maximum, and mean weighted by loudness.
+_N_POOLS = 3
+# The channel with the weights; in the default front end it is the level above the background.
+_LOUDNESS_CHANNEL = 1
+# Smallest mean weight, so that silence does not cause a division by zero.
+_MIN_WEIGHT = 1e-3
 
 
 class _Block(nn.Module):
@@ -79,26 +80,26 @@ class _Block(nn.Module):
         return F.relu(self.norm2(self.conv2(y)) + z, inplace=True)
 
 
-def _pooled(maps: Tensor, loud: Tensor) -> Tensor:
-    """`(b, 18 * c)` of maps `(b, c, h, w)` and the loudness `(b, 1, H, W)` of their images."""
-    size = (_RANGES, 1)
-    weight = F.adaptive_max_pool2d(loud, maps.shape[2:])
+def _pool(maps: Tensor, loudness: Tensor) -> Tensor:
+    """Return features `(b, 18 * c)` of maps `(b, c, h, w)` and loudness `(b, 1, H, W)`."""
+    size = (_N_RANGES, 1)
+    weight = F.adaptive_max_pool2d(loudness, maps.shape[2:])
     weighted = F.adaptive_avg_pool2d(maps * weight, size)
-    weighted = weighted / weight.mean((2, 3), keepdim=True).clamp_min(_FAINT)
+    weighted = weighted / weight.mean((2, 3), keepdim=True).clamp_min(_MIN_WEIGHT)
     pools = (F.adaptive_avg_pool2d(maps, size), F.adaptive_max_pool2d(maps, size), weighted)
     return torch.cat([pool.flatten(1) for pool in pools], 1)
 
 
 class SmallCNN(Backbone):
-    """5x5 stem, three residual blocks, a summary of the last two, a linear layer and batch norm.
+    """A 5x5 stem, three residual blocks, pooling of the last two, a linear layer and batch norm.
 
-    Every stage halves height and width, so a 96 x 192 image gives maps of 12 x 24 and 6 x 12. The
-    summary is their mean and maximum over time alone, in six ranges of frequency, since how high a
-    bird sings is half of what it sings, and a second mean that listens where sound stands out of
-    its background, since the silence around a song says nothing of it.
+    Each stage halves height and width, so the maps of a 96 x 192 image are 12 x 24 and 6 x 12. They
+    are pooled over time in six frequency ranges, because the frequency of a song identifies it.
+    Pooling is by mean, maximum, and a mean weighted by the level above the background, which
+    ignores the silence around a song.
 
     Args:
-        channels: of the stem and the three blocks.
+        channels: number of channels of the stem and of the three blocks.
         dim: length of the embedding.
     """
 
@@ -108,9 +109,8 @@ class SmallCNN(Backbone):
         self.map_channels = channels[-1]
         self.stem = nn.Conv2d(3, channels[0], 5, stride=2, padding=2, bias=False)
         self.stem_norm = nn.BatchNorm2d(channels[0])
-        steps = pairwise(channels)
-        self.blocks = nn.Sequential(*(_Block(c_in, c_out) for c_in, c_out in steps))
-        self.linear = nn.Linear(_POOLS * _RANGES * sum(channels[-2:]), dim, bias=False)
+        self.blocks = nn.Sequential(*(_Block(c_in, c_out) for c_in, c_out in pairwise(channels)))
+        self.linear = nn.Linear(_N_POOLS * _N_RANGES * sum(channels[-2:]), dim, bias=False)
         self.norm = nn.BatchNorm1d(dim)
         self._initialise()
 
@@ -118,8 +118,9 @@ class SmallCNN(Backbone):
         for module in self.modules():
             if isinstance(module, nn.Conv2d):
                 nn.init.kaiming_normal_(module.weight, mode="fan_out", nonlinearity="relu")
-        # Batch norm gives each dimension unit variance: E||a - b||^2 = 2 * dim * weight^2.
-        nn.init.constant_(self.norm.weight, math.sqrt(FIRST_DISTANCE / (2 * self.dim)))
+        # Batch norm makes the variance of each dimension 1: E||a - b||^2 = 2 * dim * weight^2.
+        weight = math.sqrt(INITIAL_SQUARED_DISTANCE / (2 * self.dim))
+        nn.init.constant_(self.norm.weight, weight)
 
     def fold_batch_norm(self) -> None:
         """Fold every batch norm that follows a convolution into it."""
@@ -128,34 +129,34 @@ class SmallCNN(Backbone):
             fold(block, foldable_pairs(block))
 
     def feature_map(self, images: Tensor) -> Tensor:
-        """Maps `(b, map_channels, h / 16, w / 16)`."""
-        return self._last_two(images)[1]
+        """Return maps `(b, map_channels, h / 16, w / 16)`."""
+        return self._last_two_maps(images)[1]
 
-    def summary(self, images: Tensor) -> Tensor:
-        """What the linear layer is given, `(b, 18 * (channels[2] + channels[3]))`."""
-        loud = images[:, _LOUDNESS : _LOUDNESS + 1]
-        return torch.cat([_pooled(one, loud) for one in self._last_two(images)], 1)
+    def pooled_features(self, images: Tensor) -> Tensor:
+        """Return the input of the linear layer, `(b, 18 * (channels[2] + channels[3]))`."""
+        loudness = images[:, _LOUDNESS_CHANNEL : _LOUDNESS_CHANNEL + 1]
+        return torch.cat([_pool(maps, loudness) for maps in self._last_two_maps(images)], 1)
 
     def forward(self, images: Tensor) -> Tensor:
-        """Vectors `(b, dim)`."""
-        vectors: Tensor = self.norm(self.linear(self.summary(images)))
+        """Return vectors `(b, dim)` of images `(b, 3, h, w)` in [0, 1]."""
+        vectors: Tensor = self.norm(self.linear(self.pooled_features(images)))
         return vectors
 
     @torch.no_grad()
-    def take_map(self, fitted: AffineMap) -> None:
-        """Embed by this map from now on; the numbers may go on being trained from there."""
-        # Batch norm holds mean and spread, so that its training mode embeds the same.
-        spread = torch.from_numpy(fitted.spread)
-        self.linear.weight.copy_(torch.from_numpy(fitted.matrix).T / spread[:, None])
+    def set_embedding_map(self, embedding_map: AffineMap) -> None:
+        """Replace the map from pooled features to embeddings. It can be trained further."""
+        # Batch norm takes over mean and spread, so that the output in training mode is the same.
+        spread = torch.from_numpy(embedding_map.spread)
+        self.linear.weight.copy_(torch.from_numpy(embedding_map.matrix).T / spread[:, None])
         state = {
             "weight": spread,
             "bias": torch.zeros_like(spread),
-            "running_mean": self.linear.weight.double() @ torch.from_numpy(fitted.mean),
+            "running_mean": self.linear.weight.double() @ torch.from_numpy(embedding_map.mean),
             "running_var": torch.full_like(spread, 1 - self.norm.eps),
         }
         self.norm.load_state_dict(state, strict=False)
 
-    def _last_two(self, images: Tensor) -> tuple[Tensor, Tensor]:
+    def _last_two_maps(self, images: Tensor) -> tuple[Tensor, Tensor]:
         x = F.relu(self.stem_norm(self.stem(self.prepare(images))), inplace=True)
         middle = self.blocks[:-1](x)
         return middle, self.blocks[-1](middle)

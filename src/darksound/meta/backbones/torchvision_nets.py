@@ -1,9 +1,8 @@
-"""Torchvision's classifiers without their classifier, as backbones."""
+"""torchvision's image classifiers as backbones, without their classification layers."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from functools import lru_cache
 from http.client import HTTPException
-from types import MappingProxyType
 from typing import Any, cast
 
 import torch
@@ -19,69 +18,72 @@ from darksound.settings import Settings
 
 __all__ = ["FAMILY", "FITS", "RELATION_LAYERS", "SIZE", "TorchvisionBackbone"]
 
-#: Height and width that they take.
+#: Height and width of their input.
 SIZE = 224
-# What the shorter side is brought to before the middle is cut out.
-_SHORTER = 256
+# Length of the shorter side before the centre is cropped.
+_SHORTER_SIDE = 256
 
 
-def _whole(images: Tensor) -> Tensor:
-    """The whole image at 224 x 224 (bilinear, antialiased)."""
+def _resize(images: Tensor) -> Tensor:
+    """Resize the whole image to 224 x 224 (bilinear, antialiased)."""
     if images.shape[2:] == (SIZE, SIZE):
         return images
-    # Resizing works on one channel after the other, so other layouts would be copied twice.
+    # torch resizes channel by channel, and would copy images in another memory format twice.
     resized: Tensor = TF.resize(images.contiguous(), [SIZE, SIZE], antialias=True)
     return resized
 
 
 def _crop(images: Tensor) -> Tensor:
-    """The shorter side resized to 256 (bilinear, antialiased), and 224 x 224 from the centre.
+    """Resize the shorter side to 256 (bilinear, antialiased), and crop the central 224 x 224.
 
-    Resizing is linear along each side, so only the pixels that are seen in the crop are resized,
-    by products of matrices.
+    Resizing is linear along each side, so it is two matrix products, computed for the pixels of
+    the crop alone.
     """
     height, width = images.shape[2:]
-    if min(height, width) == _SHORTER:
+    if min(height, width) == _SHORTER_SIDE:
         cropped: Tensor = TF.center_crop(images, [SIZE, SIZE])
         return cropped
-    longer = _SHORTER * max(height, width) // min(height, width)
-    new = (_SHORTER, longer) if height <= width else (longer, _SHORTER)
+    longer = _SHORTER_SIDE * max(height, width) // min(height, width)
+    new = (_SHORTER_SIDE, longer) if height <= width else (longer, _SHORTER_SIDE)
     (rows, down), (columns, across) = (
-        _weights(*sizes) for sizes in zip((height, width), new, strict=True)
+        _resize_weights(*sizes) for sizes in zip((height, width), new, strict=True)
     )
-    # Coordinates and weights are too fine for half precision.
+    # The weights need single precision.
     with torch.autocast(images.device.type, enabled=False):
-        seen = images[:, :, rows, columns].float()
-        return down.to(seen.device) @ (seen @ across.T.to(seen.device))
+        pixels = images[:, :, rows, columns].float()
+        return down.to(pixels.device) @ (pixels @ across.T.to(pixels.device))
 
 
 @lru_cache(maxsize=16)
 @torch.inference_mode(False)
-def _weights(size: int, new: int) -> tuple[slice, Tensor]:
-    """Which of `size` pixels are seen in the middle of a side resized to `new`, and the weights
-    `(224, seen)` that each pixel there gives them."""
+def _resize_weights(size: int, new: int) -> tuple[slice, Tensor]:
+    """Return the matrix that resizes a side from `size` to `new` pixels and crops its centre.
+
+    Returns:
+        The pixels that the crop depends on, and their weights `(224, n_pixels)`.
+    """
     identity = torch.eye(size)[None, None]
     weights = F.interpolate(identity, (new, size), mode="bilinear", antialias=True)[0, 0]
     start = round((new - SIZE) / 2)
     weights = weights[start : start + SIZE]
-    seen = torch.nonzero(weights.any(0))[:, 0]
-    kept = slice(int(seen[0]), int(seen[-1]) + 1)
-    return kept, weights[:, kept].contiguous()
+    used = torch.nonzero(weights.any(0))[:, 0]
+    pixels = slice(int(used[0]), int(used[-1]) + 1)
+    return pixels, weights[:, pixels].contiguous()
 
 
-#: By the names of `front_end.fit`: images `(b, 3, h, w)` to `(b, 3, 224, 224)`.
-FITS: Mapping[str, Callable[[Tensor], Tensor]] = MappingProxyType({"whole": _whole, "crop": _crop})
+#: By `front_end.fit`: images `(b, 3, h, w)` to `(b, 3, 224, 224)`.
+FITS: dict[str, Callable[[Tensor], Tensor]] = {"whole": _resize, "crop": _crop}
 
 
 _MEAN, _STD = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
-# Images that a CPU takes at once: what lies between the layers of more outgrows its cache, and is
-# so large that the system gives the memory anew at each layer.
-_AT_ONCE = 16
-_HEADS = ("fc", "classifier", "heads", "head")
-# A head that begins so receives maps, not vectors.
-_ON_MAPS = (nn.Conv2d, nn.AdaptiveAvgPool2d)
+# Largest batch on a CPU: activations of more images do not fit its cache, and are so large that
+# the system allocates memory again at each layer.
+_CPU_BATCH = 16
+_CLASSIFIERS = ("fc", "classifier", "heads", "head")
+# A classifier that begins with one of these layers takes maps, not vectors.
+_MAP_LAYERS = (nn.Conv2d, nn.AdaptiveAvgPool2d)
 
-#: Whose output Relation compares, where the settings leave it to the backbone.
+#: Layers whose output Relation compares by default.
 RELATION_LAYERS = {
     "resnet18": "layer4.0.conv2",
     "vgg16": "features.30",
@@ -91,20 +93,20 @@ RELATION_LAYERS = {
 
 
 class TorchvisionBackbone(Backbone):
-    """A torchvision classifier whose head is taken off; what came before it is pooled to a vector.
+    """A torchvision classifier without its classification layer; maps are pooled to a vector.
 
     Args:
         name: torchvision's name of the network.
         relation_layer: dotted name of the layer whose output is the feature map, or `auto`.
         fit: `whole` resizes the image to 224 x 224; `crop` brings its shorter side to 256
             (bilinear, antialiased) and crops 224 x 224 from the centre.
-        pretrained: take torchvision's ImageNet weights, downloading them where need be.
+        pretrained: load torchvision's ImageNet weights, which are downloaded if necessary.
 
-    Without a layer of that name there are no maps, and `map_channels` is 0.
+    If there is no layer of that name, there are no maps, and `map_channels` is 0.
 
     Raises:
-        SettingsError: the network has no head to take off.
-        CheckpointError: the ImageNet weights cannot be fetched.
+        SettingsError: the network has no classification layer.
+        CheckpointError: the ImageNet weights cannot be downloaded.
     """
 
     def __init__(
@@ -114,11 +116,12 @@ class TorchvisionBackbone(Backbone):
         self.name = name
         self._fit = fit
         self.net = _network(name, pretrained)
-        _behead(self.net, name)
+        _remove_classifier(self.net, name)
         self.map_layer = _map_layer(self.net, name, relation_layer)
-        self._measure()
+        self._set_sizes()
 
-    def _measure(self) -> None:
+    def _set_sizes(self) -> None:
+        """Set `dim` and `map_channels` to the sizes of the output for a blank image."""
         blank = torch.zeros(1, 3, SIZE, SIZE)
         training = self.training
         self.eval()
@@ -126,7 +129,7 @@ class TorchvisionBackbone(Backbone):
             self.dim = self.forward(blank).shape[1]
             shape = self.feature_map(blank).shape if self.map_layer else ()
         self.train(training)
-        # Transformers keep channels last: theirs are no maps, and not square for a square image.
+        # The output of a transformer is not a map: its channels are last.
         self.map_channels = shape[1] if len(shape) == 4 and shape[2] == shape[3] else 0
 
     def fold_batch_norm(self) -> None:
@@ -136,51 +139,52 @@ class TorchvisionBackbone(Backbone):
         fold(self.net, [pair for pair in pairs if pair[0] != self.map_layer])
 
     def prepare(self, images: Tensor) -> Tensor:
-        """Images `(b, 3, 224, 224)` with ImageNet's mean and standard deviation."""
-        fitted: Tensor = TF.normalize(FITS[self._fit](images), _MEAN, _STD)
-        return fitted
+        """Return images `(b, 3, 224, 224)`, normalised by ImageNet's mean and deviation."""
+        normalised: Tensor = TF.normalize(FITS[self._fit](images), _MEAN, _STD)
+        return normalised
 
     def forward(self, images: Tensor) -> Tensor:
-        """Vectors `(b, dim)`."""
-        return self._in_parts(lambda some: self.net(self.prepare(some)).flatten(1), images)
+        """Return vectors `(b, dim)` of images `(b, 3, h, w)` in [0, 1]."""
+        return self._in_parts(lambda part: self.net(self.prepare(part)).flatten(1), images)
 
     def feature_map(self, images: Tensor) -> Tensor:
-        """Maps `(b, map_channels, h', w')`: the output of `map_layer`."""
+        """Return maps `(b, map_channels, h', w')`: the output of `map_layer`."""
         if not self.map_layer:
             raise SettingsError(
-                f"backbone.name {self.name!r} has no such layer as learner.relation_layer names; "
-                f"use 'auto', or a layer such as {', '.join(RELATION_LAYERS.values())}."
+                f"The backbone {self.name!r} has no layer learner.relation_layer; use 'auto', or a "
+                f"layer such as {', '.join(RELATION_LAYERS.values())}."
             )
-        return self._in_parts(self._mapped, images)
+        return self._in_parts(self._run_to_map_layer, images)
 
-    def _mapped(self, images: Tensor) -> Tensor:
-        handle = self.net.get_submodule(self.map_layer).register_forward_hook(_stop)
+    def _run_to_map_layer(self, images: Tensor) -> Tensor:
+        handle = self.net.get_submodule(self.map_layer).register_forward_hook(_raise_output)
         try:
             self.net(self.prepare(images))
-        except _Reached as reached:
-            return reached.output
+        except _MapLayerOutput as signal:
+            return signal.output
         finally:
             handle.remove()
-        raise SettingsError(f"{self.name!r} does not run its layer {self.map_layer!r}.")
+        raise SettingsError(
+            f"The backbone {self.name!r} does not use its layer {self.map_layer!r}."
+        )
 
     def _in_parts(self, run: Callable[[Tensor], Tensor], images: Tensor) -> Tensor:
-        """What `run` gives of all images; on a CPU of some after the others, in evaluation, where
-        none depends on its company."""
+        """Return `run(images)`; in evaluation mode on a CPU computed in small batches."""
         if self.training or images.device.type != "cpu":
             return run(images)
-        return torch.cat([run(some) for some in torch.split(images, _AT_ONCE)])
+        return torch.cat([run(part) for part in torch.split(images, _CPU_BATCH)])
 
 
-class _Reached(Exception):  # noqa: N818  (a signal, not an error)
-    """The layer that was asked for has run; what comes after it need not."""
+class _MapLayerOutput(Exception):  # noqa: N818  (a signal, not an error)
+    """Carries the output of a layer, and skips the layers after it."""
 
     def __init__(self, output: Tensor) -> None:
         super().__init__()
         self.output = output
 
 
-def _stop(module: nn.Module, inputs: Any, output: Tensor) -> None:
-    raise _Reached(output)
+def _raise_output(module: nn.Module, inputs: Any, output: Tensor) -> None:
+    raise _MapLayerOutput(output)
 
 
 def _network(name: str, pretrained: bool) -> nn.Module:
@@ -190,21 +194,21 @@ def _network(name: str, pretrained: bool) -> nn.Module:
         if not pretrained:
             raise
         raise CheckpointError(
-            f"The ImageNet weights of {name} cannot be fetched ({error}). Connect once to the "
-            f"network, put the file where backbone.weights points, set backbone.weights to "
-            f"'none', or use the backbone 'small', which needs none."
+            f"The ImageNet weights of {name} cannot be downloaded ({error}). Connect to the "
+            f"network once, set backbone.weights to a file or to 'none', or use the backbone "
+            f"'small', which does not need them."
         ) from error
 
 
-def _behead(net: Any, name: str) -> None:
-    """Replace the classifier by nothing, and a pooling to a grid by one to a point."""
-    head = next((h for h in _HEADS if isinstance(getattr(net, h, None), nn.Module)), None)
+def _remove_classifier(net: Any, name: str) -> None:
+    """Replace the classifier by the identity, and pooling to a grid by global pooling."""
+    head = next((h for h in _CLASSIFIERS if isinstance(getattr(net, h, None), nn.Module)), None)
     if head is None:
-        raise SettingsError(f"backbone.name {name!r} has no classifier that can be taken off.")
+        raise SettingsError(f"backbone.name {name!r} has no classification layer to remove.")
     layers = getattr(net, head).modules()
-    first = next((m for m in layers if isinstance(m, (nn.Linear, *_ON_MAPS))), None)
-    bare = nn.AdaptiveAvgPool2d(1) if isinstance(first, _ON_MAPS) else nn.Identity()
-    setattr(net, head, bare)
+    first = next((m for m in layers if isinstance(m, (nn.Linear, *_MAP_LAYERS))), None)
+    takes_maps = isinstance(first, _MAP_LAYERS)
+    setattr(net, head, nn.AdaptiveAvgPool2d(1) if takes_maps else nn.Identity())
     if isinstance(getattr(net, "avgpool", None), nn.AdaptiveAvgPool2d):
         net.avgpool = nn.AdaptiveAvgPool2d(1)
     if getattr(net, "aux_logits", False):
@@ -214,13 +218,13 @@ def _behead(net: Any, name: str) -> None:
                 setattr(net, auxiliary, None)
 
 
-def _map_layer(net: nn.Module, name: str, wanted: str) -> str:
-    """The layer's dotted name; empty where there is none such."""
-    if wanted == "auto":
+def _map_layer(net: nn.Module, name: str, relation_layer: str) -> str:
+    """Return the layer's dotted name, or an empty string if there is no such layer."""
+    if relation_layer == "auto":
         children = dict(net.named_children())
-        by_shape = next((layer for layer in ("layer4", "features") if layer in children), "")
-        return RELATION_LAYERS.get(name, by_shape)
-    return wanted if wanted in dict(net.named_modules()) else ""
+        default = next((layer for layer in ("layer4", "features") if layer in children), "")
+        return RELATION_LAYERS.get(name, default)
+    return relation_layer if relation_layer in dict(net.named_modules()) else ""
 
 
 def _build(settings: Settings, weights: str) -> Backbone:

@@ -1,1 +1,1 @@
-"""Pretraining on synthetic birds: dry songs, scenes, losses and the loop."""
+"""Pretraining of a backbone on synthetic birds: batches of songs, scenes, and the training."""

@@ -1,4 +1,4 @@
-"""Which songs meet in a batch, and where each lies in its window."""
+"""Batches for pretraining: the species of a batch, their songs, and the position of each song."""
 
 from dataclasses import dataclass
 
@@ -7,102 +7,116 @@ import numpy.typing as npt
 import torch
 from torch import Tensor
 
-from darksound.meta.pretraining.scene import Scenes
+from darksound.meta.pretraining.scenes import SceneSimulator
 from darksound.meta.randomness import Purpose, numpy_generator, torch_generator
 from darksound.settings import Settings
 from darksound.synthesis.song_library import SongLibrary
 
-__all__ = ["Batches"]
+__all__ = ["PairBatches"]
 
-# Share of windows that are cut around their song, as ROIs are; the others are heard through.
-_FRAMED = 0.5
-# Margins around a framed song, as a share of the window.
+# Share of windows that are cut around their song, as ROIs are; the others are filled with sound.
+_FRAMED_SHARE = 0.5
+# Largest margin on each side of a framed song, as a share of the window.
 _MARGIN = 0.15
-# Least share of a short song that a window holds.
-_LEAST_HEARD = 0.75
-_SISTERS = 0.5
+# Smallest share of a short song that is inside its window.
+_MIN_INSIDE = 0.75
+# Probability that both species of a pair of similar ones are in a batch.
+_SISTER_PROBABILITY = 0.5
 
 
 @dataclass(frozen=True)
-class _Placed:
-    at: npt.NDArray[np.int64]
+class _Placement:
+    """Positions of songs in their windows.
+
+    Attributes:
+        offsets: frame of the window where each song begins, `(n,)`.
+        spans: first frame of each ROI and the one after its last, `(n, 2)`.
+    """
+
+    offsets: npt.NDArray[np.int64]
     spans: npt.NDArray[np.int64]
 
 
-class Batches:
-    """Batches of images, two recordings each of some species.
+class PairBatches:
+    """Batches of images with two recordings of each species.
 
     Args:
-        libraries: of dry songs, one a ROI length.
-        settings: `pretraining` and `front_end` are used.
+        libraries: songs without acoustics, one library a ROI length.
+        settings: `pretraining`, `front_end`, `audio` and `seed` are used.
     """
 
     def __init__(self, libraries: list[SongLibrary], settings: Settings) -> None:
         self._libraries = libraries
         self._settings = settings
-        self._scenes = [
-            Scenes(settings.replace(audio={"roi_s": library.plan.window_s}))
+        self._simulators = [
+            SceneSimulator(settings.replace(audio={"roi_s": library.plan.window_s}))
             for library in libraries
         ]
         shares = np.asarray(settings.pretraining.window_shares, dtype=np.float64)
         self._shares = shares / shares.sum()
 
     def __call__(self, *counters: int) -> Tensor:
-        """Images `(2, n, 3, h, w)`; `[0, i]` and `[1, i]` are two birds of one species."""
+        """Return images `(2, n, 3, h, w)`; `[0, i]` and `[1, i]` are of one species."""
         rng = numpy_generator(self._settings.seed, Purpose.PRETRAIN, *counters)
-        number = int(rng.choice(len(self._libraries), p=self._shares))
-        library, scenes = self._libraries[number], self._scenes[number]
+        index = int(rng.choice(len(self._libraries), p=self._shares))
+        library, simulate = self._libraries[index], self._simulators[index]
         width = self._settings.front_end.frames(library.plan.window_s)
-        species = _draw_species(library.plan.species, self._settings.pretraining.batch_species, rng)
-        pairs = np.stack([_two_songs(library, one, rng) for one in species], axis=1)
+        batch_species = self._settings.pretraining.batch_species
+        species = _draw_species(library.plan.species, batch_species, rng)
+        pairs = np.stack([_draw_two_songs(library, number, rng) for number in species], axis=1)
         songs = pairs.ravel()
-        placed = _place(library.lengths(songs), width, rng)
-        others = rng.integers(0, len(library), len(songs))
-        away = rng.integers(-width // 2, width, len(songs))
-        images = scenes(
-            library.windows(songs, placed.at, width),
-            torch.from_numpy(placed.spans),
-            library.windows(others, away, width),
+        placement = _place(library.lengths(songs), width, rng)
+        other_songs = rng.integers(0, len(library), len(songs))
+        other_offsets = rng.integers(-width // 2, width, len(songs))
+        images = simulate(
+            library.windows(songs, placement.offsets, width),
+            torch.from_numpy(placement.spans),
+            library.windows(other_songs, other_offsets, width),
             torch_generator(self._settings.seed, Purpose.SCENE, *counters),
         )
         return images.reshape(2, len(species), *images.shape[1:])
 
 
-def _draw_species(count: int, wanted: int, rng: np.random.Generator) -> npt.NDArray[np.int64]:
-    """Different species, half of them beside their sister."""
-    families = rng.permutation((count + 1) // 2)
+def _draw_species(n_species: int, n_drawn: int, rng: np.random.Generator) -> npt.NDArray[np.int64]:
+    """Return different species; species 2 i and 2 i + 1 are similar, and often drawn together."""
+    families = rng.permutation((n_species + 1) // 2)
     drawn: list[int] = []
     for family in families:
-        own = [int(family) * 2 + i for i in range(2) if family * 2 + i < count]
-        drawn += own if rng.random() < _SISTERS else [own[int(rng.integers(len(own)))]]
-        if len(drawn) >= wanted:
+        members = [int(family) * 2 + i for i in range(2) if family * 2 + i < n_species]
+        if rng.random() < _SISTER_PROBABILITY:
+            drawn += members
+        else:
+            drawn.append(members[int(rng.integers(len(members)))])
+        if len(drawn) >= n_drawn:
             break
-    return np.asarray(drawn[:wanted], dtype=np.int64)
+    return np.asarray(drawn[:n_drawn], dtype=np.int64)
 
 
-def _two_songs(
+def _draw_two_songs(
     library: SongLibrary, species: int, rng: np.random.Generator
 ) -> npt.NDArray[np.int64]:
-    """A song each of two birds of a species."""
+    """Return a song of each of two individuals of a species."""
     plan = library.plan
-    birds = rng.choice(plan.individuals, size=2, replace=False)
+    individuals = rng.choice(plan.individuals, size=2, replace=False)
     songs: npt.NDArray[np.int64] = (
-        species * plan.songs_per_species + birds * plan.songs + rng.integers(0, plan.songs, 2)
+        species * plan.songs_per_species + individuals * plan.songs + rng.integers(0, plan.songs, 2)
     )
     return songs
 
 
-def _place(lengths: npt.NDArray[np.int64], width: int, rng: np.random.Generator) -> _Placed:
+def _place(lengths: npt.NDArray[np.int64], width: int, rng: np.random.Generator) -> _Placement:
+    """Return random positions of songs of these lengths in windows of `width` frames."""
     n = len(lengths)
-    framed = (rng.random(n) < _FRAMED) & (lengths < width)
+    is_framed = (rng.random(n) < _FRAMED_SHARE) & (lengths < width)
     before = np.rint(_MARGIN * width * rng.random(n)).astype(np.int64)
     after = np.rint(_MARGIN * width * rng.random(n)).astype(np.int64)
-    length = np.minimum(lengths + before + after, width)
-    start = (width - length + 1) // 2
-    in_frame = start + np.minimum(before, width - lengths)
-    # A long song fills the window; a short one may lose a part of itself at either edge.
-    heard = np.where(lengths < width, np.ceil(_LEAST_HEARD * lengths), width).astype(np.int64)
-    anywhere = rng.integers(heard - lengths, width - heard + 1)
-    at = np.where(framed, in_frame, anywhere)
-    first = np.where(framed, start, 0)
-    return _Placed(at, np.stack([first, np.where(framed, start + length, width)], axis=1))
+    roi_lengths = np.minimum(lengths + before + after, width)
+    roi_starts = (width - roi_lengths + 1) // 2
+    framed_offsets = roi_starts + np.minimum(before, width - lengths)
+    # A long song fills the window. A short one may extend beyond either edge.
+    min_inside = np.where(lengths < width, np.ceil(_MIN_INSIDE * lengths), width).astype(np.int64)
+    free_offsets = rng.integers(min_inside - lengths, width - min_inside + 1)
+    offsets = np.where(is_framed, framed_offsets, free_offsets)
+    first = np.where(is_framed, roi_starts, 0)
+    stop = np.where(is_framed, roi_starts + roi_lengths, width)
+    return _Placement(offsets, np.stack([first, stop], axis=1))

@@ -7,8 +7,8 @@ import pytest
 import torch
 
 from darksound.errors import SettingsError
-from darksound.meta.pretraining.batches import Batches, _draw_species, _place, _two_songs
-from darksound.meta.pretraining.loop import Pretrainer, Report
+from darksound.meta.pretraining.batches import PairBatches, _draw_species, _place, _draw_two_songs
+from darksound.meta.pretraining.pretrainer import Pretrainer, PretrainReport
 from darksound.settings import Settings
 from darksound.synthesis.song_library import SongLibrary, SongPlan, build_library
 
@@ -42,19 +42,19 @@ def libraries(settings: Settings, tmp_path_factory: pytest.TempPathFactory) -> l
 def test_a_batch_depends_on_the_seed_and_its_number_alone(
     libraries: list[SongLibrary], settings: Settings
 ) -> None:
-    batches = Batches(libraries, settings)
+    batches = PairBatches(libraries, settings)
     one, other = batches(0), batches(1)
     assert one.shape == (2, 8, 3, 96, 192)
-    assert torch.equal(one, Batches(libraries, settings)(0))
+    assert torch.equal(one, PairBatches(libraries, settings)(0))
     assert not torch.equal(one, other)
-    assert not torch.equal(one, Batches(libraries, settings.replace(seed=2))(0))
+    assert not torch.equal(one, PairBatches(libraries, settings.replace(seed=2))(0))
 
 
 def test_two_recordings_of_a_species_are_of_two_of_its_birds(libraries: list[SongLibrary]) -> None:
     plan = libraries[0].plan
     rng = np.random.default_rng(0)
     for species in range(plan.species):
-        songs = _two_songs(libraries[0], species, rng)
+        songs = _draw_two_songs(libraries[0], species, rng)
         assert (songs // plan.songs_per_species).tolist() == [species, species]
         assert len(set((songs // plan.songs).tolist())) == 2
 
@@ -76,7 +76,7 @@ def test_songs_lie_within_their_spans_and_are_mostly_heard() -> None:
         placed = _place(lengths, 192, np.random.default_rng(seed))
         first, stop = placed.spans.T
         assert ((first >= 0) & (stop <= 192) & (stop > first)).all()
-        start, end = np.maximum(placed.at, first), np.minimum(placed.at + lengths, stop)
+        start, end = np.maximum(placed.offsets, first), np.minimum(placed.at + lengths, stop)
         heard = (end - start) / np.minimum(lengths, 192)
         assert heard.min() >= 0.75 - 1e-9
         framed = stop - first < 192
@@ -87,9 +87,9 @@ def test_songs_lie_within_their_spans_and_are_mostly_heard() -> None:
 def test_it_learns_and_going_on_from_a_state_gives_the_same_weights(
     libraries: list[SongLibrary], settings: Settings
 ) -> None:
-    reports: list[Report] = []
+    reports: list[PretrainReport] = []
     whole = Pretrainer(libraries, settings)
-    whole.run(every=20, on_report=reports.append)
+    whole.run(report_every=20, on_report=reports.append)
     assert [report.step for report in reports] == [20, 40, 60]
     assert reports[-1].loss < 0.9 * reports[0].loss
     assert reports[-1].learning_rate < 0.01 * settings.pretraining.learning_rate + 1e-4
@@ -97,14 +97,14 @@ def test_it_learns_and_going_on_from_a_state_gives_the_same_weights(
     states = []
     first = Pretrainer(libraries, settings)
 
-    def stop(report: Report) -> None:
-        states.append(copy.deepcopy(first.state()))
+    def stop(report: PretrainReport) -> None:
+        states.append(copy.deepcopy(first.state_dict()))
         raise KeyboardInterrupt
 
     with pytest.raises(KeyboardInterrupt):
-        first.run(every=13, on_report=stop)
+        first.run(report_every=13, on_report=stop)
     second = Pretrainer(libraries, settings)
-    second.restore(states[0])
+    second.load_state_dict(states[0])
     second.run()
     for ours, theirs in zip(
         whole.backbone.state_dict().values(), second.backbone.state_dict().values(), strict=True

@@ -1,4 +1,4 @@
-"""Scenes: their statistics, what they leave of a song, and the silence around a ROI."""
+"""SceneSimulator: their statistics, what they leave of a song, and the silence around a ROI."""
 
 import numpy as np
 import pytest
@@ -6,7 +6,7 @@ import torch
 from torch import Tensor
 
 from darksound.audio.front_end import FrontEnd
-from darksound.meta.pretraining.scene import Scenes, Speckle
+from darksound.meta.pretraining.scenes import SceneSimulator, NoisePower
 from darksound.settings import Settings
 from darksound.synthesis.song_library import SONG_RATE
 
@@ -16,8 +16,8 @@ BANDS, WIDTH = 96, 192
 
 
 @pytest.fixture(scope="module")
-def scenes() -> Scenes:
-    return Scenes(SETTINGS)
+def scenes() -> SceneSimulator:
+    return SceneSimulator(SETTINGS)
 
 
 def _tone(count: int, band: int, first: int, stop: int) -> Tensor:
@@ -34,7 +34,7 @@ def _whole(count: int) -> Tensor:
     return torch.tensor([[0, WIDTH]]).expand(count, 2)
 
 
-def test_scenes_are_images_and_the_generator_alone_decides_them(scenes: Scenes) -> None:
+def test_scenes_are_images_and_the_generator_alone_decides_them(scenes: SceneSimulator) -> None:
     songs, others = _tone(6, 40, 20, 90), _tone(6, 70, 0, 50)
     one = scenes(songs, _whole(6), others, _seeded(1))
     assert one.shape == (6, 3, BANDS, WIDTH)
@@ -44,7 +44,7 @@ def test_scenes_are_images_and_the_generator_alone_decides_them(scenes: Scenes) 
     assert not torch.equal(one, scenes(songs, _whole(6), others, _seeded(2)))
 
 
-def test_songs_can_be_seen_in_most_scenes_and_each_scene_is_another(scenes: Scenes) -> None:
+def test_songs_can_be_seen_in_most_scenes_and_each_scene_is_another(scenes: SceneSimulator) -> None:
     count = 200
     images = scenes(
         _tone(count, 40, 60, 120), _whole(count), torch.zeros(count, 96, 192), _seeded(0)
@@ -56,7 +56,7 @@ def test_songs_can_be_seen_in_most_scenes_and_each_scene_is_another(scenes: Scen
     assert len({tuple(image[0, 10, :20].tolist()) for image in images}) > count // 2
 
 
-def test_around_a_framed_roi_there_is_silence(scenes: Scenes) -> None:
+def test_around_a_framed_roi_there_is_silence(scenes: SceneSimulator) -> None:
     spans = torch.tensor([[50, 150], [0, WIDTH], [90, 96]])
     images = scenes(_tone(3, 40, 80, 100), spans, torch.zeros(3, BANDS, WIDTH), _seeded(5))
     for image, (first, stop) in zip(images[:, 0], spans.tolist(), strict=True):
@@ -67,7 +67,7 @@ def test_around_a_framed_roi_there_is_silence(scenes: Scenes) -> None:
 
 def test_speckle_scatters_as_the_front_end_s_own_noise_does() -> None:
     settings = SETTINGS
-    drawn = Speckle(settings)(64, WIDTH, _seeded(0))
+    drawn = NoisePower(settings)(64, WIDTH, _seeded(0))
     assert drawn.mean((0, 2)).numpy() == pytest.approx(np.ones(BANDS), abs=0.1)
     rng = np.random.default_rng(9)
     waves = [rng.standard_normal(3 * SONG_RATE).astype(np.float32) for _ in range(16)]

@@ -1,0 +1,337 @@
+"""Pretraining: a backbone is trained to separate synthetic species in varying acoustics."""
+
+import math
+import time
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from darksound.errors import SettingsError
+from darksound.meta.backbones.base import Backbone
+from darksound.meta.backbones.build import build_backbone
+from darksound.meta.backbones.small import (
+    INITIAL_SQUARED_DISTANCE,
+    AffineMap,
+    EmbeddingMapBackbone,
+)
+from darksound.meta.device import autocast, resolve_device, to_device
+from darksound.meta.optimization import OptimizerStep
+from darksound.meta.pretraining.batches import PairBatches
+from darksound.meta.randomness import Purpose, seeded_torch
+from darksound.progress import Progress, silent
+from darksound.settings import Settings
+from darksound.synthesis.song_library import SongLibrary
+
+__all__ = [
+    "LOSSES",
+    "PretrainReport",
+    "Pretrainer",
+    "contrastive",
+    "fit_embedding_map",
+    "prototypical",
+]
+
+Matrix = npt.NDArray[np.float64]
+# Features whose deviation is below this fraction of the median one are constant.
+_CONSTANT = 1e-3
+
+
+def contrastive(embeddings: Tensor, temperature: float) -> tuple[Tensor, Tensor]:
+    """Return NT-Xent (Chen et al. 2020, arXiv 2002.05709, eq. 1) of two recordings a species.
+
+    Args:
+        embeddings: `(2, n, dim)`; `[0, i]` and `[1, i]` are recordings of species i.
+        temperature: divides the cosines.
+
+    Returns:
+        Mean loss, and the share of recordings whose nearest other recording is of their species.
+    """
+    vectors = F.normalize(embeddings.flatten(0, 1).float(), dim=1)
+    cosines = vectors @ vectors.T / temperature
+    cosines.fill_diagonal_(-torch.inf)
+    n = len(embeddings[0])
+    partner = torch.arange(2 * n).roll(n)
+    accuracy = (cosines.argmax(1) == partner).float().mean()
+    return F.cross_entropy(cosines, partner), accuracy
+
+
+def prototypical(embeddings: Tensor, temperature: float) -> tuple[Tensor, Tensor]:
+    """Return the loss of one-shot prototypes on squared distances (Snell et al. 2017, eq. 2).
+
+    Arguments and results are those of `contrastive`; `temperature` divides the distances.
+    """
+    support, query = embeddings.float()
+    scores = -torch.cdist(query, support).square() / temperature
+    species = torch.arange(len(support))
+    return F.cross_entropy(scores, species), (scores.argmax(1) == species).float().mean()
+
+
+#: Losses by `pretraining.loss`: `(2, n, dim)` and a temperature to loss and accuracy.
+LOSSES: dict[str, Callable[[Tensor, float], tuple[Tensor, Tensor]]] = {
+    "contrastive": contrastive,
+    "prototypical": prototypical,
+}
+
+
+@dataclass(frozen=True)
+class PretrainReport:
+    """The figures of some steps.
+
+    Attributes:
+        step: number of steps done.
+        loss: mean loss since the report before.
+        accuracy: mean accuracy since the report before.
+        learning_rate: learning rate of the next step.
+        images_per_s: images a second.
+    """
+
+    step: int
+    loss: float
+    accuracy: float
+    learning_rate: float
+    images_per_s: float
+
+
+class Pretrainer:
+    """A backbone in pretraining, with its optimiser and the number of steps done.
+
+    Args:
+        libraries: songs without acoustics, one library a ROI length.
+        settings: `pretraining`, `backbone`, `front_end`, `compute` and `seed` are used.
+
+    Raises:
+        SettingsError: the embedding cannot be fitted to so few samples or features.
+    """
+
+    def __init__(self, libraries: list[SongLibrary], settings: Settings) -> None:
+        self.settings = settings
+        self.n_steps_done = 0
+        self._batches = PairBatches(libraries, settings)
+        self._device, self._dtype = resolve_device(settings.compute)
+        self.backbone: Backbone = to_device(build_backbone(settings), self._device)
+        self._check_sample_size()
+        pretraining = settings.pretraining
+        with seeded_torch(settings.seed, Purpose.HEAD):
+            head = _projection_head(self.backbone.dim, pretraining.projection_dim)
+        self._network = to_device(nn.Sequential(self.backbone, head), self._device)
+        self._optimizer = torch.optim.AdamW(
+            _parameter_groups(self._network, pretraining.weight_decay),
+            lr=pretraining.learning_rate,
+            betas=(0.9, 0.99),
+        )
+        self._optimizer_step = OptimizerStep(self._optimizer, settings.compute)
+
+    def _check_sample_size(self) -> None:
+        """Check before training whether the embedding can be fitted after it."""
+        pretraining, front_end = self.settings.pretraining, self.settings.front_end
+        backbone = self.backbone
+        if pretraining.embedding_fit_batches and isinstance(backbone, EmbeddingMapBackbone):
+            blank = torch.zeros(1, 3, front_end.n_bands, front_end.n_frames, device=self._device)
+            with torch.inference_mode():
+                n_features = backbone.eval().pooled_features(blank).shape[1]
+            n_samples = 2 * pretraining.batch_species * pretraining.embedding_fit_batches
+            _check_sample_size(backbone.dim, n_samples, n_features)
+
+    def run(
+        self,
+        *,
+        progress: Progress = silent,
+        report_every: int = 200,
+        on_report: Callable[[PretrainReport], None] | None = None,
+    ) -> None:
+        """Train until the last step of the settings.
+
+        Args:
+            progress: called with the number of steps done.
+            report_every: number of steps between two reports.
+            on_report: called with each report, and after the last step.
+        """
+        pretraining = self.settings.pretraining
+        sums, n_steps, start = torch.zeros(2), 0, time.perf_counter()
+        while self.n_steps_done < pretraining.steps:
+            loss, accuracy = self._step()
+            self.n_steps_done += 1
+            n_steps += 1
+            sums += torch.stack([loss, accuracy])
+            progress("pretraining", self.n_steps_done, pretraining.steps)
+            is_last = self.n_steps_done == pretraining.steps
+            if on_report is not None and (self.n_steps_done % report_every == 0 or is_last):
+                seconds = time.perf_counter() - start
+                mean_loss, mean_accuracy = (sums / n_steps).tolist()
+                images_per_s = n_steps * 2 * pretraining.batch_species / seconds
+                on_report(
+                    PretrainReport(
+                        self.n_steps_done,
+                        mean_loss,
+                        mean_accuracy,
+                        self._learning_rate(),
+                        images_per_s,
+                    )
+                )
+                sums, n_steps, start = torch.zeros(2), 0, time.perf_counter()
+
+    def fit_embedding(self, progress: Progress = silent) -> None:
+        """Replace the trained map from pooled features to embeddings by a fitted one.
+
+        This does nothing if `pretraining.embedding_fit_batches` is 0, or if the backbone has no
+        such map.
+
+        Raises:
+            SettingsError: `backbone.embedding_dim` is larger than the number of samples, or than
+                that of features that vary.
+        """
+        pretraining, backbone = self.settings.pretraining, self.backbone
+        n_batches = pretraining.embedding_fit_batches
+        if not n_batches or not isinstance(backbone, EmbeddingMapBackbone):
+            return
+        backbone.eval()
+        pairs = []
+        for number in range(n_batches):
+            images = self._batches(pretraining.steps + number).to(self._device)
+            with torch.inference_mode(), autocast(self._device, self._dtype):
+                flat = images.flatten(0, 1).contiguous(memory_format=torch.channels_last)
+                features = backbone.pooled_features(flat).float().cpu().numpy()
+            pairs.append(features.reshape(2, -1, features.shape[-1]))
+            progress("fitting the embedding", number + 1, n_batches)
+        backbone.set_embedding_map(
+            fit_embedding_map(
+                pairs,
+                backbone.dim,
+                shrinkage=pretraining.shrinkage,
+                squared_distance=INITIAL_SQUARED_DISTANCE,
+            )
+        )
+
+    def _step(self) -> tuple[Tensor, Tensor]:
+        """Return loss and accuracy of one step."""
+        pretraining = self.settings.pretraining
+        images = self._batches(self.n_steps_done).to(self._device)
+        for group in self._optimizer.param_groups:
+            group["lr"] = self._learning_rate()
+        self._network.train()
+        with autocast(self._device, self._dtype):
+            flat = images.flatten(0, 1).contiguous(memory_format=torch.channels_last)
+            embeddings = self._network(flat).unflatten(0, images.shape[:2])
+        loss, accuracy = LOSSES[pretraining.loss](embeddings, pretraining.temperature)
+        self._optimizer_step(loss)
+        return loss.detach().cpu(), accuracy.cpu()
+
+    def _learning_rate(self) -> float:
+        """Return the rate of a one-cycle schedule (Smith and Topin 2018, arXiv 1708.07120).
+
+        It rises linearly over a tenth of the steps, and falls to 0 as a cosine.
+        """
+        pretraining = self.settings.pretraining
+        n_rising = max(1, pretraining.steps // 10)
+        if self.n_steps_done < n_rising:
+            return pretraining.learning_rate * (self.n_steps_done + 1) / n_rising
+        share = (self.n_steps_done - n_rising) / max(1, pretraining.steps - n_rising)
+        return pretraining.learning_rate * (0.5 + 0.5 * math.cos(math.pi * min(share, 1.0)))
+
+    def state_dict(self) -> dict[str, Any]:
+        """Return the state that `load_state_dict` takes."""
+        return {
+            "step": self.n_steps_done,
+            "network": self._network.state_dict(),
+            "optimizer": self._optimizer.state_dict(),
+        }
+
+    def load_state_dict(self, state: dict[str, Any]) -> None:
+        """Resume from a state; the final weights equal those without the interruption."""
+        self.n_steps_done = state["step"]
+        self._network.load_state_dict(state["network"])
+        self._optimizer.load_state_dict(state["optimizer"])
+
+
+def _projection_head(dim: int, projection_dim: int) -> nn.Module:
+    """Return a head that is discarded after training (Chen et al. 2020, section 4.2).
+
+    Without it, the embedding loses what does not help to separate the synthetic species.
+    """
+    if not projection_dim:
+        return nn.Identity()
+    return nn.Sequential(
+        nn.ReLU(),
+        nn.Linear(dim, dim, bias=False),
+        nn.BatchNorm1d(dim),
+        nn.ReLU(),
+        nn.Linear(dim, projection_dim),
+    )
+
+
+def _parameter_groups(module: nn.Module, weight_decay: float) -> list[dict[str, Any]]:
+    """Return groups with weight decay for matrices, and none for batch norm and biases."""
+    matrices = [p for p in module.parameters() if p.ndim > 1]
+    vectors = [p for p in module.parameters() if p.ndim <= 1]
+    return [
+        {"params": matrices, "weight_decay": weight_decay},
+        {"params": vectors, "weight_decay": 0.0},
+    ]
+
+
+def fit_embedding_map(
+    pairs: Iterable[npt.NDArray[np.float32]],
+    dim: int,
+    *,
+    shrinkage: float,
+    squared_distance: float,
+) -> AffineMap:
+    """Return the map from pooled features to embeddings.
+
+    It standardises the features, whitens the covariance within species, and keeps the principal
+    components.
+
+    Args:
+        pairs: arrays `(2, n, n_features)`; `[0, i]` and `[1, i]` are recordings of one species.
+        dim: length of the embeddings.
+        shrinkage: of the covariance within species; 0 whitens fully, 1 not at all.
+        squared_distance: mean squared distance of two embeddings.
+
+    Raises:
+        SettingsError: `dim` is larger than the number of samples, or than that of features that
+            vary.
+    """
+    features = np.concatenate(list(pairs), axis=1).astype(np.float64)
+    flat = features.reshape(-1, features.shape[-1])
+    mean, deviation = flat.mean(axis=0), flat.std(axis=0)
+    varies = deviation > _CONSTANT * np.median(deviation)
+    _check_sample_size(dim, len(flat), int(varies.sum()))
+    scale = np.divide(1.0, deviation, out=np.zeros_like(deviation), where=varies)
+    matrix = scale[:, None] * _whitening((features[0] - features[1]) * scale, shrinkage)
+    matrix = matrix @ _principal_axes((flat - mean) @ matrix, dim)
+    spread = ((flat - mean) @ matrix).std(axis=0)
+    factor = float(np.sqrt(squared_distance / (2 * np.square(spread).sum())))
+    return AffineMap(mean, factor * matrix, factor * spread)
+
+
+def _check_sample_size(dim: int, n_samples: int, n_features: int) -> None:
+    if dim > min(n_samples, n_features):
+        raise SettingsError(
+            f"backbone.embedding_dim is {dim}, but the embedding is fitted to {n_samples} samples "
+            f"of {n_features} features that vary; set a smaller backbone.embedding_dim, raise "
+            f"pretraining.embedding_fit_batches, or set it to 0 to keep the trained embedding."
+        )
+
+
+def _whitening(differences: Matrix, shrinkage: float) -> Matrix:
+    """Compute the symmetric inverse square root of the shrunk covariance within species."""
+    # The difference of two samples has twice the covariance of one.
+    covariance = differences.T @ differences / (2 * len(differences))
+    sphere = np.eye(len(covariance)) * np.trace(covariance) / len(covariance)
+    values, vectors = np.linalg.eigh((1 - shrinkage) * covariance + shrinkage * sphere)
+    floor = values[-1] * len(values) * np.finfo(np.float64).eps
+    whitening: Matrix = (vectors / np.sqrt(np.maximum(values, floor))) @ vectors.T
+    return whitening
+
+
+def _principal_axes(centred: Matrix, dim: int) -> Matrix:
+    """Return the axes `(n_features, dim)` of largest variance."""
+    _, vectors = np.linalg.eigh(centred.T @ centred)
+    axes: Matrix = vectors[:, ::-1][:, :dim]
+    return axes

@@ -12,7 +12,7 @@ from darksound.rois.roi_set import Problem, RoiSet, as_roi_table
 from darksound.sources.annotations.loading import load_annotations
 from darksound.sources.contract import LoadOptions, Source
 from darksound.sources.recordings import find_recordings
-from darksound.sources.untimed import no_usable_input, untimed_rois
+from darksound.sources.untimed import divide_files, no_usable_input
 from darksound.store.readers import DispatchReader
 
 __all__ = ["FOLDER", "PUBLISHED", "SPLITS", "load_folder", "load_published"]
@@ -54,7 +54,7 @@ def load_folder(root: Path, options: LoadOptions, below: str = "") -> RoiSet:
             "split": [_split(PurePosixPath(r)) for r in recordings],
         }
     )
-    untimed = untimed_rois(root, files, options)
+    untimed = divide_files(root, files, options)
     problems += untimed.problems
     if not untimed.usable:
         raise no_usable_input(str(root), problems)

@@ -17,7 +17,7 @@ from darksound.rois.roi_set import SCHEMA, Problem, RoiSet, as_roi_table
 from darksound.rois.text import TEXT_DTYPE, as_text
 from darksound.sources.contract import LoadOptions, Source
 from darksound.sources.recordings import with_origins
-from darksound.sources.untimed import no_usable_input, untimed_rois
+from darksound.sources.untimed import divide_files, no_usable_input
 from darksound.store.readers import DispatchReader
 from darksound.synthesis.demo import is_demo
 
@@ -98,7 +98,7 @@ def _read_csv(path: Path) -> pd.DataFrame:
         with path.open(encoding="utf-8-sig") as lines:
             header = lines.readline()
         separator = max(",;\t", key=header.count)
-        # Only an empty cell is empty: a label may well be called NA or None.
+        # Only empty cells are missing values, because NA or None may be labels.
         return pd.read_csv(
             path,
             sep=separator,
@@ -222,7 +222,7 @@ def _usable_rows_of_root(
     if timed.all():
         return usable, problems, len(usable) > 0
     files = rows.loc[~timed].assign(row=rows.index[~timed])
-    untimed = untimed_rois(folder, files, options)
+    untimed = divide_files(folder, files, options)
     both = pd.concat([usable, untimed.rows.set_index("row")])
     return both, problems + untimed.problems, untimed.usable or len(usable) > 0
 

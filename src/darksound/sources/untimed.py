@@ -19,7 +19,7 @@ from darksound.segmentation.recordings import UnusableLimit
 from darksound.sources.contract import LoadOptions
 from darksound.sources.recordings import origin_columns, origins_of
 
-__all__ = ["FileRois", "UntimedRois", "loud_windows", "no_usable_input", "untimed_rois"]
+__all__ = ["FileRois", "UntimedRois", "divide_files", "loud_windows", "no_usable_input"]
 
 logger = logging.getLogger(__name__)
 
@@ -117,7 +117,7 @@ def _window_powers(
     return powers, spans, None
 
 
-def untimed_rois(root: Path, files: pd.DataFrame, options: LoadOptions) -> UntimedRois:
+def divide_files(root: Path, files: pd.DataFrame, options: LoadOptions) -> UntimedRois:
     """Return the ROIs of files without times.
 
     Args:

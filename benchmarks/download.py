@@ -21,8 +21,7 @@ from multiprocessing.connection import Connection
 from pathlib import Path
 
 from darksound.datasets.client import Client
-from darksound.datasets.transfer import Wanted, fetch
-from darksound.datasets.waits import Tries
+from darksound.datasets.transfer import ArchiveRequest, RetryPolicy, fetch
 from darksound.settings import Settings
 
 
@@ -61,10 +60,13 @@ def by_darksound(address: str, folder: Path, md5: str) -> float:
     """Seconds that darksound takes."""
     settings = Settings().download
     client = Client(settings)
-    wanted = Wanted("archive", folder, address, md5, "benchmark")
+    request = ArchiveRequest(folder / "archive", address, md5, "benchmark")
     began = time.perf_counter()
     fetched = fetch(
-        wanted, lambda headers: client.archive(address, headers), settings, Tries(settings)
+        request,
+        lambda headers: client.get_archive(address, headers),
+        settings,
+        RetryPolicy(settings),
     )
     taken = time.perf_counter() - began
     client.close()

@@ -1,14 +1,14 @@
-"""Published sets, from a server of ours through the commands that use them."""
+"""`darksound download`, and commands that use the downloaded sets, with a local server."""
 
 import json
 from pathlib import Path
 
 import pandas as pd
 import pytest
-from tests.datasets import server as manners
-from tests.datasets.building import clip, species, zip_of
+from tests.datasets import server as responses
+from tests.datasets.archive_bytes import clip, species, zip_of
+from tests.datasets.publishing import publish_locally
 from tests.datasets.server import Server
-from tests.datasets.worlds import open_world
 from typer.testing import CliRunner
 
 from darksound.cli.app import app
@@ -17,9 +17,9 @@ from darksound.datasets.registry import Mirror
 
 @pytest.fixture
 def shop(tmp_path, monkeypatch):
-    """Published sets on a server of ours, to be fetched into the command line's data folder."""
+    """Yield published sets on a local server, with the data folder of the command line."""
     server = Server()
-    yield open_world(server, tmp_path / "data", monkeypatch)
+    yield publish_locally(server, tmp_path / "data", monkeypatch)
     server.stop()
 
 
@@ -37,7 +37,7 @@ def learner(world, tmp_path_factory):
 
 def confirm(target):
     """Google Drive's page before a large file."""
-    return manners.page(
+    return responses.page(
         f"<form id='download-form' action='{target}'><input name='confirm' value='t'></form>"
     )
 
@@ -46,15 +46,15 @@ def by_drive(shop):
     """2023, a split's own archive: `split/family/species/clip.wav`."""
     packed = zip_of(species("test/Strigidae", 4, 6))
     target = shop.server.serve("/download", packed)
-    asked = shop.server.serve("/uc", b"", confirm(target))
-    shop.publish("darksound-2023:test", packed, (Mirror("drive", asked, "page"),))
+    request = shop.server.serve("/uc", b"", confirm(target))
+    shop.publish("darksound-2023:test", packed, (Mirror("drive", request, "page"),))
     return "darksound-2023:test", "md5 of the archive as published"
 
 
 def by_kaggle(shop, packed, md5_of):
     storage = shop.server.serve("/bucket", packed)
-    asked = shop.server.serve("/kaggle", b"", manners.redirect(storage))
-    mirrors = (Mirror("kaggle", asked, "page", whole=True),)
+    request = shop.server.serve("/kaggle", b"", responses.redirect(storage))
+    mirrors = (Mirror("kaggle", request, "page", whole_set=True),)
     shop.publish("darksound-2023:test", md5_of, mirrors, counts=(4, 24))
     return "darksound-2023:test"
 
@@ -86,13 +86,13 @@ LAYOUTS = [by_drive, by_kaggle_in_folders, by_kaggle_in_archives, by_zenodo]
 
 
 @pytest.mark.parametrize("layout", LAYOUTS)
-def test_a_set_of_each_published_layout_goes_from_end_to_end(
+def test_a_set_of_each_published_layout_works_from_end_to_end(
     layout, shop, darksound, world, learner
 ):
     spec, checked = layout(shop)
     before = darksound("mec", "--data", spec)
     assert before.exit_code == 2
-    assert f"`darksound download {spec}` fetches it" in before.stderr
+    assert f"`darksound download {spec}`" in before.stderr
 
     fetched = darksound("download", spec)
     assert fetched.exit_code == 0, fetched.output
@@ -119,25 +119,25 @@ def test_a_set_of_each_published_layout_goes_from_end_to_end(
     assert checked in row
 
 
-def test_damage_is_listed_and_mended(shop, darksound):
+def test_damage_is_listed_and_repaired(shop, darksound):
     spec, _ = by_zenodo(shop)
     assert darksound("download", spec, "-q").exit_code == 0
     good = darksound("download", "--verify")
     assert good.exit_code == 0
-    assert "as recorded" in good.stdout
+    assert "unchanged" in good.stdout
     Path("data/darksound-2024/test/bird0/0.wav").unlink()
     bad = darksound("download", "--verify")
     assert bad.exit_code == 3
     assert "1 missing" in bad.stdout
     assert f"{spec}: missing: bird0/0.wav" in bad.stdout
-    assert f"`darksound download {spec}` fetches and replaces" in bad.stdout
-    mended = darksound("download", spec)
-    assert mended.exit_code == 0
-    assert "was damaged and is to be replaced" in mended.stderr
+    assert f"`darksound download {spec}` downloads and replaces" in bad.stdout
+    repaired = darksound("download", spec)
+    assert repaired.exit_code == 0
+    assert "is damaged and will be replaced" in repaired.stderr
     assert darksound("download", "--verify", spec).exit_code == 0
 
 
-def test_sound_that_cannot_be_read_is_listed_and_ends_with_3(shop, darksound):
+def test_unreadable_sound_is_listed_and_ends_with_status_3(shop, darksound):
     packed = zip_of({**species("test", 2, 2), "test/bird0/bad.wav": b"", "test/bird1/x.wav": b"x"})
     Path("by-hand.zip").write_bytes(packed)
     ended = darksound("download", "by-hand.zip", "--as", "darksound-2024:test")
@@ -159,34 +159,34 @@ def test_the_root_may_be_another_folder(shop, darksound):
     assert "24 clips" not in darksound("download", "--list").stdout
 
 
-def test_without_a_name_it_says_what_there_is(shop, darksound):
+def test_without_a_name_the_sets_are_listed(shop, darksound):
     ended = darksound("download")
     assert ended.exit_code == 2
     assert "darksound-2023:val" in ended.stdout
-    assert "Name what to fetch" in ended.stderr
+    assert "Name what to download" in ended.stderr
     assert darksound("download", "--list", "--offline").exit_code == 0
-    assert shop.server.asked == []
+    assert shop.server.requests == []
 
 
 @pytest.mark.parametrize(
-    ("words", "said"),
+    ("words", "message"),
     [
-        (("darksound-2024:tset",), "no published set 'darksound-2024:tset'; there are"),
-        (("darksound-2024", "--offline"), "nothing is fetched with --offline"),
-        (("gone.zip",), "neither a published set nor an archive that is there"),
-        (("darksound-2024", "--md5", "1"), "--as and --md5 say something of an archive"),
-        (("darksound-2024", "--mirror", "http://a:b@c"), "must not hold a user or password"),
+        (("darksound-2024:tset",), "no published set 'darksound-2024:tset'; choose one of"),
+        (("darksound-2024", "--offline"), "nothing is downloaded with --offline"),
+        (("gone.zip",), "neither a published set nor an existing archive"),
+        (("darksound-2024", "--md5", "1"), "--as and --md5 are for an archive"),
+        (("darksound-2024", "--mirror", "http://a:b@c"), "must not contain a user or password"),
         (("--verify", "darksound-2024"), "is not on disk"),
     ],
 )
-def test_what_cannot_be_done_ends_with_2_and_a_sentence(words, said, shop, darksound):
+def test_wrong_arguments_end_with_status_2_and_a_sentence(words, message, shop, darksound):
     ended = darksound("download", *words)
     assert ended.exit_code == 2
-    assert said in ended.stderr
+    assert message in ended.stderr
     assert "Traceback" not in ended.stderr
 
 
-def test_a_token_of_the_environment_reaches_kaggle_and_no_file(
+def test_the_token_of_the_environment_is_sent_to_kaggle_and_written_to_no_file(
     shop, darksound, monkeypatch, tmp_path
 ):
     by_kaggle_in_folders(shop)
@@ -194,7 +194,7 @@ def test_a_token_of_the_environment_reaches_kaggle_and_no_file(
     ended = darksound("download", "darksound-2023", "-v")
     # The archive has no val.
     assert ended.exit_code == 2
-    assert shop.server.asked[0].headers["Authorization"] == "Bearer s3cret"
+    assert shop.server.requests[0].headers["Authorization"] == "Bearer s3cret"
     assert "s3cret" not in ended.output
     files = [path for path in tmp_path.rglob("*") if path.is_file()]
     assert len(files) > 48

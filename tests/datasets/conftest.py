@@ -1,4 +1,4 @@
-"""Small published sets on a server of our own, in place of the real ones."""
+"""Small published sets on a local server, in place of the real ones."""
 
 import subprocess
 import zipfile
@@ -6,34 +6,34 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from tests.datasets.building import species, zip_of
+from tests.datasets.archive_bytes import species, zip_of
+from tests.datasets.publishing import LocalSets, publish_locally
 from tests.datasets.server import Server
-from tests.datasets.worlds import World, open_world
 
 
 @pytest.fixture
 def server() -> Iterator[Server]:
-    """A server of our own, stopped at the end."""
+    """Yield a local server."""
     server = Server()
     yield server
     server.stop()
 
 
 @pytest.fixture
-def world(server: Server, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> World:
-    """Published sets that nobody serves yet; waits are noted, not waited."""
-    return open_world(server, tmp_path / "sets", monkeypatch)
+def sets(server: Server, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> LocalSets:
+    """Return published sets without archives; delays are recorded, not waited."""
+    return publish_locally(server, tmp_path / "sets", monkeypatch)
 
 
 @pytest.fixture(scope="session")
 def archive() -> bytes:
-    """`darksound-2024:test` as an archive: `test/species/clip.wav`, about 70 kB."""
+    """Return `darksound-2024:test` as an archive: `test/species/clip.wav`, about 70 kB."""
     return zip_of(species("test"), zipfile.ZIP_STORED)
 
 
 @pytest.fixture(scope="session")
 def certificate(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A certificate for 127.0.0.1, with its key, that nobody but its maker trusts."""
+    """Return a self-signed certificate for 127.0.0.1, with its key."""
     folder = tmp_path_factory.mktemp("tls")
     made = folder / "both.pem"
     try:

@@ -1,16 +1,16 @@
-"""Kaggle and Google Drive, as stand-ins on this machine behave."""
+"""The protocols of Kaggle and Google Drive, with a local server."""
 
 import logging
 import pickle
 
 import pytest
-from tests.datasets import server as manners
-from tests.datasets.building import species, zip_of
+from tests.datasets import server as responses
+from tests.datasets.archive_bytes import species, zip_of
 from tests.datasets.server import Server
 
 from darksound.datasets import registry
-from darksound.datasets.addresses import shown
-from darksound.datasets.command import download
+from darksound.datasets.client import PROTOCOLS, redacted
+from darksound.datasets.download import download
 from darksound.datasets.registry import REGISTRY, Mirror
 from darksound.errors import DownloadError
 from darksound.settings import to_toml
@@ -39,46 +39,49 @@ def storage():
     storage.stop()
 
 
-def test_drive_is_asked_to_confirm_and_goes_on_after_a_drop(world, packed):
-    confirm = CONFIRM.format(action=world.server.address("/download"))
-    asked = world.server.serve("/uc", b"", manners.page(confirm))
-    world.server.serve("/download", packed, manners.dropping(20_000), manners.well)
-    world.publish(SPEC, packed, (Mirror("drive", f"{asked}?export=download&id=F", "page"),))
-    (receipt,) = download(SPEC, settings=world.settings)
-    assert receipt.marker.check.kind == "md5"
-    paths = [each.path for each in world.server.asked]
+def test_drive_is_confirmed_and_resumed_after_a_drop(sets, packed):
+    confirm = CONFIRM.format(action=sets.server.address("/download"))
+    request = sets.server.serve("/uc", b"", responses.page(confirm))
+    sets.server.serve("/download", packed, responses.dropping(20_000), responses.correct)
+    sets.publish(SPEC, packed, (Mirror("drive", f"{request}?export=download&id=F", "page"),))
+    (split,) = download(SPEC, settings=sets.settings)
+    assert split.marker.check.kind == "md5"
+    paths = [each.path for each in sets.server.requests]
     assert paths == ["/uc?export=download&id=F", "/download?id=FILE%261&confirm=t&uuid=0a1b"] * 2
-    assert [each.start for each in world.server.asked] == [0, 0, 20_000, 20_000]
-    assert receipt.marker.source == f"{asked}?export=download&id=F"
+    assert [each.start for each in sets.server.requests] == [0, 0, 20_000, 20_000]
+    assert split.marker.source == f"{request}?export=download&id=F"
 
 
-def test_drive_gives_small_files_at_once(world, packed):
-    address = world.server.serve("/uc", packed)
-    world.publish(SPEC, packed, (Mirror("drive", address, "page"),))
-    assert download(SPEC, settings=world.settings)[0].marker.check.kind == "md5"
+def test_drive_delivers_small_files_without_confirmation(sets, packed):
+    address = sets.server.serve("/uc", packed)
+    sets.publish(SPEC, packed, (Mirror("drive", address, "page"),))
+    assert download(SPEC, settings=sets.settings)[0].marker.check.kind == "md5"
 
 
-def test_drive_is_asked_at_its_other_address_where_its_page_has_no_form(world, packed):
-    asked = world.server.serve("/uc", b"", manners.page("<title>Drive</title>"))
-    other = world.server.serve("/download", packed)
-    world.publish(SPEC, packed, (Mirror("drive", asked, "page", fallback=other),))
-    assert download(SPEC, settings=world.settings)[0].marker.check.kind == "md5"
+def test_drive_falls_back_to_its_other_address_if_the_page_has_no_form(sets, packed):
+    request = sets.server.serve("/uc", b"", responses.page("<title>Drive</title>"))
+    other = sets.server.serve("/download", packed)
+    sets.publish(SPEC, packed, (Mirror("drive", request, "page", fallback=other),))
+    assert download(SPEC, settings=sets.settings)[0].marker.check.kind == "md5"
 
 
 @pytest.mark.parametrize(
-    ("page", "said"),
+    ("page", "message"),
     [
-        ("<title>Google Drive - Quota exceeded</title>", "Too many people fetched this file"),
-        ("<form action='https://accounts.google.com/ServiceLogin'>", "It wants a login"),
+        (
+            "<title>Google Drive - Quota exceeded</title>",
+            "The download quota of this file is exceeded",
+        ),
+        ("<form action='https://accounts.google.com/ServiceLogin'>", "It requires a login"),
     ],
 )
-def test_drive_pages_that_are_no_confirmation_are_told(world, packed, page, said):
-    asked = world.server.serve("/uc", b"", manners.page(page))
-    other = world.server.serve("/download", packed, manners.status(403))
-    mirrors = (Mirror("drive", asked, "page", fallback=other), Mirror("drive", asked, "page"))
-    world.publish(SPEC, packed, mirrors)
-    with pytest.raises(DownloadError, match=said) as caught:
-        download(SPEC, settings=world.settings)
+def test_drive_pages_without_a_form_are_errors(sets, packed, page, message):
+    request = sets.server.serve("/uc", b"", responses.page(page))
+    other = sets.server.serve("/download", packed, responses.status(403))
+    mirrors = (Mirror("drive", request, "page", fallback=other), Mirror("drive", request, "page"))
+    sets.publish(SPEC, packed, mirrors)
+    with pytest.raises(DownloadError, match=message) as caught:
+        download(SPEC, settings=sets.settings)
     assert "403" not in str(caught.value)
 
 
@@ -92,44 +95,52 @@ def test_drive_pages_that_are_no_confirmation_are_told(world, packed, page, said
         ({}, None),
     ],
 )
-def test_kaggle_gets_its_token_and_storage_does_not(world, storage, packed, environment, header):
-    target = storage.serve("/bucket/archive.zip", packed, manners.dropping(20_000), manners.well)
-    address = world.server.serve("/kaggle", b"", manners.redirect(f"{target}?X-Goog-Signature=s"))
-    world.publish(SPEC, packed, (Mirror("kaggle", address, "page", whole=True),))
-    download(SPEC, settings=world.settings, credentials=credentials_from(environment))
-    assert [each.headers.get("Authorization") for each in world.server.asked] == [header] * 2
-    assert [each.headers.get("Authorization") for each in storage.asked] == [None] * 2
+def test_the_token_is_sent_to_kaggle_and_not_to_its_storage(
+    sets, storage, packed, environment, header
+):
+    target = storage.serve(
+        "/bucket/archive.zip", packed, responses.dropping(20_000), responses.correct
+    )
+    address = sets.server.serve("/kaggle", b"", responses.redirect(f"{target}?X-Goog-Signature=s"))
+    sets.publish(SPEC, packed, (Mirror("kaggle", address, "page", whole_set=True),))
+    download(SPEC, settings=sets.settings, credentials=credentials_from(environment))
+    assert [each.headers.get("Authorization") for each in sets.server.requests] == [header] * 2
+    assert [each.headers.get("Authorization") for each in storage.requests] == [None] * 2
     # A new signature each time, and the rest alone.
-    assert [each.start for each in storage.asked] == [0, 20_000]
+    assert [each.start for each in storage.requests] == [0, 20_000]
 
 
-def test_other_mirrors_get_no_token(world, packed):
-    address = world.server.serve("/test.zip", packed)
-    world.publish(SPEC, packed, (Mirror("zenodo", address, "page"),))
+def test_the_token_is_not_sent_to_other_mirrors(sets, packed):
+    address = sets.server.serve("/test.zip", packed)
+    sets.publish(SPEC, packed, (Mirror("zenodo", address, "page"),))
     secrets = credentials_from({"KAGGLE_API_TOKEN": "T"})
-    download(SPEC, settings=world.settings, credentials=secrets)
-    assert "Authorization" not in world.server.asked[0].headers
+    download(SPEC, settings=sets.settings, credentials=secrets)
+    assert "Authorization" not in sets.server.requests[0].headers
 
 
-def test_tokens_and_signatures_are_written_nowhere(world, storage, packed, caplog):
+def test_tokens_and_signatures_are_not_logged_or_written(sets, storage, packed, caplog):
     caplog.set_level(logging.DEBUG)
-    target = storage.serve("/a.zip", packed, manners.dropping(20_000), manners.well)
+    target = storage.serve("/a.zip", packed, responses.dropping(20_000), responses.correct)
     signed = f"{target}?X-Goog-Signature=s3cret&id=7"
-    address = world.server.serve("/kaggle", b"", manners.redirect(signed))
-    bad = world.server.serve("/bad", b"", manners.redirect(f"{signed}&deny"), manners.status(403))
-    mirrors = tuple(Mirror("kaggle", each, "page", whole=True) for each in (bad, address))
-    world.publish(SPEC, packed, mirrors)
+    address = sets.server.serve("/kaggle", b"", responses.redirect(signed))
+    bad = sets.server.serve(
+        "/bad", b"", responses.redirect(f"{signed}&deny"), responses.status(403)
+    )
+    mirrors = tuple(Mirror("kaggle", each, "page", whole_set=True) for each in (bad, address))
+    sets.publish(SPEC, packed, mirrors)
     secrets = credentials_from({"KAGGLE_API_TOKEN": "s3cret"})
-    storage.serve("/a.zip", packed, manners.page("<html>"), manners.dropping(20_000), manners.well)
-    (receipt,) = download(SPEC, settings=world.settings, credentials=secrets)
+    storage.serve(
+        "/a.zip", packed, responses.page("<html>"), responses.dropping(20_000), responses.correct
+    )
+    (split,) = download(SPEC, settings=sets.settings, credentials=secrets)
     ours = [r.getMessage() for r in caplog.records if r.name.startswith("darksound")]
-    assert any("gave a web page" in line for line in ours)
-    assert "s3cret" not in " ".join(ours) + repr(secrets) + to_toml(world.settings)
-    for path in world.root.rglob("*"):
+    assert any("returned a web page" in line for line in ours)
+    assert "s3cret" not in " ".join(ours) + repr(secrets) + to_toml(sets.settings)
+    for path in sets.root.rglob("*"):
         assert not path.is_file() or b"s3cret" not in path.read_bytes()
-    with pytest.raises(TypeError, match="not written to disk"):
+    with pytest.raises(TypeError, match="must not be written to disk"):
         pickle.dumps(secrets["kaggle"])
-    assert receipt.marker.source == address
+    assert split.marker.source == address
 
 
 @pytest.mark.parametrize(
@@ -140,8 +151,8 @@ def test_tokens_and_signatures_are_written_nowhere(world, storage, packed, caplo
         ("http://host/{set}.zip", "http://host/{set}.zip"),
     ],
 )
-def test_addresses_are_shown_without_what_lets_in(address, wanted):
-    assert shown(address).replace("%7B", "{") == wanted
+def test_addresses_are_shown_without_secrets(address, wanted):
+    assert redacted(address).replace("%7B", "{") == wanted
 
 
 def test_the_registry_is_what_was_published():
@@ -151,8 +162,9 @@ def test_the_registry_is_what_was_published():
         *("darksound-2024:train", "darksound-2024:test"),
     ]
     thesis, paper = splits["darksound-2023:test"], splits["darksound-2024:test"]
-    assert (thesis.species, thesis.clips, paper.species, paper.clips) == (21, 632, 30, 8163)
+    assert (thesis.n_species, thesis.n_clips, paper.n_species, paper.n_clips) == (21, 632, 30, 8163)
     assert [mirror.kind for mirror in thesis.mirrors] == ["kaggle", "drive"]
+    assert {mirror.kind for each in splits.values() for mirror in each.mirrors} <= set(PROTOCOLS)
     assert paper.mirrors[0].address == (
         "https://zenodo.org/records/10512103/files/test.zip?download=1"
     )
@@ -160,4 +172,4 @@ def test_the_registry_is_what_was_published():
     for split in splits.values():
         assert len(split.md5) == 32
         assert all(mirror.address.startswith("https://") for mirror in split.mirrors)
-        assert all(shown(mirror.address) == mirror.address for mirror in split.mirrors)
+        assert all(redacted(mirror.address) == mirror.address for mirror in split.mirrors)

@@ -6,16 +6,11 @@ from typing import Annotated
 
 import typer
 
-from darksound.cli.options import CommonOptions, DownloadOptions, flattened
-from darksound.cli.perform import endings, settings_from, show
+from darksound.cli.options import CommonOptions, DownloadOptions
+from darksound.cli.runner import handle_errors, load_cli_settings, show_result
 from darksound.errors import InputError
 
-__all__ = ["register"]
-
-
-def register(app: typer.Typer) -> None:
-    """Add the command."""
-    app.command("download")(flattened(download))
+__all__ = ["download"]
 
 
 def download(
@@ -25,33 +20,38 @@ def download(
         list[str] | None,
         typer.Argument(
             metavar="SET[:SPLIT]|ARCHIVE",
-            help="darksound-2023[:SPLIT], darksound-2024[:SPLIT]; or the path or address of one "
-            "archive.",
+            help="darksound-2023[:SPLIT] or darksound-2024[:SPLIT]; or the path or address of "
+            "an archive.",
         ),
     ] = None,
 ) -> None:
-    """Fetch published sets, so that --data finds them by name; or verify what is on disk.
+    """Download published sets, so that --data finds them by name; or verify those on disk.
 
-    What is there already is read again, and fetched only if it was damaged. An archive that was
-    fetched by hand is put in place too.
+    Sets on disk are verified, and downloaded again only if they are damaged. An archive that you
+    downloaded is installed too.
     """
-    with endings(common) as ending:
+    with handle_errors(common) as state:
         from darksound.jobs.download import download_job, list_job, verify_job
         from darksound.settings.compute import credentials_from
 
-        settings = settings_from(common, options.flags())
-        ending.resume = "the same command; what has arrived is kept"
-        # What decoders complain of is told by the probe, in sentences.
-        with ending.screen.at_work(Path(os.devnull)) as progress:
+        settings = load_cli_settings(common, options.flags())
+        state.resume = "the same command; it resumes the download"
+        # Messages of decoders are hidden, since unreadable files are listed at the end.
+        with state.screen.progress_with_log(Path(os.devnull)) as progress:
             if options.verifying:
-                outcome = verify_job(what or (), settings, progress)
+                result = verify_job(what or (), settings, progress)
             elif what and not options.listing:
                 credentials = credentials_from(os.environ)
-                outcome = download_job(
-                    what, options.named, options.md5, settings, credentials, progress
+                result = download_job(
+                    what,
+                    settings,
+                    named=options.named,
+                    md5=options.md5,
+                    credentials=credentials,
+                    progress=progress,
                 )
             else:
-                outcome = list_job(settings)
-        show(outcome, ending.screen)
+                result = list_job(settings)
+        show_result(result, state.screen)
         if not (what or options.listing or options.verifying):
-            raise InputError("Name what to fetch, such as darksound-2024:test.")
+            raise InputError("Name what to download, such as darksound-2024:test.")

@@ -1,1 +1,1 @@
-"""Published sets: fetched, checked, unpacked and put in place."""
+"""Download, verification and safe unpacking of published data sets."""

@@ -1,41 +1,76 @@
-"""Archives: what they say they hold, before anything of it is believed or written."""
+"""Read zip and tar archives, and refuse hostile ones before anything is written.
 
+No member may leave the folder, replace another one or be a link, and all members together may not
+fill the disk.
+"""
+
+import re
 import stat
 import tarfile
+import unicodedata
 import zipfile
 import zlib
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import partial
 from gzip import BadGzipFile
 from lzma import LZMAError
-from pathlib import Path
-from typing import IO, Protocol
+from pathlib import Path, PurePosixPath
+from typing import IO
 
+from darksound.datasets.disk import format_bytes
 from darksound.errors import DownloadError
+from darksound.settings import DownloadSettings
 
-__all__ = ["DAMAGE", "Archive", "ArchiveError", "Member", "looks_like_archive", "opened", "said"]
+__all__ = [
+    "DAMAGE_ERRORS",
+    "ArchiveError",
+    "Entry",
+    "Member",
+    "UnpackLimits",
+    "accept_members",
+    "error_text",
+    "is_hidden",
+    "looks_like_archive",
+    "open_archive",
+]
 
-# Enough to tell a tar archive by.
-_START = 512
-#: What the readers of archives raise where one is damaged.
-DAMAGE = (zipfile.BadZipFile, tarfile.TarError, zlib.error, LZMAError, EOFError, BadGzipFile)
+# Enough bytes to recognise a tar archive.
+_START_BYTES = 512
+_NAME_BYTES = 255
+_PATH_BYTES = 1000
+_SHOWN_CHARACTERS = 120
+# Small archives of silence have high ratios too, and fill no disk.
+_RATIO_FROM_BYTES = 100_000_000
+# Names of devices on Windows, with any suffix.
+_DEVICES = re.compile(r"(?:con|prn|aux|nul|com[0-9]|lpt[0-9])(?:\..*)?", re.IGNORECASE)
+_CONTROL = re.compile(r"[\x00-\x1f\x7f]")
+#: What the readers of archives raise for damage.
+DAMAGE_ERRORS = (
+    zipfile.BadZipFile,
+    tarfile.TarError,
+    zlib.error,
+    LZMAError,
+    EOFError,
+    BadGzipFile,
+)
 
 
 class ArchiveError(DownloadError):
-    """An archive is damaged, hostile, or does not hold what it should."""
+    """An archive is damaged or hostile, or does not hold what it should."""
 
 
 @dataclass(frozen=True)
 class Member:
-    """One entry, as the archive describes it.
+    """A member of an archive, as its header describes it.
 
     Attributes:
-        name: as it is written there.
-        size: in bytes, once unpacked, as it says.
+        name: the name in the header.
+        size: the unpacked size in bytes that the header states.
         is_folder: whether it is a folder.
         unusable: why it is not a plain file or folder; None where it is.
-        open: reads its bytes.
+        open: opens it for reading.
     """
 
     name: str
@@ -45,70 +80,71 @@ class Member:
     open: Callable[[], IO[bytes]]
 
 
-class Archive(Protocol):
-    """An open archive."""
+@dataclass(frozen=True)
+class Entry:
+    """A plain file of an archive that may be unpacked.
 
-    def members(self) -> Iterator[Member]:
-        """Its entries in the order in which they are best read, each told of before it is read."""
+    Attributes:
+        path: its normalised path in the archive.
+        member: its header.
+    """
+
+    path: PurePosixPath
+    member: Member
 
 
 @contextmanager
-def opened(path: Path) -> Iterator[Archive]:
-    """An archive to read.
+def open_archive(path: Path) -> Iterator[Iterable[Member]]:
+    """Open an archive and yield its members, in the order in which they are best read.
 
     Raises:
-        ArchiveError: it is none, or is damaged; also where the block finds the damage.
+        ArchiveError: it is no archive or is damaged; also for damage found within the block.
     """
     with path.open("rb") as file:
-        start = file.read(_START)
-    kinds = [opener for begins, opener in _KINDS if begins(start)]
-    if not kinds:
+        start = file.read(_START_BYTES)
+    openers = [opener for matches, opener in _FORMATS if matches(start)]
+    if not openers:
         raise ArchiveError(
             f"It is no archive that can be unpacked: it begins with {start[:16]!r}; a .zip or .tar "
-            f"(plain, .gz, .bz2 or .xz) is wanted."
+            f"(plain, .gz, .bz2 or .xz) is required."
         )
     try:
-        with kinds[0](path) as archive:
-            yield archive
-    except DAMAGE as error:
+        with openers[0](path) as members:
+            yield members
+    except DAMAGE_ERRORS as error:
         raise ArchiveError(
-            f"The archive is damaged or cut short ({said(error)}); fetch it again."
+            f"The archive is damaged or cut short ({error_text(error)}); download it again."
         ) from None
 
 
 def looks_like_archive(start: bytes) -> bool:
-    """Whether a file that begins like this may be an archive."""
-    return any(begins(start) for begins, _ in _KINDS)
+    """Return whether a file with these first bytes may be an archive."""
+    return any(matches(start) for matches, _ in _FORMATS)
 
 
-def said(error: Exception) -> str:
-    """What a reader says is wrong, or what it is called."""
+def error_text(error: Exception) -> str:
+    """Return the text of an exception, or its type where there is none."""
     return str(error).rstrip(".") or type(error).__name__
-
-
-class _Zip:
-    def __init__(self, file: zipfile.ZipFile) -> None:
-        self._file = file
-
-    def members(self) -> Iterator[Member]:
-        """See `Archive`."""
-        for info in self._file.infolist():
-            yield Member(
-                # Python cuts `filename` at a zero byte and turns separators round.
-                info.orig_filename,
-                info.file_size,
-                info.is_dir(),
-                _zip_unusable(info),
-                _zip_opener(self._file, info),
-            )
-
-
-def _zip_opener(file: zipfile.ZipFile, info: zipfile.ZipInfo) -> Callable[[], IO[bytes]]:
-    return lambda: file.open(info)
 
 
 _METHODS = {zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED, zipfile.ZIP_BZIP2, zipfile.ZIP_LZMA}
 _ENCRYPTED = 0x1
+
+
+@contextmanager
+def _open_zip(path: Path) -> Iterator[Iterable[Member]]:
+    with zipfile.ZipFile(path) as file:
+        yield (
+            Member(
+                # Python cuts `filename` at a zero byte and replaces separators.
+                info.orig_filename,
+                info.file_size,
+                info.is_dir(),
+                _zip_unusable(info),
+                partial(file.open, info),
+            )
+            for info in file.infolist()
+        )
 
 
 def _zip_unusable(info: zipfile.ZipInfo) -> str | None:
@@ -120,33 +156,29 @@ def _zip_unusable(info: zipfile.ZipInfo) -> str | None:
     if info.flag_bits & _ENCRYPTED:
         return "is encrypted"
     if info.compress_type not in _METHODS:
-        return f"is packed by method {info.compress_type}, which cannot be read"
+        return f"is compressed by method {info.compress_type}, which is not supported"
     return None
 
 
-class _Tar:
-    def __init__(self, file: tarfile.TarFile) -> None:
-        self._file = file
-
-    def members(self) -> Iterator[Member]:
-        """See `Archive`."""
-        for info in self._file:
-            yield Member(
+@contextmanager
+def _open_tar(path: Path) -> Iterator[Iterable[Member]]:
+    with tarfile.open(path, "r:*") as file:
+        yield (
+            Member(
                 info.name,
                 info.size,
                 info.isdir(),
                 _tar_unusable(info),
-                _tar_opener(self._file, info),
+                partial(_open_tar_member, file, info),
             )
+            for info in file
+        )
 
 
-def _tar_opener(file: tarfile.TarFile, info: tarfile.TarInfo) -> Callable[[], IO[bytes]]:
-    def open_member() -> IO[bytes]:
-        reader = file.extractfile(info)
-        assert reader is not None, "only plain files are opened"
-        return reader
-
-    return open_member
+def _open_tar_member(file: tarfile.TarFile, info: tarfile.TarInfo) -> IO[bytes]:
+    reader = file.extractfile(info)
+    assert reader is not None, "only plain files are opened"
+    return reader
 
 
 def _tar_unusable(info: tarfile.TarInfo) -> str | None:
@@ -159,25 +191,145 @@ def _tar_unusable(info: tarfile.TarInfo) -> str | None:
     return None
 
 
-@contextmanager
-def _open_zip(path: Path) -> Iterator[Archive]:
-    with zipfile.ZipFile(path) as file:
-        yield _Zip(file)
-
-
-@contextmanager
-def _open_tar(path: Path) -> Iterator[Archive]:
-    with tarfile.open(path, "r:*") as file:
-        yield _Tar(file)
-
-
-def _begins_like_zip(start: bytes) -> bool:
+def _is_zip(start: bytes) -> bool:
     return start.startswith((b"PK\x03\x04", b"PK\x05\x06"))
 
 
-def _begins_like_tar(start: bytes) -> bool:
+def _is_tar(start: bytes) -> bool:
     return start.startswith((b"\x1f\x8b", b"BZh", b"\xfd7zXZ\x00")) or start[257:262] == b"ustar"
 
 
-#: Kinds of archives: how one begins, and what opens it.
-_KINDS = ((_begins_like_zip, _open_zip), (_begins_like_tar, _open_tar))
+#: Formats of archives: a test of the first bytes, and the function that opens the file.
+_FORMATS = ((_is_zip, _open_zip), (_is_tar, _open_tar))
+
+
+class UnpackLimits:
+    """The number of files and bytes that an archive, and archives in it, may unpack to.
+
+    Args:
+        settings: the limits.
+        archive_bytes: size of the archive.
+    """
+
+    def __init__(self, settings: DownloadSettings, archive_bytes: int) -> None:
+        self._settings = settings
+        self._archive_bytes = archive_bytes
+        self._files = 0
+        self._bytes = 0
+
+    def count(self, member: Member) -> None:
+        """Count a member by the size in its header.
+
+        Raises:
+            ArchiveError: a limit is exceeded.
+        """
+        self._files += 1
+        self._bytes += member.size
+        limits, refused = self._settings, f"{_quoted(member)} is refused: with it"
+        if self._files > limits.max_files:
+            raise ArchiveError(
+                f"{refused} the archive holds more than {limits.max_files} files "
+                f"(download.max_files)."
+            )
+        if self._bytes > limits.max_unpacked_gb * 1e9:
+            raise ArchiveError(
+                f"{refused} the archive unpacks to more than {limits.max_unpacked_gb:g} GB "
+                f"(download.max_unpacked_gb)."
+            )
+        if self._bytes > max(limits.max_ratio * self._archive_bytes, _RATIO_FROM_BYTES):
+            raise ArchiveError(
+                f"{refused} {format_bytes(self._archive_bytes)} unpack to more than "
+                f"{limits.max_ratio:g} times their size (download.max_ratio), as in an archive "
+                f"bomb."
+            )
+
+
+def accept_members(members: Iterable[Member], limits: UnpackLimits) -> list[Entry]:
+    """Check every member and return the plain files.
+
+    Raises:
+        ArchiveError: a member is not acceptable; the message names it.
+    """
+    spellings: dict[str, tuple[str, bool]] = {}
+    entries: dict[PurePosixPath, Entry] = {}
+    for member in members:
+        if member.unusable is not None:
+            raise _refusal(member, member.unusable)
+        path = _safe_path(member)
+        if path is None:
+            continue
+        _check_spelling(path, member, spellings)
+        limits.count(member)
+        if path in entries:
+            raise _refusal(member, "occurs twice")
+        if not member.is_folder:
+            entries[path] = Entry(path, member)
+    return list(entries.values())
+
+
+def is_hidden(path: PurePosixPath) -> bool:
+    """Return whether a file is hidden or was left by a desktop."""
+    return "__MACOSX" in path.parts or any(part.startswith(".") for part in path.parts)
+
+
+def _safe_path(member: Member) -> PurePosixPath | None:
+    """Return the path of a member below the target folder; None for that folder itself."""
+    name = member.name
+    if _CONTROL.search(name):
+        raise _refusal(member, "has control characters in its name")
+    if "\\" in name:
+        raise _refusal(member, "has a backslash in its name, a path separator on Windows")
+    if name.startswith("/") or re.match(r"[A-Za-z]:", name):
+        raise _refusal(member, "has an absolute path")
+    parts = [part for part in name.split("/") if part not in {"", "."}]
+    for part in parts:
+        if part == "..":
+            raise _refusal(member, "leads out of the archive's folder")
+        if ":" in part or _DEVICES.fullmatch(part.rstrip(" .")):
+            raise _refusal(member, "has a name that is a device on Windows")
+        if _byte_count(part, member) > _NAME_BYTES:
+            raise _refusal(member, f"has a name of more than {_NAME_BYTES} bytes")
+    if _byte_count("/".join(parts), member) > _PATH_BYTES:
+        raise _refusal(member, f"has a path of more than {_PATH_BYTES} bytes")
+    if not parts and not member.is_folder:
+        raise _refusal(member, "has no name")
+    return PurePosixPath(*parts) if parts else None
+
+
+def _check_spelling(
+    path: PurePosixPath, member: Member, known: dict[str, tuple[str, bool]]
+) -> None:
+    """Refuse a path that some file systems take for an earlier file or folder."""
+    for depth in range(1, len(path.parts) + 1):
+        spelling = "/".join(path.parts[:depth])
+        is_folder = member.is_folder or depth < len(path.parts)
+        earlier, was_folder = known.setdefault(_normalised(spelling), (spelling, is_folder))
+        if earlier != spelling:
+            raise _refusal(
+                member, f"is the same as {earlier!r} on disks that ignore case or accents"
+            )
+        if was_folder != is_folder:
+            raise _refusal(member, f"makes {spelling!r} both a file and a folder")
+
+
+def _normalised(spelling: str) -> str:
+    parts = unicodedata.normalize("NFC", spelling).casefold().split("/")
+    return "/".join(part.rstrip(" .") for part in parts)
+
+
+def _byte_count(text: str, member: Member) -> int:
+    try:
+        return len(text.encode())
+    except UnicodeEncodeError:
+        raise _refusal(member, "has a name that is not valid text") from None
+
+
+def _refusal(member: Member, reason: str) -> ArchiveError:
+    return ArchiveError(
+        f"{_quoted(member)} {reason}. Nothing of this archive is unpacked: download another copy, "
+        f"or ask its author to pack it again."
+    )
+
+
+def _quoted(member: Member) -> str:
+    return f"The archive's member {member.name[:_SHOWN_CHARACTERS]!r}"

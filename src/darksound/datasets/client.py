@@ -1,102 +1,131 @@
-"""The HTTP client: `requests`, asked for bytes as they are, its failures told in sentences."""
+"""The HTTP client, and the protocols by which the kinds of mirrors are requested."""
 
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from email.utils import parsedate_to_datetime
+from html.parser import HTMLParser
 from http import HTTPStatus
 from importlib.metadata import version
-from urllib.parse import urlsplit
+from urllib.parse import parse_qsl, urlencode, urljoin, urlsplit, urlunsplit
 
 import requests
 import urllib3
 from requests.auth import AuthBase
 
 from darksound.datasets import failures
-from darksound.datasets.addresses import shown
-from darksound.datasets.failures import MirrorError, page_error, status_error
-from darksound.datasets.raised import told
+from darksound.datasets.failures import MirrorError, page_error, status_error, translated_errors
+from darksound.datasets.registry import Mirror, PublishedSplit
+from darksound.errors import SettingsError
 from darksound.settings import DownloadSettings
-from darksound.settings.compute import Secret
+from darksound.settings.compute import Credentials, Secret
 
-__all__ = ["Client", "Reply"]
+__all__ = [
+    "PROTOCOLS",
+    "Client",
+    "Reply",
+    "custom_mirror",
+    "is_address",
+    "redacted",
+    "request_archive",
+]
 
 _PAGE_BYTES = 200_000
-_DECODED = frozenset({"gzip", "x-gzip", "deflate"})
-_OK = frozenset(
+# Id of the form by which Google Drive asks to confirm a download.
+_CONFIRM_FORM = "download-form"
+_DECODABLE = frozenset({"gzip", "x-gzip", "deflate"})
+_ACCEPTED = frozenset(
     {HTTPStatus.OK, HTTPStatus.PARTIAL_CONTENT, HTTPStatus.REQUESTED_RANGE_NOT_SATISFIABLE}
 )
+# Query keys whose values are shown; all others may hold signatures or tokens.
+_PUBLIC_KEYS = frozenset({"confirm", "download", "export", "id"})
+
+
+def redacted(address: str) -> str:
+    """Return an address without user, password, fragment and secret query values."""
+    parts = urlsplit(address)
+    host = parts.netloc.rpartition("@")[2]
+    query = [
+        (key, value if key.lower() in _PUBLIC_KEYS else "...")
+        for key, value in parse_qsl(parts.query, keep_blank_values=True)
+    ]
+    return urlunsplit((parts.scheme, host, parts.path, urlencode(query), ""))
+
+
+def is_address(text: str) -> bool:
+    """Return whether a text is the address of a web server."""
+    return text.lower().startswith(("http://", "https://"))
 
 
 class Reply:
-    """What came back: the head at once, the body as it is read.
+    """A response: its headers at once, its body as it is read.
 
     Attributes:
-        asked: the address that was asked, as it may be shown.
-        address: where redirects led to, in full.
+        requested: the redacted address of the request.
+        address: the complete address after redirects.
         status: 200, 206 or 416.
-        headers: of the answer, their names in whatever case.
+        headers: case-insensitive.
     """
 
-    def __init__(self, response: requests.Response, asked: str) -> None:
-        self.asked = asked
+    def __init__(self, response: requests.Response, requested: str) -> None:
+        self.requested = requested
         self.address = response.url
         self.status = response.status_code
         self.headers: Mapping[str, str] = response.headers
         self._raw: urllib3.BaseHTTPResponse = response.raw
-        self._held = b""
+        self._peeked = b""
 
     @property
     def encoded(self) -> bool:
-        """Whether the bytes that are read are not those that were sent."""
+        """Return whether the body is decoded, so that its bytes are not those of the file."""
         return self.headers.get("Content-Encoding", "identity").lower() != "identity"
 
     @property
     def is_page(self) -> bool:
-        """Whether it is a web page, by its type or by how it begins."""
+        """Return whether it is a web page, by its type or by its first bytes."""
         if self.status == HTTPStatus.REQUESTED_RANGE_NOT_SATISFIABLE:
             return False
-        kind = self.headers.get("Content-Type", "").partition(";")[0].strip().lower()
-        if kind in {"text/html", "application/xhtml+xml"}:
+        content_type = self.headers.get("Content-Type", "").partition(";")[0].strip().lower()
+        if content_type in {"text/html", "application/xhtml+xml"}:
             return True
         start = self.peek().lstrip(b"\xef\xbb\xbf \t\r\n").lower()
         return start.startswith((b"<!doctype html", b"<html"))
 
     def peek(self) -> bytes:
-        """The first bytes of what is still to be read, without taking them away."""
-        if not self._held:
-            self._held = self._read(1024)
-        return self._held
+        """Return the next bytes of the body without consuming them."""
+        if not self._peeked:
+            self._peeked = self._read(1024)
+        return self._peeked
 
     def read(self, size: int) -> bytes:
-        """Up to `size` bytes as soon as there are any, decoded; none at the end.
+        """Return up to `size` decoded bytes as soon as there are any; none at the end.
 
         Raises:
-            MirrorError: the connection broke, fell silent, or sent what cannot be decoded.
+            MirrorError: the connection broke or timed out, or the body cannot be decoded.
         """
-        held, self._held = self._held, b""
-        return held or self._read(size)
+        peeked, self._peeked = self._peeked, b""
+        return peeked or self._read(size)
 
     def text(self) -> str:
-        """The beginning of a web page."""
+        """Return the beginning of a web page."""
         page = b""
-        while len(page) < _PAGE_BYTES and (more := self.read(_PAGE_BYTES)):
-            page += more
+        while len(page) < _PAGE_BYTES and (data := self.read(_PAGE_BYTES)):
+            page += data
         return page[:_PAGE_BYTES].decode("utf-8", "replace")
 
     def close(self) -> None:
-        """Let go of the connection."""
+        """Close the connection."""
         self._raw.close()
 
     def _read(self, size: int) -> bytes:
-        with told(self.asked):
+        with translated_errors(self.requested):
             return self._raw.read1(size, decode_content=True)
 
 
 class Client:
-    """Asks for addresses; honours the system's proxies and certificates.
+    """A session that uses the proxies and certificates of the system.
 
     Args:
-        settings: its timeouts.
+        settings: the timeouts.
     """
 
     def __init__(self, settings: DownloadSettings) -> None:
@@ -113,18 +142,18 @@ class Client:
         )
 
     def get(self, address: str, headers: Mapping[str, str], secret: Secret | None = None) -> Reply:
-        """What an address answers, after redirects.
+        """Return the response of an address, after redirects.
 
         Args:
-            address: what is asked.
+            address: the address.
             headers: `Range` and the like.
-            secret: what to log in with; it goes to this address' own host alone.
+            secret: credentials, sent to the host of this address only.
 
         Raises:
-            MirrorError: it cannot be reached, or answers with anything but 200, 206 or 416.
+            MirrorError: it cannot be reached, or the status is not 200, 206 or 416.
         """
-        asked = shown(address)
-        with told(asked):
+        requested = redacted(address)
+        with translated_errors(requested):
             response = self._session.get(
                 address,
                 headers=dict(headers),
@@ -132,42 +161,42 @@ class Client:
                 timeout=self._timeouts,
                 stream=True,
             )
-        reply = Reply(response, asked)
+        reply = Reply(response, requested)
         try:
-            _refuse_unsafe(response, asked)
-            if reply.status not in _OK:
+            _check_encryption(response, requested)
+            if reply.status not in _ACCEPTED:
                 raise status_error(
                     reply.status,
-                    asked,
+                    requested,
                     reply.text(),
-                    _asked_wait(reply.headers.get("Retry-After")),
-                    reply.headers.get("X-Squid-Error") and reply.headers.get("Via", "Squid"),
+                    retry_after_s=_retry_after_s(reply.headers.get("Retry-After")),
+                    proxy=reply.headers.get("X-Squid-Error") and reply.headers.get("Via", "Squid"),
                 )
-            _refuse_encoding(reply)
+            _check_encoding(reply)
         except BaseException:
             reply.close()
             raise
         return reply
 
-    def archive(
+    def get_archive(
         self, address: str, headers: Mapping[str, str], secret: Secret | None = None
     ) -> Reply:
-        """What an address answers, which must be no web page; else as `get`."""
+        """Return the response of an address, which must not be a web page; else as `get`."""
         reply = self.get(address, headers, secret)
         if reply.is_page:
             try:
-                raise page_error(reply.asked, reply.text(), shown(reply.address))
+                raise page_error(reply.requested, reply.text(), redacted(reply.address))
             finally:
                 reply.close()
         return reply
 
     def close(self) -> None:
-        """Let go of all connections."""
+        """Close all connections."""
         self._session.close()
 
 
 class _Login(AuthBase):
-    """Requests takes the header away again where a redirect leads to another host."""
+    """The `Authorization` header, which requests removes on a redirect to another host."""
 
     def __init__(self, secret: Secret) -> None:
         self._secret = secret
@@ -177,24 +206,22 @@ class _Login(AuthBase):
         return request
 
 
-def _refuse_unsafe(response: requests.Response, asked: str) -> None:
+def _check_encryption(response: requests.Response, requested: str) -> None:
     schemes = [urlsplit(step.url).scheme for step in (*response.history, response)]
     if schemes[0] == "https" and "http" in schemes:
-        raise MirrorError(
-            failures.UNSAFE, asked, f"led to {shown(response.url)}, without encryption"
-        )
+        event = f"redirects to {redacted(response.url)}, without encryption"
+        raise MirrorError(failures.UNSAFE, requested, event)
 
 
-def _refuse_encoding(reply: Reply) -> None:
+def _check_encoding(reply: Reply) -> None:
     encoding = reply.headers.get("Content-Encoding", "").lower()
-    if reply.encoded and encoding not in _DECODED:
-        raise MirrorError(
-            failures.ENCODED, reply.asked, f"answered in the encoding {encoding!r}, unasked"
-        )
+    if reply.encoded and encoding not in _DECODABLE:
+        event = f"answered in the encoding {encoding!r}, which was not requested"
+        raise MirrorError(failures.ENCODED, reply.requested, event)
 
 
-def _asked_wait(header: str | None) -> float | None:
-    """Seconds that `Retry-After` stands for, which is a number or a date."""
+def _retry_after_s(header: str | None) -> float | None:
+    """Return the delay of `Retry-After`, which is a number of seconds or a date."""
     if header is None:
         return None
     if header.strip().isdigit():
@@ -203,3 +230,111 @@ def _asked_wait(header: str | None) -> float | None:
         return max(parsedate_to_datetime(header).timestamp() - time.time(), 0.0)
     except ValueError:
         return None
+
+
+def request_archive(
+    client: Client, mirror: Mirror, headers: Mapping[str, str], credentials: Credentials
+) -> Reply:
+    """Return the response of a mirror.
+
+    Raises:
+        MirrorError: it delivers no archive.
+    """
+    return PROTOCOLS[mirror.kind](client, mirror, headers, credentials)
+
+
+def custom_mirror(template: str, split: PublishedSplit) -> Mirror:
+    """Return the mirror of a split for an address from the settings.
+
+    Args:
+        template: address with `{set}` and `{split}`; without them `/SET/SPLIT.zip` is appended.
+        split: the split.
+
+    Raises:
+        SettingsError: the address has other braces.
+    """
+    if "{" not in template:
+        template = f"{template.rstrip('/')}/{{set}}/{{split}}.zip"
+    try:
+        address = template.format(set=split.set_name, split=split.name)
+    except (KeyError, IndexError, ValueError):
+        raise SettingsError(
+            f"download.mirror is {redacted(template)}; it may contain {{set}} and {{split}}, and "
+            f"no other braces."
+        ) from None
+    return Mirror("url", address, page=redacted(address))
+
+
+def _request_plain(
+    client: Client, mirror: Mirror, headers: Mapping[str, str], credentials: Credentials
+) -> Reply:
+    return client.get_archive(mirror.address, headers)
+
+
+def _request_kaggle(
+    client: Client, mirror: Mirror, headers: Mapping[str, str], credentials: Credentials
+) -> Reply:
+    return client.get_archive(mirror.address, headers, credentials.get("kaggle"))
+
+
+def _request_drive(
+    client: Client, mirror: Mirror, headers: Mapping[str, str], credentials: Credentials
+) -> Reply:
+    """Return the response of Google Drive, which answers a large file with a form to confirm."""
+    reply = client.get(mirror.address, headers)
+    if not reply.is_page:
+        return reply
+    try:
+        page = reply.text()
+    finally:
+        reply.close()
+    form = _ConfirmForm()
+    form.feed(page)
+    if form.action is not None:
+        return client.get_archive(form.target(reply.address), headers)
+    error = page_error(reply.requested, page, redacted(reply.address))
+    if mirror.fallback is None:
+        raise error
+    try:
+        return client.get_archive(mirror.fallback, headers)
+    except MirrorError:
+        # The first page explains the failure better.
+        raise error from None
+
+
+#: The function that requests an archive from each kind of mirror.
+PROTOCOLS: Mapping[str, Callable[[Client, Mirror, Mapping[str, str], Credentials], Reply]] = {
+    "kaggle": _request_kaggle,
+    "drive": _request_drive,
+    "zenodo": _request_plain,
+    "url": _request_plain,
+}
+
+
+class _ConfirmForm(HTMLParser):
+    """The confirmation form of a page: its target and its hidden fields."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.action: str | None = None
+        self._fields: list[tuple[str, str]] = []
+        self._inside = False
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        """Handle a start tag, see `HTMLParser`."""
+        values = {name: value or "" for name, value in attrs}
+        if tag == "form" and values.get("id") == _CONFIRM_FORM:
+            self._inside = True
+            self.action = values.get("action", "")
+        elif tag == "input" and self._inside and values.get("name"):
+            self._fields.append((values["name"], values.get("value", "")))
+
+    def handle_endtag(self, tag: str) -> None:
+        """Handle an end tag, see `HTMLParser`."""
+        self._inside = self._inside and tag != "form"
+
+    def target(self, page_address: str) -> str:
+        """Return the address that the form leads to from its page."""
+        parts = urlsplit(urljoin(page_address, self.action or ""))
+        query = "&".join(filter(None, [parts.query, urlencode(self._fields)]))
+        return urlunsplit((parts.scheme, parts.netloc, parts.path, query, ""))

@@ -1,37 +1,24 @@
-"""What can come back instead of an archive, and what a person can do about it."""
+"""Failures of mirrors, in sentences that say what happened and what to do.
+
+Covers HTTP statuses, web pages in place of an archive, and exceptions of the HTTP client.
+"""
 
 import re
+import socket
+import ssl
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from http import HTTPStatus
 
+import requests
+import urllib3
+from urllib3.exceptions import HTTPError, NameResolutionError, NewConnectionError
+from urllib3.exceptions import SSLError as TlsError
+
 from darksound.errors import DownloadError
 
-__all__ = [
-    "BLOCKED",
-    "BUSY",
-    "CHECKSUM",
-    "DROPPED",
-    "ENCODED",
-    "ENDLESS",
-    "GONE",
-    "LOGIN",
-    "NAME",
-    "NOT_ARCHIVE",
-    "OFFLINE",
-    "PAGE",
-    "PROXY",
-    "QUOTA",
-    "REFUSED",
-    "SERVER",
-    "SILENT",
-    "TLS",
-    "UNSAFE",
-    "WRONG_ADDRESS",
-    "Cause",
-    "MirrorError",
-    "page_error",
-    "status_error",
-]
+__all__ = ["Cause", "MirrorError", "page_error", "status_error", "translated_errors"]
 
 
 @dataclass(frozen=True)
@@ -39,128 +26,138 @@ class Cause:
     """A kind of failure.
 
     Attributes:
-        remedy: what a person can do.
-        passing: whether it may be gone at the next try.
-        network: whether the machine itself seems to have no network.
+        remedy: what the user can do.
+        temporary: whether another attempt may succeed.
+        network: whether this machine seems to have no network.
     """
 
     remedy: str
-    passing: bool = False
+    temporary: bool = False
     network: bool = False
 
 
 _OPEN = "Open the address in a browser, save the archive and import it"
 
-PAGE = Cause(f"{_OPEN}; or name another address.")
-LOGIN = Cause(f"It wants a login. {_OPEN}; for Kaggle, KAGGLE_API_TOKEN is used where it is set.")
+PAGE = Cause(f"{_OPEN}; or choose another address.")
+LOGIN = Cause(f"It requires a login. {_OPEN}; for Kaggle, set KAGGLE_API_TOKEN.")
 QUOTA = Cause(
-    "Too many people fetched this file lately: try again tomorrow, or open the address in a "
-    "browser where you are logged in."
+    "The download quota of this file is exceeded: try again tomorrow, or open the address in a "
+    "browser in which you are logged in."
 )
 BLOCKED = Cause(
-    "The server does not give it to this machine. Open the address in a browser; for Kaggle, check "
+    "The server denies access from this machine. Open the address in a browser; for Kaggle, check "
     "KAGGLE_API_TOKEN (or KAGGLE_USERNAME and KAGGLE_KEY)."
 )
-GONE = Cause("Check the address; what was there may have moved.")
-BUSY = Cause("Try again later.", passing=True)
-SERVER = Cause("The fault is on the other side: try again later.", passing=True)
+GONE = Cause("Check the address; the file may have moved.")
+BUSY = Cause("Try again later.", temporary=True)
+SERVER = Cause("This is an error of the server: try again later.", temporary=True)
 PROXY = Cause(
-    "Check HTTPS_PROXY and HTTP_PROXY (and whether the proxy wants a login), or name the host in "
+    "Check HTTPS_PROXY and HTTP_PROXY (and whether the proxy requires a login), or add the host to "
     "NO_PROXY."
 )
 NAME = Cause("Check the address and the name server of this machine.", network=True)
 OFFLINE = Cause(
-    "This machine seems to be offline: connect it, or import an archive fetched elsewhere.",
+    "This machine seems to be offline: connect it, or import an archive downloaded elsewhere.",
     network=True,
 )
-REFUSED = Cause("Check the address and its port, and any firewall between.", passing=True)
+REFUSED = Cause("Check the address and its port, and any firewall.", temporary=True)
 TLS = Cause(
-    "Check this machine's clock; where a firewall or an antivirus looks into connections, name its "
-    "certificate in REQUESTS_CA_BUNDLE."
+    "Check this machine's clock; where a firewall or an antivirus inspects connections, set "
+    "REQUESTS_CA_BUNDLE to its certificate."
 )
 SILENT = Cause(
-    "Try again, or allow more time with --set download.read_timeout_s=300.", passing=True
+    "Try again, or allow more time with --set download.read_timeout_s=300.", temporary=True
 )
-DROPPED = Cause("Run the command again: it goes on from what has arrived.", passing=True)
-ENDLESS = Cause("Name another address; or raise download.max_archive_gb if it is meant.")
-ENCODED = Cause("Name another address.")
-UNSAFE = Cause("Somebody could change what arrives: name an address that stays with https.")
+DROPPED = Cause("Run the command again: it resumes the download.", temporary=True)
+TOO_LARGE = Cause("Choose another address; or raise download.max_archive_gb if this is intended.")
+ENCODED = Cause("Choose another address.")
+UNSAFE = Cause("The data could be changed on the way: choose an address that stays with https.")
 WRONG_ADDRESS = Cause("An address looks like https://host/path/test.zip.")
 CHECKSUM = Cause(
-    "What is there is not what was published, or was changed on its way: try another mirror."
+    "This is not the published file, or it was changed on the way: try another mirror."
 )
-NOT_ARCHIVE = Cause("A .zip or .tar archive is wanted: check the address.")
+NOT_ARCHIVE = Cause("A .zip or .tar archive is required: check the address.")
 
 
 class MirrorError(DownloadError):
-    """One address did not give what was asked of it.
+    """A mirror did not deliver the archive.
 
     Args:
-        cause: of which kind.
-        address: what was asked, as it may be shown.
-        came: what came back, as the rest of a sentence that begins with the address.
-        wait_s: how long the server asks to wait.
-        passing: whether to try again, where that is not up to the cause.
+        cause: the kind of failure.
+        address: the redacted address.
+        event: what happened, as the rest of a sentence that begins with the address.
+        retry_after_s: delay in seconds that the server asks for.
+        temporary: whether another attempt may succeed; None: as for all failures of this cause.
     """
 
     def __init__(
         self,
         cause: Cause,
         address: str,
-        came: str,
-        wait_s: float | None = None,
-        passing: bool | None = None,
+        event: str,
+        *,
+        retry_after_s: float | None = None,
+        temporary: bool | None = None,
     ) -> None:
-        super().__init__(f"{address} {came}. {cause.remedy}")
+        super().__init__(f"{address} {event}. {cause.remedy}")
         self.cause = cause
-        self.wait_s = wait_s
-        self.passing = cause.passing if passing is None else passing
+        self.retry_after_s = retry_after_s
+        self.temporary = cause.temporary if temporary is None else temporary
 
 
 def status_error(
-    status: int, address: str, page: str, wait_s: float | None = None, header: str | None = None
+    status: int,
+    address: str,
+    page: str,
+    *,
+    retry_after_s: float | None = None,
+    proxy: str | None = None,
 ) -> MirrorError:
-    """The trouble that a status stands for.
+    """Return the error for an unexpected HTTP status.
 
     Args:
-        status: an HTTP status of 400 or more, or one that has no business here.
-        address: what was asked, as it may be shown.
-        page: the text that came with it.
-        wait_s: how long the server asks to wait.
-        header: what a proxy says of itself, where it was one that answered.
+        status: the status.
+        address: the redacted address.
+        page: text of the response.
+        retry_after_s: delay in seconds that the server asks for.
+        proxy: name of the proxy where the response is a proxy's.
     """
     try:
         phrase = HTTPStatus(status).phrase
     except ValueError:
         phrase = "which is no known status"
-    came = f"answered {status} {phrase}{_titled(page)}"
-    if header is not None:
-        came = f"answered {status} {phrase}, by way of the proxy {header}{_titled(page)}"
-    if wait_s is not None:
-        came += f" and asks to wait {wait_s:.0f} s"
-    return MirrorError(_cause_of(status), address, came, wait_s)
+    event = f"answered {status} {phrase}"
+    if proxy is not None:
+        event += f", by way of the proxy {proxy}"
+    event += _title_of(page)
+    if retry_after_s is not None:
+        event += f" and asks to wait {retry_after_s:.0f} s"
+    return MirrorError(_cause_of_status(status), address, event, retry_after_s=retry_after_s)
 
 
-def page_error(address: str, page: str, final: str) -> MirrorError:
-    """The trouble with a web page that came instead of an archive.
+def page_error(address: str, page: str, final_address: str) -> MirrorError:
+    """Return the error for a web page in place of an archive.
 
     Args:
-        address: what was asked, as it may be shown.
-        page: the page's text.
-        final: where redirects led to, as it may be shown.
+        address: the redacted address.
+        page: text of the page.
+        final_address: the redacted address after redirects.
     """
-    came = f"gave a web page{_titled(page)} instead of an archive"
-    if final != address:
-        came += f" (from {final})"
-    lower = page.lower()
-    if "quota" in lower or "too many users" in lower:
-        return MirrorError(QUOTA, address, came)
-    if re.search(r"accounts\.google\.com|servicelogin|/login|sign[- ]?in\b", f"{final} {lower}"):
-        return MirrorError(LOGIN, address, came)
-    return MirrorError(PAGE, address, came)
+    event = f"returned a web page{_title_of(page)} instead of an archive"
+    if final_address != address:
+        event += f" (from {final_address})"
+    text = page.lower()
+    cause = PAGE
+    if "quota" in text or "too many users" in text:
+        cause = QUOTA
+    elif re.search(
+        r"accounts\.google\.com|servicelogin|/login|sign[- ]?in\b", f"{final_address} {text}"
+    ):
+        cause = LOGIN
+    return MirrorError(cause, address, event)
 
 
-def _cause_of(status: int) -> Cause:
+def _cause_of_status(status: int) -> Cause:
     if status == HTTPStatus.PROXY_AUTHENTICATION_REQUIRED:
         return PROXY
     if status == HTTPStatus.UNAUTHORIZED:
@@ -172,8 +169,95 @@ def _cause_of(status: int) -> Cause:
     return SERVER if status >= HTTPStatus.INTERNAL_SERVER_ERROR else GONE
 
 
-def _titled(page: str) -> str:
-    """A page's title in brackets, where it has one."""
-    found = re.search(r"<title[^>]*>(.*?)</title", page, re.IGNORECASE | re.DOTALL)
-    title = " ".join(found.group(1).split()) if found else ""
+def _title_of(page: str) -> str:
+    """Return the title of a page in brackets, or an empty string."""
+    match = re.search(r"<title[^>]*>(.*?)</title", page, re.IGNORECASE | re.DOTALL)
+    title = " ".join(match.group(1).split()) if match else ""
     return f" ({title[:100]!r})" if title else ""
+
+
+@contextmanager
+def translated_errors(address: str) -> Iterator[None]:
+    """Turn exceptions of the HTTP client into `MirrorError`.
+
+    Args:
+        address: the redacted address.
+
+    Raises:
+        MirrorError: for every exception of requests and urllib3.
+    """
+    try:
+        yield
+    except (requests.RequestException, HTTPError) as error:
+        # The texts of these exceptions may hold the address with its secrets.
+        raise MirrorError(*_cause_and_event(error, address)) from None
+
+
+_BY_TYPE: tuple[tuple[tuple[type[Exception], ...], Cause, str], ...] = (
+    (
+        (requests.exceptions.ProxyError, urllib3.exceptions.ProxyError),
+        PROXY,
+        "cannot be reached: the configured proxy does not forward the request",
+    ),
+    ((requests.ConnectTimeout,), SILENT, "does not answer: connection timed out"),
+    (
+        (requests.Timeout, urllib3.exceptions.ReadTimeoutError),
+        SILENT,
+        "sent no data in time",
+    ),
+    ((requests.TooManyRedirects,), GONE, "redirects without an end"),
+    (
+        (
+            requests.exceptions.InvalidURL,
+            requests.exceptions.MissingSchema,
+            requests.exceptions.InvalidSchema,
+            urllib3.exceptions.LocationValueError,
+        ),
+        WRONG_ADDRESS,
+        "is no valid web address, or redirects to none",
+    ),
+    ((urllib3.exceptions.DecodeError,), DROPPED, "sent data that cannot be decoded"),
+)
+
+
+def _cause_and_event(error: Exception, address: str) -> tuple[Cause, str, str]:
+    for types, cause, event in _BY_TYPE:
+        if isinstance(error, types):
+            return cause, address, event
+    inner = _innermost(error)
+    if isinstance(error, requests.exceptions.SSLError) or isinstance(inner, TlsError):
+        return TLS, address, _tls_event(inner)
+    if isinstance(inner, NameResolutionError):
+        reason = inner.__cause__
+        if isinstance(reason, socket.gaierror) and reason.errno == socket.EAI_AGAIN:
+            return OFFLINE, address, "cannot be looked up: no name server answers"
+        return NAME, address, "cannot be looked up: the host name is unknown"
+    if isinstance(inner, NewConnectionError):
+        reason = inner.__cause__
+        if isinstance(reason, ConnectionRefusedError):
+            return REFUSED, address, "refused the connection"
+        text = isinstance(reason, OSError) and reason.strerror
+        return OFFLINE, address, f"cannot be reached ({text or 'no route to it'})"
+    return DROPPED, address, f"closed the connection ({type(inner).__name__})"
+
+
+def _innermost(error: BaseException) -> BaseException:
+    """Return the exception that exceptions of requests and urllib3 are wrapped around."""
+    while True:
+        inner = getattr(error, "reason", None)
+        if not isinstance(inner, BaseException):
+            inner = next((part for part in error.args if isinstance(part, HTTPError)), None)
+        if inner is None:
+            return error
+        error = inner
+
+
+def _tls_event(error: BaseException) -> str:
+    event = "cannot be trusted: its certificate or encryption is not accepted"
+    reasons = (
+        part.verify_message
+        for part in error.args
+        if isinstance(part, ssl.SSLCertVerificationError) and part.verify_message
+    )
+    reason = next(reasons, None)
+    return f"{event} ({reason})" if reason else event

@@ -1,34 +1,44 @@
-"""Published sets: what there is, where it was published, and what vouches for it."""
+"""The published sets: splits, mirrors, checksums, and where they are on disk."""
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from types import MappingProxyType
 
 import platformdirs
 
+from darksound.errors import InputError
 from darksound.settings import ComputeSettings
 
-__all__ = ["REGISTRY", "Mirror", "PublishedSet", "PublishedSplit", "data_folder", "splits_of"]
+__all__ = [
+    "REGISTRY",
+    "Mirror",
+    "PublishedSet",
+    "PublishedSplit",
+    "archive_folder",
+    "archive_name",
+    "data_folder",
+    "select_splits",
+    "splits_of",
+]
 
 
 @dataclass(frozen=True)
 class Mirror:
-    """One place that a split can be had from.
+    """A server that offers the archive of a split or of a whole set.
 
     Attributes:
-        kind: how it is asked, a name in `darksound.datasets.mirrors.KINDS`.
-        address: the address that is asked.
-        page: what a person opens to fetch the archive by hand.
-        whole: whether its archive holds all splits of the set, in a layout that nobody promised;
-            such an archive has no published md5 of its own.
-        fallback: the address that is asked where a page came back that asks for nothing.
+        kind: the protocol, a name in `darksound.datasets.client.PROTOCOLS`.
+        address: the address to request.
+        page: the web page where a person can download the archive.
+        whole_set: whether the archive holds all splits, in an undocumented folder structure. Such
+            an archive has no published md5.
+        fallback: the address to request where the first one returns a page without a form.
     """
 
     kind: str
     address: str
     page: str
-    whole: bool = False
+    whole_set: bool = False
     fallback: str | None = None
 
 
@@ -39,24 +49,24 @@ class PublishedSplit:
     Attributes:
         set_name: the set, such as `darksound-2024`.
         name: the split, such as `test`.
-        md5: of its archive as published, in hexadecimal.
-        mirrors: where it can be had, the best first.
-        layout: names of the folders between the split's folder and a clip.
-        species: number of species as published; None where that was not told.
-        clips: number of clips as published; None where that was not told.
+        md5: published md5 of its archive, in hexadecimal.
+        mirrors: in the order in which they are tried.
+        levels: names of the folder levels between the split's folder and a clip.
+        n_species: published number of species; None where not published.
+        n_clips: published number of clips; None where not published.
     """
 
     set_name: str
     name: str
     md5: str
     mirrors: tuple[Mirror, ...]
-    layout: tuple[str, ...]
-    species: int | None = None
-    clips: int | None = None
+    levels: tuple[str, ...]
+    n_species: int | None = None
+    n_clips: int | None = None
 
     @property
     def spec(self) -> str:
-        """How a person names it."""
+        """Return its name for users, `SET:SPLIT`."""
         return f"{self.set_name}:{self.name}"
 
 
@@ -65,9 +75,9 @@ class PublishedSet:
     """One published set.
 
     Attributes:
-        name: how a person names it.
-        home: where it was published.
-        licence: the terms that it may be used on.
+        name: its name for users.
+        home: the web page of the publication.
+        licence: the terms of use.
         citation: the work to cite.
         splits: by name.
     """
@@ -96,7 +106,7 @@ _KAGGLE = Mirror(
     kind="kaggle",
     address="https://www.kaggle.com/api/v1/datasets/download/joachipo/darksound",
     page=_KAGGLE_PAGE,
-    whole=True,
+    whole_set=True,
 )
 
 
@@ -113,18 +123,15 @@ def _paper(name: str, md5: str, **counts: int) -> PublishedSplit:
     return PublishedSplit("darksound-2024", name, md5, (_zenodo(name),), ("species",), **counts)
 
 
-def _published(
-    name: str, home: str, licence: str, citation: str, *splits: PublishedSplit
-) -> PublishedSet:
-    by_name = MappingProxyType({split.name: split for split in splits})
-    return PublishedSet(name, home, licence, citation, by_name)
+def _set(home: str, citation: str, *splits: PublishedSplit) -> PublishedSet:
+    by_name = {split.name: split for split in splits}
+    return PublishedSet(splits[0].set_name, home, f"as stated at {home}", citation, by_name)
 
 
-_SETS = (
-    _published(
-        "darksound-2023",
+#: All published sets by name.
+REGISTRY: Mapping[str, PublishedSet] = {
+    "darksound-2023": _set(
         _KAGGLE_PAGE,
-        f"as stated at {_KAGGLE_PAGE}",
         "Poutaraud, J. (2023). Unsupervised Meta-Embedding for Bird Songs Clustering in "
         "Soundscape Recordings. Master's thesis, University of Oslo.",
         _thesis("train", "b95ebadd31bdc149adc8d07fe779eeeb", "1GUgpDaf7AqzqIKwD9_Rb8sH643l1CrqQ"),
@@ -133,33 +140,54 @@ _SETS = (
             "test",
             "6dbd0cc8950fed84ff91d17da6d8c994",
             "1DKXRf-Y2KbmkQ8Civ-mdiNa9mhykqqoS",
-            species=21,
-            clips=632,
+            n_species=21,
+            n_clips=632,
         ),
     ),
-    _published(
-        "darksound-2024",
+    "darksound-2024": _set(
         _ZENODO_PAGE,
-        f"as stated at {_ZENODO_PAGE}",
         "Poutaraud, J., Sueur, J., Thébaud, C. & Haupert, S. (2024). Meta-Embedded Clustering "
         "(MEC): A new method for improving clustering quality in unlabeled bird sound datasets. "
         "Ecological Informatics, doi 10.1016/j.ecoinf.2024.102687.",
         _paper("train", "800286a48fffcd0d812999be1405c22b"),
-        _paper("test", "00676bede612d3d7b8933ac03bc07a85", species=30, clips=8163),
+        _paper("test", "00676bede612d3d7b8933ac03bc07a85", n_species=30, n_clips=8163),
     ),
-)
-
-#: All published sets by name; a set is added here and nowhere else.
-REGISTRY: Mapping[str, PublishedSet] = MappingProxyType({each.name: each for each in _SETS})
+}
 
 
 def splits_of(registry: Mapping[str, PublishedSet]) -> Iterator[PublishedSplit]:
-    """All splits of all sets, in the order of the registry."""
+    """Yield all splits of all sets, in the order of the registry."""
     for published in registry.values():
         yield from published.splits.values()
 
 
+def select_splits(*specs: str) -> list[PublishedSplit]:
+    """Return the splits named by `SET` or `SET:SPLIT`, without duplicates.
+
+    Raises:
+        InputError: there is no such set or split; the message lists all splits.
+    """
+    selected: dict[PublishedSplit, None] = {}
+    for spec in specs:
+        matching = [s for s in splits_of(REGISTRY) if spec in {s.set_name, s.spec}]
+        if not matching:
+            known = ", ".join(split.spec for split in splits_of(REGISTRY))
+            raise InputError(f"There is no published set {spec!r}; choose one of {known}.")
+        selected |= dict.fromkeys(matching)
+    return list(selected)
+
+
 def data_folder(settings: ComputeSettings) -> Path:
-    """Return the folder of published sets, each set in a folder of its name."""
+    """Return the folder of published sets; each set is in a subfolder of its name."""
     chosen = settings.data_dir
     return chosen if chosen is not None else platformdirs.user_data_path("darksound")
+
+
+def archive_folder(settings: ComputeSettings, set_name: str) -> Path:
+    """Return the hidden folder of incomplete downloads and lock files of a set."""
+    return data_folder(settings) / set_name / ".download"
+
+
+def archive_name(set_name: str, split: str | None) -> str:
+    """Return the file name of the archive of a split, or of a whole set if `split` is None."""
+    return f"{set_name}.archive" if split is None else f"{set_name}-{split}.archive"

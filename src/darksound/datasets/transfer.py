@@ -1,288 +1,394 @@
-"""From a mirror to a file: streamed, gone on with, tried again, and its hash held against."""
+"""Download of an archive: streaming, resume, retries and the checksum."""
 
 import json
 import logging
+import random
+import re
 import time
 from collections.abc import Callable, Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from http import HTTPStatus
 from pathlib import Path
 
 from darksound.atomic import write_text
 from darksound.datasets import failures
-from darksound.datasets.answers import about_whole, asking, can_go_on, continues, whole_of
 from darksound.datasets.archives import looks_like_archive
 from darksound.datasets.client import Reply
+from darksound.datasets.disk import (
+    ByteProgress,
+    PartialFile,
+    RemoteFile,
+    check_free_space,
+    format_bytes,
+    hash_file,
+    new_md5,
+    partial_files,
+    write_errors,
+)
 from darksound.datasets.failures import MirrorError
-from darksound.datasets.hashing import md5_of
-from darksound.datasets.partial import About, Partial, partials
-from darksound.datasets.space import gigabytes, require_space, writing
-from darksound.datasets.telling import Megabytes
-from darksound.datasets.waits import Tries
 from darksound.progress import Progress, silent
 from darksound.settings import DownloadSettings
 
-__all__ = ["Fetched", "Wanted", "discard", "fetch", "kept", "leftovers"]
+__all__ = [
+    "ArchiveRequest",
+    "LocalArchive",
+    "RetryPolicy",
+    "archive_files",
+    "delete_archive",
+    "fetch",
+    "find_fetched",
+]
 
 logger = logging.getLogger(__name__)
 
-# At most this much is taken from the connection at once, and written before more is taken.
+# Most bytes taken from the connection before they are written.
 _CHUNK = 1 << 20
-# An archive of sound unpacks to at least about its own size.
-_UNPACKED = 1.0
+# Unpacked sound needs at least about the space of its archive.
+_UNPACKED_RATIO = 1.0
+# Each delay is longer by a random share of at most this, so that clients do not retry together.
+_JITTER = 0.25
+# An attempt that brings fewer bytes than this counts as one without progress.
+_PROGRESS_BYTES = 1_000_000
+_RANDOM = random.SystemRandom()
 
-#: Asks the mirror with such headers as `Range`.
-Ask = Callable[[Mapping[str, str]], Reply]
 
+class RetryPolicy:
+    """Exponential backoff, and a limit on consecutive attempts without progress.
 
-@dataclass(frozen=True)
-class Wanted:
-    """An archive to fetch.
-
-    Attributes:
-        name: of the file that it becomes.
-        folder: where.
-        address: where it comes from, as it may be shown.
-        md5: what it must have, in hexadecimal; None where that is not known.
-        what: it holds, for messages.
+    Args:
+        settings: number of attempts, and the delays.
+        sleep: waits for a number of seconds.
+        jitter: returns a number in [0, 1); differs between processes by default, and no result
+            depends on it.
     """
 
-    name: str
-    folder: Path
-    address: str
-    md5: str | None
-    what: str
+    def __init__(
+        self,
+        settings: DownloadSettings,
+        sleep: Callable[[float], None] = time.sleep,
+        jitter: Callable[[], float] = _RANDOM.random,
+    ) -> None:
+        self._settings = settings
+        self._sleep = sleep
+        self._jitter = jitter
+        self._failures = 0
+        self._largest_size = 0
 
-    @property
-    def path(self) -> Path:
-        """Where the archive is once it is whole."""
-        return self.folder / self.name
+    def wait(self, error: MirrorError, size: int) -> None:
+        """Wait before the next attempt.
+
+        Args:
+            error: the error of the last attempt.
+            size: number of bytes on disk after it.
+
+        Raises:
+            MirrorError: the same error, if another attempt is not allowed or would be useless.
+        """
+        # A network that worked a moment ago may come back; one that never worked will not.
+        if not (error.temporary or (error.cause.network and size)):
+            raise error
+        if size >= self._largest_size + _PROGRESS_BYTES:
+            self._largest_size, self._failures = size, 0
+        self._failures += 1
+        longest, requested = self._settings.backoff_max_s, error.retry_after_s or 0.0
+        if self._failures >= self._settings.max_attempts or requested > longest:
+            raise error
+        backoff = self._settings.backoff_base_s * 2 ** (self._failures - 1)
+        seconds = min(max(backoff * (1 + _JITTER * self._jitter()), requested), longest)
+        logger.info("%s Retrying in %.0f s.", error, seconds)
+        self._sleep(seconds)
 
 
 @dataclass(frozen=True)
-class Fetched:
-    """An archive on disk.
+class ArchiveRequest:
+    """An archive to download.
 
     Attributes:
-        path: the file.
-        address: where it came from, as it may be shown.
-        md5: of its bytes, in hexadecimal.
-        size: in bytes.
+        path: path of the complete archive.
+        address: the redacted address.
+        md5: the md5 that it must have, in hexadecimal; None where unknown.
+        what: its content, for messages.
+        whole_set: whether it holds all splits of a set, in an undocumented folder structure.
     """
 
     path: Path
     address: str
+    md5: str | None
+    what: str
+    whole_set: bool = False
+
+
+@dataclass(frozen=True)
+class LocalArchive:
+    """A complete archive on disk.
+
+    Attributes:
+        path: the file.
+        source: redacted address or path that it came from.
+        md5: md5 of the file, in hexadecimal.
+        whole_set: whether it holds all splits of a set, in an undocumented folder structure.
+        check: `md5` where the md5 is the published one, `given` where it is the one that the user
+            gave, None where there is nothing to compare it to.
+    """
+
+    path: Path
+    source: str
     md5: str
-    size: int
+    whole_set: bool
+    check: str | None
 
 
 def fetch(
-    wanted: Wanted,
-    ask: Ask,
+    request: ArchiveRequest,
+    send: Callable[[Mapping[str, str]], Reply],
     settings: DownloadSettings,
-    tries: Tries,
-    alone: bool = True,
+    retry_policy: RetryPolicy,
+    *,
+    exclusive: bool = True,
     progress: Progress = silent,
-) -> Fetched:
-    """Fetch an archive, going on from what an earlier process left.
+) -> LocalArchive:
+    """Download an archive, resuming what an earlier process received.
 
     Args:
-        wanted: the archive.
-        ask: asks the mirror.
-        settings: how long an archive may be.
-        tries: when to try again.
-        alone: whether no other process works on this archive.
-        progress: told of megabytes.
+        request: the archive.
+        send: sends a request with headers such as `Range` to the mirror.
+        settings: the largest size of an archive.
+        retry_policy: delays and number of attempts.
+        exclusive: whether no other process downloads this archive.
+        progress: receives megabytes.
 
     Raises:
-        MirrorError: the mirror does not give it, or gives something else.
-        DownloadError: the disk is full or cannot be written.
+        MirrorError: the mirror does not deliver the archive.
+        DownloadError: the disk is full or not writable.
     """
-    again = Megabytes(f"Read again what is there of {wanted.what}", progress)
-    with Partial.found_or_new(
-        wanted.folder, wanted.name, wanted.address, alone, again.tell
-    ) as partial:
-        again.end()
+    reading = ByteProgress(f"Read partial download of {request.what}", progress)
+    with PartialFile.open(request.path, request.address, exclusive, reading.update) as partial:
+        reading.close()
         if partial.size:
-            logger.info("%s: going on after %s.", wanted.what, gigabytes(partial.size))
+            logger.info("%s: resuming after %s.", request.what, format_bytes(partial.size))
         while True:
             try:
-                _one_try(wanted, ask, settings, partial, progress)
-                return _finished(wanted, partial)
-            except MirrorError as trouble:
-                tries.after(trouble, partial.size)
+                _attempt(request, send, settings, partial, progress)
+                return _finish(request, partial)
+            except MirrorError as error:
+                retry_policy.wait(error, partial.size)
 
 
-def kept(wanted: Wanted, progress: Progress = silent) -> Fetched | None:
-    """The archive where an earlier process left it whole; None where it did not."""
+def find_fetched(request: ArchiveRequest, progress: Progress = silent) -> LocalArchive | None:
+    """Return the archive if an earlier process left it complete, else None."""
     try:
-        record = json.loads(_record(wanted.path).read_text(encoding="utf-8"))
-        size = wanted.path.stat().st_size
-        if wanted.md5 is None and record["address"] != wanted.address:
+        record = json.loads(_record_path(request.path).read_text(encoding="utf-8"))
+        source, recorded_md5 = record["address"], record["md5"]
+        size = request.path.stat().st_size
+        if request.md5 is None and source != request.address:
             return None
-        tell = Megabytes(f"Read again {wanted.what}", progress, size)
-        found = Fetched(wanted.path, record["address"], md5_of(wanted.path, tell.tell), size)
+        reading = ByteProgress(f"Read downloaded {request.what}", progress, size)
+        md5 = hash_file(request.path, new_md5(), reading.update)
     except (OSError, ValueError, KeyError, TypeError):
         return None
-    whole = found.md5 == record.get("md5") and wanted.md5 in {None, found.md5}
-    return found if whole else None
+    complete = md5 == recorded_md5 and request.md5 in {None, md5}
+    return _local_archive(request, source, md5) if complete else None
 
 
-def leftovers(folder: Path, name: str) -> list[Path]:
-    """An archive, and all that is left of its way here."""
-    whole = (folder / name, _record(folder / name))
-    return [*(path for path in whole if path.exists()), *partials(folder, name)]
+def archive_files(folder: Path, name: str) -> list[Path]:
+    """Return the existing files of a download: archive, record and partial files."""
+    final = (folder / name, _record_path(folder / name))
+    return [*(path for path in final if path.exists()), *partial_files(folder, name)]
 
 
-def discard(folder: Path, name: str, alone: bool = True) -> None:
-    """Remove an archive and all that is left of its way here.
+def delete_archive(archive: Path, exclusive: bool = True) -> None:
+    """Delete an archive and its record.
 
     Args:
-        folder: where it is.
-        name: the archive's.
-        alone: whether its partial files cannot be another process' own.
+        archive: path of the archive.
+        exclusive: whether no other process downloads it; then partial files are deleted too.
     """
-    others = [] if alone else partials(folder, name)
-    for path in leftovers(folder, name):
-        if path not in others:
+    folder, name = archive.parent, archive.name
+    excluded = [] if exclusive else partial_files(folder, name)
+    for path in archive_files(folder, name):
+        if path not in excluded:
             path.unlink(missing_ok=True)
 
 
-def _one_try(
-    wanted: Wanted, ask: Ask, settings: DownloadSettings, partial: Partial, progress: Progress
+def _attempt(
+    request: ArchiveRequest,
+    send: Callable[[Mapping[str, str]], Reply],
+    settings: DownloadSettings,
+    partial: PartialFile,
+    progress: Progress,
 ) -> None:
-    """Bring `partial` to its end with one answer.
+    """Complete `partial` by one response.
 
     Raises:
-        MirrorError: that did not work.
+        MirrorError: the response did not complete it.
     """
-    if partial.size and partial.size == partial.about.total:
+    if partial.size and partial.size == partial.remote.total:
         return
-    if partial.size and not can_go_on(partial.about, wanted.md5):
-        partial.forget()
-    reply = ask(asking(partial))
+    if partial.size and not _can_resume(partial.remote, request.md5):
+        partial.restart()
+    reply = send(_range_headers(partial))
     try:
-        if _adjusted(reply, partial, wanted):
+        if _prepare(reply, partial, request):
             return
-        limit = _limit(partial.about, settings)
-        _refuse_endless(partial.about.total or 0, settings, wanted)
-        _see_room(partial, wanted)
-        _receive(reply, partial, limit, wanted, progress)
+        total, largest = partial.remote.total, round(settings.max_archive_gb * 1e9)
+        if total is not None and total > largest:
+            raise MirrorError(
+                failures.TOO_LARGE,
+                request.address,
+                f"would send {format_bytes(total)}, more than download.max_archive_gb allows",
+            )
+        if total is not None:
+            required = total - partial.size + round(_UNPACKED_RATIO * total)
+            check_free_space(request.path.parent, required, f"{request.what}, with its archive,")
+        _receive(reply, partial, total or largest, request, progress)
     finally:
         reply.close()
 
 
-def _adjusted(reply: Reply, partial: Partial, wanted: Wanted) -> bool:
-    """Bring `partial` in line with how the server answers; whether nothing is left to fetch.
+def _can_resume(remote: RemoteFile, md5: str | None) -> bool:
+    """Return whether a change of the remote file would be detected."""
+    return remote.resumable and bool(remote.etag or remote.modified or md5)
+
+
+def _range_headers(partial: PartialFile) -> dict[str, str]:
+    """Return the headers that request the missing bytes (RFC 9110, sections 13.1.5 and 14.2)."""
+    if not partial.size:
+        return {}
+    headers = {"Range": f"bytes={partial.size}-"}
+    validator = partial.remote.etag or partial.remote.modified
+    if validator:
+        headers["If-Range"] = validator
+    return headers
+
+
+def _prepare(reply: Reply, partial: PartialFile, request: ArchiveRequest) -> bool:
+    """Prepare `partial` for the body of a response; return whether it is complete already.
 
     Raises:
-        MirrorError: what came fits nowhere; the next try starts from nothing.
+        MirrorError: the response does not fit; the next attempt starts from the first byte.
     """
+    start, total = _content_range(reply)
     if reply.status == HTTPStatus.REQUESTED_RANGE_NOT_SATISFIABLE:
-        total = whole_of(reply)
         if partial.size and total == partial.size:
-            partial.learn(total)
+            partial.set_total(total)
             return True
-        partial.forget()
-        raise MirrorError(failures.DROPPED, wanted.address, "has fewer bytes than it had before")
+        partial.restart()
+        raise MirrorError(failures.DROPPED, request.address, "has fewer bytes than before")
     if reply.status == HTTPStatus.PARTIAL_CONTENT:
-        if not continues(reply, partial):
-            partial.forget()
-            raise MirrorError(
-                failures.DROPPED,
-                wanted.address,
-                "went on with another part or another file than what is there already",
-            )
-        partial.joined = True
-        total = whole_of(reply)
+        if start != partial.size or not _is_same_file(reply, total, partial):
+            partial.restart()
+            event = "sent another range or another file than requested"
+            raise MirrorError(failures.DROPPED, request.address, event)
+        partial.resumed = True
         if total is not None:
-            partial.learn(total)
+            partial.set_total(total)
         return False
     if partial.size:
-        logger.info("%s: the server starts from the beginning again.", wanted.what)
-    partial.begin(about_whole(reply, wanted.address))
+        logger.info("%s: the server starts again from the first byte.", request.what)
+    partial.restart(_remote_file(reply, request.address))
     if not looks_like_archive(reply.peek()):
-        raise MirrorError(
-            failures.NOT_ARCHIVE,
-            wanted.address,
-            f"gave what is no archive (it begins with {reply.peek()[:16]!r})",
-        )
+        event = f"returned no archive (it begins with {reply.peek()[:16]!r})"
+        raise MirrorError(failures.NOT_ARCHIVE, request.address, event)
     return False
 
 
-def _limit(about: About, settings: DownloadSettings) -> int:
-    return about.total or round(settings.max_archive_gb * 1e9)
+def _content_range(reply: Reply) -> tuple[int | None, int | None]:
+    """Return the first byte and the total size in `Content-Range`, None where not stated."""
+    pattern = r"\s*bytes (?:(\d+)-\d+|\*)/(\d+|\*)\s*"
+    match = re.fullmatch(pattern, reply.headers.get("Content-Range", ""))
+    if match is None:
+        return None, None
+    start, total = match.groups()
+    return None if start is None else int(start), None if total == "*" else int(total)
 
 
-def _refuse_endless(size: int, settings: DownloadSettings, wanted: Wanted) -> None:
-    most = settings.max_archive_gb * 1e9
-    if size > most:
-        raise MirrorError(
-            failures.ENDLESS,
-            wanted.address,
-            f"would send {gigabytes(size)}, more than download.max_archive_gb allows",
-        )
+def _is_same_file(reply: Reply, total: int | None, partial: PartialFile) -> bool:
+    """Return whether a 206 is a part of the file that `partial` is the beginning of."""
+    known = partial.remote
+    etag, modified = reply.headers.get("ETag"), reply.headers.get("Last-Modified")
+    if reply.encoded or not partial.size:
+        return False
+    if known.total is not None and total is not None and known.total != total:
+        return False
+    if known.etag is not None and etag is not None:
+        return known.etag == etag
+    return known.modified is None or modified is None or known.modified == modified
 
 
-def _see_room(partial: Partial, wanted: Wanted) -> None:
-    if partial.about.total is not None:
-        rest = partial.about.total - partial.size + round(_UNPACKED * partial.about.total)
-        require_space(wanted.folder, rest, f"{wanted.what}, with its archive,")
+def _remote_file(reply: Reply, address: str) -> RemoteFile:
+    """Return what a response with status 200 states about its file."""
+    etag = reply.headers.get("ETag")
+    length = reply.headers.get("Content-Length", "")
+    return RemoteFile(
+        address,
+        total=int(length) if not reply.encoded and length.isdigit() else None,
+        # A weak tag states that files are equivalent, not that their bytes are equal.
+        etag=None if etag is None or etag.startswith("W/") else etag,
+        modified=reply.headers.get("Last-Modified"),
+        resumable=not reply.encoded and reply.headers.get("Accept-Ranges", "").lower() != "none",
+    )
 
 
 def _receive(
-    reply: Reply, partial: Partial, limit: int, wanted: Wanted, progress: Progress
+    reply: Reply, partial: PartialFile, limit: int, request: ArchiveRequest, progress: Progress
 ) -> None:
-    """Write what comes.
+    """Append the body of a response to `partial`.
 
     Raises:
-        MirrorError: it ended too early, or does not end.
+        MirrorError: the body ended too early, or is longer than `limit` bytes.
     """
-    tell = Megabytes(f"Download {wanted.what}", progress, partial.about.total, partial.size)
+    total = partial.remote.total
+    received = ByteProgress(f"Download {request.what}", progress, total, partial.size)
     while data := reply.read(_CHUNK):
         if partial.size + len(data) > limit:
-            came = f"goes on after the {gigabytes(limit)} that it may have"
-            partial.forget()
-            raise MirrorError(failures.ENDLESS, wanted.address, came)
+            partial.restart()
+            event = f"sent more than the {format_bytes(limit)} that are allowed"
+            raise MirrorError(failures.TOO_LARGE, request.address, event)
         partial.append(data)
-        tell.tell(partial.size)
-    total = partial.about.total
+        received.update(partial.size)
     if total is not None and partial.size < total:
-        raise MirrorError(
-            failures.DROPPED,
-            wanted.address,
-            f"ended after {gigabytes(partial.size)} of {gigabytes(total)}",
-        )
-    tell.end()
+        event = f"ended after {format_bytes(partial.size)} of {format_bytes(total)}"
+        raise MirrorError(failures.DROPPED, request.address, event)
+    received.close()
 
 
-def _finished(wanted: Wanted, partial: Partial) -> Fetched:
-    """The archive in its place.
+def _finish(request: ArchiveRequest, partial: PartialFile) -> LocalArchive:
+    """Verify the md5 and rename the partial file to the archive.
 
     Raises:
-        MirrorError: its md5 is wrong. That passes where it was put together from parts or may have
-            been cut short, unless the same bytes came before.
+        MirrorError: the md5 is wrong. Another attempt is allowed where the file was joined from
+            parts or may have been cut short, unless the same bytes came before.
     """
     md5, size = partial.md5, partial.size
-    if wanted.md5 is not None and md5 != wanted.md5:
-        uncertain = partial.joined or partial.about.total is None
-        passing = uncertain and md5 not in partial.rejected
+    if request.md5 is not None and md5 != request.md5:
+        uncertain = partial.resumed or partial.remote.total is None
+        temporary = uncertain and md5 not in partial.rejected
         partial.rejected.add(md5)
-        partial.forget()
+        partial.restart()
         raise MirrorError(
             failures.CHECKSUM,
-            wanted.address,
-            f"gave {gigabytes(size)} with the md5 {md5}, but {wanted.md5} is wanted",
-            passing=passing,
+            request.address,
+            f"returned {format_bytes(size)} with the md5 {md5}, but {request.md5} is required",
+            temporary=temporary,
         )
-    fetched = Fetched(wanted.path, wanted.address, md5, size)
-    record = {**asdict(fetched), "path": wanted.name, "time": time.time()}
-    with writing(wanted.folder):
-        # In this order, so that there is never an archive that nothing is known of.
-        write_text(_record(wanted.path), json.dumps(record, indent=1))
-        partial.finish(wanted.path)
-    return fetched
+    record = {
+        "path": request.path.name,
+        "address": request.address,
+        "md5": md5,
+        "size": size,
+        "time": time.time(),
+    }
+    with write_errors(request.path.parent):
+        # In this order, so that there is never an archive without a record.
+        write_text(_record_path(request.path), json.dumps(record, indent=1))
+        partial.finish(request.path)
+    return _local_archive(request, request.address, md5)
 
 
-def _record(archive: Path) -> Path:
+def _local_archive(request: ArchiveRequest, source: str, md5: str) -> LocalArchive:
+    check = None if request.md5 is None else "md5"
+    return LocalArchive(request.path, source, md5, request.whole_set, check)
+
+
+def _record_path(archive: Path) -> Path:
     return archive.with_name(f"{archive.name}.json")

@@ -1,17 +1,17 @@
-"""Finding a split in an archive, whatever its packer put around it."""
+"""Splits are found in archives of any folder structure."""
 
 from pathlib import PurePosixPath as P
 
 import pytest
 
 from darksound.datasets.archives import ArchiveError
-from darksound.datasets.layouts import (
-    find_split,
-    find_splits,
-    inner_split,
-    is_inner,
+from darksound.datasets.unpack import (
+    clips_per_species,
+    find_single_split,
+    find_split_folders,
+    is_inner_archive,
     is_sound,
-    species_of,
+    split_of_inner_archive,
 )
 
 SPLITS = ("train", "val", "test")
@@ -34,19 +34,19 @@ def paths(*prefixes):
         ((), {}),
     ],
 )
-def test_split_folders_are_found_wherever_they_lie(prefixes, found):
-    got = find_splits(paths(*prefixes), SPLITS)
+def test_split_folders_are_found_at_any_depth(prefixes, found):
+    got = find_split_folders(paths(*prefixes), SPLITS)
     assert got == {split: P(folder) for split, folder in found.items()}
 
 
-def test_two_folders_of_one_split_are_not_guessed_between():
+def test_two_folders_of_one_split_are_an_error():
     with pytest.raises(ArchiveError, match="several folders that may be test: a/test, b/test"):
-        find_splits(paths("a/test", "b/test"), SPLITS)
+        find_split_folders(paths("a/test", "b/test"), SPLITS)
 
 
-def test_a_species_that_is_called_test_is_no_split():
+def test_a_species_named_test_is_no_split():
     sounds = [P("train/test/1.wav"), P("train/owl/1.wav")]
-    assert find_splits(sounds, ("train",)) == {"train": P("train")}
+    assert find_split_folders(sounds, ("train",)) == {"train": P("train")}
 
 
 @pytest.mark.parametrize(
@@ -60,14 +60,14 @@ def test_a_species_that_is_called_test_is_no_split():
     ],
 )
 def test_the_folder_of_a_single_split_is_found_with_and_without_its_name(prefix, layout, folder):
-    assert find_split(paths(prefix), "test", layout) == P(folder)
+    assert find_single_split(paths(prefix), "test", layout) == P(folder)
 
 
-def test_an_archive_of_another_split_is_told():
+def test_an_archive_of_another_split_is_an_error():
     with pytest.raises(ArchiveError, match="holds train, but no folder 'test'"):
-        find_split(paths("train"), "test", ("family", "species"))
+        find_single_split(paths("train"), "test", ("family", "species"))
     with pytest.raises(ArchiveError, match="no sound files"):
-        find_split([], "test", ("species",))
+        find_single_split([], "test", ("species",))
 
 
 @pytest.mark.parametrize(
@@ -81,18 +81,20 @@ def test_an_archive_of_another_split_is_told():
         ("images.zip", None),
     ],
 )
-def test_inner_archives_are_known_by_name(name, split):
-    assert is_inner(P(name))
-    assert inner_split(P(name), SPLITS) == split
+def test_inner_archives_are_identified_by_name(name, split):
+    assert is_inner_archive(P(name))
+    assert split_of_inner_archive(P(name), SPLITS) == split
 
 
-def test_what_desktops_leave_behind_is_no_sound():
+def test_hidden_files_are_no_sound_files():
     junk = ("__MACOSX/test/owl/._1.wav", "test/owl/._1.wav", "test/.hidden/1.wav", "a/readme.txt")
     assert not any(is_sound(P(path)) for path in junk)
     assert is_sound(P("test/owl/1.WAV"))
 
 
 def test_species_are_the_folders_of_clips():
-    assert species_of([P("f/b/1.wav"), P("f/a/1.wav"), P("a/2.wav")]) == {"a": 2, "b": 1}
-    with pytest.raises(ArchiveError, match=r"1 sound files lie in no species' folder, such as 'x"):
-        species_of([P("x.wav"), P("a/2.wav")])
+    assert clips_per_species([P("f/b/1.wav"), P("f/a/1.wav"), P("a/2.wav")]) == {"a": 2, "b": 1}
+    with pytest.raises(
+        ArchiveError, match=r"1 sound files are not in the folder of a species, such as 'x"
+    ):
+        clips_per_species([P("x.wav"), P("a/2.wav")])

@@ -11,7 +11,7 @@ import soundfile as sf
 
 
 def clip(seed: int, pitch: float = 1500.0, seconds: float = 0.5, rate: int = 16_000) -> bytes:
-    """A short song as the bytes of a WAV file."""
+    """Return a short song as the bytes of a WAV file."""
     rng = np.random.default_rng(seed)
     time = np.arange(round(seconds * rate)) / rate
     song = np.sin(2 * np.pi * pitch * rng.uniform(0.9, 1.1) * time)
@@ -22,7 +22,7 @@ def clip(seed: int, pitch: float = 1500.0, seconds: float = 0.5, rate: int = 16_
 
 
 def species(prefix: str, names: int = 3, clips: int = 2) -> dict[str, bytes]:
-    """Clips by path, `prefix/species/clip.wav`."""
+    """Return clips by path, `prefix/species/clip.wav`."""
     return {
         f"{prefix}/bird{number}/{each}.wav": clip(100 * number + each, 800.0 * (number + 1))
         for number in range(names)
@@ -31,7 +31,7 @@ def species(prefix: str, names: int = 3, clips: int = 2) -> dict[str, bytes]:
 
 
 def zip_of(files: Mapping[str, bytes], method: int = zipfile.ZIP_DEFLATED) -> bytes:
-    """A zip archive, the same bytes each time."""
+    """Return a zip archive; its bytes are reproducible."""
     out = io.BytesIO()
     with zipfile.ZipFile(out, "w", method) as archive:
         for name, content in files.items():
@@ -40,7 +40,7 @@ def zip_of(files: Mapping[str, bytes], method: int = zipfile.ZIP_DEFLATED) -> by
 
 
 def tar_of(files: Mapping[str, bytes], mode: str = "w:gz") -> bytes:
-    """A tar archive."""
+    """Return a tar archive."""
     out = io.BytesIO()
     with tarfile.open(fileobj=out, mode=mode) as archive:  # type: ignore[call-overload]
         for name, content in files.items():
@@ -51,5 +51,5 @@ def tar_of(files: Mapping[str, bytes], mode: str = "w:gz") -> bytes:
 
 
 def md5(content: bytes) -> str:
-    """In hexadecimal."""
+    """Return the md5 in hexadecimal."""
     return hashlib.md5(content, usedforsecurity=False).hexdigest()

@@ -1,4 +1,4 @@
-"""Archives that mean harm, or were harmed."""
+"""Hostile and damaged archives are refused."""
 
 import io
 import os
@@ -11,12 +11,17 @@ from pathlib import Path, PurePosixPath
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from tests.datasets.building import clip, species, tar_of, zip_of
+from tests.datasets.archive_bytes import clip, species, tar_of, zip_of
 
-from darksound.datasets.archives import ArchiveError, Member, opened
-from darksound.datasets.command import download
-from darksound.datasets.guards import Budget, admitted
-from darksound.datasets.unpack import unpack
+from darksound.datasets.archives import (
+    ArchiveError,
+    Member,
+    UnpackLimits,
+    accept_members,
+    open_archive,
+)
+from darksound.datasets.download import download
+from darksound.datasets.unpack import extract
 from darksound.errors import DownloadError
 from darksound.progress import silent
 from darksound.settings import Settings
@@ -86,90 +91,90 @@ HOSTILE = {
     "hard link in tar": (tar_with(tarfile.LNKTYPE), "'test/owl/evil.wav' is a link"),
     "device in tar": (tar_with(tarfile.CHRTYPE), "is a device or another"),
     "pipe in tar": (tar_with(tarfile.FIFOTYPE), "is a device or another"),
-    "device name": (zip_with("test/owl/AUX.wav"), "'test/owl/AUX.wav' has a name that means a"),
-    "stream": (zip_with("test/owl/a.wav:b"), "has a name that means a device"),
+    "device name": (zip_with("test/owl/AUX.wav"), "'test/owl/AUX.wav' has a name that is a"),
+    "stream": (zip_with("test/owl/a.wav:b"), "has a name that is a device"),
     "zero byte": (patched("test/owl/evil.wav0", b"evil.wav0", b"evil.wav\0"), "control characters"),
     "long name": (zip_with(f"test/owl/{'é' * 128}.wav"), "has a name of more than 255 bytes"),
     "long path": (zip_with("/".join(["test", *["x" * 200] * 5, "a.wav"])), "more than 1000 bytes"),
     "nameless": (zip_with("./."), "has no name"),
     "twice": (
         patched("test/owl/evil.wav", b"evil.wav", b"good.wav"),
-        "'test/owl/good.wav' is there twice",
+        "'test/owl/good.wav' occurs twice",
     ),
-    "case": (zip_with("test/owl/GOOD.wav"), "cannot be told from 'test/owl/good.wav'"),
-    "case of a folder": (zip_with("test/Owl/a.wav"), "cannot be told from 'test/owl'"),
+    "case": (zip_with("test/owl/GOOD.wav"), "is the same as 'test/owl/good.wav'"),
+    "case of a folder": (zip_with("test/Owl/a.wav"), "is the same as 'test/owl'"),
     "accents": (
         zip_with("test/owl/e\u0301.wav", "test/owl/\u00e9.wav"),
-        "where case or accents do not count",
+        "on disks that ignore case or accents",
     ),
-    "dots": (zip_with("test/owl./a.wav"), "cannot be told from 'test/owl'"),
+    "dots": (zip_with("test/owl./a.wav"), "is the same as 'test/owl'"),
     "file and folder": (zip_with("test/owl/good.wav/a.wav"), "both a file and a folder"),
     "encrypted": (encrypted(), "evil.wav' is encrypted"),
-    "method": (unknown_method(), "is packed by method 97"),
+    "method": (unknown_method(), "is compressed by method 97"),
 }
 
 
 @pytest.fixture
 def outside(tmp_path):
-    """Sees that nothing was written beside the folder of sets."""
+    """Check that nothing was written outside the data folder."""
     yield
     strangers = [p for p in tmp_path.rglob("*") if "evil" in p.name or p.name == "a.wav"]
     assert strangers == []
     assert not Path("/etc/evil.wav").exists()
 
 
-def bring_in(world, tmp_path, packed, spec="darksound-2024:test"):
+def import_archive(sets, tmp_path, packed, spec="darksound-2024:test"):
     path = tmp_path / "given.archive"
     path.write_bytes(packed)
-    return download(str(path), named=spec, settings=world.settings)
+    return download(str(path), named=spec, settings=sets.settings)
 
 
 @pytest.mark.usefixtures("outside")
 @pytest.mark.parametrize("case", HOSTILE)
-def test_hostile_members_are_refused_by_name(world, tmp_path, case):
-    packed, said = HOSTILE[case]
+def test_hostile_members_are_refused_and_named(sets, tmp_path, case):
+    packed, message = HOSTILE[case]
     with pytest.raises(DownloadError) as caught:
-        bring_in(world, tmp_path, packed)
-    assert said in str(caught.value)
+        import_archive(sets, tmp_path, packed)
+    assert message in str(caught.value)
     assert "Nothing of this archive is unpacked" in str(caught.value)
-    assert not [path for path in world.root.rglob("*") if path.suffix == ".wav"]
+    assert not [path for path in sets.root.rglob("*") if path.suffix == ".wav"]
 
 
-def test_a_hostile_inner_archive_is_refused_too(world, tmp_path):
+def test_a_hostile_inner_archive_is_refused_too(sets, tmp_path):
     outer = zip_of({"train.zip": HOSTILE["up"][0]})
     with pytest.raises(DownloadError, match="leads out of the archive's folder"):
-        bring_in(world, tmp_path, outer, "darksound-2023")
-    assert not (world.root / "darksound-2023" / "train").exists()
+        import_archive(sets, tmp_path, outer, "darksound-2023")
+    assert not (sets.root / "darksound-2023" / "train").exists()
 
 
-def test_a_bomb_is_refused_by_ratio_size_and_count(world, tmp_path):
+def test_a_bomb_is_refused_by_ratio_size_and_count(sets, tmp_path):
     zeros = zip_of({"test/owl/zeros.wav": bytes(150_000_000)})
     assert len(zeros) < 200_000
     with pytest.raises(
         DownloadError, match=r"zeros\.wav' is refused: with it 146 kB unpack to more"
     ):
-        bring_in(world, tmp_path, zeros)
+        import_archive(sets, tmp_path, zeros)
     many = zip_of({f"test/owl/{i}.wav": b"" for i in range(50)})
-    world.change(max_files=49)
+    sets.change_settings(max_files=49)
     with pytest.raises(DownloadError, match=r"/49\.wav' is refused: .* more than 49 files"):
-        bring_in(world, tmp_path, many)
-    world.change(max_files=1000, max_unpacked_gb=1e-5)
+        import_archive(sets, tmp_path, many)
+    sets.change_settings(max_files=1000, max_unpacked_gb=1e-5)
     with pytest.raises(DownloadError, match="unpacks to more than 1e-05 GB"):
-        bring_in(world, tmp_path, zip_of({"test/owl/a.wav": SOUND}))
+        import_archive(sets, tmp_path, zip_of({"test/owl/a.wav": SOUND}))
 
 
-def test_a_bomb_in_an_inner_archive_counts_with_what_is_around_it(world, tmp_path):
+def test_inner_archives_count_towards_the_limits_of_the_outer_one(sets, tmp_path):
     inner = zip_of({"train/f/owl/zeros.wav": bytes(150_000_000)})
-    with pytest.raises(DownloadError, match="that is how archive bombs are built"):
-        bring_in(world, tmp_path, zip_of({"train.zip": inner}), "darksound-2023")
+    with pytest.raises(DownloadError, match="as in an archive bomb"):
+        import_archive(sets, tmp_path, zip_of({"train.zip": inner}), "darksound-2023")
 
 
-def test_a_tar_bomb_is_refused_before_it_is_read(world, tmp_path):
-    # The header promises 300 MB; nothing follows.
+def test_a_tar_bomb_is_refused_before_it_is_read(sets, tmp_path):
+    # The header states 300 MB; nothing follows.
     entry = tarfile.TarInfo("test/owl/zeros.wav")
     entry.size = 300_000_000
-    with pytest.raises(DownloadError, match="that is how archive bombs are built"):
-        bring_in(world, tmp_path, entry.tobuf() + bytes(1024))
+    with pytest.raises(DownloadError, match="as in an archive bomb"):
+        import_archive(sets, tmp_path, entry.tobuf() + bytes(1024))
 
 
 def lying(size):
@@ -202,23 +207,23 @@ def lying(size):
         *("cut gz", "cut xz", "cut bz2", "false gz", "false zip", "empty", "sound"),
     ],
 )
-def test_damaged_archives_are_told(world, tmp_path, packed):
+def test_damaged_archives_are_errors(sets, tmp_path, packed):
     with pytest.raises(
         ArchiveError, match=r"given\.archive: .*(damaged|no archive|no sound files)"
     ):
-        bring_in(world, tmp_path, packed)
-    assert not (world.root / "darksound-2024" / "test").exists()
+        import_archive(sets, tmp_path, packed)
+    assert not (sets.root / "darksound-2024" / "test").exists()
 
 
 @pytest.mark.parametrize("mode", ["w", "w:gz", "w:bz2", "w:xz"])
-def test_good_tar_archives_are_unpacked(world, tmp_path, mode):
-    (receipt,) = bring_in(world, tmp_path, tar_of(species("./test"), mode))
-    assert receipt.marker.clips == 6
-    unpacked = (receipt.folder / "bird0" / "1.wav").read_bytes()
+def test_good_tar_archives_are_unpacked(sets, tmp_path, mode):
+    (split,) = import_archive(sets, tmp_path, tar_of(species("./test"), mode))
+    assert split.marker.n_clips == 6
+    unpacked = (split.folder / "bird0" / "1.wav").read_bytes()
     assert unpacked == species("test")["test/bird0/1.wav"]
 
 
-def test_what_desktops_leave_in_archives_is_left_out(world, tmp_path):
+def test_hidden_files_of_desktops_are_not_unpacked(sets, tmp_path):
     files = {
         **species("test"),
         "__MACOSX/test/bird0/._0.wav": b"x",
@@ -227,8 +232,8 @@ def test_what_desktops_leave_in_archives_is_left_out(world, tmp_path):
         "test/notes.txt": b"kept",
         "README.md": b"outside",
     }
-    (receipt,) = bring_in(world, tmp_path, zip_of(files))
-    there = {p.relative_to(receipt.folder).as_posix() for p in receipt.folder.rglob("*.*")}
+    (split,) = import_archive(sets, tmp_path, zip_of(files))
+    there = {p.relative_to(split.folder).as_posix() for p in split.folder.rglob("*.*")}
     sounds = {path.removeprefix("test/") for path in species("test")}
     assert there == sounds | {"notes.txt", ".darksound.json"}
 
@@ -243,12 +248,12 @@ NAMES = st.lists(
 
 
 @given(st.lists(NAMES, min_size=1, max_size=8))
-def test_whatever_is_admitted_stays_in_its_folder_and_overwrites_nothing(names):
+def test_accepted_members_stay_in_the_folder_and_overwrite_nothing(names):
     members = [
         Member(name, 3, name.endswith("/"), None, lambda: io.BytesIO(b"abc")) for name in names
     ]
     try:
-        entries = admitted(members, Budget(Settings().download, 1000))
+        entries = accept_members(members, UnpackLimits(Settings().download, 1000))
     except ArchiveError:
         return
     places = [os.path.normpath(os.path.join("/sets", entry.path)) for entry in entries]
@@ -256,16 +261,16 @@ def test_whatever_is_admitted_stays_in_its_folder_and_overwrites_nothing(names):
     assert len({place.casefold() for place in places}) == len(places)
 
 
-def test_a_reader_that_gives_more_than_announced_is_stopped(tmp_path):
+def test_a_member_longer_than_its_header_is_refused(tmp_path):
     member = Member("a.wav", 3, False, None, lambda: io.BytesIO(b"abcdef"))
-    entries = admitted([member], Budget(Settings().download, 1000))
-    with pytest.raises(ArchiveError, match="is longer than the 3 bytes that it promises"):
-        unpack(entries, PurePosixPath(), tmp_path / "out", "Unpack", silent)
+    entries = accept_members([member], UnpackLimits(Settings().download, 1000))
+    with pytest.raises(ArchiveError, match="is longer than the 3 bytes in its header"):
+        extract(entries, PurePosixPath(), tmp_path / "out", "Unpack", silent)
 
 
 def test_reading_an_archive_twice_gives_the_same_members(tmp_path):
     for packed in (zip_of(species("test")), tar_of(species("test"))):
         path = tmp_path / "archive"
         path.write_bytes(packed)
-        with opened(path) as archive:
-            assert [m.name for m in archive.members()] == list(species("test"))
+        with open_archive(path) as members:
+            assert [m.name for m in members] == list(species("test"))

@@ -1,0 +1,86 @@
+"""A registry whose archives are on a local server."""
+
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+
+import pytest
+from tests.datasets.archive_bytes import md5
+from tests.datasets.server import Resource, Response, Server
+
+from darksound.datasets import download, registry
+from darksound.datasets.registry import REGISTRY, Mirror
+from darksound.datasets.transfer import RetryPolicy
+from darksound.settings import Settings
+
+
+@dataclass
+class LocalSets:
+    """The registry with other archives and addresses, the server, and settings to download with.
+
+    Attributes:
+        server: serves the archives.
+        settings: with a data folder of the test.
+        monkeypatch: of the test.
+        delays: seconds that the retry policy would have waited.
+    """
+
+    server: Server
+    settings: Settings
+    monkeypatch: pytest.MonkeyPatch
+    delays: list[float] = field(default_factory=list)
+
+    @property
+    def root(self) -> Path:
+        """Return the data folder."""
+        assert self.settings.compute.data_dir is not None
+        return self.settings.compute.data_dir
+
+    def publish(
+        self,
+        spec: str,
+        content: bytes | None = None,
+        mirrors: tuple[Mirror, ...] = (),
+        counts: tuple[int, int] | None = None,
+    ) -> None:
+        """Change a published split: its archive, mirrors, and numbers of species and clips."""
+        name, _, split_name = spec.partition(":")
+        published = registry.REGISTRY[name]
+        split = replace(
+            published.splits[split_name],
+            mirrors=mirrors,
+            md5="0" * 32 if content is None else md5(content),
+            n_species=None if counts is None else counts[0],
+            n_clips=None if counts is None else counts[1],
+        )
+        changed = replace(published, splits={**published.splits, split_name: split})
+        self.monkeypatch.setattr(registry, "REGISTRY", {**registry.REGISTRY, name: changed})
+
+    def serve(
+        self, content: bytes, *responses: Response, path: str = "/test.zip", **more: str | None
+    ) -> Resource:
+        """Publish `darksound-2024:test` as this archive, served with these responses."""
+        address = self.server.serve(path, content, *responses, **more)
+        self.publish("darksound-2024:test", content, (Mirror("url", address, address),))
+        return self.server.resources[path]
+
+    def change_settings(self, **changes: object) -> None:
+        """Change settings of the section `download`."""
+        self.settings = self.settings.replace(download=changes)
+
+
+def publish_locally(server: Server, root: Path, monkeypatch: pytest.MonkeyPatch) -> LocalSets:
+    """Return a registry with all published splits, of which none is served yet."""
+    for name in ("HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY", "http_proxy", "https_proxy"):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setenv("NO_PROXY", "*")
+    settings = Settings().replace(
+        compute={"data_dir": root, "workers": 1},
+        download={"connect_timeout_s": 5, "read_timeout_s": 5},
+    )
+    sets = LocalSets(server, settings, monkeypatch)
+    for split in registry.splits_of(REGISTRY):
+        sets.publish(split.spec)
+    monkeypatch.setattr(
+        download, "RetryPolicy", lambda section: RetryPolicy(section, sleep=sets.delays.append)
+    )
+    return sets

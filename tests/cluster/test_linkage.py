@@ -1,4 +1,4 @@
-"""Average linkage: its tree, the cut that tells most, and what is said of each ROI."""
+"""Average linkage: the cut with the highest score, and probabilities and outlier scores."""
 
 import numpy as np
 import pytest
@@ -6,10 +6,9 @@ from scipy.cluster.hierarchy import fcluster, linkage
 from scipy.spatial.distance import pdist, squareform
 from sklearn.metrics import silhouette_samples
 
-from darksound.cluster.clusterers import cluster
-from darksound.cluster.clusterers.linkage import average_linkage, smallest_group
+from darksound.cluster.clusterers.linkage import AverageLinkage
 from darksound.cluster.metrics import adjusted_rand
-from darksound.cluster.structure import in_force, reduced, why_noise
+from darksound.cluster.structure import cluster, resolve_methods, uses_reducer, why_noise
 from darksound.errors import SettingsError
 from darksound.settings import ClusteringSettings, Settings, load_settings
 
@@ -24,7 +23,7 @@ def blobs(sizes, d=8, stray=0):
     return np.vstack([x, far]), np.append(truth, np.full(stray, -1))
 
 
-def _slowly(x, smallest, metric):
+def _exhaustive(x, smallest, metric):
     """The cut of scipy's tree with the highest S^1.5 H, S by scikit-learn."""
     condensed = pdist(x, metric)
     tree, distances = linkage(condensed, "average"), squareform(condensed)
@@ -35,27 +34,27 @@ def _slowly(x, smallest, metric):
         large = sizes[found] >= smallest
         own = silhouette_samples(distances, found, metric="precomputed") * large
         share = sizes[sizes >= smallest] / len(x)
-        telling = max(0, own.mean()) ** 1.5 * -(share * np.log2(share)).sum()
-        if telling > best[0]:
-            best = (telling, np.where(large, found, -1))
+        score = max(0, own.mean()) ** 1.5 * -(share * np.log2(share)).sum()
+        if score > best[0]:
+            best = (score, np.where(large, found, -1))
     return best[1]
 
 
 @pytest.mark.parametrize("metric", ["euclidean", "cosine", "cityblock"])
 @pytest.mark.parametrize("seed", range(4))
-def test_it_takes_the_cut_that_a_slow_search_takes(seed, metric):
+def test_it_finds_the_cut_of_an_exhaustive_search(seed, metric):
     rng = np.random.default_rng(seed)
     centres = rng.normal(size=(6, 5)) * rng.uniform(1, 4)
     x = np.concatenate([c + rng.normal(size=(rng.integers(2, 14), 5)) for c in centres])
     x = x[rng.permutation(len(x))]
-    settings = LINKAGE.model_copy(update={"metric": metric, "min_cluster_size": 3})
-    expected = _slowly(x, 3, metric)
-    found = average_linkage(x, settings).labels
+    settings = LINKAGE.replace(metric=metric, min_cluster_size=3)
+    expected = _exhaustive(x, 3, metric)
+    found = AverageLinkage().cluster(x, settings, 0).labels
     assert adjusted_rand(expected, found) == 1
     assert ((found == -1) == (expected == -1)).all()
 
 
-def test_groups_of_groups_are_told_apart_where_the_silhouette_alone_stays_with_the_coarse():
+def test_fine_clusters_are_found_where_the_silhouette_is_higher_for_coarse_ones():
     rng = np.random.default_rng(0)
     coarse = 6 * np.eye(3, 6)
     fine = [c + 2.2 * np.eye(6)[3 + k] for c in coarse for k in range(3)]
@@ -66,7 +65,7 @@ def test_groups_of_groups_are_told_apart_where_the_silhouette_alone_stays_with_t
     assert silhouettes[0] > silhouettes[1]
 
 
-def test_what_is_said_of_each_roi():
+def test_probability_outlier_score_and_persistence():
     x, truth = blobs([20, 12, 9], d=6, stray=2)
     found = cluster(x, LINKAGE)
     assert found.n_clusters == 3
@@ -81,13 +80,13 @@ def test_what_is_said_of_each_roi():
     assert ((found.persistence > 0) & (found.persistence < 1)).all()
 
 
-def test_a_roi_between_two_clusters_is_less_sure_than_one_in_the_middle():
+def test_a_roi_between_two_clusters_has_a_lower_probability():
     rng = np.random.default_rng(1)
     x = np.concatenate([rng.normal(size=(30, 2)), rng.normal((8, 0), size=(30, 2)), [[3.2, 0]]])
     found = cluster(x, LINKAGE)
-    own = found.labels == found.labels[-1]
-    assert own.sum() == 31
-    assert found.probability[-1] == found.probability[own].min() < 0.6
+    same_cluster = found.labels == found.labels[-1]
+    assert same_cluster.sum() == 31
+    assert found.probability[-1] == found.probability[same_cluster].min() < 0.6
 
 
 @pytest.mark.parametrize("n", [10, 100, 500])
@@ -97,7 +96,7 @@ def test_vectors_without_any_structure_are_noise(n):
     assert cluster(x, LINKAGE).n_clusters == 0
 
 
-def test_coinciding_rois_are_clusters_and_their_order_is_of_no_matter():
+def test_coinciding_rois_are_clusters_and_order_does_not_change_them():
     x = np.repeat(blobs([1] * 6, d=4)[0], 10, axis=0)
     found = cluster(x, LINKAGE)
     assert found.n_clusters == 6
@@ -111,9 +110,9 @@ def test_coinciding_rois_are_clusters_and_their_order_is_of_no_matter():
 
 
 @pytest.mark.parametrize(("n", "size"), [(4, 2), (6, 3), (100, 3), (1379, 3), (1600, 4), (5000, 7)])
-def test_the_smallest_group_grows_with_the_rois(n, size):
-    assert smallest_group(LINKAGE, n) == size
-    assert smallest_group(ClusteringSettings(min_cluster_size=9), n) == 9
+def test_the_smallest_cluster_grows_with_the_number_of_rois(n, size):
+    assert AverageLinkage().min_cluster_size(LINKAGE, n) == size
+    assert AverageLinkage().min_cluster_size(ClusteringSettings(min_cluster_size=9), n) == 9
 
 
 @pytest.mark.parametrize(
@@ -134,35 +133,33 @@ def test_the_smallest_group_grows_with_the_rois(n, size):
         ({"clustering": {"method": "linkage"}, "reduction": {"method": "umap"}}, 9, ("umap",)),
     ],
 )
-def test_automatic_methods_follow_the_number_of_rois_and_what_is_asked_for(changes, n, expected):
-    settings = in_force(Settings().replace(**changes), n)
+def test_auto_methods_depend_on_the_number_of_rois_and_changed_settings(changes, n, expected):
+    settings = resolve_methods(Settings().replace(**changes), n)
     assert (settings.reduction.method, settings.clustering.method)[: len(expected)] == expected
-    assert in_force(settings, n) == settings
-    assert reduced(settings, n) == (expected[0] != "none")
+    assert resolve_methods(settings, n) == settings
+    assert uses_reducer(settings, n) == (expected[0] != "none")
 
 
 @pytest.mark.parametrize("preset", ["thesis-2023", "paper-2024"])
 def test_published_presets_keep_umap_and_hdbscan(preset):
-    settings = in_force(load_settings(preset=preset), 100)
+    settings = resolve_methods(load_settings(preset=preset), 100)
     assert (settings.reduction.method, settings.clustering.method) == ("umap", "hdbscan")
 
 
 def test_a_vector_of_zeros_is_noise_by_cosine():
     x, _ = blobs([9, 9])
-    found = cluster(
-        np.vstack([x, np.zeros((1, 8))]), LINKAGE.model_copy(update={"metric": "cosine"})
-    )
+    found = cluster(np.vstack([x, np.zeros((1, 8))]), LINKAGE.replace(metric="cosine"))
     assert found.labels.tolist() == [0] * 9 + [1] * 9 + [-1]
 
 
-def test_a_setting_that_it_lacks_and_an_unknown_metric_are_refused():
+def test_an_unsupported_setting_and_an_unknown_metric_are_errors():
     x, _ = blobs([10, 10])
-    with pytest.raises(SettingsError, match=r"linkage has no clustering.epsilon"):
-        cluster(x, LINKAGE.model_copy(update={"epsilon": 1.0}))
+    with pytest.raises(SettingsError, match=r"linkage has no clustering.cluster_selection_epsilon"):
+        cluster(x, LINKAGE.replace(cluster_selection_epsilon=1.0))
     with pytest.raises(SettingsError, match=r"'taxi'; linkage has euclidean"):
-        cluster(x, LINKAGE.model_copy(update={"metric": "taxi"}))
+        cluster(x, LINKAGE.replace(metric="taxi"))
 
 
-def test_why_rois_are_noise_names_the_fewest_of_a_cluster():
+def test_why_rois_are_noise_has_the_smallest_cluster():
     assert "fewer than 3 are noise" in why_noise(Settings(), 100)
     assert "at least 4 ROIs" in why_noise(Settings().replace(clustering={"method": "hdbscan"}), 100)

@@ -1,11 +1,11 @@
-"""What a fine-tuning learns from, where clusters are judged, and when the loop gives up."""
+"""Fine-tuning and its episodes, embeddings for the validity, and early stopping of the loop."""
 
 import numpy as np
 import pytest
 
 from darksound.cluster import loop
-from darksound.cluster.loop import run_loop
-from darksound.cluster.validity import judge
+from darksound.cluster.loop import MecLoop
+from darksound.cluster.validity import cluster_validity
 
 
 @pytest.fixture(scope="module")
@@ -14,110 +14,116 @@ def images(make_images):
 
 
 @pytest.fixture
-def learnt(monkeypatch):
-    """The arguments of each fine-tuning, which then learns nothing."""
+def fine_tunings(monkeypatch):
+    """The arguments of each call of `fine_tune`, which then does nothing."""
     calls = []
 
-    def note(network, images, rows, labels, recordings, settings, **more):
-        calls.append({"rows": rows, "labels": labels, "settings": settings, **more})
+    def record(images, labels, learner, settings, **options):
+        calls.append({"labels": labels, "settings": settings, **options})
 
-    monkeypatch.setattr(loop, "fine_tune", note)
+    monkeypatch.setattr(loop, "fine_tune", record)
     return calls
 
 
 @pytest.mark.parametrize(
-    ("passes", "tasks", "least", "most"), [(0.0, 40, 40, 40), (1.0, 40, 2, 8), (4.0, 3, 3, 3)]
+    ("epochs", "n_episodes", "fewest", "most"), [(0.0, 40, 40, 40), (1.0, 40, 2, 8), (4.0, 3, 3, 3)]
 )
-def test_few_rois_are_not_learnt_by_heart(
-    passes, tasks, least, most, images, tiny_learner, tiny_settings, learnt
+def test_few_rois_get_fewer_episodes(
+    epochs, n_episodes, fewest, most, images, tiny_learner, tiny_settings, fine_tunings
 ):
-    wanted = tiny_settings.replace(mec={"epochs": passes, "n_episodes": tasks, "iterations": 1})
-    run_loop(images, tiny_learner, wanted)
-    (call,) = learnt
-    assert least <= call["tasks"] <= most
+    wanted = tiny_settings.replace(
+        mec={"epochs": epochs, "n_episodes": n_episodes, "iterations": 1}
+    )
+    MecLoop(images, tiny_learner, wanted).run()
+    (call,) = fine_tunings
+    assert fewest <= call["n_episodes"] <= most
     episodes = call["settings"].episodes
-    if passes == 1.0:
-        drawn = episodes.n_way * (episodes.n_shot + episodes.n_query)
-        assert call["tasks"] == int(np.ceil(len(call["rows"]) / drawn))
+    if epochs == 1.0:
+        rois_per_episode = episodes.n_way * (episodes.n_shot + episodes.n_query)
+        assert call["n_episodes"] == int(np.ceil(len(call["rows"]) / rois_per_episode))
 
 
 @pytest.mark.parametrize(
-    ("augmented", "enabled", "plain"),
-    [("all", True, False), ("queries", True, True), ("none", False, False)],
+    ("augmented_rois", "enabled", "augment_support"),
+    [("all", True, True), ("queries", True, False), ("none", False, True)],
 )
-def test_what_is_altered_follows_the_setting(
-    augmented, enabled, plain, images, tiny_learner, tiny_settings, learnt
+def test_augmented_rois_follow_the_setting(
+    augmented_rois, enabled, augment_support, images, tiny_learner, tiny_settings, fine_tunings
 ):
-    wanted = tiny_settings.replace(mec={"augmented": augmented, "iterations": 1})
-    run_loop(images, tiny_learner, wanted)
-    assert learnt[0]["settings"].augmentation.enabled is enabled
-    assert learnt[0]["support_as_it_is"] is plain
+    wanted = tiny_settings.replace(mec={"augmented_rois": augmented_rois, "iterations": 1})
+    MecLoop(images, tiny_learner, wanted).run()
+    assert fine_tunings[0]["settings"].augmentation.enabled is enabled
+    assert fine_tunings[0]["augment_support"] is augment_support
 
 
-def test_a_head_is_fine_tuned_at_the_loops_rate_not_at_that_of_training(
-    images, tiny_learner, tiny_settings, learnt
+def test_a_head_is_fine_tuned_at_the_learning_rate_of_the_loop(
+    images, tiny_learner, tiny_settings, fine_tunings
 ):
     rates = {
         "mec": {"head_lr_multiplier": 7.0, "iterations": 1},
         "training": {"head_lr_multiplier": 0.5},
     }
-    run_loop(images, tiny_learner, tiny_settings.replace(**rates))
-    assert learnt[0]["settings"].training.head_lr_multiplier == 7.0
+    MecLoop(images, tiny_learner, tiny_settings.replace(**rates)).run()
+    assert fine_tunings[0]["settings"].training.head_lr_multiplier == 7.0
 
 
 @pytest.mark.parametrize("source", ["best", "last"])
-def test_labels_come_from_the_iteration_that_is_asked_for(
+def test_labels_come_from_the_iteration_of_the_setting(
     source, images, tiny_learner, tiny_settings, monkeypatch
 ):
-    given = []
+    n_classes = []
     monkeypatch.setattr(
         loop,
         "fine_tune",
-        lambda network, images, rows, labels, *_, **__: given.append(labels.max() + 1),
+        lambda images, labels, *_, **__: n_classes.append(labels.max() + 1),
     )
-    # Each clustering has one cluster fewer than the one before; the first tells most.
+    # Each clustering has one cluster fewer than the one before; the first is the best.
     clusterings = iter([6, 5, 4])
 
-    def fewer(embeddings, *_):
+    def fewer(embeddings, *_, **__):
         k = next(clusterings)
         labels = np.arange(len(embeddings)) % k
         return loop.Clustering(labels, np.ones(len(labels)), np.zeros(len(labels)), np.ones(k))
 
     monkeypatch.setattr(loop, "find_clusters", fewer)
     wanted = {"labels_from": source, "iterations": 2, "selection_criterion": "persistence"}
-    run_loop(images, tiny_learner, tiny_settings.replace(mec=wanted))
-    assert given == {"best": [6, 6], "last": [6, 5]}[source]
+    MecLoop(images, tiny_learner, tiny_settings.replace(mec=wanted)).run()
+    assert n_classes == {"best": [6, 6], "last": [6, 5]}[source]
 
 
-def test_clusters_are_judged_where_the_setting_says(images, tiny_learner, tiny_settings):
-    def judged(where):
+def test_validity_is_computed_in_the_embeddings_of_the_setting(images, tiny_learner, tiny_settings):
+    def validities(where):
         states = []
         wanted = tiny_settings.replace(
             mec={"validity_embeddings": where, "iterations": 1, "learning_rate": 1e-2}
         )
-        run_loop(images, tiny_learner, wanted, on_iteration=lambda _, state: states.append(state))
+        MecLoop(images, tiny_learner, wanted).run(
+            on_iteration=lambda _, state: states.append(state)
+        )
         first, second = states
-        space = first if where == "first" else second
-        vectors = space.last.embeddings / np.linalg.norm(space.last.embeddings, axis=1)[:, None]
-        return second.iterations[1].information, judge(vectors, second.last.clustering.labels)
+        source = first if where == "initial" else second
+        vectors = source.last.embeddings / np.linalg.norm(source.last.embeddings, axis=1)[:, None]
+        return second.iterations[1].weighted_entropy, cluster_validity(
+            vectors, second.last.clustering.labels
+        )
 
-    for where in ("first", "own"):
-        value, validity = judged(where)
-        assert value == pytest.approx(validity.information, rel=1e-6)
+    for where in ("initial", "current"):
+        value, validity = validities(where)
+        assert value == pytest.approx(validity.weighted_entropy, rel=1e-6)
 
 
-def test_the_loop_ends_where_nothing_better_comes(
-    images, tiny_learner, tiny_settings, learnt, monkeypatch
+def test_the_loop_ends_without_a_better_iteration(
+    images, tiny_learner, tiny_settings, fine_tunings, monkeypatch
 ):
     seeds = iter(range(10))
 
-    def never_the_same(embeddings, *_):
+    def random_clusters(embeddings, *_, **__):
         labels = np.random.default_rng(next(seeds)).integers(0, 3, len(embeddings))
         return loop.Clustering(labels, np.ones(len(labels)), np.zeros(len(labels)), np.ones(3))
 
-    monkeypatch.setattr(loop, "find_clusters", never_the_same)
+    monkeypatch.setattr(loop, "find_clusters", random_clusters)
     wanted = {"patience": 2, "iterations": 9, "selection_criterion": "persistence"}
-    state = run_loop(images, tiny_learner, tiny_settings.replace(mec=wanted))
+    state = MecLoop(images, tiny_learner, tiny_settings.replace(mec=wanted)).run()
     assert [len(state.iterations), state.kept] == [3, 0]
     assert (
         "No iteration after number 0 was better by mec.selection_criterion (persistence)"

@@ -1,4 +1,4 @@
-"""Metrics of clusters: parity with scikit-learn and brute force, and the cases at the edge."""
+"""Metrics of clusters: parity with scikit-learn and brute force, and edge cases."""
 
 from itertools import permutations
 
@@ -15,7 +15,7 @@ from darksound.cluster.metrics import (
     agreement,
     coverage,
     label_scores,
-    noise_apart,
+    noise_as_singletons,
     normalised_mutual_information,
 )
 
@@ -61,7 +61,7 @@ def test_agrees_with_scikit_learn(pair):
 def test_accuracy_is_the_best_matching(pair):
     truth, found = map(np.array, pair)
     assert accuracy(truth % 4, found) == pytest.approx(brute_force_accuracy(truth % 4, found))
-    apart = noise_apart(found)[:5]
+    apart = noise_as_singletons(found)[:5]
     assert accuracy(truth[:5] % 4, apart) == pytest.approx(
         brute_force_accuracy(truth[:5] % 4, apart)
     )
@@ -69,27 +69,27 @@ def test_accuracy_is_the_best_matching(pair):
 
 @settings(deadline=None)
 @given(partitions, st.randoms())
-def test_naming_and_order_do_not_matter(pair, random):
+def test_naming_and_order_do_not_change_it(pair, random):
     truth, found = map(np.array, pair)
     order = list(range(len(truth)))
     random.shuffle(order)
-    ours, theirs = agreement(truth, found), agreement(found[order] * -3, truth[order] + 9)
-    assert (ours.nmi, ours.ami, ours.ari) == pytest.approx((theirs.nmi, theirs.ami, theirs.ari))
+    first, second = agreement(truth, found), agreement(found[order] * -3, truth[order] + 9)
+    assert (first.nmi, first.ami, first.ari) == pytest.approx((second.nmi, second.ami, second.ari))
 
 
 def test_every_noise_roi_becomes_a_cluster_of_its_own():
     found = np.array([0, -1, 2, -1, 0])
-    apart = noise_apart(found)
+    apart = noise_as_singletons(found)
     assert apart.tolist() == [0, 3, 2, 4, 0]
-    assert noise_apart(np.array([-1, -1])).tolist() == [0, 1]
+    assert noise_as_singletons(np.array([-1, -1])).tolist() == [0, 1]
     assert coverage(found) == pytest.approx(0.6)
 
 
-def test_leaving_out_hard_rois_is_no_progress():
+def test_leaving_out_hard_rois_does_not_raise_metrics_over_all():
     labels = ["a"] * 10 + ["b"] * 10
-    timid = np.array([0] * 3 + [-1] * 7 + [1] * 3 + [-1] * 7)
-    bold = np.array([0] * 9 + [1] + [1] * 9 + [0])
-    few, all_in = label_scores(timid, labels), label_scores(bold, labels)
+    partial = np.array([0] * 3 + [-1] * 7 + [1] * 3 + [-1] * 7)
+    complete = np.array([0] * 9 + [1] + [1] * 9 + [0])
+    few, all_in = label_scores(partial, labels), label_scores(complete, labels)
     assert few.clustered.ari == 1.0 > all_in.clustered.ari
     assert few.everything.ari < all_in.everything.ari
     assert few.everything.acc == pytest.approx(6 / 20)
@@ -103,7 +103,7 @@ def test_rois_without_label_are_left_out_and_counted():
     assert scores.clustered.ari == scores.everything.acc == scores.coverage == 1.0
 
 
-def test_only_noise_has_nothing_to_judge_inside():
+def test_only_noise_has_no_metrics_over_clustered_rois():
     scores = label_scores(np.full(6, -1), list("aabbcc"))
     assert np.isnan([scores.clustered.acc, scores.clustered.ami, scores.clustered.ari]).all()
     assert (scores.everything.ami, scores.everything.ari) == (0.0, 0.0)
@@ -111,23 +111,23 @@ def test_only_noise_has_nothing_to_judge_inside():
     assert scores.coverage == 0.0
 
 
-def test_one_cluster_says_nothing_about_two_labels():
+def test_one_cluster_with_two_labels_has_no_agreement():
     scores = label_scores(np.zeros(6, dtype=int), list("aaabbb")).clustered
     assert (scores.acc, scores.nmi, scores.ami, scores.ari) == (0.5, 0.0, 0.0, 0.0)
     same = label_scores(np.zeros(3, dtype=int), list("aaa")).clustered
     assert (same.acc, same.nmi, same.ami, same.ari) == (1.0, 1.0, 1.0, 1.0)
 
 
-def test_row_of_the_table_holds_both_kinds():
+def test_the_row_of_the_table_has_both_kinds():
     row = label_scores(np.array([0, 0, 1, -1]), list("aabb")).as_row()
     assert list(row) == [f"{m}{s}" for s in ("", "_all") for m in ("acc", "nmi", "ami", "ari")]
 
 
-def test_a_thousand_noise_rois_are_quick_and_right():
+def test_a_thousand_noise_rois_agree_with_scikit_learn():
     rng = np.random.default_rng(0)
     truth, found = rng.integers(0, 9, 3000), rng.integers(-1, 3, 3000)
     found[rng.random(3000) < 0.5] = -1
-    apart = noise_apart(found)
+    apart = noise_as_singletons(found)
     assert adjusted_mutual_information(apart, truth) == pytest.approx(
         oracle.adjusted_mutual_info_score(apart, truth), abs=1e-7
     )

@@ -1,4 +1,4 @@
-"""DBCV: parity with a textbook implementation and with hdbscan, and where float64 gives up."""
+"""DBCV: parity with a textbook implementation and with hdbscan, and in many dimensions."""
 
 import numpy as np
 import pytest
@@ -7,7 +7,12 @@ from scipy.sparse.csgraph import minimum_spanning_tree as scipy_tree
 from scipy.spatial.distance import cdist
 
 from darksound.cluster import validity
-from darksound.cluster.validity import core_distances, dbcv, judge, minimum_spanning_tree
+from darksound.cluster.validity import (
+    cluster_validity,
+    core_distances,
+    dbcv,
+    minimum_spanning_tree,
+)
 
 
 def textbook(x: np.ndarray, clusters: np.ndarray) -> float:
@@ -94,7 +99,7 @@ def test_blocks_do_not_change_the_value(monkeypatch):
     assert dbcv(x, clusters) == pytest.approx(whole, abs=1e-12)
 
 
-def test_order_of_rows_and_scale_do_not_matter():
+def test_order_of_rows_and_scale_do_not_change_it():
     x, clusters = blobs(20, 3, 4, 0.5, noise=6)
     order = np.random.default_rng(1).permutation(len(x))
     renamed = np.where(clusters < 0, -1, 9 - 4 * clusters)
@@ -103,7 +108,7 @@ def test_order_of_rows_and_scale_do_not_matter():
 
 @pytest.mark.parametrize("d", [512, 4096])
 @pytest.mark.parametrize("scale", [1e-3, 1.0, 1e3])
-def test_holds_in_many_dimensions_where_powers_overflow(d, scale):
+def test_is_finite_in_many_dimensions_where_powers_overflow(d, scale):
     x, clusters = blobs(20, 3, d, 0.2, noise=5)
     x = x.astype(np.float32) * np.float32(scale)
     with np.errstate(all="ignore"):
@@ -135,7 +140,7 @@ def test_noise_counts_in_the_weight_only():
     assert dbcv(far, with_noise) == pytest.approx(dbcv(x, clusters) / 2)
 
 
-def test_merging_what_is_apart_is_punished():
+def test_merging_separate_groups_lowers_it():
     x, clusters = blobs(20, 6, 8, 0.15)
     assert dbcv(x, clusters) > 0.5 > 0 > dbcv(x, clusters // 3)
 
@@ -146,53 +151,53 @@ def test_undefined_with_fewer_than_two_clusters():
         assert np.isnan(dbcv(x, clusters))
 
 
-def test_coinciding_rois_and_pairs_are_no_obstacle():
+def test_coinciding_rois_and_pairs_have_a_validity():
     x = np.repeat([[0.0, 0.0], [5.0, 5.0]], 4, axis=0)
-    found = judge(x, np.repeat([0, 1], 4))
-    assert found.sizes.tolist() == [4, 4]
-    assert found.values == pytest.approx([1.0, 1.0])
-    assert found.information == pytest.approx(1.0)
+    result = cluster_validity(x, np.repeat([0, 1], 4))
+    assert result.sizes.tolist() == [4, 4]
+    assert result.values == pytest.approx([1.0, 1.0])
+    assert result.weighted_entropy == pytest.approx(1.0)
     pairs = np.array([[0.0, 0], [0, 1], [9, 0], [9, 1]])
     assert dbcv(pairs, np.array([0, 0, 1, 1])) == pytest.approx((9 - 1) / 9)
     assert dbcv(np.zeros((6, 2)), np.array([0, 0, 0, 1, 1, 1])) == 0.0
 
 
-def test_information_counts_bits_of_valid_clusters():
+def test_weighted_entropy_is_the_entropy_of_valid_clusters():
     x, clusters = blobs(16, 8, 40, 1e-9)
-    found = judge(x, clusters)
-    assert found.values == pytest.approx(np.ones(8))
-    assert found.information == pytest.approx(3.0)
+    result = cluster_validity(x, clusters)
+    assert result.values == pytest.approx(np.ones(8))
+    assert result.weighted_entropy == pytest.approx(3.0)
     half = np.where(clusters < 4, clusters, -1)
-    assert judge(x, half).information == pytest.approx(0.5 * 3.0)
-    assert judge(x, np.zeros(128, int)).information == 0.0
-    assert judge(x, np.full(128, -1)).information == 0.0
+    assert cluster_validity(x, half).weighted_entropy == pytest.approx(0.5 * 3.0)
+    assert cluster_validity(x, np.zeros(128, int)).weighted_entropy == 0.0
+    assert cluster_validity(x, np.full(128, -1)).weighted_entropy == 0.0
 
 
 # Not in 8 dimensions with a spread of 0.6, where the groups themselves run into one another.
 @pytest.mark.parametrize(("d", "spread"), [(8, 0.1), (8, 0.3), (256, 0.1), (256, 0.3), (256, 0.6)])
 @pytest.mark.parametrize("seed", range(3))
-def test_information_is_highest_for_the_groups_that_are_there(d, spread, seed):
+def test_weighted_entropy_is_highest_for_the_true_groups(d, spread, seed):
     x, truth = blobs(20, 12, d, spread, seed=seed)
     within = np.tile(np.arange(20), 12)
     rng = np.random.default_rng(seed)
-    right = judge(x, truth).information
+    right = cluster_validity(x, truth).weighted_entropy
     wrong = {
         "two merged": np.where(truth == 1, 0, truth),
         "merged to six": truth // 2,
         "merged to two": truth // 6,
         "each split in two": truth * 2 + (within >= 10),
         "each split in five": truth * 5 + within % 5,
-        "timid": np.where(rng.random(240) < 0.3, -1, truth),
-        "a tenth astray": np.where(rng.random(240) < 0.1, rng.integers(0, 12, 240), truth),
-        "by chance": rng.permutation(truth),
+        "a third noise": np.where(rng.random(240) < 0.3, -1, truth),
+        "a tenth misplaced": np.where(rng.random(240) < 0.1, rng.integers(0, 12, 240), truth),
+        "permuted": rng.permutation(truth),
     }
     for what, clusters in wrong.items():
-        assert judge(x, clusters).information < right, what
+        assert cluster_validity(x, clusters).weighted_entropy < right, what
 
 
-def test_a_learner_that_confuses_groups_may_be_more_valid_but_tells_less():
+def test_few_confused_groups_have_a_higher_dbcv_but_a_lower_weighted_entropy():
     poor, truth = blobs(20, 12, 64, 1.1, seed=2)
     confused, thirds = blobs(80, 3, 64, 0.7, seed=2)
-    before, after = judge(poor, truth), judge(confused, thirds)
+    before, after = cluster_validity(poor, truth), cluster_validity(confused, thirds)
     assert after.dbcv > before.dbcv + 0.1
-    assert after.information < before.information
+    assert after.weighted_entropy < before.weighted_entropy

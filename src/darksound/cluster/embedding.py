@@ -8,138 +8,131 @@ from math import ceil
 import numpy as np
 import numpy.typing as npt
 
-from darksound.meta.features import compute_features, require_fit, settle
+from darksound.meta.features import check_store, compute_features, fit_backbone
 from darksound.meta.learners.base import Learner
 from darksound.parallel.dask_cluster import WorkerRequirements, connect_dask
 from darksound.parallel.workers import configure_dask_worker
 from darksound.progress import Progress, silent
-from darksound.settings import Settings
+from darksound.settings import ComputeSettings, Settings
 from darksound.store.contract import Store
 from darksound.store.shard_file import cache_folder
 
-__all__ = ["Embed", "embed", "embedded", "whole_batches"]
+__all__ = ["EmbeddingFunction", "embed", "iter_embeddings", "round_up_to_batches"]
 
 Vectors = npt.NDArray[np.float32]
 
-#: What `embed` is, and whatever takes its place.
-Embed = Callable[[Learner, Store, Settings, Progress], Vectors]
+#: `embed`, or a function with the same result.
+EmbeddingFunction = Callable[[Store, Learner, Settings, Progress], Vectors]
 
 _STAGE = "embedding"
-# ROIs that a worker of a Dask cluster embeds at once, about.
+# Number of ROIs, about, that a worker of a Dask cluster embeds in one job.
 _JOB_ROIS = 256
 
 
 def embed(
-    learner: Learner, images: Store, settings: Settings, progress: Progress = silent
+    images: Store, learner: Learner, settings: Settings, progress: Progress = silent
 ) -> Vectors:
-    """Vectors `(n, dim)` of all ROIs of a store, row i of row i.
+    """Return the embeddings `(n, dim)` of all ROIs of a store, in evaluation mode.
 
-    In evaluation mode and batches, each ROI from its unaltered image alone. Values are not
-    finite where the learner's weights are not. Where `compute.dask` names a scheduler, its
-    workers embed.
+    Each embedding depends on the unaltered image of its ROI only. Values are not finite if the
+    learner's weights are not. If `compute.dask` has a scheduler, its workers embed.
 
     Raises:
-        CheckpointError: the images are of another front end than the learner's.
-        SettingsError: the device asked for is not there, or no Dask scheduler answers.
-        WorkerError: the workers of the Dask cluster cannot do it, or died.
+        CheckpointError: the images were made with another front end than the learner's.
+        SettingsError: the device is not available, or no Dask scheduler answers.
+        WorkerError: the workers of the Dask cluster do not have the right packages, or died.
     """
     if not len(images):
         return np.zeros((0, learner.embedding_dim), np.float32)
-    return np.concatenate(list(embedded(learner, images, settings, progress)))
+    return np.concatenate(list(iter_embeddings(images, learner, settings, progress)))
 
 
-def embedded(
-    learner: Learner,
+def iter_embeddings(
     images: Store,
+    learner: Learner,
     settings: Settings,
     progress: Progress = silent,
     *,
-    first: int = 0,
-    at_once: int | None = None,
+    first_row: int = 0,
+    chunk_rows: int | None = None,
 ) -> Iterator[Vectors]:
-    """What `embed` gives, some consecutive rows at a time, so that memory stays bounded.
+    """Yield the result of `embed` in chunks of consecutive rows, so that memory is bounded.
 
     Args:
-        learner, images, settings, progress: see `embed`.
-        first: row to begin with, a multiple of `compute.batch_size` as `whole_batches` gives it:
-            so each ROI is embedded among the same others wherever one begins.
-        at_once: rows at a time, such a multiple too; None: all. The workers of a Dask cluster
-            embed fewer, whatever it is.
+        images, learner, settings, progress: see `embed`.
+        first_row: a multiple of `compute.batch_size`, so that batches have the same ROIs wherever
+            embedding starts.
+        chunk_rows: rows of a chunk, a multiple of `compute.batch_size`; None: all. Chunks of the
+            workers of a Dask cluster have fewer rows.
 
     Raises:
         CheckpointError, SettingsError, WorkerError: see `embed`.
     """
-    require_fit(learner, images)
-    settle(learner, images)
-    progress(_STAGE, first, len(images))
-    dask = settings.compute.dask
-    if dask is None:
-        yield from _here(learner, images, settings, progress, first, at_once or len(images))
-    elif first < len(images):
-        yield from _on_dask(dask, learner, images, settings, progress, first)
+    check_store(images, learner)
+    fit_backbone(images, learner)
+    n = len(images)
+    progress(_STAGE, first_row, n)
+    if settings.compute.dask is None:
+        starts = range(first_row, n, chunk_rows or max(1, n))
+        yield from _iter_local(images, learner, settings.compute, starts, progress)
+    elif first_row < n:
+        starts = range(first_row, n, round_up_to_batches(_JOB_ROIS, settings.compute))
+        yield from _iter_dask(images, learner, settings.compute, starts, progress)
 
 
-def whole_batches(rows: int, settings: Settings) -> int:
-    """The smallest multiple of `compute.batch_size` that is not below `rows`."""
-    return ceil(rows / settings.compute.batch_size) * settings.compute.batch_size
+def round_up_to_batches(n_rows: int, compute: ComputeSettings) -> int:
+    """Return the smallest multiple of `compute.batch_size` that is at least `n_rows`."""
+    return ceil(n_rows / compute.batch_size) * compute.batch_size
 
 
-def _here(
-    learner: Learner,
-    images: Store,
-    settings: Settings,
-    progress: Progress,
-    first: int,
-    at_once: int,
+def _iter_local(
+    images: Store, learner: Learner, compute: ComputeSettings, starts: range, progress: Progress
 ) -> Iterator[Vectors]:
     n = len(images)
-    for start in range(first, n, at_once):
-        rows = np.arange(start, min(start + at_once, n))
-        on = partial(_on_from, progress, start, n)
-        vectors = compute_features(learner, images, rows, settings, embed=True, progress=on)
+    for start in starts:
+        rows = np.arange(start, min(start + starts.step, n))
+        chunk_progress = partial(_report_chunk, progress, start, n)
+        vectors = compute_features(
+            images, learner, compute, rows=rows, embed=True, progress=chunk_progress
+        )
         yield vectors.numpy()
 
 
-def _on_dask(
-    address: str,
-    learner: Learner,
-    images: Store,
-    settings: Settings,
-    progress: Progress,
-    first: int,
+def _iter_dask(
+    images: Store, learner: Learner, compute: ComputeSettings, starts: range, progress: Progress
 ) -> Iterator[Vectors]:
-    n, at_once = len(images), whole_batches(_JOB_ROIS, settings)
-    starts = range(first, n, at_once)
-    jobs = (images.take(np.arange(start, min(start + at_once, n))) for start in starts)
+    assert compute.dask is not None
+    n = len(images)
+    jobs = (images.take(np.arange(start, min(start + starts.step, n))) for start in starts)
     network = deepcopy(learner).cpu()
     rois = images.rois
-    one_a_root = rois.table[["root", "recording"]].drop_duplicates("root")
-    recordings = tuple(one_a_root.itertuples(index=False, name=None))
-    requirements = WorkerRequirements(rois.reader, recordings, cache_folder(settings.compute).resolve())
-    with connect_dask(address, requirements) as cluster:
-        made = cluster.map_in_order(_embed_one, (network, settings), jobs)
-        for start, vectors in zip(starts, made, strict=True):
+    first_of_root = rois.table[["root", "recording"]].drop_duplicates("root")
+    recordings = tuple(first_of_root.itertuples(index=False, name=None))
+    folder = cache_folder(compute).resolve()
+    with connect_dask(compute.dask, WorkerRequirements(rois.reader, recordings, folder)) as cluster:
+        chunks = cluster.map_in_order(_embed_job, (network, compute), jobs)
+        for start, vectors in zip(starts, chunks, strict=True):
             progress(_STAGE, start + len(vectors), n)
             yield vectors
 
 
-def _embed_one(common: tuple[Learner, Settings], images: Store) -> Vectors:
+def _embed_job(shared: tuple[Learner, ComputeSettings], images: Store) -> Vectors:
     configure_dask_worker()
-    learner, settings = common
-    array: Vectors = compute_features(learner, images, None, settings, embed=True).numpy()
-    return array
+    learner, compute = shared
+    vectors: Vectors = compute_features(images, learner, compute, embed=True).numpy()
+    return vectors
 
 
-def _on_from(
+def _report_chunk(
     progress: Progress,
     start: int,
-    total: int,
+    n: int,
     stage: str,
     done: int,
-    of: int,
+    chunk_total: int,
     /,
     values: Mapping[str, float] | None = None,
 ) -> None:
-    """Tell of a part as of the whole that it is of; the stage is opened but once."""
+    """Report the progress of a chunk as that of all n rows; 0 would start the stage again."""
     if done:
-        progress(stage, start + done, total, values)
+        progress(stage, start + done, n, values)

@@ -1,4 +1,4 @@
-"""Embeddings that are written while they are made, so that one goes on where one was stopped."""
+"""Embeddings that are written to disk as they are computed, so that a stopped run resumes."""
 
 import hashlib
 import logging
@@ -11,161 +11,167 @@ import numpy as np
 import numpy.typing as npt
 
 from darksound.atomic import replacing
-from darksound.cluster.embedding import embedded, whole_batches
+from darksound.cluster.embedding import iter_embeddings, round_up_to_batches
 from darksound.meta.device import resolve_device
-from darksound.meta.features import settle
-from darksound.meta.learners import Learner
+from darksound.meta.features import fit_backbone
+from darksound.meta.learners.base import Learner
 from darksound.progress import Progress, silent
 from darksound.settings import Settings
 from darksound.store.contract import Store
 
-__all__ = ["EmbeddingShards", "KeptEmbeddings", "embed_in"]
+__all__ = ["EmbeddingShards", "ResumableEmbedding", "embed_to_shards"]
 
 logger = logging.getLogger(__name__)
 
 Vectors = npt.NDArray[np.float32]
 
-#: ROIs that share a file, about: what is lost at most when a process is killed.
+#: Number of ROIs of a file, about: the most that is lost if the process is killed.
 SHARD_ROIS = 2048
 
 
 @dataclass(frozen=True)
 class EmbeddingShards:
-    """Embeddings on disk, a file for every `step` rows.
+    """Embeddings on disk, one file for every `shard_rows` rows.
 
     Attributes:
-        folder: of the files, `00000.npy` and so on.
-        n: rows of all.
+        folder: of the files `00000.npy` and so on.
+        n: number of rows of all files.
         dim: length of a vector.
-        step: rows of a file; the last one has the rest.
+        shard_rows: rows of a file; the last one has the remaining rows.
     """
 
     folder: Path
     n: int
     dim: int
-    step: int
+    shard_rows: int
 
     def __iter__(self) -> Iterator[Vectors]:
-        """The content of each file, float32 `(step, dim)`."""
-        return (np.load(self.place(number)) for number in range(self._count))
+        """Yield the content of each file, float32 `(shard_rows, dim)`."""
+        return (np.load(self.shard_path(number)) for number in range(self._n_shards))
 
-    def whole(self) -> Vectors:
-        """All of them in memory, float32 `(n, dim)`."""
-        array = np.empty((self.n, self.dim), np.float32)
-        for number, part in enumerate(self):
-            array[number * self.step : (number + 1) * self.step] = part
-        return array
+    def load(self) -> Vectors:
+        """Return all embeddings, float32 `(n, dim)`."""
+        embeddings = np.empty((self.n, self.dim), np.float32)
+        for number, shard in enumerate(self):
+            embeddings[number * self.shard_rows : (number + 1) * self.shard_rows] = shard
+        return embeddings
 
-    def place(self, number: int) -> Path:
-        """The file of a number."""
+    def shard_path(self, number: int) -> Path:
+        """Return the path of a file."""
         return self.folder / f"{number:05d}.npy"
 
-    def made(self) -> int:
-        """Rows that are there from the first on without a gap."""
-        for number in range(self._count):
-            if not self._is_whole(number):
-                return number * self.step
+    def n_complete(self) -> int:
+        """Return the number of rows before the first file that is missing or damaged."""
+        for number in range(self._n_shards):
+            if not self._is_complete(number):
+                return number * self.shard_rows
         return self.n
 
     @property
-    def _count(self) -> int:
-        return -(-self.n // self.step)
+    def _n_shards(self) -> int:
+        return -(-self.n // self.shard_rows)
 
-    def _is_whole(self, number: int) -> bool:
-        rows = min(self.step, self.n - number * self.step)
+    def _is_complete(self, number: int) -> bool:
+        rows = min(self.shard_rows, self.n - number * self.shard_rows)
         try:
-            shape: tuple[int, ...] = np.load(self.place(number), mmap_mode="r").shape
+            shape: tuple[int, ...] = np.load(self.shard_path(number), mmap_mode="r").shape
         except (OSError, ValueError):
             return False
         return shape == (rows, self.dim)
 
 
-def embed_in(
-    folder: Path,
-    learner: Learner,
+def embed_to_shards(
     images: Store,
+    learner: Learner,
     settings: Settings,
+    folder: Path,
+    *,
     progress: Progress = silent,
 ) -> EmbeddingShards:
-    """Embed all ROIs of a store into files; those that are there are kept.
+    """Embed all ROIs of a store into files; complete files of an earlier call are not repeated.
 
     Args:
-        folder: where they are; what it holds of other weights, ROIs or settings is removed.
-        learner, images, settings, progress: see `darksound.embed`.
+        images, learner, settings, progress: see `darksound.cluster.embedding.embed`.
+        folder: of the files; files of other weights, ROIs or settings are removed.
 
     Raises:
-        CheckpointError, SettingsError, WorkerError: see `darksound.embed`.
+        CheckpointError, SettingsError, WorkerError: see `darksound.cluster.embedding.embed`.
         RunError: the folder cannot be written to.
     """
-    settle(learner, images)
-    own = folder / _key(learner, images, settings)
+    fit_backbone(images, learner)
+    shards_folder = folder / _key(images, learner, settings)
     for other in folder.glob("*"):
-        if other != own:
+        if other != shards_folder:
             shutil.rmtree(other)
-    step = whole_batches(SHARD_ROIS, settings)
-    shards = EmbeddingShards(own, len(images), learner.embedding_dim, step)
-    done = shards.made()
-    if 0 < done < shards.n:
-        logger.info("%d of %d ROIs were embedded before.", done, shards.n)
-    parts = embedded(learner, images, settings, progress, first=done, at_once=step)
-    for number, vectors in enumerate(_regrouped(parts, step), start=done // step):
-        with replacing(shards.place(number)) as beside, beside.open("wb") as file:
-            np.save(file, vectors, allow_pickle=False)
+    shard_rows = round_up_to_batches(SHARD_ROIS, settings.compute)
+    shards = EmbeddingShards(shards_folder, len(images), learner.embedding_dim, shard_rows)
+    n_complete = shards.n_complete()
+    if 0 < n_complete < shards.n:
+        logger.info("Resume embedding: %d of %d ROIs are done.", n_complete, shards.n)
+    chunks = iter_embeddings(
+        images, learner, settings, progress, first_row=n_complete, chunk_rows=shard_rows
+    )
+    for number, shard in enumerate(_rechunk(chunks, shard_rows), start=n_complete // shard_rows):
+        with replacing(shards.shard_path(number)) as temporary, temporary.open("wb") as file:
+            np.save(file, shard, allow_pickle=False)
     return shards
 
 
-class KeptEmbeddings:
-    """`darksound.embed` for a loop: what it made first, and last, is found again after a stop.
+class ResumableEmbedding:
+    """An `EmbeddingFunction` for the MEC loop that stores its first and its last result on disk.
+
+    A resumed loop loads them, unless weights, ROIs or settings have changed.
 
     Args:
-        folder: for these.
+        folder: of the files.
     """
 
     def __init__(self, folder: Path) -> None:
         self._folder = folder
 
     def __call__(
-        self, learner: Learner, images: Store, settings: Settings, progress: Progress = silent
+        self, images: Store, learner: Learner, settings: Settings, progress: Progress = silent
     ) -> Vectors:
-        """See `darksound.embed`.
+        """Return the embeddings `(n, dim)`, see `darksound.cluster.embedding.embed`.
 
         Raises:
-            CheckpointError, SettingsError, WorkerError: see `darksound.embed`.
+            CheckpointError, SettingsError, WorkerError: see `darksound.cluster.embedding.embed`.
             RunError: the folder cannot be written to.
         """
-        settle(learner, images)
+        fit_backbone(images, learner)
         first, last = self._folder / "first", self._folder / "last"
-        begun = first.exists() and not (first / _key(learner, images, settings)).exists()
-        return embed_in(last if begun else first, learner, images, settings, progress).whole()
+        is_later = first.exists() and not (first / _key(images, learner, settings)).exists()
+        folder = last if is_later else first
+        return embed_to_shards(images, learner, settings, folder, progress=progress).load()
 
     def remove(self) -> None:
-        """Remove all."""
+        """Remove the files."""
         shutil.rmtree(self._folder, ignore_errors=True)
 
 
-def _regrouped(parts: Iterator[Vectors], step: int) -> Iterator[Vectors]:
-    """The same rows, `step` at a time; no part has more."""
-    held: list[Vectors] = []
-    for part in parts:
-        held.append(part)
-        if sum(map(len, held)) >= step:
-            rows = np.concatenate(held)
-            yield rows[:step]
-            held = [rows[step:]]
-    if sum(map(len, held)):
-        yield np.concatenate(held)
+def _rechunk(chunks: Iterator[Vectors], chunk_rows: int) -> Iterator[Vectors]:
+    """Yield the same rows in chunks of `chunk_rows`; no chunk of the input is larger."""
+    pending: list[Vectors] = []
+    for chunk in chunks:
+        pending.append(chunk)
+        if sum(map(len, pending)) >= chunk_rows:
+            rows = np.concatenate(pending)
+            yield rows[:chunk_rows]
+            pending = [rows[chunk_rows:]]
+    if sum(map(len, pending)):
+        yield np.concatenate(pending)
 
 
-def _key(learner: Learner, images: Store, settings: Settings) -> str:
-    """Hash of all that embeddings depend on."""
+def _key(images: Store, learner: Learner, settings: Settings) -> str:
+    """Return a hash of everything that embeddings depend on."""
     digest = hashlib.sha256()
     for name, value in sorted(learner.state_dict().items()):
         digest.update(f"{name} {tuple(value.shape)}\n".encode())
         digest.update(value.detach().cpu().contiguous().numpy().tobytes())
     for roi_id in images.rois.table["roi_id"]:
         digest.update(f"{roi_id}\n".encode())
-    ours = images.settings.model_dump_json(include={"audio", "front_end", "embedding_model"})
+    sections = images.settings.model_dump_json(include={"audio", "front_end", "embedding_model"})
     compute = settings.compute
-    ways = (*resolve_device(compute), compute.batch_size, compute.cache_dtype)
-    digest.update("\n".join((learner.method, ours, *map(str, ways))).encode())
+    numerics = (*resolve_device(compute), compute.batch_size, compute.cache_dtype)
+    digest.update("\n".join((learner.method, sections, *map(str, numerics))).encode())
     return digest.hexdigest()[:16]

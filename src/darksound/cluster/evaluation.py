@@ -1,4 +1,4 @@
-"""How good a learner is on labelled ROIs: few-shot tasks, and the clusters of its embeddings."""
+"""Evaluation of a learner on labelled ROIs: few-shot episodes, and clusters of its embeddings."""
 
 from dataclasses import dataclass, fields
 from typing import Any
@@ -9,15 +9,16 @@ import pandas as pd
 
 from darksound.cluster.clusterers.base import Clustering
 from darksound.cluster.embedding import embed
+from darksound.cluster.estimators import FitPredict, FitTransform
 from darksound.cluster.iteration import Iteration, describe
-from darksound.cluster.notes import Notebook, Stages, Stopwatch
-from darksound.cluster.structure import find_clusters
+from darksound.cluster.notes import Notes, Stages
+from darksound.cluster.structure import check_methods, find_clusters
 from darksound.errors import InputError
 from darksound.meta.evaluation import FewShot, evaluate_few_shot
-from darksound.meta.learners import Learner
+from darksound.meta.learners.base import Learner
 from darksound.progress import Progress, silent
 from darksound.rois.roi_set import RoiSet
-from darksound.settings import Settings, adopt
+from darksound.settings import Settings, adopt_checkpoint
 from darksound.store.building import build_store
 from darksound.store.contract import Store
 
@@ -26,15 +27,15 @@ __all__ = ["Evaluation", "evaluate", "evaluate_on_images"]
 
 @dataclass(frozen=True)
 class Evaluation:
-    """A learner judged on labelled ROIs; rows of arrays are rows of `rois`.
+    """Metrics of a learner on labelled ROIs; rows of arrays are rows of `rois`.
 
     Attributes:
-        rois: the ROIs that could be used.
-        few_shot: accuracy over tasks, and what it is made of.
-        clusters: figures of the clustering of the embeddings, with label metrics.
-        clustering: the clusters themselves.
+        rois: the ROIs that could be read.
+        few_shot: accuracy over few-shot episodes, confusion matrix and metrics of each class.
+        clusters: metrics of the clusters of the embeddings, with labels.
+        clustering: the clusters.
         embeddings: `(n, dim)`.
-        notes: sentences on what was done differently from what was asked.
+        notes: sentences on settings that had to be changed.
     """
 
     rois: RoiSet
@@ -45,92 +46,113 @@ class Evaluation:
     notes: tuple[str, ...]
 
     def as_json(self) -> dict[str, Any]:
-        """The figures as plain values, classes and confusion matrix included."""
-        few = self.few_shot
+        """Return all metrics as plain values, with classes and confusion matrix."""
+        few_shot = self.few_shot
         return {
             "few_shot": {
-                "n_way": few.n_way,
-                "n_shot": few.n_shot,
-                "n_query": few.n_query,
-                "tasks": few.tasks,
-                "accuracy": few.accuracy,
-                "interval_95": few.interval,
-                "folds": few.folds.tolist(),
-                "classes": few.classes.reset_index(names="class").to_dict("records"),
-                "confusion": few.confusion.to_numpy().tolist(),
+                "n_way": few_shot.n_way,
+                "n_shot": few_shot.n_shot,
+                "n_query": few_shot.n_query,
+                "n_episodes": few_shot.n_episodes,
+                "accuracy": few_shot.accuracy,
+                "interval_95": few_shot.interval,
+                "folds": few_shot.folds.tolist(),
+                "classes": few_shot.classes.reset_index(names="class").to_dict("records"),
+                "confusion": few_shot.confusion.to_numpy().tolist(),
             },
-            "clusters": _figures(self.clusters),
+            "clusters": _cluster_metrics(self.clusters),
             "notes": list(self.notes),
         }
 
     def table(self) -> pd.DataFrame:
-        """One row a figure: `figure`, `value`, and `interval_95` where there is one."""
+        """Return one row per metric: `figure`, `value`, and `interval_95` or NaN."""
         rows = [("accuracy", self.few_shot.accuracy, self.few_shot.interval)]
-        rows += [(name, value, float("nan")) for name, value in _figures(self.clusters).items()]
+        metrics = _cluster_metrics(self.clusters)
+        rows += [(name, value, float("nan")) for name, value in metrics.items()]
         return pd.DataFrame(rows, columns=["figure", "value", "interval_95"])
 
 
 def evaluate(
-    learner: Learner,
     rois: RoiSet,
+    learner: Learner,
     settings: Settings | None = None,
     *,
+    reducer: FitTransform | None = None,
+    clusterer: FitPredict | None = None,
     progress: Progress = silent,
 ) -> Evaluation:
-    """Judge a learner on labelled ROIs that it was not trained on.
+    """Evaluate a learner on labelled ROIs that it was not trained on.
 
     Args:
-        learner: in whatever mode; its weights are not changed.
         rois: with labels.
-        settings: evaluation, reduction, clustering, compute and seed; front end, backbone and
-            learner are the learner's own. The learner's settings where None.
+        learner: in any mode; its weights are not changed.
+        settings: of evaluation, reduction, clustering, compute and seed; front end, backbone and
+            learner are the learner's. The learner's settings if None.
+        reducer: an object with `fit_transform`, in place of `reduction.method`.
+        clusterer: an object with `fit_predict`, in place of `clustering.method`.
         progress: called as work goes on.
 
     Raises:
-        InputError: no labels, too few ROIs a class for a task, or no ROI that can be read.
-        SettingsError: a setting is impossible or contradicts the learner's.
+        InputError: no labels, too few ROIs per class for an episode, or no ROI that can be read.
+        SettingsError: a setting is not possible or contradicts the learner's, or the reducer or
+            the clusterer cannot be used.
     """
     if rois.labels is None:
         raise InputError(
-            "None of these ROIs has a label, so there is nothing to evaluate against; `mec` "
-            "groups ROIs without labels."
+            "None of these ROIs has a label, so there is nothing to evaluate against; use `mec` "
+            "to cluster ROIs without labels."
         )
-    ours = learner.settings if settings is None else adopt(settings, learner.settings)
-    images = build_store(rois, ours, progress)
-    return evaluate_on_images(learner, images, ours, progress=progress)
+    adopted = learner.settings if settings is None else adopt_checkpoint(settings, learner.settings)
+    check_methods(adopted, len(rois), reducer=reducer, clusterer=clusterer)
+    images = build_store(rois, adopted, progress)
+    return evaluate_on_images(
+        images, learner, adopted, reducer=reducer, clusterer=clusterer, progress=progress
+    )
 
 
 def evaluate_on_images(
-    learner: Learner,
     images: Store,
+    learner: Learner,
     settings: Settings,
     *,
+    reducer: FitTransform | None = None,
+    clusterer: FitPredict | None = None,
     progress: Progress = silent,
 ) -> Evaluation:
-    """`evaluate` on images that are there already, made with the learner's front end.
+    """Run `evaluate` on images of the learner's front end.
+
+    Args:
+        images: of the ROIs, with labels.
+        learner, settings and the others: see `evaluate`.
 
     Raises:
-        InputError: no labels, or too few ROIs a class for a task.
+        InputError: no labels, or too few ROIs per class for an episode.
     """
-    wanted = settings.evaluation
-    sizes = wanted.model_dump(include={"n_way", "n_shot", "n_query"})
+    evaluation = settings.evaluation
+    sizes = evaluation.model_dump(include={"n_way", "n_shot", "n_query"})
     few_shot = evaluate_few_shot(
-        learner,
         images,
-        settings.model_copy(update={"episodes": settings.episodes.model_copy(update=sizes)}),
-        tasks=max(1, wanted.n_episodes // wanted.folds),
-        folds=wanted.folds,
+        learner,
+        settings.replace(episodes=sizes),
+        n_episodes=max(1, evaluation.n_episodes // evaluation.folds),
+        folds=evaluation.folds,
         progress=progress,
     )
-    embeddings = embed(learner, images, settings, progress)
-    notes = Notebook()
-    clustering = find_clusters(embeddings, settings, notes, progress)
-    figures = describe(0, embeddings, clustering, None, images.rois.labels, settings, Stopwatch())
-    return Evaluation(images.rois, few_shot, figures, clustering, embeddings, notes.sentences)
+    embeddings = embed(images, learner, settings, progress)
+    notes = Notes()
+    clustering = find_clusters(
+        embeddings,
+        settings,
+        reducer=reducer,
+        clusterer=clusterer,
+        note=notes,
+        progress=progress,
+    )
+    metrics = describe(embeddings, clustering, settings, labels=images.rois.labels)
+    return Evaluation(images.rois, few_shot, metrics, clustering, embeddings, notes.sentences)
 
 
-def _figures(clusters: Iteration) -> dict[str, float]:
-    """Figures that a single clustering has."""
-    row = clusters.as_row()
-    others = {"iteration", "ami_previous", "seconds", *(field.name for field in fields(Stages))}
-    return {k: v for k, v in row.items() if k not in others}
+def _cluster_metrics(clusters: Iteration) -> dict[str, float]:
+    """Return the metrics that a clustering without an earlier iteration has."""
+    of_loop = {"iteration", "ami_previous", "seconds", *(field.name for field in fields(Stages))}
+    return {name: value for name, value in clusters.as_row().items() if name not in of_loop}

@@ -1,9 +1,8 @@
-"""Which iteration to keep, chosen without labels."""
+"""Metrics of an iteration of MEC, and the choice of the iteration to keep, without labels."""
 
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import asdict, dataclass, field
 from math import isnan
-from types import MappingProxyType
 from typing import Any
 
 import numpy as np
@@ -17,41 +16,42 @@ from darksound.cluster.metrics import (
     Scores,
     adjusted_mutual_information,
     label_scores,
-    noise_apart,
+    noise_as_singletons,
 )
 from darksound.cluster.normalise import normalise
 from darksound.cluster.notes import Stages, Stopwatch
 from darksound.cluster.reducers.sample import stratified_sample
-from darksound.cluster.validity import judge
+from darksound.cluster.validity import cluster_validity
 from darksound.settings import Settings
 
-__all__ = ["CRITERIA", "Iteration", "better", "describe", "iteration_table"]
+__all__ = ["CRITERIA", "Iteration", "describe", "is_better", "iteration_table"]
 
-_PURPOSE = 402
+# Stream of the seed.
+_STREAM = 402
 
 
 @dataclass(frozen=True)
 class Iteration:
-    """The figures of one iteration.
+    """Metrics of one iteration.
 
     Attributes:
-        iteration: 0 for the learner as given, then the number of fine-tunings so far.
-        n_clusters: clusters, noise being none.
+        iteration: 0 for the initial learner, then the number of fine-tunings so far.
+        n_clusters: number of clusters, without noise.
         coverage: share of ROIs in a cluster.
-        dbcv: density-based validity in the space of normalised embeddings, see `describe`.
-        information: bits that a ROI's cluster tells of it, weighted by validity.
-        ami_previous: AMI over all ROIs with the iteration before; NaN for the first.
+        dbcv: density-based cluster validity of normalised embeddings, see `describe`.
+        weighted_entropy: entropy of the clusters in bits, weighted by the validity of each.
+        ami_previous: AMI over all ROIs with the previous iteration; NaN for the first.
         persistence: mean persistence of the clusters.
-        scores: agreement with labels, where there are labels.
-        seconds: wall time of all of it.
-        stages: what of it went into each stage.
+        scores: agreement with labels, None without labels.
+        seconds: wall time of the iteration.
+        stages: wall time of its stages.
     """
 
     iteration: int
     n_clusters: int
     coverage: float
     dbcv: float
-    information: float
+    weighted_entropy: float
     ami_previous: float
     persistence: float
     scores: Scores | None
@@ -59,7 +59,7 @@ class Iteration:
     stages: Stages = field(default_factory=Stages)
 
     def as_row(self) -> dict[str, float]:
-        """Its row of the table, without `kept`; label metrics only where there are labels."""
+        """Return the row of `iterations.csv`, without `kept`; label metrics only with labels."""
         plain = asdict(self)
         seconds, stages = plain.pop("seconds"), plain.pop("stages")
         plain.pop("scores")
@@ -67,53 +67,64 @@ class Iteration:
         return {**plain, **scores, **stages, "seconds": seconds}
 
     def as_json(self) -> dict[str, Any]:
-        """Plain values that `from_json` takes back; NaN stays NaN."""
+        """Return plain values for `from_json`; NaN stays NaN."""
         return asdict(self)
 
     @classmethod
     def from_json(cls, values: Mapping[str, Any]) -> "Iteration":
-        """What `as_json` gave."""
+        """Return the iteration that `as_json` converted."""
         scores = values["scores"]
         if scores is not None:
-            both = {key: Agreement(**scores[key]) for key in ("clustered", "everything")}
-            scores = Scores(**{**scores, **both})
-        # Runs begun before stages were timed have none.
+            agreements = {key: Agreement(**scores[key]) for key in ("clustered", "everything")}
+            scores = Scores(**{**scores, **agreements})
+        # Runs that began before stages were timed have none.
         stages = Stages(**values.get("stages", {}))
         return cls(**{**values, "scores": scores, "stages": stages})
 
 
 def describe(
-    iteration: int,
     embeddings: npt.NDArray[np.float32],
     clustering: Clustering,
-    previous: Clustering | None,
-    labels: npt.NDArray[np.object_] | None,
     settings: Settings,
-    watch: Stopwatch,
+    *,
+    iteration: int = 0,
+    previous: Clustering | None = None,
+    labels: npt.NDArray[np.object_] | None = None,
+    watch: Stopwatch | None = None,
 ) -> Iteration:
-    """The figures of a clustering, judged in embeddings `(n, dim)`; `watch` tells its seconds.
+    """Return the metrics of a clustering.
 
-    Validity is taken in normalised embeddings, and not in the space that was clustered: UMAP
-    pulls any two groups apart, so that there the index is near 1 with good and bad embeddings
-    alike and says nothing about which iteration is the better one. Above `mec.max_validity_samples`
-    ROIs it is that of a sample.
+    DBCV and weighted entropy are computed in normalised embeddings, not in the space that was
+    clustered: UMAP separates any two groups, so there the validity is near 1 for good and bad
+    embeddings alike, and does not show which iteration is better. Above
+    `mec.max_validity_samples` ROIs they are computed from a stratified sample.
+
+    Args:
+        embeddings: `(n, dim)` in which the validity is computed.
+        clustering: of the n ROIs.
+        settings: normalisation, size of the sample and seed.
+        iteration: its number.
+        previous: the clustering of the previous iteration.
+        labels: `(n,)` of the ROIs, None for ROIs without a label.
+        watch: measures the validity; its time so far is the time of the iteration.
     """
+    watch = watch or Stopwatch()
     with watch.timing("validity_s"):
-        space = normalise(embeddings, settings.reduction.normalise)
-        rows = _judged(clustering.labels, settings)
-        validity = judge(space[rows], clustering.labels[rows])
-    agrees = float("nan")
+        normalised = normalise(embeddings, settings.reduction.normalise)
+        rows = _validity_rows(clustering.labels, settings)
+        validity = cluster_validity(normalised[rows], clustering.labels[rows])
+    ami_previous = float("nan")
     if previous is not None:
-        agrees = adjusted_mutual_information(
-            noise_apart(previous.labels), noise_apart(clustering.labels)
+        ami_previous = adjusted_mutual_information(
+            noise_as_singletons(previous.labels), noise_as_singletons(clustering.labels)
         )
     return Iteration(
         iteration=iteration,
         n_clusters=clustering.n_clusters,
         coverage=clustering.coverage,
         dbcv=validity.dbcv,
-        information=validity.information,
-        ami_previous=agrees,
+        weighted_entropy=validity.weighted_entropy,
+        ami_previous=ami_previous,
         persistence=clustering.mean_persistence,
         scores=None if labels is None else label_scores(clustering.labels, labels),
         seconds=watch.seconds,
@@ -121,52 +132,55 @@ def describe(
     )
 
 
-def _judged(clusters: npt.NDArray[np.int64], settings: Settings) -> npt.NDArray[np.int64] | slice:
-    """Rows that clusters `(n,)` are judged by: all, or each cluster's and the noise's share."""
+def _validity_rows(
+    clusters: npt.NDArray[np.int64], settings: Settings
+) -> npt.NDArray[np.int64] | slice:
+    """Return all rows, or those of a sample stratified by cluster `(n,)`, noise included."""
     if len(clusters) <= settings.mec.max_validity_samples:
         return slice(None)
-    seed = int(np.random.SeedSequence([settings.seed, _PURPOSE]).generate_state(1)[0])
+    seed = int(np.random.SeedSequence([settings.seed, _STREAM]).generate_state(1)[0])
     return stratified_sample(clusters - NOISE, settings.mec.max_validity_samples, seed)
 
 
 def iteration_table(iterations: Iterable[Iteration], kept: int) -> pd.DataFrame:
-    """One row an iteration: its figures, `seconds`, and whether it was `kept`."""
+    """Return one row per iteration: its metrics, `seconds`, and whether it is the `kept` one."""
     table = pd.DataFrame([iteration.as_row() for iteration in iterations])
     table["kept"] = table["iteration"] == kept
     return table
 
 
-#: What is highest for the iteration to keep, by its name in the settings; NaN where undefined.
-CRITERIA: Mapping[str, Callable[[Iteration], float]] = MappingProxyType(
-    {
-        "information": lambda iteration: iteration.information,
-        "dbcv": lambda iteration: iteration.dbcv,
-        "coverage": lambda iteration: iteration.coverage,
-        "persistence": lambda iteration: iteration.persistence,
-        "last": lambda iteration: float(iteration.iteration),
-    }
-)
+#: Criteria, highest for the iteration to keep, by their names in the settings; NaN if undefined.
+CRITERIA: dict[str, Callable[[Iteration], float]] = {
+    "weighted_entropy": lambda iteration: iteration.weighted_entropy,
+    "dbcv": lambda iteration: iteration.dbcv,
+    "coverage": lambda iteration: iteration.coverage,
+    "persistence": lambda iteration: iteration.persistence,
+    "last": lambda iteration: float(iteration.iteration),
+}
 
-# A first clustering that found next to nothing may still come to something.
-_MORE = 8
+# A first clustering with very few clusters may gain this many.
+_MAX_GAIN = 8
 
 
-def better(candidate: Iteration, best: Iteration, first: Iteration, criterion: str) -> bool:
-    """Whether a later iteration is to be kept instead of the best one so far.
+def is_better(candidate: Iteration, best: Iteration, first: Iteration, criterion: str) -> bool:
+    """Return whether a later iteration is to be kept instead of the best one so far.
 
-    Whatever the criterion, an iteration that has not kept its structure is only kept where no
-    other has: one with fewer than two clusters, which sorts nothing, with fewer than half as many
-    as the learner found at `first`, which learnt to confuse them, or with more than twice as many
-    (and eight more), which learnt to tear them. On a tie the earlier iteration stays.
+    An iteration without a plausible number of clusters is only kept if no other has one, whatever
+    the criterion: fewer than two clusters, fewer than half as many as at `first` (the learner
+    merged them), or more than twice as many and more than eight more (it split them). On a tie
+    the earlier iteration is kept.
     """
-    stands, stood = _has_structure(candidate, first), _has_structure(best, first)
-    if stands != stood:
-        return stands
-    ours, theirs = CRITERIA[criterion](candidate), CRITERIA[criterion](best)
-    return ours > theirs or (isnan(theirs) and not isnan(ours))
+    candidate_plausible, best_plausible = (
+        _is_plausible(candidate, first),
+        _is_plausible(best, first),
+    )
+    if candidate_plausible != best_plausible:
+        return candidate_plausible
+    score, best_score = CRITERIA[criterion](candidate), CRITERIA[criterion](best)
+    return score > best_score or (isnan(best_score) and not isnan(score))
 
 
-def _has_structure(iteration: Iteration, first: Iteration) -> bool:
+def _is_plausible(iteration: Iteration, first: Iteration) -> bool:
     fewest = max(2.0, first.n_clusters / 2)
-    most = max(2 * first.n_clusters, first.n_clusters + _MORE)
+    most = max(2 * first.n_clusters, first.n_clusters + _MAX_GAIN)
     return fewest <= iteration.n_clusters <= most

@@ -1,4 +1,4 @@
-"""The MEC loop on a store of images: embed, cluster, fine-tune on pseudo-labels, again."""
+"""The MEC loop on a store of images: embed, cluster, fine-tune on pseudo-labels, repeat."""
 
 import logging
 from collections.abc import Callable
@@ -10,300 +10,308 @@ import numpy as np
 import numpy.typing as npt
 
 from darksound.cluster.clusterers.base import Clustering
-from darksound.cluster.constraints import NOTHING_SAID, Groups, impose
-from darksound.cluster.embedding import Embed, embed
+from darksound.cluster.constraints import NO_CONSTRAINTS, ReviewedGroups, apply_constraints
+from darksound.cluster.embedding import EmbeddingFunction, embed
+from darksound.cluster.estimators import FitPredict, FitTransform
 from darksound.cluster.iteration import Iteration, describe
 from darksound.cluster.merging import merge_confused
-from darksound.cluster.normalise import without_background
-from darksound.cluster.notes import Notebook, Stopwatch
+from darksound.cluster.normalise import subtract_recording_offsets
+from darksound.cluster.notes import Notes, Stopwatch
 from darksound.cluster.pseudo_labels import PseudoLabels, pseudo_labels
-from darksound.cluster.state import MecState, Outcome, weights_of
-from darksound.cluster.structure import find_clusters
+from darksound.cluster.state import MecState, Snapshot, copy_weights
+from darksound.cluster.structure import check_methods, find_clusters
 from darksound.errors import CheckpointError, RunError
-from darksound.meta.features import settle
-from darksound.meta.learners import Learner
+from darksound.meta.features import fit_backbone
+from darksound.meta.learners.base import Learner
 from darksound.meta.splits import recording_names
 from darksound.meta.training import fine_tune
 from darksound.progress import Progress, silent
 from darksound.settings import Settings
 from darksound.store.contract import Store
 
-__all__ = ["OnIteration", "run_loop"]
+__all__ = ["MecLoop", "OnIteration"]
 
 Vectors = npt.NDArray[np.float32]
 logger = logging.getLogger(__name__)
 
-#: Called after each iteration with its figures and all that is needed to go on from there.
+#: Called after each iteration with its metrics and the state to resume from.
 OnIteration = Callable[[Iteration, MecState], None]
 
+# Metrics of an iteration that are logged and shown beside the progress.
+_REPORTED_METRICS = ("n_clusters", "coverage", "dbcv", "ami_all")
 
-def run_loop(
-    images: Store,
-    learner: Learner,
-    settings: Settings,
-    *,
-    progress: Progress = silent,
-    on_iteration: OnIteration | None = None,
-    resume: MecState | None = None,
-    truth: Groups = NOTHING_SAID,
-    embedding: Embed = embed,
-) -> MecState:
-    """Iterate until the settings' number of fine-tunings, agreement, or nothing to learn from.
 
-    Nothing but the state passes from one iteration to the next, so that a loop resumed from the
-    state of any iteration ends with the same labels. The learner itself is not changed. What is
-    known of ROIs (`truth`, see `impose`) holds in every iteration, and so of its pseudo-labels.
-    Something may take the place of `embed` (`embedding`) that gives the same.
+class MecLoop:
+    """Embed, cluster and fine-tune, until a stopping criterion holds.
 
-    Returns:
-        The last state; its last note says why the loop ended early, where it did.
+    Only the state passes from one iteration to the next, so that a loop that is resumed from the
+    state of any iteration ends with the same labels. The learner itself is not changed.
+
+    Args:
+        images: of the ROIs, made with the learner's front end.
+        learner: the initial learner.
+        settings: of all stages.
+        constraints: `(n,)` on the clusters of every iteration, see `apply_constraints`.
+        reducer: an object with `fit_transform`, in place of `reduction.method`.
+        clusterer: an object with `fit_predict`, in place of `clustering.method`.
+        embedding_function: `embed`, or a function with the same result.
+        progress: called as work goes on.
 
     Raises:
-        CheckpointError: the learner as given embeds ROIs as something that is no number.
-        RunError: `resume` is of other ROIs or another learner.
+        SettingsError: the reducer or the clusterer is unknown, or its parameters do not fit.
     """
-    network = deepcopy(learner)
-    settle(network, images)
-    total = settings.mec.iterations + 1
-    progress("iteration", 0, total)
-    if resume is None:
-        state = _begin(network, images, settings, progress, truth, embedding)
-        _tell(state, settings, total, on_iteration, progress)
-    else:
-        state = _checked(resume, network, images)
-        progress("iteration", len(state.iterations), total)
-    first = _first_embeddings(state, network, images, settings, embedding)
-    while len(state.iterations) < total and (why := _finished(state, settings)) is None:
-        before = len(state.iterations)
-        state = _advance(state, network, images, settings, progress, truth, first, embedding)
-        if len(state.iterations) > before:
-            _tell(state, settings, total, on_iteration, progress)
-    if len(state.iterations) < total:
-        state = _with_note(state, why or "")
-        progress("iteration", total, total)
-    return state
 
+    def __init__(
+        self,
+        images: Store,
+        learner: Learner,
+        settings: Settings,
+        *,
+        constraints: ReviewedGroups = NO_CONSTRAINTS,
+        reducer: FitTransform | None = None,
+        clusterer: FitPredict | None = None,
+        embedding_function: EmbeddingFunction = embed,
+        progress: Progress = silent,
+    ) -> None:
+        check_methods(settings, len(images), reducer=reducer, clusterer=clusterer)
+        self._images, self._settings, self._mec = images, settings, settings.mec
+        self._network = deepcopy(learner)
+        self._constraints = constraints
+        self._reducer, self._clusterer = reducer, clusterer
+        self._embedding_function = embedding_function
+        self._progress = progress
+        self._recordings = recording_names(images.rois)
+        # With the first iteration, which has no fine-tuning.
+        self._max_iterations = settings.mec.iterations + 1
+        fit_backbone(images, self._network)
 
-def _begin(
-    network: Learner,
-    images: Store,
-    settings: Settings,
-    progress: Progress,
-    truth: Groups,
-    embedding: Embed,
-) -> MecState:
-    watch = Stopwatch()
-    notes = Notebook()
-    weights = weights_of(network)
-    with watch.timing("embed_s"):
-        embeddings = embedding(network, images, settings, progress)
-    if not np.isfinite(embeddings).all():
-        raise CheckpointError(
-            "The learner embeds ROIs as values that are not finite; its weights are broken. "
-            "Use another checkpoint."
+    def run(
+        self, *, resume: MecState | None = None, on_iteration: OnIteration | None = None
+    ) -> MecState:
+        """Iterate until a stopping criterion holds, and return the last state.
+
+        The criteria are the largest number of fine-tunings, agreement with the previous iteration,
+        `mec.patience`, and fewer than two clusters with enough core members. If the loop ends
+        early, the last note says why.
+
+        Args:
+            resume: a state that `on_iteration` was called with.
+            on_iteration: called after each iteration.
+
+        Raises:
+            CheckpointError: embeddings of the initial learner are not finite.
+            RunError: `resume` is a state of other ROIs or of another learner.
+        """
+        self._progress("iteration", 0, self._max_iterations)
+        if resume is None:
+            state = self._first_iteration()
+            self._report(state, on_iteration)
+        else:
+            self._check_resumable(resume)
+            state = resume
+            self._progress("iteration", len(state.iterations), self._max_iterations)
+        initial_embeddings = self._initial_embeddings(state)
+        reason = None
+        while len(state.iterations) < self._max_iterations:
+            reason = self._stop_reason(state)
+            if reason is not None:
+                break
+            n_before = len(state.iterations)
+            state = self._next_iteration(state, initial_embeddings)
+            if len(state.iterations) > n_before:
+                self._report(state, on_iteration)
+        if reason is not None:
+            notes = Notes(state.notes)
+            notes(reason, logging.INFO)
+            state = replace(state, notes=notes.sentences)
+            self._progress("iteration", self._max_iterations, self._max_iterations)
+        return state
+
+    def _first_iteration(self) -> MecState:
+        watch, notes = Stopwatch(), Notes()
+        weights = copy_weights(self._network)
+        with watch.timing("embed_s"):
+            embeddings = self._embed()
+        if not np.isfinite(embeddings).all():
+            raise CheckpointError(
+                "Embeddings of the learner are not finite; its weights are damaged. Use another "
+                "checkpoint."
+            )
+        clustering = self._cluster(embeddings, notes, watch)
+        iteration = describe(
+            embeddings, clustering, self._settings, labels=self._images.rois.labels, watch=watch
         )
-    clustering = _grouped(network, images, embeddings, settings, notes, progress, truth, watch)
-    figures = describe(0, embeddings, clustering, None, images.rois.labels, settings, watch)
-    outcome = Outcome(0, weights, embeddings, clustering)
-    return MecState((figures,), outcome, outcome, weights, notes.sentences)
+        snapshot = Snapshot(0, weights, embeddings, clustering)
+        return MecState((iteration,), snapshot, snapshot, weights, notes.sentences)
 
-
-def _advance(
-    state: MecState,
-    network: Learner,
-    images: Store,
-    settings: Settings,
-    progress: Progress,
-    truth: Groups,
-    first: Vectors,
-    embedding: Embed,
-) -> MecState:
-    """One fine-tuning and what is found after it; without progress where it fails."""
-    watch = Stopwatch()
-    number = len(state.iterations)
-    notes = Notebook(state.notes)
-    network.load_state_dict(state.first_weights if settings.mec.restart else state.last.weights)
-    with watch.timing("fine_tune_s"):
-        _learn(network, images, _next_labels(state, settings), number, settings, progress)
-    with watch.timing("embed_s"):
-        embeddings = embedding(network, images, settings, progress)
-    if not np.isfinite(embeddings).all():
-        return replace(
-            state,
-            ended=f"Fine-tuning {number} left the learner with weights that are not finite; the "
-            f"loop ends there. Lower mec.learning_rate (now {settings.mec.learning_rate:g}).",
+    def _next_iteration(self, state: MecState, initial_embeddings: Vectors) -> MecState:
+        """Return the state after one more iteration, or with `ended` if fine-tuning failed."""
+        watch, notes = Stopwatch(), Notes(state.notes)
+        number = len(state.iterations)
+        start = state.first_weights if self._mec.restart else state.last.weights
+        self._network.load_state_dict(start)
+        with watch.timing("fine_tune_s"):
+            self._fine_tune(self._next_labels(state), number)
+        with watch.timing("embed_s"):
+            embeddings = self._embed()
+        if not np.isfinite(embeddings).all():
+            return replace(
+                state,
+                ended=f"Weights after fine-tuning {number} are not finite; the loop ends there. "
+                f"Lower mec.learning_rate (now {self._mec.learning_rate:g}).",
+            )
+        if self._mec.remove_recording_offset:
+            embeddings = subtract_recording_offsets(
+                embeddings, state.last.clustering.labels, self._recordings
+            )
+        clustering = self._cluster(embeddings, notes, watch)
+        in_initial = self._mec.validity_embeddings == "initial"
+        iteration = describe(
+            initial_embeddings if in_initial else embeddings,
+            clustering,
+            self._settings,
+            iteration=number,
+            previous=state.last.clustering,
+            labels=self._images.rois.labels,
+            watch=watch,
         )
-    if settings.mec.background:
-        known = state.last.clustering.labels
-        embeddings = without_background(embeddings, known, recording_names(images.rois))
-    clustering = _grouped(network, images, embeddings, settings, notes, progress, truth, watch)
-    figures = describe(
-        number,
-        first if settings.mec.validity_embeddings == "first" else embeddings,
-        clustering,
-        state.last.clustering,
-        images.rois.labels,
-        settings,
-        watch,
-    )
-    outcome = Outcome(number, weights_of(network), embeddings, clustering)
-    return state.followed_by(figures, outcome, notes.sentences, settings.mec.selection_criterion)
-
-
-def _first_embeddings(
-    state: MecState, network: Learner, images: Store, settings: Settings, embedding: Embed
-) -> Vectors:
-    """Embeddings `(n, dim)` of the learner as it was given, asked for again on resuming."""
-    if not state.last.iteration:
-        return state.last.embeddings
-    network.load_state_dict(state.first_weights)
-    return embedding(network, images, settings, silent)
-
-
-def _source(state: MecState, settings: Settings) -> Outcome:
-    return state.best if settings.mec.labels_from == "best" else state.last
-
-
-def _next_labels(state: MecState, settings: Settings) -> PseudoLabels:
-    return pseudo_labels(_source(state, settings).clustering, settings)
-
-
-def _grouped(
-    network: Learner,
-    images: Store,
-    embeddings: Vectors,
-    settings: Settings,
-    notes: Notebook,
-    progress: Progress,
-    truth: Groups,
-    watch: Stopwatch,
-) -> Clustering:
-    """What the clusterer finds, what the learner confuses made one, and what is known laid over."""
-    found = find_clusters(embeddings, settings, notes, progress, watch)
-    if settings.mec.merge > 0:
-        found = merge_confused(network, images, found, settings)
-    return impose(found, truth)
-
-
-def _learn(
-    network: Learner,
-    images: Store,
-    pseudo: PseudoLabels,
-    number: int,
-    settings: Settings,
-    progress: Progress,
-) -> None:
-    logger.info(
-        "Fine-tuning %d on %d core members of %d clusters, %d-way %d-shot with %d queries.",
-        number,
-        pseudo.rows.size,
-        pseudo.n_clusters,
-        pseudo.episodes.n_way,
-        pseudo.episodes.n_shot,
-        pseudo.episodes.n_query,
-    )
-    fine_tune(
-        network,
-        images,
-        pseudo.rows,
-        pseudo.labels,
-        recording_names(images.rois)[pseudo.rows],
-        _of_fine_tuning(settings, pseudo),
-        tasks=_tasks(settings, pseudo),
-        learning_rate=settings.mec.learning_rate,
-        support_as_it_is=settings.mec.augmented == "queries",
-        key=(number,),
-        progress=progress,
-    )
-
-
-def _tasks(settings: Settings, pseudo: PseudoLabels) -> int:
-    if settings.mec.epochs == 0:
-        return settings.mec.n_episodes
-    episodes = pseudo.episodes
-    drawn = episodes.n_way * (episodes.n_shot + episodes.n_query)
-    return min(settings.mec.n_episodes, ceil(settings.mec.epochs * pseudo.rows.size / drawn))
-
-
-def _of_fine_tuning(settings: Settings, pseudo: PseudoLabels) -> Settings:
-    alters = settings.augmentation.enabled and settings.mec.augmented != "none"
-    augmentation = settings.augmentation.model_copy(update={"enabled": alters})
-    training = settings.training.model_copy(
-        update={"head_lr_multiplier": settings.mec.head_lr_multiplier}
-    )
-    return settings.model_copy(
-        update={"episodes": pseudo.episodes, "augmentation": augmentation, "training": training}
-    )
-
-
-def _finished(state: MecState, settings: Settings) -> str | None:
-    """Why no further iteration is worth its time, from the state alone."""
-    figures = state.iterations[-1]
-    if state.ended is not None:
-        return state.ended
-    usable = _next_labels(state, settings).n_clusters
-    if usable < 2:
-        found = state.iterations[_source(state, settings).iteration]
-        return (
-            f"Iteration {found.iteration} found {found.n_clusters} cluster(s), {usable} of "
-            "them with enough sure members to learn from; fine-tuning needs two, so the loop "
-            "ends there."
+        snapshot = Snapshot(number, copy_weights(self._network), embeddings, clustering)
+        return state.with_iteration(
+            iteration, snapshot, notes.sentences, self._mec.selection_criterion
         )
-    if not isnan(figures.ami_previous) and figures.ami_previous >= settings.mec.converged_ami:
-        return (
-            f"Iteration {figures.iteration} agrees with the one before (AMI "
-            f"{figures.ami_previous:.3f}); the loop has converged."
+
+    def _embed(self, progress: Progress | None = None) -> Vectors:
+        progress = self._progress if progress is None else progress
+        return self._embedding_function(self._images, self._network, self._settings, progress)
+
+    def _initial_embeddings(self, state: MecState) -> Vectors:
+        """Return the embeddings `(n, dim)` of the initial learner; a resumed loop repeats them."""
+        if not state.last.iteration:
+            return state.last.embeddings
+        self._network.load_state_dict(state.first_weights)
+        return self._embed(silent)
+
+    def _cluster(self, embeddings: Vectors, notes: Notes, watch: Stopwatch) -> Clustering:
+        clustering = find_clusters(
+            embeddings,
+            self._settings,
+            reducer=self._reducer,
+            clusterer=self._clusterer,
+            note=notes,
+            progress=self._progress,
+            watch=watch,
         )
-    stale = figures.iteration - state.kept
-    if settings.mec.patience is not None and stale >= settings.mec.patience:
-        return (
-            f"No iteration after number {state.kept} was better by mec.selection_criterion "
-            f"({settings.mec.selection_criterion}) in {stale} of them; the loop ends there."
+        if self._mec.merge_threshold > 0:
+            clustering = merge_confused(
+                self._images,
+                self._network,
+                clustering,
+                self._settings.compute,
+                threshold=self._mec.merge_threshold,
+            )
+        return apply_constraints(clustering, self._constraints)
+
+    def _next_labels(self, state: MecState) -> PseudoLabels:
+        clustering = self._label_source(state).clustering
+        return pseudo_labels(clustering, self._settings.episodes, self._mec.min_probability)
+
+    def _label_source(self, state: MecState) -> Snapshot:
+        return state.best if self._mec.labels_from == "best" else state.last
+
+    def _fine_tune(self, labels: PseudoLabels, number: int) -> None:
+        logger.info(
+            "Fine-tuning %d on %d core members of %d clusters, %d-way %d-shot with %d queries.",
+            number,
+            labels.rows.size,
+            labels.n_clusters,
+            labels.episodes.n_way,
+            labels.episodes.n_shot,
+            labels.episodes.n_query,
         )
-    return None
-
-
-def _checked(state: MecState, network: Learner, images: Store) -> MecState:
-    n = len(state.last.clustering.labels)
-    if n != len(images):
-        raise RunError(
-            f"The run to resume is of {n} ROIs, and the data now hold {len(images)}; resume with "
-            "the same data, or start a new run."
+        fine_tune(
+            self._images,
+            labels.labels,
+            self._network,
+            self._fine_tuning_settings(labels),
+            rows=labels.rows,
+            recordings=self._recordings[labels.rows],
+            n_episodes=self._n_episodes(labels),
+            learning_rate=self._mec.learning_rate,
+            counters=(number,),
+            augment_support=self._mec.augmented_rois != "queries",
+            progress=self._progress,
         )
-    ours = {name: value.shape for name, value in network.state_dict().items()}
-    if ours != {name: value.shape for name, value in state.first_weights.items()}:
-        raise RunError(
-            "The run to resume was begun with a learner of another kind; resume with the same "
-            "checkpoint, or start a new run."
+
+    def _n_episodes(self, labels: PseudoLabels) -> int:
+        if self._mec.epochs == 0:
+            return self._mec.n_episodes
+        episode = labels.episodes
+        rois_per_episode = episode.n_way * (episode.n_shot + episode.n_query)
+        for_epochs = ceil(self._mec.epochs * labels.rows.size / rois_per_episode)
+        return min(self._mec.n_episodes, for_epochs)
+
+    def _fine_tuning_settings(self, labels: PseudoLabels) -> Settings:
+        augments = self._settings.augmentation.enabled and self._mec.augmented_rois != "none"
+        return self._settings.replace(
+            episodes=labels.episodes,
+            augmentation={"enabled": augments},
+            training={"head_lr_multiplier": self._mec.head_lr_multiplier},
         )
-    return state
 
+    def _stop_reason(self, state: MecState) -> str | None:
+        """Return why the loop ends, from the state alone; None if it continues."""
+        if state.ended is not None:
+            return state.ended
+        last = state.iterations[-1]
+        n_usable = self._next_labels(state).n_clusters
+        if n_usable < 2:
+            source = state.iterations[self._label_source(state).iteration]
+            return (
+                f"Iteration {source.iteration} has {source.n_clusters} cluster(s), {n_usable} of "
+                "them with enough core members for episodes; fine-tuning needs two, so the loop "
+                "ends there."
+            )
+        if not isnan(last.ami_previous) and last.ami_previous >= self._mec.converged_ami:
+            return (
+                f"Iteration {last.iteration} agrees with the previous one (AMI "
+                f"{last.ami_previous:.3f}); the loop has converged."
+            )
+        n_stale = last.iteration - state.kept
+        if self._mec.patience is not None and n_stale >= self._mec.patience:
+            return (
+                f"No iteration after number {state.kept} was better by mec.selection_criterion "
+                f"({self._mec.selection_criterion}) in {n_stale} of them; the loop ends there."
+            )
+        return None
 
-def _with_note(state: MecState, sentence: str) -> MecState:
-    notes = Notebook(state.notes)
-    notes(sentence, logging.INFO)
-    return replace(state, notes=notes.sentences)
+    def _check_resumable(self, state: MecState) -> None:
+        n = len(state.last.clustering.labels)
+        if n != len(self._images):
+            raise RunError(
+                f"The run to resume has {n} ROIs, and the data now have {len(self._images)}; "
+                "resume with the same data, or start a new run."
+            )
+        shapes = {name: value.shape for name, value in self._network.state_dict().items()}
+        if shapes != {name: value.shape for name, value in state.first_weights.items()}:
+            raise RunError(
+                "The run to resume began with a learner of another kind; resume with the same "
+                "checkpoint, or start a new run."
+            )
 
-
-def _tell(
-    state: MecState,
-    settings: Settings,
-    total: int,
-    on_iteration: OnIteration | None,
-    progress: Progress,
-) -> None:
-    figures = state.iterations[-1]
-    values = {
-        name: value
-        for name, value in figures.as_row().items()
-        if name in ("n_clusters", "coverage", "dbcv", "ami_all") and not isnan(value)
-    }
-    logger.info(
-        "Iteration %d: %s, %.1f s.",
-        figures.iteration,
-        ", ".join(f"{name} {value:.3g}" for name, value in values.items()),
-        figures.seconds,
-    )
-    progress("iteration", figures.iteration + 1, total, values)
-    if on_iteration is not None:
-        on_iteration(figures, state)
+    def _report(self, state: MecState, on_iteration: OnIteration | None) -> None:
+        """Log the last iteration and call the callbacks."""
+        iteration = state.iterations[-1]
+        values = {
+            name: value
+            for name, value in iteration.as_row().items()
+            if name in _REPORTED_METRICS and not isnan(value)
+        }
+        logger.info(
+            "Iteration %d: %s, %.1f s.",
+            iteration.iteration,
+            ", ".join(f"{name} {value:.3g}" for name, value in values.items()),
+            iteration.seconds,
+        )
+        self._progress("iteration", iteration.iteration + 1, self._max_iterations, values)
+        if on_iteration is not None:
+            on_iteration(iteration, state)

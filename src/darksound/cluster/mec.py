@@ -1,22 +1,23 @@
-"""Meta-Embedded Clustering: ROIs and a learner in, clusters out."""
+"""Meta-Embedded Clustering (MEC) of ROIs with a learner."""
 
 from copy import deepcopy
 
 from darksound.cluster.assign import assign_noise
-from darksound.cluster.constraints import NOTHING_SAID
-from darksound.cluster.embedding import Embed, embed
+from darksound.cluster.constraints import NO_CONSTRAINTS
+from darksound.cluster.embedding import EmbeddingFunction, embed
+from darksound.cluster.estimators import FitPredict, FitTransform, record_estimators
 from darksound.cluster.iteration import iteration_table
-from darksound.cluster.loop import OnIteration, run_loop
-from darksound.cluster.notes import Notebook
-from darksound.cluster.result import MecResult, cluster_table
+from darksound.cluster.loop import MecLoop, OnIteration
+from darksound.cluster.notes import Notes
+from darksound.cluster.result import MecOutcome, cluster_table
 from darksound.cluster.state import MecState
-from darksound.cluster.structure import lay_out
+from darksound.cluster.structure import check_methods, map_coordinates
 from darksound.errors import InputError
-from darksound.meta.learners import Learner
+from darksound.meta.learners.base import Learner
 from darksound.progress import Progress, silent
 from darksound.rois.review import Review
 from darksound.rois.roi_set import RoiSet
-from darksound.settings import Settings, adopt
+from darksound.settings import Settings, adopt_checkpoint
 from darksound.store.building import build_store
 from darksound.store.contract import Store
 
@@ -28,51 +29,65 @@ def mec(
     learner: Learner,
     settings: Settings | None = None,
     *,
-    progress: Progress = silent,
-    on_iteration: OnIteration | None = None,
-    resume: MecState | None = None,
+    reducer: FitTransform | None = None,
+    clusterer: FitPredict | None = None,
     review: Review | None = None,
-    embedding: Embed = embed,
-) -> MecResult:
-    """Group ROIs into call types (Poutaraud et al. 2024, doi 10.1016/j.ecoinf.2024.102687).
+    resume: MecState | None = None,
+    on_iteration: OnIteration | None = None,
+    embedding_function: EmbeddingFunction = embed,
+    progress: Progress = silent,
+) -> MecOutcome:
+    """Cluster ROIs into call types (Poutaraud et al. 2024, doi 10.1016/j.ecoinf.2024.102687).
 
-    Each iteration embeds all ROIs, reduces and clusters the embeddings, and fine-tunes the
-    learner on episodes drawn from the ROIs that the clusterer is sure of. The iteration to keep
-    is chosen without labels; labels, where there are any, are only used to report on it.
+    Each iteration embeds all ROIs, reduces and clusters the embeddings, and fine-tunes the learner
+    on few-shot episodes of the core members of the clusters. The iteration to keep is chosen
+    without labels; labels are only used to report metrics.
 
     Args:
-        rois: what to group; ROIs that cannot be read are left out and listed as problems.
-        learner: where to start from; it is not changed.
-        settings: of all stages; front end, backbone and learner are the learner's own. The
-            default settings where None.
+        rois: ROIs to cluster; those that cannot be read are left out and listed as problems.
+        learner: the initial learner; it is not changed.
+        settings: of all stages; front end, backbone and learner are the learner's. The default
+            settings if None.
+        reducer: an object with `fit_transform` as in scikit-learn, in place of `reduction.method`;
+            it is copied before it is fitted.
+        clusterer: an object with `fit_predict` as in scikit-learn, in place of
+            `clustering.method`; it is copied before it is fitted. Negative labels are noise.
+            Membership probabilities are its attribute `probabilities_`, 1 without it.
+        review: of the clusters of an earlier run. Rejected ROIs are left out, and the other
+            reviewed ROIs are constraints on the clusters of every iteration.
+        resume: a state that `on_iteration` was called with; with the same ROIs, learner and
+            settings, the result is the same as without the stop.
+        on_iteration: called after each iteration with its metrics and the state to resume from.
+        embedding_function: `embed`, or a function with the same result, such as
+            `ResumableEmbedding`.
         progress: called as work goes on.
-        on_iteration: called after each iteration with its figures and a state to resume from.
-        resume: a state that `on_iteration` was given; the same ROIs, learner and settings then
-            end in the same result as without a stop.
-        review: what a person said of an earlier run's clusters: rejected ROIs are left out, and
-            the others that were reviewed are grouped as the review says, in every iteration.
-        embedding: takes the place of `embed` and gives the same, such as `KeptEmbeddings`.
 
     Raises:
         InputError: there are no ROIs, or none that can be read, or the review is of other ROIs.
-        CheckpointError: the learner's weights are broken.
-        SettingsError: a setting is impossible or contradicts the learner's.
-        RunError: `resume` is of another run.
+        CheckpointError: the learner's weights are damaged.
+        SettingsError: a setting is not possible or contradicts the learner's, or the reducer or
+            the clusterer cannot be used.
+        RunError: `resume` is a state of another run.
     """
     if not len(rois):
-        raise InputError("There are no ROIs to cluster; look at the data source.")
+        raise InputError("There are no ROIs to cluster; check the data source.")
     if review is not None:
         rois = review.without_rejected(rois)
-    ours = adopt(settings or Settings(), learner.settings)
-    versions = ours.augmentation.versions if ours.mec.iterations else 0
-    images = build_store(rois, ours, progress, versions=versions)
+    adopted = adopt_checkpoint(settings or Settings(), learner.settings)
+    check_methods(adopted, len(rois), reducer=reducer, clusterer=clusterer)
+    versions = adopted.augmentation.versions if adopted.mec.iterations else 0
+    images = build_store(rois, adopted, progress, versions=versions)
     return mec_on_images(
-        *(images, learner, ours),
-        progress=progress,
-        on_iteration=on_iteration,
-        resume=resume,
+        images,
+        learner,
+        adopted,
+        reducer=reducer,
+        clusterer=clusterer,
         review=review,
-        embedding=embedding,
+        resume=resume,
+        on_iteration=on_iteration,
+        embedding_function=embedding_function,
+        progress=progress,
     )
 
 
@@ -81,46 +96,53 @@ def mec_on_images(
     learner: Learner,
     settings: Settings,
     *,
-    progress: Progress = silent,
-    on_iteration: OnIteration | None = None,
-    resume: MecState | None = None,
+    reducer: FitTransform | None = None,
+    clusterer: FitPredict | None = None,
     review: Review | None = None,
-    embedding: Embed = embed,
-) -> MecResult:
-    """`mec` on images that are there already, made with the learner's front end.
+    resume: MecState | None = None,
+    on_iteration: OnIteration | None = None,
+    embedding_function: EmbeddingFunction = embed,
+    progress: Progress = silent,
+) -> MecOutcome:
+    """Run `mec` on images of the learner's front end, without the ROIs that a review rejects.
 
-    ROIs that `review` rejects are to be left out of the images before.
+    Args:
+        images: of the ROIs.
+        learner, settings and the others: see `mec`.
 
     Raises:
-        CheckpointError: the learner's weights are broken.
-        SettingsError: a setting is impossible.
-        RunError: `resume` is of another run.
+        CheckpointError, SettingsError, RunError: see `mec`.
         InputError: the review is of other ROIs.
     """
-    state = run_loop(
-        *(images, learner, settings),
+    roi_ids = images.rois.table["roi_id"]
+    loop = MecLoop(
+        images,
+        learner,
+        settings,
+        constraints=NO_CONSTRAINTS if review is None else review.constraints(roi_ids),
+        reducer=reducer,
+        clusterer=clusterer,
+        embedding_function=embedding_function,
         progress=progress,
-        on_iteration=on_iteration,
-        resume=resume,
-        truth=NOTHING_SAID if review is None else review.truth(images.rois.table["roi_id"]),
-        embedding=embedding,
     )
+    state = loop.run(resume=resume, on_iteration=on_iteration)
     kept = state.best
     network = deepcopy(learner)
     network.load_state_dict(kept.weights)
-    notes = Notebook(state.notes)
+    notes = Notes(state.notes)
     if kept.clustering.n_clusters < 2 and kept.clustering.coverage < 1:
         notes("Noise ROIs were assigned to no cluster, since fewer than two clusters were found.")
-    assignment = assign_noise(network, images, kept.clustering, settings, progress)
+    assignment = assign_noise(images, network, kept.clustering, settings, progress)
     progress("map", 0, 1)
-    coordinates = lay_out(kept.embeddings, settings)
+    coordinates = map_coordinates(kept.embeddings, settings.reduction, settings.seed)
     progress("map", 1, 1)
-    return MecResult(
+    return MecOutcome(
         rois=images.rois,
         clusters=cluster_table(images.rois, kept.clustering, assignment, coordinates),
         iterations=iteration_table(state.iterations, state.kept),
         embeddings=kept.embeddings,
         kept=state.kept,
         learner=network,
+        settings=record_estimators(settings, reducer, clusterer),
         notes=notes.sentences,
     )

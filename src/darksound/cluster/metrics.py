@@ -1,7 +1,7 @@
-"""How well clusters agree with labels or with other clusters, and how many ROIs they cover.
+"""Agreement of clusters with labels or with other clusters, and coverage.
 
-Label metrics always come twice: over the clustered ROIs alone, and over all ROIs with every noise
-ROI as a cluster of its own, so that leaving out hard ROIs never looks like progress.
+Label metrics are always given twice: over the clustered ROIs only, and over all ROIs with every
+noise ROI as a cluster of its own, so that leaving out hard ROIs never looks like progress.
 """
 
 from collections.abc import Sequence
@@ -23,7 +23,7 @@ __all__ = [
     "coverage",
     "label_scores",
     "mutual_information",
-    "noise_apart",
+    "noise_as_singletons",
     "normalised_mutual_information",
 ]
 
@@ -35,7 +35,7 @@ Labels = npt.NDArray[np.int64]
 
 @dataclass(frozen=True)
 class Agreement:
-    """Agreement of two partitions; all NaN where no ROI could be compared.
+    """Agreement of two partitions; all NaN if there are no ROIs.
 
     Attributes:
         acc: accuracy under the best one-to-one matching, 0 to 1.
@@ -52,14 +52,14 @@ class Agreement:
 
 @dataclass(frozen=True)
 class Scores:
-    """Agreement of clusters with labels, never without its coverage.
+    """Agreement of clusters with labels, with the coverage.
 
     Attributes:
         clustered: over labelled ROIs that are in a cluster.
         everything: over all labelled ROIs, every noise ROI being a cluster of its own.
         coverage: share of the labelled ROIs that are in a cluster.
-        n_labelled: how many ROIs had a label.
-        n_unlabelled: how many had none and were left out here.
+        n_labelled: number of ROIs with a label.
+        n_unlabelled: number of ROIs without a label, which are left out.
     """
 
     clustered: Agreement
@@ -69,84 +69,97 @@ class Scores:
     n_unlabelled: int
 
     def as_row(self) -> dict[str, float]:
-        """`acc, nmi, ami, ari` over clustered ROIs, then the same with `_all` over all."""
+        """Return `acc, nmi, ami, ari` over clustered ROIs, then with the suffix `_all` over all."""
         over_all = {f"{name}_all": value for name, value in asdict(self.everything).items()}
         return {**asdict(self.clustered), **over_all}
 
 
 def coverage(clusters: Labels) -> float:
-    """Share of ROIs `(n,)` that are in a cluster; NaN for no ROIs."""
+    """Return the share of ROIs `(n,)` that are in a cluster, NaN without ROIs."""
     return float(np.mean(clusters != NOISE)) if clusters.size else float("nan")
 
 
-def noise_apart(clusters: Labels) -> Labels:
-    """The partition `(n,)` in which every noise ROI is a cluster of its own."""
-    apart = clusters.astype(np.int64, copy=True)
+def noise_as_singletons(clusters: Labels) -> Labels:
+    """Return the partition `(n,)` in which every noise ROI is a cluster of its own."""
+    partition = clusters.astype(np.int64, copy=True)
     noise = np.flatnonzero(clusters == NOISE)
-    apart[noise] = max(int(clusters.max(initial=NOISE)), NOISE) + 1 + np.arange(noise.size)
-    return apart
+    partition[noise] = max(int(clusters.max(initial=NOISE)), NOISE) + 1 + np.arange(noise.size)
+    return partition
 
 
 def label_scores(clusters: Labels, labels: Sequence[object] | npt.NDArray[np.object_]) -> Scores:
-    """Agreement of clusters `(n,)` with labels `(n,)`, None where a ROI has none.
+    """Return the agreement of clusters `(n,)` with labels `(n,)`, None for ROIs without a label.
 
-    With only noise the metrics over clustered ROIs are NaN (there is nothing to judge) while those
-    over all ROIs say what a partition into single ROIs is worth: NMI above 0, AMI and ARI 0.
-    One cluster over several labels gives NMI, AMI and ARI 0; one cluster and one label give 1.
+    If all ROIs are noise, the metrics over clustered ROIs are NaN, and those over all ROIs are
+    those of a partition into single ROIs: NMI above 0, AMI and ARI 0. One cluster with several
+    labels gives NMI, AMI and ARI 0; one cluster and one label give 1.
     """
     labelled = np.array([label is not None and label == label for label in labels], dtype=bool)
     names = np.asarray([str(label) for label in labels], dtype=object)[labelled]
-    truth = np.unique(names.astype(str), return_inverse=True)[1].astype(np.int64)
-    found = np.asarray(clusters, dtype=np.int64)[labelled]
-    inside = found != NOISE
+    classes = np.unique(names.astype(str), return_inverse=True)[1].astype(np.int64)
+    predicted = np.asarray(clusters, dtype=np.int64)[labelled]
+    inside = predicted != NOISE
     return Scores(
-        clustered=agreement(truth[inside], found[inside]),
-        everything=agreement(truth, noise_apart(found)),
-        coverage=coverage(found),
+        clustered=agreement(classes[inside], predicted[inside]),
+        everything=agreement(classes, noise_as_singletons(predicted)),
+        coverage=coverage(predicted),
         n_labelled=int(labelled.sum()),
         n_unlabelled=int((~labelled).sum()),
     )
 
 
 def agreement(first: Labels, second: Labels) -> Agreement:
-    """All metrics of two partitions `(n,)` of the same ROIs."""
+    """Return all metrics of two partitions `(n,)` of the same ROIs."""
     table = _Contingency.of(first, second)
     return Agreement(_accuracy(table), _nmi(table), _ami(table), _ari(table))
 
 
 def accuracy(first: Labels, second: Labels) -> float:
-    """Accuracy under the best one-to-one matching of clusters (Kuhn 1955, Hungarian method)."""
+    """Return the accuracy under the best one-to-one matching of clusters (Kuhn 1955)."""
     return _accuracy(_Contingency.of(first, second))
 
 
 def normalised_mutual_information(first: Labels, second: Labels) -> float:
-    """Mutual information over the mean of both entropies; equals the V-measure with beta 1
-    (Rosenberg and Hirschberg 2007). Two partitions into one cluster each agree fully: 1."""
+    """Return the mutual information divided by the mean of both entropies.
+
+    It equals the V-measure with beta 1 (Rosenberg and Hirschberg 2007). Two partitions into one
+    cluster each agree fully: 1.
+    """
     return _nmi(_Contingency.of(first, second))
 
 
 def adjusted_mutual_information(first: Labels, second: Labels) -> float:
-    """Mutual information adjusted for chance, arithmetic mean (Vinh et al. 2010, eq. 24a).
+    """Return the mutual information adjusted for chance (Vinh et al. 2010, eq. 24a).
 
-    The expected information is summed over the distinct sizes of clusters, so that partitions
-    with many clusters of one ROI cost no more than others. Identical partitions give 1.
+    The normaliser is the arithmetic mean of both entropies. The expected value is summed over the
+    distinct sizes of clusters, so that partitions with many clusters of one ROI take no more time
+    than others. Identical partitions give 1.
     """
     return _ami(_Contingency.of(first, second))
 
 
 def adjusted_rand(first: Labels, second: Labels) -> float:
-    """Rand index adjusted for chance (Hubert and Arabie 1985). Identical partitions give 1."""
+    """Return the Rand index adjusted for chance (Hubert and Arabie 1985); 1 if identical."""
     return _ari(_Contingency.of(first, second))
 
 
 def mutual_information(first: Labels, second: Labels) -> float:
-    """Mutual information of two partitions `(n,)` in nats."""
-    return _Contingency.of(first, second).information
+    """Return the mutual information of two partitions `(n,)` in nats."""
+    return _Contingency.of(first, second).mutual_information
 
 
 @dataclass(frozen=True)
 class _Contingency:
-    """How many ROIs two partitions share: non-empty cells, and both margins."""
+    """The contingency table of two partitions.
+
+    Attributes:
+        rows: `(c,)` row of each non-empty cell.
+        columns: `(c,)` its column.
+        counts: `(c,)` its number of ROIs.
+        first: sizes of the clusters of the first partition, the sums of rows.
+        second: sizes of the clusters of the second partition, the sums of columns.
+        n: number of ROIs.
+    """
 
     rows: npt.NDArray[np.int64]
     columns: npt.NDArray[np.int64]
@@ -172,17 +185,20 @@ class _Contingency:
 
     @property
     def identical(self) -> bool:
-        """Whether both partitions are one and the same."""
+        """Return whether both partitions are the same."""
         return bool(self.counts.size == self.first.size == self.second.size)
 
     @property
-    def information(self) -> float:
+    def mutual_information(self) -> float:
+        """Return the mutual information in nats."""
         share = self.counts / self.n
         product = self.first[self.rows] * (self.second[self.columns] / self.n)
         return float(max(0.0, np.sum(share * np.log(self.counts / product))))
 
     @property
     def entropies(self) -> tuple[float, float]:
+        """Return the entropies of both partitions in nats."""
+
         def entropy(sizes: npt.NDArray[np.int64]) -> float:
             share = sizes / self.n
             return float(-np.sum(share * np.log(share)))
@@ -193,14 +209,14 @@ class _Contingency:
 def _accuracy(table: _Contingency) -> float:
     if not table.n:
         return float("nan")
-    # Of the clusters of one ROI that fall into the same class only one can be matched to it,
-    # so the others can be left out of the matching.
+    # Only one of the clusters of one ROI in the same class can be matched to it, so the others
+    # can be left out of the matching.
     single = table.second[table.columns] == 1
-    _, one_a_class = np.unique(table.rows[single], return_index=True)
-    kept = np.concatenate([np.flatnonzero(~single), np.flatnonzero(single)[one_a_class]])
-    column = np.unique(table.columns[kept], return_inverse=True)[1]
+    _, first_of_class = np.unique(table.rows[single], return_index=True)
+    cells = np.concatenate([np.flatnonzero(~single), np.flatnonzero(single)[first_of_class]])
+    column = np.unique(table.columns[cells], return_inverse=True)[1]
     shared = np.zeros((table.first.size, int(column.max()) + 1), dtype=np.int64)
-    shared[table.rows[kept], column] = table.counts[kept]
+    shared[table.rows[cells], column] = table.counts[cells]
     matched = linear_sum_assignment(shared, maximize=True)
     return float(shared[matched].sum() / table.n)
 
@@ -211,7 +227,7 @@ def _nmi(table: _Contingency) -> float:
     if table.identical:
         return 1.0
     mean = sum(table.entropies) / 2
-    return min(1.0, table.information / mean)
+    return min(1.0, table.mutual_information / mean)
 
 
 def _ami(table: _Contingency) -> float:
@@ -219,16 +235,16 @@ def _ami(table: _Contingency) -> float:
         return float("nan")
     if table.identical:
         return 1.0
-    expected = _expected_information(table)
-    above_chance = table.information - expected
-    room = sum(table.entropies) / 2 - expected
-    # Where both are as good as what chance gives (all ROIs apart), there is nothing to adjust.
-    if abs(room) < 1e-12 or abs(above_chance) < 1e-12:
+    expected = _expected_mutual_information(table)
+    above_chance = table.mutual_information - expected
+    largest = sum(table.entropies) / 2 - expected
+    # If all ROIs are singletons, both differences are rounding errors.
+    if abs(largest) < 1e-12 or abs(above_chance) < 1e-12:
         return 0.0
-    return float(above_chance / room)
+    return float(above_chance / largest)
 
 
-def _expected_information(table: _Contingency) -> float:
+def _expected_mutual_information(table: _Contingency) -> float:
     n = table.n
     total = 0.0
     second_sizes, second_times = np.unique(table.second, return_counts=True)
@@ -262,5 +278,5 @@ def _ari(table: _Contingency) -> float:
 
     together, first, second = pairs(table.counts), pairs(table.first), pairs(table.second)
     expected = first * second / (table.n * (table.n - 1) / 2)
-    room = (first + second) / 2 - expected
-    return (together - expected) / room if room else 0.0
+    largest = (first + second) / 2 - expected
+    return (together - expected) / largest if largest else 0.0

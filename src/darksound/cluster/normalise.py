@@ -1,38 +1,37 @@
-"""What the ROIs of a recording share beside their sounds: its place, its weather, its recorder."""
+"""Normalisation of embeddings, and removal of what recordings add to them."""
 
-from collections.abc import Callable, Iterator, Mapping
-from types import MappingProxyType
+from collections.abc import Callable, Iterator
 
 import numpy as np
 import numpy.typing as npt
 
 from darksound.cluster.metrics import NOISE
 
-__all__ = ["NORMALISERS", "all_alike", "normalise", "without_background"]
+__all__ = ["NORMALISERS", "is_constant", "normalise", "subtract_recording_offsets"]
 
 Vectors = npt.NDArray[np.float32]
 
 #: Distances below this share of the vectors' length are float32 rounding.
 _ROUNDING = 1e-6
-# Rows that are handled at once, so that no second copy of a million vectors is needed.
+# Rows per block, so that a million vectors need no second copy.
 _BLOCK = 65_536
 
 
-def normalise(embeddings: Vectors, how: str) -> Vectors:
-    """Embeddings `(n, dim)` made comparable: `l2`, `standard` or `none` (see `NORMALISERS`)."""
-    return NORMALISERS[how](np.asarray(embeddings, dtype=np.float32))
+def normalise(embeddings: Vectors, method: str) -> Vectors:
+    """Return embeddings `(n, dim)` normalised by `l2`, `standard` or `none` (see `NORMALISERS`)."""
+    return NORMALISERS[method](np.asarray(embeddings, dtype=np.float32))
 
 
-def _unit_length(x: Vectors) -> Vectors:
+def _to_unit_length(x: Vectors) -> Vectors:
     scaled = np.empty_like(x, dtype=np.float32)
     for rows in _blocks(len(x)):
         length = np.sqrt(np.sum(x[rows] ** 2, axis=1, keepdims=True))
-        # A vector of zeros has no direction; it stays where it is.
+        # A zero vector has no direction and stays zero.
         scaled[rows] = x[rows] / np.where(length > 0, length, 1)
     return scaled
 
 
-def _unit_variance(x: Vectors) -> Vectors:
+def _to_unit_variance(x: Vectors) -> Vectors:
     mean = x.mean(axis=0, dtype=np.float64)
     squares = sum(((x[rows] - mean) ** 2).sum(axis=0) for rows in _blocks(len(x)))
     deviation = np.sqrt(squares / max(1, len(x)))
@@ -43,18 +42,20 @@ def _unit_variance(x: Vectors) -> Vectors:
     return scaled
 
 
-def _nothing(x: Vectors) -> Vectors:
+def _unchanged(x: Vectors) -> Vectors:
     return x
 
 
-#: Ways to normalise by their names in the settings.
-NORMALISERS: Mapping[str, Callable[[Vectors], Vectors]] = MappingProxyType(
-    {"l2": _unit_length, "standard": _unit_variance, "none": _nothing}
-)
+#: Normalisation methods by their names in `reduction.normalise`.
+NORMALISERS: dict[str, Callable[[Vectors], Vectors]] = {
+    "l2": _to_unit_length,
+    "standard": _to_unit_variance,
+    "none": _unchanged,
+}
 
 
-def all_alike(x: npt.NDArray[np.floating]) -> bool:
-    """Whether all rows `(n, d)` are one and the same, up to the rounding of float32."""
+def is_constant(x: npt.NDArray[np.floating]) -> bool:
+    """Return whether all rows `(n, d)` are equal, up to the rounding of float32."""
     if not len(x):
         return False
     tolerance = _ROUNDING * max(float(x.max()), -float(x.min()))
@@ -65,73 +66,70 @@ def _blocks(n: int) -> Iterator[slice]:
     return (slice(start, start + _BLOCK) for start in range(0, n, _BLOCK))
 
 
-# A recording with this many ROIs in mixed clusters is believed to one half.
-_HALF_BELIEVED = 5
+# The offset of a recording with this many ROIs in mixed clusters is shrunk to one half.
+_SHRINKAGE = 5
 
 
-def without_background(
+def subtract_recording_offsets(
     embeddings: Vectors,
     clusters: npt.NDArray[np.int64],
     recordings: npt.NDArray[np.object_],
 ) -> Vectors:
-    """Embeddings less what their recordings add to them, as far as clusters tell the two apart.
+    """Return embeddings without the offsets that recordings add, estimated within clusters.
 
-    A recording's share is the mean of what its ROIs differ from the centres of their clusters by,
-    drawn to zero where they are few. Only clusters with ROIs of several recordings count: in one
-    of a single recording, the sound and its background cannot be told apart, and nothing is
-    taken away.
+    The offset of a recording is the mean difference of its ROIs from the centres of their
+    clusters, shrunk towards zero if it has few ROIs. Only clusters with ROIs of several recordings
+    count: in a cluster of a single recording, call type and background cannot be separated, and
+    nothing is subtracted.
 
     Args:
         embeddings: `(n, dim)`.
-        clusters: `(n,)` of each ROI, -1 for noise.
+        clusters: `(n,)` cluster of each ROI, -1 for noise.
         recordings: `(n,)` names.
 
     Returns:
         `(n, dim)`, each vector as long as before.
     """
     _, recording = np.unique(recordings.astype(str), return_inverse=True)
-    counted = np.flatnonzero(_in_mixed(clusters, recording))
-    if not counted.size:
+    rows = np.flatnonzero(_in_mixed_clusters(clusters, recording))
+    if not rows.size:
         return embeddings
-    differs = embeddings[counted] - _centres(embeddings, clusters, recording, counted)
-    n = np.bincount(recording[counted], minlength=recording.max() + 1)
-    shares = np.zeros((n.size, embeddings.shape[1]))
-    np.add.at(shares, recording[counted], differs)
-    shares /= (n + _HALF_BELIEVED)[:, None]
-    bare = embeddings - shares[recording]
+    differences = embeddings[rows] - _centres(embeddings[rows], clusters[rows], recording[rows])
+    counts = np.bincount(recording[rows], minlength=recording.max() + 1)
+    offsets = np.zeros((counts.size, embeddings.shape[1]))
+    np.add.at(offsets, recording[rows], differences)
+    offsets /= (counts + _SHRINKAGE)[:, None]
+    without_offsets = embeddings - offsets[recording]
     length = np.linalg.norm(embeddings, axis=1, keepdims=True)
-    now = np.linalg.norm(bare, axis=1, keepdims=True)
-    found: Vectors = (bare * length / np.where(now > 0, now, 1)).astype(np.float32)
-    return found
+    new_length = np.linalg.norm(without_offsets, axis=1, keepdims=True)
+    rescaled = without_offsets * length / np.where(new_length > 0, new_length, 1)
+    result: Vectors = rescaled.astype(np.float32)
+    return result
 
 
-def _in_mixed(
+def _in_mixed_clusters(
     clusters: npt.NDArray[np.int64], recording: npt.NDArray[np.int64]
 ) -> npt.NDArray[np.bool_]:
-    """Which ROIs `(n,)` are in a cluster of several recordings."""
+    """Return which ROIs `(n,)` are in a cluster of several recordings."""
     pairs = np.unique(np.stack([clusters, recording]), axis=1)
-    names, counts = np.unique(pairs[0], return_counts=True)
-    return np.isin(clusters, names[(counts > 1) & (names != NOISE)])
+    numbers, n_recordings = np.unique(pairs[0], return_counts=True)
+    return np.isin(clusters, numbers[(n_recordings > 1) & (numbers != NOISE)])
 
 
 def _centres(
-    embeddings: Vectors,
-    clusters: npt.NDArray[np.int64],
-    recording: npt.NDArray[np.int64],
-    counted: npt.NDArray[np.int64],
+    embeddings: Vectors, clusters: npt.NDArray[np.int64], recording: npt.NDArray[np.int64]
 ) -> npt.NDArray[np.float64]:
-    """Centre of each counted ROI's cluster `(m, dim)`: the mean of its recordings' means."""
-    pairs, pair = np.unique(
-        np.stack([clusters[counted], recording[counted]]), axis=1, return_inverse=True
-    )
-    of_pair = _means(embeddings[counted].astype(np.float64), pair.ravel())
-    _, name = np.unique(pairs[0], return_inverse=True)
-    of_cluster = _means(of_pair, name)
-    centres: npt.NDArray[np.float64] = of_cluster[name[pair.ravel()]]
+    """Return the centre of each ROI's cluster `(m, dim)`: the mean of its recordings' means."""
+    pairs, pair = np.unique(np.stack([clusters, recording]), axis=1, return_inverse=True)
+    pair_means = _means(embeddings.astype(np.float64), pair.ravel())
+    _, number = np.unique(pairs[0], return_inverse=True)
+    cluster_means = _means(pair_means, number)
+    centres: npt.NDArray[np.float64] = cluster_means[number[pair.ravel()]]
     return centres
 
 
 def _means(x: npt.NDArray[np.float64], groups: npt.NDArray[np.int64]) -> npt.NDArray[np.float64]:
+    """Return the mean `(k, dim)` of the rows of each group."""
     sums = np.zeros((groups.max() + 1, x.shape[1]))
     np.add.at(sums, groups, x)
     means: npt.NDArray[np.float64] = sums / np.bincount(groups)[:, None]

@@ -1,4 +1,4 @@
-"""How long each stage of an iteration took."""
+"""Notes for the user, and how long each stage of an iteration took."""
 
 import logging
 from collections.abc import Callable, Iterable, Iterator
@@ -6,47 +6,55 @@ from contextlib import contextmanager
 from dataclasses import dataclass, fields
 from time import perf_counter
 
-__all__ = ["Notebook", "Say", "Stages", "Stopwatch", "log_note"]
+__all__ = ["Notes", "OnNote", "Stages", "Stopwatch", "ignore_note", "log_note"]
 
 logger = logging.getLogger(__name__)
 
-#: Takes one sentence that a user should read.
-Say = Callable[[str], None]
+#: Called with one sentence for the user.
+OnNote = Callable[[str], None]
 
 
 def log_note(sentence: str, level: int = logging.WARNING) -> None:
-    """Log a sentence and keep it nowhere."""
+    """Log a sentence."""
     logger.log(level, "%s", sentence)
 
 
-class Notebook:
-    """Keeps each sentence once and logs it the first time."""
+def ignore_note(sentence: str) -> None:
+    """Do nothing."""
+
+
+class Notes:
+    """Collects sentences without duplicates, and logs each when it is added.
+
+    Args:
+        sentences: earlier ones, which are not logged again.
+    """
 
     def __init__(self, sentences: Iterable[str] = ()) -> None:
         self._sentences = dict.fromkeys(sentences)
 
     def __call__(self, sentence: str, level: int = logging.WARNING) -> None:
-        """Note a sentence; `level` is that of its line in the log."""
+        """Add a sentence and log it at a level, unless it was added before."""
         if sentence not in self._sentences:
             self._sentences[sentence] = None
             log_note(sentence, level)
 
     @property
     def sentences(self) -> tuple[str, ...]:
-        """What was noted, in order."""
+        """Return all sentences in order."""
         return tuple(self._sentences)
 
 
 @dataclass(frozen=True)
 class Stages:
-    """Wall seconds of the stages of an iteration; NaN where they were not taken.
+    """Wall time of the stages of an iteration in seconds; NaN if it was not measured.
 
     Attributes:
-        fine_tune_s: learning from the iteration before; 0 in the first.
-        embed_s: all ROIs through the learner.
-        reduce_s: from embeddings to the few dimensions that are clustered.
-        cluster_s: from those to clusters.
-        validity_s: judging clusters without labels.
+        fine_tune_s: fine-tuning on the previous iteration's clusters; 0 in the first iteration.
+        embed_s: embedding of all ROIs.
+        reduce_s: reduction of the embeddings.
+        cluster_s: clustering of the reduced embeddings.
+        validity_s: metrics without labels.
     """
 
     fine_tune_s: float = float("nan")
@@ -57,27 +65,27 @@ class Stages:
 
 
 class Stopwatch:
-    """Runs from when it is made, and adds up what stages take."""
+    """Runs from its creation, and adds up the time of stages."""
 
     def __init__(self) -> None:
-        self._began = perf_counter()
-        self._spent = {field.name: 0.0 for field in fields(Stages)}
+        self._start = perf_counter()
+        self._seconds = {field.name: 0.0 for field in fields(Stages)}
 
     @contextmanager
     def timing(self, stage: str) -> Iterator[None]:
-        """Count the block among the seconds of a stage, named as in `Stages`."""
-        began = perf_counter()
+        """Add the time of the block to a stage, named as in `Stages`."""
+        start = perf_counter()
         try:
             yield
         finally:
-            self._spent[stage] += perf_counter() - began
+            self._seconds[stage] += perf_counter() - start
 
     @property
     def seconds(self) -> float:
-        """Since it was made."""
-        return perf_counter() - self._began
+        """Return the time since creation in seconds."""
+        return perf_counter() - self._start
 
     @property
     def stages(self) -> Stages:
-        """What each stage took so far; 0 where it did not come up."""
-        return Stages(**self._spent)
+        """Return the time of each stage so far, 0 for stages that did not run."""
+        return Stages(**self._seconds)

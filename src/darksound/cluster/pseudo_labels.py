@@ -1,4 +1,4 @@
-"""Pseudo-labels: the ROIs that the clusterer is sure of, and episodes that fit them."""
+"""Pseudo-labels: the core members of clusters, and episodes that they can fill."""
 
 from dataclasses import dataclass
 
@@ -7,16 +7,22 @@ import numpy.typing as npt
 
 from darksound.cluster.clusterers.base import Clustering
 from darksound.cluster.metrics import NOISE
-from darksound.settings import EpisodeSettings, Settings
+from darksound.settings import EpisodeSettings
 
-__all__ = ["PseudoLabels", "core_members", "episodes_for", "pseudo_labels", "strongest_members"]
+__all__ = [
+    "PseudoLabels",
+    "core_members",
+    "fit_episodes",
+    "most_probable_members",
+    "pseudo_labels",
+]
 
 Ints = npt.NDArray[np.int64]
 
 
 @dataclass(frozen=True)
 class PseudoLabels:
-    """What a fine-tuning learns from.
+    """The classes of a fine-tuning.
 
     Attributes:
         rows: `(m,)` the core members of the clusters that are large enough, ascending.
@@ -30,56 +36,56 @@ class PseudoLabels:
 
     @property
     def n_clusters(self) -> int:
-        """How many clusters take part."""
+        """Return the number of clusters with pseudo-labels."""
         return int(np.unique(self.labels).size)
 
 
 def core_members(clustering: Clustering, min_probability: float) -> Ints:
-    """Rows `(m,)` in a cluster with at least this probability, ascending."""
-    sure = (clustering.labels != NOISE) & (clustering.probability >= min_probability)
-    return np.flatnonzero(sure)
+    """Return the rows `(m,)` in a cluster with at least this probability, ascending."""
+    is_core = (clustering.labels != NOISE) & (clustering.probability >= min_probability)
+    return np.flatnonzero(is_core)
 
 
-def strongest_members(clustering: Clustering, at_most: int) -> Ints:
-    """Rows `(m,)` of each cluster's most probable members, by cluster and falling probability.
+def most_probable_members(clustering: Clustering, max_per_cluster: int) -> Ints:
+    """Return the rows `(m,)` of each cluster's most probable members.
 
-    Ties go to the row that comes first.
+    They are sorted by cluster, then by descending probability, then by row.
     """
     inside = np.flatnonzero(clustering.labels != NOISE)
     order = inside[np.lexsort((inside, -clustering.probability[inside], clustering.labels[inside]))]
     labels = clustering.labels[order]
     rank = np.arange(order.size) - np.searchsorted(labels, labels)
-    return order[rank < at_most]
+    return order[rank < max_per_cluster]
 
 
-def episodes_for(sizes: Ints, settings: EpisodeSettings) -> EpisodeSettings:
-    """Episodes that three quarters of classes of these sizes `(k,)` can fill.
+def fit_episodes(sizes: Ints, settings: EpisodeSettings) -> EpisodeSettings:
+    """Return episode sizes that three quarters of classes of these sizes `(k,)` can fill.
 
-    Clusters are often smaller than the classes a learner was trained on. Shots and queries
-    shrink together, in their proportion, until the first quartile of the sizes holds both;
-    never below one of each. `n_way` is capped at the number of classes that can then take part.
+    Clusters are often smaller than the classes that a learner was trained on. `n_shot` and
+    `n_query` are lowered in proportion until the first quartile of the sizes is as large as their
+    sum; never below one each. `n_way` is at most the number of classes that are then large enough.
     """
-    wanted = settings.n_shot + settings.n_query
+    n_wanted = settings.n_shot + settings.n_query
     quartile = int(np.quantile(sizes, 0.25, method="lower")) if sizes.size else 0
-    total = max(2, min(wanted, quartile))
-    n_shot = min(total - 1, max(1, round(total * settings.n_shot / wanted)))
-    usable = int(np.sum(sizes >= total))
-    return settings.model_copy(
-        update={
-            "n_way": max(2, min(settings.n_way, usable)),
-            "n_shot": n_shot,
-            "n_query": total - n_shot,
-        }
+    total = max(2, min(n_wanted, quartile))
+    n_shot = min(total - 1, max(1, round(total * settings.n_shot / n_wanted)))
+    n_large_enough = int(np.sum(sizes >= total))
+    return settings.replace(
+        n_way=max(2, min(settings.n_way, n_large_enough)),
+        n_shot=n_shot,
+        n_query=total - n_shot,
     )
 
 
-def pseudo_labels(clustering: Clustering, settings: Settings) -> PseudoLabels:
-    """The core members of all clusters that can fill an episode, possibly none."""
-    rows = core_members(clustering, settings.mec.min_probability)
+def pseudo_labels(
+    clustering: Clustering, settings: EpisodeSettings, min_probability: float
+) -> PseudoLabels:
+    """Return the core members of all clusters that can fill an episode, possibly none."""
+    rows = core_members(clustering, min_probability)
     labels = clustering.labels[rows]
     sizes = np.bincount(labels, minlength=clustering.n_clusters)
-    if settings.episodes.max_per_class != "all":
-        sizes = np.minimum(sizes, settings.episodes.max_per_class)
-    episodes = episodes_for(sizes[sizes >= 2], settings.episodes)
-    fills = sizes[labels] >= episodes.n_shot + episodes.n_query
-    return PseudoLabels(rows[fills], labels[fills], episodes)
+    if settings.max_per_class != "all":
+        sizes = np.minimum(sizes, settings.max_per_class)
+    episodes = fit_episodes(sizes[sizes >= 2], settings)
+    is_large_enough = sizes[labels] >= episodes.n_shot + episodes.n_query
+    return PseudoLabels(rows[is_large_enough], labels[is_large_enough], episodes)

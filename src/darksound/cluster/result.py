@@ -1,25 +1,24 @@
-"""The result of MEC, as tables and on disk."""
+"""The outcome of MEC in memory, and the columns of its table of clusters."""
 
 from dataclasses import dataclass
-from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
 import pandas as pd
 import pyarrow as pa
-import pyarrow.parquet as pq
 
 from darksound.cluster.assign import Assignment
 from darksound.cluster.clusterers.base import Clustering
 from darksound.cluster.metrics import NOISE
-from darksound.meta.learners import Learner
-from darksound.rois.roi_set import RoiSet, write_roi_table
+from darksound.meta.learners.base import Learner
+from darksound.rois.roi_set import RoiSet
+from darksound.settings import Settings
 
-__all__ = ["CLUSTER_SCHEMA", "MecResult", "cluster_table"]
+__all__ = ["CLUSTER_SCHEMA", "MecOutcome", "cluster_table"]
 
-#: One row a ROI, in the order of the ROI table. `cluster` is -1 for noise. `assigned_cluster` is
-#: there for noise alone, and -1 where the learner rejects the ROI; null where it was not asked.
-#: `persistence` is that of the ROI's cluster, null for noise.
+#: One row per ROI, in the order of the ROI table. `cluster` is -1 for noise. `assigned_cluster` is
+#: given for noise only, -1 if its probability is below `mec.min_assigned_probability`, and null if
+#: there were fewer than two clusters. `persistence` is that of the ROI's cluster, null for noise.
 CLUSTER_SCHEMA = pa.schema(
     [
         pa.field("roi_id", pa.string(), nullable=False),
@@ -36,17 +35,19 @@ CLUSTER_SCHEMA = pa.schema(
 
 
 @dataclass(frozen=True)
-class MecResult:
-    """What MEC found; rows of all tables and arrays are rows of `rois`.
+class MecOutcome:
+    """The outcome of MEC; rows of all tables and arrays are rows of `rois`.
 
     Attributes:
-        rois: the ROIs that could be used.
-        clusters: one row a ROI, columns of `CLUSTER_SCHEMA`.
-        iterations: one row an iteration, the kept one marked.
+        rois: the ROIs that could be read.
+        clusters: one row per ROI, columns of `CLUSTER_SCHEMA`.
+        iterations: one row per iteration, columns of `Iteration.as_row` and `kept`.
         embeddings: `(n, dim)` of the kept iteration.
-        kept: number of the kept iteration; 0 is the learner as it was given.
-        learner: the learner of the kept iteration.
-        notes: sentences on what was done differently, or ended early, and why.
+        kept: number of the kept iteration; 0 is the initial learner.
+        learner: of the kept iteration.
+        settings: of the loop; front end, backbone and learner are the learner's, and the methods
+            of a reducer or clusterer that was passed as an object are its import path.
+        notes: sentences on settings that had to be changed, and why the loop ended early.
     """
 
     rois: RoiSet
@@ -55,23 +56,13 @@ class MecResult:
     embeddings: npt.NDArray[np.float32]
     kept: int
     learner: Learner
+    settings: Settings
     notes: tuple[str, ...]
 
     @property
     def table(self) -> pd.DataFrame:
-        """ROIs and their clusters in one table."""
+        """Return the ROIs and their clusters in one table."""
         return pd.concat([self.rois.table, self.clusters.drop(columns="roi_id")], axis=1)
-
-    def save(self, path: str | Path) -> None:
-        """Write `clusters.parquet`, `rois.parquet`, `iterations.csv` and `embeddings.npy` into a
-        folder, which is made where it is not there."""
-        folder = Path(path)
-        folder.mkdir(parents=True, exist_ok=True)
-        table = pa.Table.from_pandas(self.clusters, schema=CLUSTER_SCHEMA, preserve_index=False)
-        pq.write_table(table, folder / "clusters.parquet")
-        write_roi_table(self.rois.table, folder / "rois.parquet")
-        self.iterations.to_csv(folder / "iterations.csv", index=False)
-        np.save(folder / "embeddings.npy", self.embeddings)
 
 
 def cluster_table(
@@ -80,22 +71,30 @@ def cluster_table(
     assignment: Assignment,
     coordinates: npt.NDArray[np.float32],
 ) -> pd.DataFrame:
-    """The table of clusters, one row a ROI."""
+    """Return the table of clusters, columns of `CLUSTER_SCHEMA`, one row per ROI.
+
+    Args:
+        rois: n ROIs.
+        clustering: of the n ROIs.
+        assignment: of the noise ROIs.
+        coordinates: `(n, 2)` for the map.
+    """
     n = len(rois)
-    assigned, sureness = pd.array([pd.NA] * n, dtype="Int64"), np.full(n, np.nan)
     inside = clustering.labels != NOISE
     persistence = np.full(n, np.nan)
     persistence[inside] = clustering.persistence[clustering.labels[inside]]
-    assigned[assignment.rows] = assignment.cluster
-    sureness[assignment.rows] = assignment.probability
+    assigned_cluster = pd.array([pd.NA] * n, dtype="Int64")
+    assigned_cluster[assignment.rows] = assignment.cluster
+    assigned_probability = np.full(n, np.nan)
+    assigned_probability[assignment.rows] = assignment.probability
     return pd.DataFrame(
         {
             "roi_id": rois.table["roi_id"].to_numpy(),
             "cluster": clustering.labels,
             "probability": clustering.probability,
             "outlier_score": clustering.outlier_score,
-            "assigned_cluster": assigned,
-            "assigned_probability": sureness,
+            "assigned_cluster": assigned_cluster,
+            "assigned_probability": assigned_probability,
             "x": coordinates[:, 0],
             "y": coordinates[:, 1],
             "persistence": persistence,

@@ -1,4 +1,4 @@
-"""All that the loop needs to go on after any iteration, as plain arrays and tensors."""
+"""The state of the MEC loop after an iteration, as plain arrays and tensors."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -10,11 +10,11 @@ import torch
 from torch import Tensor
 
 from darksound.cluster.clusterers.base import Clustering
-from darksound.cluster.iteration import Iteration, better
+from darksound.cluster.iteration import Iteration, is_better
 from darksound.errors import RunError
-from darksound.meta.learners import Learner
+from darksound.meta.learners.base import Learner
 
-__all__ = ["MecState", "Outcome", "Weights", "weights_of"]
+__all__ = ["MecState", "Snapshot", "Weights", "copy_weights"]
 
 #: A learner's state dictionary, on the CPU.
 Weights = dict[str, Tensor]
@@ -23,9 +23,9 @@ _FORMAT = 1
 _ARRAYS = ("embeddings", "labels", "probability", "outlier_score", "persistence")
 
 
-def weights_of(learner: Learner) -> Weights:
-    """A copy of the learner's weights and buffers on the CPU, tied to nothing."""
-    # Contiguous, since safetensors takes nothing else and networks run in channels_last.
+def copy_weights(learner: Learner) -> Weights:
+    """Return a copy of the learner's weights and buffers on the CPU."""
+    # Contiguous, since networks run in channels_last and safetensors requires it.
     return {
         name: value.detach().cpu().clone(memory_format=torch.contiguous_format)
         for name, value in learner.state_dict().items()
@@ -33,12 +33,12 @@ def weights_of(learner: Learner) -> Weights:
 
 
 @dataclass(frozen=True)
-class Outcome:
-    """What one iteration found.
+class Snapshot:
+    """The learner and the clusters of one iteration.
 
     Attributes:
         iteration: its number.
-        weights: the learner it was found with.
+        weights: of the learner.
         embeddings: `(n, dim)`.
         clustering: of the n ROIs.
     """
@@ -51,39 +51,38 @@ class Outcome:
 
 @dataclass(frozen=True)
 class MecState:
-    """The loop after an iteration; going on from it gives what not stopping would have given.
+    """The state of the loop after an iteration; a resumed loop ends with the same result.
 
     Attributes:
-        iterations: figures of all iterations so far, the first being number 0.
-        last: outcome of the last iteration.
-        best: outcome of the one to keep so far; may be `last` itself.
-        first_weights: the learner as it was given.
+        iterations: metrics of all iterations so far, the first being number 0.
+        last: snapshot of the last iteration.
+        best: snapshot of the iteration to keep so far; may be `last` itself.
+        first_weights: of the initial learner.
         notes: sentences so far.
-        ended: why no further iteration can follow, where the last fine-tuning failed.
+        ended: why no further iteration can follow, if the last fine-tuning failed.
     """
 
     iterations: tuple[Iteration, ...]
-    last: Outcome
-    best: Outcome
+    last: Snapshot
+    best: Snapshot
     first_weights: Weights
     notes: tuple[str, ...]
     ended: str | None = None
 
     @property
     def kept(self) -> int:
-        """Number of the iteration to keep so far."""
+        """Return the number of the iteration to keep so far."""
         return self.best.iteration
 
-    def followed_by(
-        self, figures: Iteration, outcome: Outcome, notes: tuple[str, ...], criterion: str
+    def with_iteration(
+        self, iteration: Iteration, snapshot: Snapshot, notes: tuple[str, ...], criterion: str
     ) -> "MecState":
-        """The state after one more iteration."""
+        """Return the state after one more iteration."""
         best, first = self.iterations[self.best.iteration], self.iterations[0]
-        leads = better(figures, best, first, criterion)
         return MecState(
-            iterations=(*self.iterations, figures),
-            last=outcome,
-            best=outcome if leads else self.best,
+            iterations=(*self.iterations, iteration),
+            last=snapshot,
+            best=snapshot if is_better(iteration, best, first, criterion) else self.best,
             first_weights=self.first_weights,
             notes=notes,
         )
@@ -91,28 +90,28 @@ class MecState:
     def to_parts(
         self,
     ) -> tuple[dict[str, Any], dict[str, npt.NDArray[Any]], dict[str, Tensor]]:
-        """The state as JSON values, arrays (for npz) and tensors (for safetensors).
+        """Return the state as JSON values, arrays (for npz) and tensors (for safetensors).
 
-        What `last` and `best` share is there once. JSON must keep NaN, as Python's does.
+        Arrays that `last` and `best` share are stored once. JSON must allow NaN, as Python's does.
         """
-        outcomes = {"last": self.last}
+        snapshots = {"last": self.last}
         if self.best.iteration != self.last.iteration:
-            outcomes["best"] = self.best
+            snapshots["best"] = self.best
         meta = {
             "format": _FORMAT,
-            "iterations": [figures.as_json() for figures in self.iterations],
-            "outcomes": {name: outcome.iteration for name, outcome in outcomes.items()},
+            "iterations": [iteration.as_json() for iteration in self.iterations],
+            "outcomes": {name: snapshot.iteration for name, snapshot in snapshots.items()},
             "notes": list(self.notes),
             "ended": self.ended,
         }
         arrays: dict[str, npt.NDArray[Any]] = {}
-        for name, outcome in outcomes.items():
-            arrays[f"{name}.embeddings"] = outcome.embeddings
-            for key, value in vars(outcome.clustering).items():
+        for name, snapshot in snapshots.items():
+            arrays[f"{name}.embeddings"] = snapshot.embeddings
+            for key, value in vars(snapshot.clustering).items():
                 arrays[f"{name}.{key}"] = value
-        # Iteration 0 was found with the first weights, so those are not kept twice.
+        # Iteration 0 has the first weights, which are stored once.
         weights = {"first": self.first_weights}
-        weights |= {name: found.weights for name, found in outcomes.items() if found.iteration}
+        weights |= {name: part.weights for name, part in snapshots.items() if part.iteration}
         tensors = {
             f"{name}/{key}": value for name, part in weights.items() for key, value in part.items()
         }
@@ -125,7 +124,7 @@ class MecState:
         arrays: Mapping[str, npt.NDArray[Any]],
         tensors: Mapping[str, Tensor],
     ) -> "MecState":
-        """The state that `to_parts` took apart.
+        """Return the state that `to_parts` converted.
 
         Raises:
             RunError: a part is missing, or was written by another version of this format.
@@ -133,34 +132,34 @@ class MecState:
         if meta.get("format") != _FORMAT:
             raise RunError(
                 f"The state of this MEC run has format {meta.get('format')!r}, and this version "
-                f"of darksound reads {_FORMAT}; start the run anew."
+                f"of darksound reads {_FORMAT}; start a new run."
             )
 
         def weights(name: str) -> Weights:
-            start = f"{name}/"
-            found = {k.removeprefix(start): v for k, v in tensors.items() if k.startswith(start)}
-            if not found:
+            prefix = f"{name}/"
+            part = {k.removeprefix(prefix): v for k, v in tensors.items() if k.startswith(prefix)}
+            if not part:
                 raise KeyError(f"weights {name}")
-            return found
+            return part
 
-        def outcome(name: str) -> Outcome:
-            found = {key: np.asarray(arrays[f"{name}.{key}"]) for key in _ARRAYS}
-            number, vectors = meta["outcomes"][name], found.pop("embeddings")
-            own = weights(name) if number else first
-            return Outcome(number, own, vectors, Clustering(**found))
+        def snapshot(name: str) -> Snapshot:
+            values = {key: np.asarray(arrays[f"{name}.{key}"]) for key in _ARRAYS}
+            number, embeddings = meta["outcomes"][name], values.pop("embeddings")
+            network = weights(name) if number else first
+            return Snapshot(number, network, embeddings, Clustering(**values))
 
         try:
             first = weights("first")
-            last = outcome("last")
+            last = snapshot("last")
             return cls(
                 iterations=tuple(Iteration.from_json(row) for row in meta["iterations"]),
                 last=last,
-                best=outcome("best") if "best" in meta["outcomes"] else last,
+                best=snapshot("best") if "best" in meta["outcomes"] else last,
                 first_weights=first,
                 notes=tuple(meta["notes"]),
                 ended=meta["ended"],
             )
         except (KeyError, TypeError) as error:
             raise RunError(
-                f"The state of this MEC run is incomplete ({error}); start the run anew."
+                f"The state of this MEC run is incomplete ({error}); start a new run."
             ) from None

@@ -1,192 +1,339 @@
-"""From embeddings to clusters: reduction, clustering, and the cases that have no structure."""
+"""From embeddings to clusters: reduction, clustering, and sets without structure."""
+
+from collections.abc import Iterator
 
 import numpy as np
 import numpy.typing as npt
 
-from darksound.cluster.clusterers import CLUSTERERS, cluster
-from darksound.cluster.clusterers.base import Clustering, changed
-from darksound.cluster.clusterers.linkage import LACKED
-from darksound.cluster.normalise import all_alike, normalise
-from darksound.cluster.notes import Say, Stopwatch, log_note
-from darksound.cluster.reducers import map_coordinates, reduce
-from darksound.cluster.validity import judge
+from darksound.cluster.clusterers.base import (
+    Clusterer,
+    Clustering,
+    changed_settings,
+    number_by_size,
+)
+from darksound.cluster.estimators import (
+    FitPredict,
+    FitTransform,
+    needs_reduction,
+    noise_reason,
+    record_estimators,
+    resolve_clusterer,
+    resolve_reducer,
+)
+from darksound.cluster.normalise import is_constant, normalise
+from darksound.cluster.notes import OnNote, Stopwatch, ignore_note, log_note
+from darksound.cluster.reducers import REDUCERS
+from darksound.cluster.reducers.base import Vectors
+from darksound.cluster.validity import cluster_validity
 from darksound.progress import Progress, silent
-from darksound.settings import ReductionSettings, Settings
+from darksound.settings import ClusteringSettings, ReductionSettings, Settings
 
-__all__ = ["AUTO", "MIN_ROIS", "find_clusters", "in_force", "lay_out", "reduced", "why_noise"]
+__all__ = [
+    "AUTO",
+    "MIN_ROIS",
+    "check_methods",
+    "cluster",
+    "find_clusters",
+    "map_coordinates",
+    "reduce",
+    "resolve_methods",
+    "uses_reducer",
+    "why_noise",
+]
 
 AUTO = "auto"
-_LINKAGE, _HDBSCAN, _UMAP, _NONE = "linkage", "hdbscan", "umap", "none"
-# Settings that concern whatever reduces; any other one that is changed asks for UMAP.
-_OF_ALL = {"method", "normalise", "max_fit_samples", "pca_above", "n_init"}
+#: Fewer ROIs than these cannot be two clusters of two.
+MIN_ROIS = 4
+
+_LINKAGE, _HDBSCAN, _UMAP, _NO_REDUCER = "linkage", "hdbscan", "umap", "none"
+# Settings of every reducer. A change of any other one selects UMAP.
+_COMMON_REDUCTION_SETTINGS = {"method", "normalise", "max_fit_samples", "pca_above", "n_init"}
+# Streams of the seed.
+_REDUCER_STREAM, _CLUSTERER_STREAM = 401, 403
+# The result depends on UMAP's seed for few ROIs, and there a run takes less than a second.
+_MAX_REPEATED_ROIS, _AUTO_N_INIT = 500, 6
+# Map: points lie apart, so that each is visible (UMAP's default), and fewest ROIs for UMAP.
+_MAP_MIN_DIST, _MIN_UMAP_ROIS = 0.1, 8
 
 
-def in_force(settings: Settings, n: int) -> Settings:
-    """The settings, with the reducer and the clusterer of n ROIs named.
+def resolve_methods(settings: Settings, n: int) -> Settings:
+    """Return the settings with `auto` replaced by the reducer and the clusterer for n ROIs.
 
-    By average linkage where all distances between ROIs can be had (`clustering.max_linkage_samples`) and
-    nothing was asked for that UMAP or HDBSCAN alone have; by these otherwise.
+    `auto` is average linkage without reduction for up to `clustering.max_linkage_samples` ROIs,
+    unless a setting that only UMAP or HDBSCAN has was changed; else UMAP and HDBSCAN.
     """
-    reduction, clustering = settings.reduction, settings.clustering
-    method = clustering.method
+    method = settings.clustering.method
     if method == AUTO:
-        method = _LINKAGE if _may_link(settings, n) else _HDBSCAN
-    reducer = reduction.method
+        method = _LINKAGE if _fits_linkage(settings, n) else _HDBSCAN
+    reducer = settings.reduction.method
     if reducer == AUTO:
-        way = CLUSTERERS.get(method)
-        reducer = _UMAP if way is None or way.reduced else _NONE
-    return settings.model_copy(
-        update={
-            "reduction": reduction.model_copy(update={"method": reducer}),
-            "clustering": clustering.model_copy(update={"method": method}),
-        }
-    )
+        reducer = _UMAP if needs_reduction(method) else _NO_REDUCER
+    return settings.replace(reduction={"method": reducer}, clustering={"method": method})
 
 
-def reduced(settings: Settings, n: int) -> bool:
-    """Whether embeddings of n ROIs are reduced before they are clustered."""
-    return in_force(settings, n).reduction.method != _NONE
+def uses_reducer(settings: Settings, n: int) -> bool:
+    """Return whether embeddings of n ROIs are reduced before they are clustered."""
+    return resolve_methods(settings, n).reduction.method != _NO_REDUCER
 
 
 def why_noise(settings: Settings, n: int) -> str:
-    """Why some of n ROIs are in no cluster, in a sentence."""
-    clustering = in_force(settings, n).clustering
-    way = CLUSTERERS[clustering.method]
-    return way.noise.format(size=way.smallest(clustering, n))
+    """Return why some of n ROIs are in no cluster, one sentence."""
+    clustering = settings.clustering
+    if clustering.method == AUTO:
+        clustering = resolve_methods(settings, n).clustering
+    return noise_reason(clustering, n)
 
 
-def _may_link(settings: Settings, n: int) -> bool:
+def _fits_linkage(settings: Settings, n: int) -> bool:
     reduction, clustering = settings.reduction, settings.clustering
-    plain = ReductionSettings()
-    asked = [
+    defaults = ReductionSettings()
+    changed = [
         name
         for name in ReductionSettings.model_fields
-        if name not in _OF_ALL and getattr(reduction, name) != getattr(plain, name)
+        if name not in _COMMON_REDUCTION_SETTINGS
+        and getattr(reduction, name) != getattr(defaults, name)
     ]
+    linkage = resolve_clusterer(ClusteringSettings(method=_LINKAGE))
     return (
         n <= clustering.max_linkage_samples
-        and reduction.method in (AUTO, _NONE)
-        and not asked
-        and not changed(clustering, LACKED)
+        and reduction.method in (AUTO, _NO_REDUCER)
+        and not changed
+        and not changed_settings(clustering, linkage.unsupported_settings)
     )
 
 
-#: Fewer ROIs than these cannot be two groups of two.
-MIN_ROIS = 4
+def check_methods(
+    settings: Settings,
+    n: int,
+    *,
+    reducer: FitTransform | None = None,
+    clusterer: FitPredict | None = None,
+) -> None:
+    """Verify, before any work, that the reducer and the clusterer for n ROIs can be made.
 
-_PURPOSE = 401
-Vectors = npt.NDArray[np.float32]
-
-
-# Chance matters where ROIs are few, and there a draw takes less than a second.
-_FEW, _DRAWS_OF_FEW = 500, 6
-
-
-def _seed(settings: Settings, draw: int = 0) -> int:
-    """The reducer's seed for a draw, the same in every iteration.
-
-    Embeddings that did not change then give the same clusters, and agreement with the iteration
-    before measures the learner and not the reducer.
+    Raises:
+        SettingsError: one is unknown, or its parameters do not fit.
     """
-    which = [draw] if draw else []
-    return int(np.random.SeedSequence([settings.seed, _PURPOSE, *which]).generate_state(1)[0])
-
-
-def _draws(settings: Settings, n: int) -> int:
-    wanted = settings.reduction.n_init
-    if wanted == "auto":
-        return _DRAWS_OF_FEW if n <= _FEW else 1
-    return wanted
+    resolved = resolve_methods(record_estimators(settings, reducer, clusterer), n)
+    resolve_reducer(resolved.reduction, reducer)
+    resolve_clusterer(resolved.clustering, clusterer)
 
 
 def find_clusters(
-    embeddings: npt.NDArray[np.float32],
+    embeddings: Vectors,
     settings: Settings,
-    say: Say = log_note,
+    *,
+    reducer: FitTransform | None = None,
+    clusterer: FitPredict | None = None,
+    note: OnNote = log_note,
     progress: Progress = silent,
     watch: Stopwatch | None = None,
 ) -> Clustering:
-    """Clusters of embeddings `(n, dim)`; what leaves no choice is said in a sentence.
+    """Reduce and cluster embeddings `(n, dim)`.
 
-    Of few ROIs, reduction and clustering are drawn several times, since UMAP's seed then decides
-    much, and the clusters that tell most are kept. Fewer than four ROIs are all noise, and ROIs
-    that are all alike are one cluster; neither reducer nor clusterer is asked then. The watch is
-    told what both take.
+    Reduction and clustering run `reduction.n_init` times with different seeds, and the clustering
+    with the highest `Validity.weighted_entropy` is returned. Fewer than four ROIs are all noise,
+    and ROIs with equal embeddings are one cluster; neither is reduced or clustered.
+
+    Args:
+        embeddings: of the ROIs.
+        settings: reduction, clustering and seed.
+        reducer: an object with `fit_transform`, in place of `reduction.method`.
+        clusterer: an object with `fit_predict`, in place of `clustering.method`.
+        note: called with a sentence where a setting had to be changed or there is no structure.
+        progress: called as work goes on.
+        watch: measures both stages.
 
     Raises:
-        SettingsError: reducer, clusterer or one of their metrics is unknown.
+        SettingsError: the reducer, the clusterer or one of their settings cannot be used.
     """
     n = len(embeddings)
-    settings = in_force(settings, n)
     if n < MIN_ROIS:
-        say(f"{n} ROIs are too few to cluster (at least {MIN_ROIS} are needed); all are noise.")
+        note(f"{n} ROIs are too few to cluster (at least {MIN_ROIS} are needed); all are noise.")
         return Clustering.all_noise(n)
-    if all_alike(normalise(embeddings, settings.reduction.normalise)):
-        say(
-            f"All {n} ROIs look the same to the learner and make one cluster. If they are not "
-            "copies of one sound, the learner tells nothing apart; take another checkpoint."
+    if is_constant(normalise(embeddings, settings.reduction.normalise)):
+        note(
+            f"All {n} ROIs have the same embedding and form one cluster. If they are not copies of "
+            "one sound, the learner cannot separate them; use another checkpoint."
         )
         return Clustering.one_cluster(n)
-    found = _most_telling(embeddings, settings, say, progress, watch or Stopwatch())
-    _comment(found, settings, say)
-    return found
+    resolved = resolve_methods(record_estimators(settings, reducer, clusterer), n)
+    clustering = _best_of_n_init(
+        embeddings,
+        resolved,
+        (reducer, clusterer),
+        note=note,
+        progress=progress,
+        watch=watch or Stopwatch(),
+    )
+    _note_missing_structure(clustering, resolved.clustering, clusterer, note)
+    return clustering
 
 
-def _most_telling(
-    embeddings: Vectors, settings: Settings, say: Say, progress: Progress, watch: Stopwatch
+def _best_of_n_init(
+    embeddings: Vectors,
+    settings: Settings,
+    estimators: tuple[FitTransform | None, FitPredict | None],
+    *,
+    note: OnNote,
+    progress: Progress,
+    watch: Stopwatch,
 ) -> Clustering:
-    """Of the clusters that several draws find, those whose `Validity.information` is highest."""
-    draws = _draws(settings, len(embeddings))
-    first: Vectors | None = None
-    best, most = None, -np.inf
-    progress("reducing", 0, draws)
-    for draw in range(draws):
+    """Return the clustering with the highest weighted entropy of those from different seeds."""
+    reducer, clusterer = estimators
+    n_init = _resolve_n_init(settings.reduction, len(embeddings))
+    first_reduced: Vectors | None = None
+    best, best_score = None, -np.inf
+    progress("reducing", 0, n_init)
+    for number, seed in enumerate(_reducer_seeds(settings.seed, n_init)):
         with watch.timing("reduce_s"):
-            seed, tell = _seed(settings, draw), _hush if draw else say
-            reduced = reduce(embeddings, settings.reduction, seed, tell)
-        if first is None:
-            first = reduced
-        elif np.array_equal(reduced, first):
-            # Nothing is left to chance, so further draws would be the same.
+            # Notes of later runs would repeat those of the first one.
+            reduced = reduce(
+                embeddings,
+                settings.reduction,
+                seed,
+                note=ignore_note if number else note,
+                reducer=reducer,
+            )
+        if first_reduced is None:
+            first_reduced = reduced
+        elif np.array_equal(reduced, first_reduced):
+            # The reducer does not depend on the seed, so further runs would be the same.
             break
-        progress("reducing", draw + 1, draws)
-        if draw == draws - 1:
+        progress("reducing", number + 1, n_init)
+        if number == n_init - 1:
             progress("clustering", 0, 1)
         with watch.timing("cluster_s"):
-            found = cluster(reduced, settings.clustering)
-        told = judge(embeddings, found.labels).information if draws > 1 else 0.0
-        if told > most:
-            best, most = found, told
+            clustering = cluster(reduced, settings.clustering, settings.seed, clusterer=clusterer)
+        score = 0.0
+        if n_init > 1:
+            score = cluster_validity(embeddings, clustering.labels).weighted_entropy
+        if score > best_score:
+            best, best_score = clustering, score
     progress("clustering", 1, 1)
-    assert best is not None  # there is one draw at least, and information is never NaN
+    assert best is not None  # there is at least one run, and the score is never NaN
     return best
 
 
-def _hush(sentence: str) -> None:
-    """What one draw said, the others need not repeat."""
+def _resolve_n_init(settings: ReductionSettings, n: int) -> int:
+    if settings.n_init != "auto":
+        return settings.n_init
+    return _AUTO_N_INIT if n <= _MAX_REPEATED_ROIS else 1
 
 
-def _comment(found: Clustering, settings: Settings, say: Say) -> None:
-    n = len(found.labels)
-    size = CLUSTERERS[settings.clustering.method].smallest(settings.clustering, n)
-    if found.n_clusters == 0:
-        say(
-            f"No cluster was found: all {n} ROIs are noise. Lower clustering.min_cluster_size "
-            f"(now {size}), take another clustering.method, or add ROIs."
+def _reducer_seeds(seed: int, n_init: int) -> Iterator[int]:
+    """Yield the seed of each run of the reducer, the same ones in every iteration of MEC.
+
+    Embeddings that do not change between iterations then give the same clusters, and the AMI with
+    the previous iteration measures the learner, not the reducer.
+    """
+    for number in range(n_init):
+        stream = [seed, _REDUCER_STREAM, *([number] if number else [])]
+        yield int(np.random.SeedSequence(stream).generate_state(1)[0])
+
+
+def reduce(
+    embeddings: npt.NDArray[np.floating],
+    settings: ReductionSettings,
+    seed: int,
+    *,
+    note: OnNote = log_note,
+    reducer: FitTransform | None = None,
+) -> Vectors:
+    """Normalise and reduce embeddings.
+
+    Args:
+        embeddings: `(n, dim)`, n at least 4, not all rows equal.
+        settings: with a reducer other than `auto`.
+        seed: the same seed gives the same coordinates.
+        note: called with a sentence where a setting had to be changed.
+        reducer: an object with `fit_transform`, in place of the settings' reducer.
+
+    Returns:
+        float32 coordinates `(n, k)`.
+
+    Raises:
+        SettingsError: the reducer is unknown, or one of its settings is not possible.
+    """
+    x = normalise(np.asarray(embeddings, dtype=np.float32), settings.normalise)
+    return resolve_reducer(settings, reducer).reduce(x, settings, seed, note)
+
+
+def cluster(
+    x: npt.NDArray[np.floating],
+    settings: ClusteringSettings,
+    seed: int = 0,
+    *,
+    clusterer: FitPredict | None = None,
+) -> Clustering:
+    """Cluster reduced embeddings `(n, k)`, n at least 4; clusters are numbered by size.
+
+    Args:
+        x: reduced embeddings.
+        settings: with a clusterer other than `auto`.
+        seed: of clusterers that use random numbers.
+        clusterer: an object with `fit_predict`, in place of the settings' clusterer.
+
+    Raises:
+        SettingsError: the clusterer or its metric is unknown, or it is not installed.
+    """
+    stream = np.random.SeedSequence([seed, _CLUSTERER_STREAM])
+    clusterer_seed = int(stream.generate_state(1)[0])
+    method: Clusterer = resolve_clusterer(settings, clusterer)
+    points = np.asarray(x, dtype=np.float64)
+    return number_by_size(method.cluster(points, settings, clusterer_seed))
+
+
+def _note_missing_structure(
+    clustering: Clustering,
+    settings: ClusteringSettings,
+    clusterer: FitPredict | None,
+    note: OnNote,
+) -> None:
+    n = len(clustering.labels)
+    min_size = resolve_clusterer(settings, clusterer).min_cluster_size(settings, n)
+    remedy = "change clustering.parameters"
+    if min_size is not None:
+        remedy = f"lower clustering.min_cluster_size (now {min_size})"
+    if clustering.n_clusters == 0:
+        note(
+            f"No cluster was found: all {n} ROIs are noise. {remedy.capitalize()}, use another "
+            "clustering.method, or add ROIs."
         )
-    if found.n_clusters == 1:
-        say(
-            f"Only one cluster was found, of {int(np.sum(found.labels == 0))} of {n} ROIs. If "
-            f"there should be more, lower clustering.min_cluster_size (now {size})."
+    if clustering.n_clusters == 1:
+        note(
+            f"Only one cluster was found, of {int(np.sum(clustering.labels == 0))} of {n} ROIs. If "
+            f"there should be more, {remedy}."
         )
 
 
-def lay_out(embeddings: npt.NDArray[np.float32], settings: Settings) -> npt.NDArray[np.float32]:
-    """Coordinates `(n, 2)` of embeddings `(n, dim)` for a map; all 0 where all ROIs are alike."""
-    if len(embeddings) < 2 or all_alike(normalise(embeddings, settings.reduction.normalise)):
-        return np.zeros((len(embeddings), 2), dtype=np.float32)
-    reduction = settings.reduction
-    if reduction.method == AUTO:
-        # Whatever is clustered, a map is two dimensions.
-        reduction = reduction.model_copy(update={"method": "umap"})
-    return map_coordinates(embeddings, reduction, _seed(settings))
+def map_coordinates(embeddings: Vectors, settings: ReductionSettings, seed: int) -> Vectors:
+    """Return coordinates `(n, 2)` of embeddings `(n, dim)` for a map.
+
+    They are made by the reducer of the settings; by UMAP for `auto` and for reducers given by
+    import path; by principal components for `none` and for fewer than 8 ROIs. Missing dimensions
+    are 0, as are all coordinates of ROIs with equal embeddings.
+    """
+    n = len(embeddings)
+    coordinates = np.zeros((n, 2), dtype=np.float32)
+    if n < 2 or is_constant(normalise(embeddings, settings.normalise)):
+        return coordinates
+    method = _UMAP
+    if settings.method in REDUCERS:
+        method = resolve_reducer(settings).map_method
+    if n < _MIN_UMAP_ROIS:
+        method = "pca"
+    flat = ReductionSettings(
+        **{
+            **settings.model_dump(),
+            "method": method,
+            "parameters": {},
+            "n_components": 2,
+            "min_dist": min(_MAP_MIN_DIST, settings.spread),
+            "repeats": 1,
+        }
+    )
+    map_seed = next(_reducer_seeds(seed, 1))
+    reduced = reduce(embeddings, flat, map_seed, note=ignore_note)
+    coordinates[:, : reduced.shape[1]] = reduced
+    return coordinates

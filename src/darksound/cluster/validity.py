@@ -9,26 +9,26 @@ from scipy.special import logsumexp
 
 from darksound.cluster.metrics import NOISE
 
-__all__ = ["Validity", "core_distances", "dbcv", "judge", "minimum_spanning_tree"]
+__all__ = ["Validity", "cluster_validity", "core_distances", "dbcv", "minimum_spanning_tree"]
 
 Floats = npt.NDArray[np.float64]
 Ints = npt.NDArray[np.int64]
 
-#: Distances are made in blocks of at most this many numbers (128 MB).
+#: Distances are computed in blocks of at most this many numbers (128 MB).
 _BLOCK = 16_000_000
-#: Squared distances below this share of the squared norms are rounding of float32: zero.
+#: Squared distances below this share of the squared norms are rounding errors of float32.
 _ROUNDING = 1e-12
 
 
 @dataclass(frozen=True)
 class Validity:
-    """How dense clusters are inside, against how far they lie apart.
+    """Density within clusters compared with the separation between them.
 
     Attributes:
-        sizes: `(k,)` of the clusters with at least two ROIs, in the order of their numbers.
-        values: `(k,)` their validities (Moulavi et al. 2014, eq. 6), -1 to 1; NaN where there is
-            but one, since it is apart from nothing.
-        n: number of ROIs, noise included.
+        sizes: `(k,)` sizes of the clusters with at least two ROIs, in the order of their numbers.
+        values: `(k,)` their validities (Moulavi et al. 2014, eq. 6), -1 to 1; NaN if there is only
+            one cluster, which has no separation.
+        n: number of ROIs, including noise.
     """
 
     sizes: Ints
@@ -37,20 +37,21 @@ class Validity:
 
     @property
     def dbcv(self) -> float:
-        """Density-based cluster validity (eq. 7), -1 to 1; NaN with fewer than two clusters."""
+        """Return the density-based cluster validity (eq. 7), -1 to 1; NaN below two clusters."""
         if self.sizes.size < 2:
             return float("nan")
         return float(np.sum(self.sizes * self.values) / self.n)
 
     @property
-    def information(self) -> float:
-        """Bits that a ROI's cluster tells of it on average, as far as the clusters are valid.
+    def weighted_entropy(self) -> float:
+        """Return the entropy of the clusters in bits, weighted by the validity of each.
 
-        A member of cluster C tells log2(n / |C|) bits, weighted by ((1 + V(C)) / 2)^2; noise
-        tells nothing. Validity alone is high for a few large groups that lie far apart, to
-        which a learner drifts when it learns from wrong pseudo-labels, and they tell little.
-        Splitting adds bits, but parts of one group lie close together, which the square makes
-        cost more than they add.
+        It is the sum over clusters C of p log2(1 / p) ((1 + V(C)) / 2)^2, where p = |C| / n and
+        V(C) is the validity of C; noise adds 0. It is 0 below two clusters. Validity alone is high
+        for a few large clusters that lie far apart, to which a learner converges if it is
+        fine-tuned on wrong pseudo-labels; their entropy is low. Splitting a cluster raises the
+        entropy, but the parts lie close together, and the square makes the loss of validity larger
+        than the gain.
         """
         if self.sizes.size < 2:
             return 0.0
@@ -59,45 +60,46 @@ class Validity:
 
 
 def dbcv(x: npt.NDArray[np.floating], clusters: Ints) -> float:
-    """Density-based cluster validity of clusters `(n,)` in a space `(n, d)`; see `judge`."""
-    return judge(x, clusters).dbcv
+    """Return the DBCV of clusters `(n,)` in a space `(n, d)`; see `cluster_validity`."""
+    return cluster_validity(x, clusters).dbcv
 
 
-def judge(x: npt.NDArray[np.floating], clusters: Ints) -> Validity:
-    """Validities of clusters by Moulavi et al. (2014), eq. 1-6.
+def cluster_validity(x: npt.NDArray[np.floating], clusters: Ints) -> Validity:
+    """Return the validities of clusters by Moulavi et al. (2014), eq. 1-6.
 
-    Some things are as in the paper's reference code or made whole where the paper is silent:
-    noise (-1) and clusters of one ROI count in the weight with validity 0; where a cluster's
-    tree has no inner edge its longest edge counts, and without inner nodes all of its nodes do;
-    among edges of equal mutual reachability the shorter distance comes first, so that the tree
-    does not depend on the order of rows. Coinciding ROIs have core distance 0, its limit.
+    Cases that the paper leaves open are as in its reference code, or defined here: noise (-1) and
+    clusters of one ROI count in the weight with validity 0; if a cluster's tree has no inner edge,
+    its longest edge counts, and if it has no inner node, all nodes count; of edges with equal
+    mutual reachability the one with the shorter distance comes first, so that the tree does not
+    depend on the order of rows. Coinciding ROIs have core distance 0, its limit.
 
     Args:
-        x: the space that clusters are judged in `(n, d)`, Euclidean.
+        x: vectors `(n, d)` with Euclidean distances.
         clusters: cluster of each row `(n,)`, -1 for noise.
     """
-    names, counts = np.unique(clusters[clusters != NOISE], return_counts=True)
-    names = names[counts >= 2]
-    if names.size < 2:
-        return Validity(counts[counts >= 2], np.full(names.size, np.nan), len(clusters))
-    # Centred, so that norms are of the size of distances and squares lose no digits.
+    numbers, counts = np.unique(clusters[clusters != NOISE], return_counts=True)
+    numbers = numbers[counts >= 2]
+    if numbers.size < 2:
+        return Validity(counts[counts >= 2], np.full(numbers.size, np.nan), len(clusters))
+    # Centred, so that norms are as large as distances and squares lose no digits.
     points = np.array(x, dtype=np.float64)
     points -= np.mean(x, axis=0, dtype=np.float64)
-    trees = [_Tree.of(points, np.flatnonzero(clusters == name)) for name in names]
+    trees = [_Tree.fit(points, np.flatnonzero(clusters == number)) for number in numbers]
     separation = _separations(points, trees)
     sparseness = np.array([tree.sparseness for tree in trees])
     larger = np.maximum(separation, sparseness)
-    apart = larger > 0
+    defined = larger > 0
     values = np.zeros(len(trees))
-    values[apart] = (separation[apart] - sparseness[apart]) / larger[apart]
+    values[defined] = (separation[defined] - sparseness[defined]) / larger[defined]
     sizes = np.array([tree.size for tree in trees], dtype=np.int64)
     return Validity(sizes, values, len(clusters))
 
 
 def core_distances(points: Floats) -> Floats:
-    """All-points core distance (Moulavi et al. 2014, eq. 1) of each of `(m, d)` points, m >= 2.
+    """Return the all-points core distance `(m,)` of each of the points `(m, d)`, m at least 2.
 
-    The mean of d_ij^-D leaves float64 for D of a few hundred, so it is summed as logarithms.
+    The mean of d_ij^-D (Moulavi et al. 2014, eq. 1) overflows float64 for D of a few hundred, so
+    it is computed from logarithms.
     """
     m, d = points.shape
     log_core = np.empty(m)
@@ -111,7 +113,7 @@ def core_distances(points: Floats) -> Floats:
 
 
 def minimum_spanning_tree(points: Floats, core: Floats) -> tuple[Ints, Floats]:
-    """Minimum spanning tree by mutual reachability (eq. 2), by Prim's algorithm in O(m) memory.
+    """Return the minimum spanning tree by mutual reachability (eq. 2), in O(m) memory (Prim).
 
     Returns:
         Edges `(m - 1, 2)` and their mutual reachability `(m - 1,)`, in the order of joining.
@@ -138,7 +140,14 @@ def minimum_spanning_tree(points: Floats, core: Floats) -> tuple[Ints, Floats]:
 
 @dataclass(frozen=True)
 class _Tree:
-    """What validity needs of one cluster: its inner nodes and its largest inner edge."""
+    """Inner nodes and largest inner edge of the minimum spanning tree of one cluster.
+
+    Attributes:
+        size: number of ROIs.
+        inner: `(i,)` rows of the nodes with more than one edge.
+        inner_core: `(i,)` their core distances.
+        sparseness: the largest edge between inner nodes (eq. 3).
+    """
 
     size: int
     inner: Ints
@@ -146,10 +155,9 @@ class _Tree:
     sparseness: float
 
     @classmethod
-    def of(cls, points: Floats, members: Ints) -> "_Tree":
-        own = points[members]
-        core = core_distances(own)
-        edges, weights = minimum_spanning_tree(own, core)
+    def fit(cls, points: Floats, members: Ints) -> "_Tree":
+        core = core_distances(points[members])
+        edges, weights = minimum_spanning_tree(points[members], core)
         is_inner = np.bincount(edges.ravel(), minlength=len(members)) > 1
         inner_edges = is_inner[edges].all(axis=1)
         longest = weights[inner_edges] if inner_edges.any() else weights
@@ -158,13 +166,13 @@ class _Tree:
 
 
 def _separations(points: Floats, trees: list[_Tree]) -> Floats:
-    """Least density separation (eq. 4) of each cluster from any other `(k,)`."""
+    """Return the smallest density separation (eq. 4) `(k,)` of each cluster from any other."""
     nodes = np.concatenate([tree.inner for tree in trees])
     core = np.concatenate([tree.inner_core for tree in trees])
     ends = np.cumsum([tree.inner.size for tree in trees])
-    least = np.full(len(trees), np.inf)
+    smallest = np.full(len(trees), np.inf)
     for i, tree in enumerate(trees[:-1]):
-        # Clusters before this one have met it already.
+        # Pairs with the clusters before this one are done.
         rest, rest_core = points[nodes[ends[i] :]], core[ends[i] :]
         firsts = ends[i:-1] - ends[i]
         for start, stop in _blocks(tree.inner.size, len(rest)):
@@ -172,29 +180,29 @@ def _separations(points: Floats, trees: list[_Tree]) -> Floats:
             np.maximum(mutual, rest_core, out=mutual)
             np.maximum(mutual, tree.inner_core[start:stop, None], out=mutual)
             to_each = np.minimum.reduceat(mutual.min(axis=0), firsts)
-            least[i] = min(least[i], to_each.min())
-            np.minimum(least[i + 1 :], to_each, out=least[i + 1 :])
-    return least
+            smallest[i] = min(smallest[i], to_each.min())
+            np.minimum(smallest[i + 1 :], to_each, out=smallest[i + 1 :])
+    return smallest
 
 
 class _Rows:
-    """Rows of a distance matrix, whole where it fits a block, else made when asked for."""
+    """Rows of a distance matrix: computed at once if it fits a block, else row by row."""
 
     def __init__(self, points: Floats) -> None:
         self._points = points
         fits = len(points) ** 2 <= _BLOCK
-        self._whole = np.sqrt(_squares(points, points)) if fits else None
+        self._matrix = np.sqrt(_squares(points, points)) if fits else None
 
     def __getitem__(self, i: int) -> Floats:
-        if self._whole is not None:
-            row: Floats = self._whole[i]
+        if self._matrix is not None:
+            row: Floats = self._matrix[i]
             return row
-        own: Floats = np.sqrt(_squares(self._points[i : i + 1], self._points))[0]
-        return own
+        computed: Floats = np.sqrt(_squares(self._points[i : i + 1], self._points))[0]
+        return computed
 
 
 def _squares(a: Floats, b: Floats) -> Floats:
-    """Squared Euclidean distances `(len(a), len(b))`, zero where they are mere rounding."""
+    """Return squared Euclidean distances `(len(a), len(b))`, with rounding errors set to 0."""
     norms = np.einsum("ij,ij->i", a, a)[:, None] + np.einsum("ij,ij->i", b, b)[None, :]
     squares: Floats = a @ b.T
     squares *= -2

@@ -49,7 +49,7 @@ class ReductionSettings(Section):
     n_init: Positive | Literal["auto"] = Field(
         "auto",
         description="Number of times that reduction and clustering run with different seeds; the "
-        "clustering with the highest `information` (see `mec.selection_criterion`) is used. "
+        "clustering with the highest `weighted_entropy` (see `mec.selection_criterion`) is used. "
         "`auto`: 6 for up to 500 ROIs, else 1.",
     )
     max_fit_samples: Annotated[int, Field(ge=1000)] = Field(
@@ -72,7 +72,7 @@ class ClusteringSettings(Section):
     method: str = Field(
         "auto",
         description="`linkage`: average linkage on embeddings, cut at the number of clusters with "
-        "the highest `information`. `hdbscan`. `fast_hdbscan`: HDBSCAN on a graph of neighbours "
+        "the highest S^1.5 H (mean silhouette, entropy of the clusters). `hdbscan`. `fast_hdbscan`: HDBSCAN on a graph of neighbours "
         "(extra `fast-hdbscan`). `evoc`: EVoC on embeddings (extra `evoc`). Or the import path of "
         "an object with `fit_predict`. `auto`: `linkage` for up to `max_linkage_samples` ROIs, "
         "unless a setting that only UMAP or HDBSCAN has was changed; else `hdbscan`.",
@@ -168,16 +168,18 @@ class MecSettings(Section):
     converged_ami: Share = Field(
         0.98, description="End the loop if the AMI with the previous iteration reaches this value."
     )
-    selection_criterion: Literal["information", "dbcv", "coverage", "persistence", "last"] = Field(
-        "information",
-        description="Criterion, without labels, for the iteration to keep. `information`: entropy "
-        "of the clusters in bits, weighted by the validity of each; or DBCV, coverage, "
+    selection_criterion: Literal[
+        "weighted_entropy", "dbcv", "coverage", "persistence", "last"
+    ] = Field(
+        "weighted_entropy",
+        description="Criterion, without labels, for the iteration to keep. `weighted_entropy`: "
+        "entropy of the clusters in bits, weighted by the validity of each; or DBCV, coverage, "
         "persistence; `last`: the last iteration.",
     )
-    validity_embeddings: Literal["first", "own"] = Field(
-        "own",
-        description="Embeddings in which DBCV and `information` are computed: those of the "
-        "initial learner, or those of the iteration itself.",
+    validity_embeddings: Literal["initial", "current"] = Field(
+        "current",
+        description="Embeddings in which DBCV and weighted entropy are computed: those of the "
+        "initial learner, or those of the current iteration.",
     )
     max_validity_samples: Annotated[int, Field(ge=1000)] = Field(
         50_000,

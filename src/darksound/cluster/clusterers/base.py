@@ -1,4 +1,4 @@
-"""The contract of a clusterer and what it finds."""
+"""The contract of clusterers, and the clustering that they return."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -11,7 +11,14 @@ from darksound.cluster.metrics import NOISE, coverage
 from darksound.errors import SettingsError
 from darksound.settings import ClusteringSettings
 
-__all__ = ["Clusterer", "Clustering", "changed", "in_order", "refuse_changed"]
+__all__ = [
+    "Clusterer",
+    "Clustering",
+    "changed_settings",
+    "mean_by_cluster",
+    "number_by_size",
+    "refuse_changed_settings",
+]
 
 Floats = npt.NDArray[np.float64]
 Ints = npt.NDArray[np.int64]
@@ -23,9 +30,9 @@ class Clustering:
 
     Attributes:
         labels: `(n,)` cluster of each ROI, -1 for noise.
-        probability: `(n,)` how much a ROI belongs to its cluster, 0 to 1; 0 for noise.
-        outlier_score: `(n,)` 0 to 1, high for ROIs unlike their surroundings.
-        persistence: `(k,)` how long each cluster lasts over densities, 0 to 1.
+        probability: `(n,)` membership probability in its cluster, 0 to 1; 0 for noise.
+        outlier_score: `(n,)` 0 to 1, high for ROIs that are unlike their surroundings.
+        persistence: `(k,)` stability of each cluster over densities or distances, 0 to 1.
     """
 
     labels: Ints
@@ -35,70 +42,95 @@ class Clustering:
 
     @property
     def n_clusters(self) -> int:
-        """Number of clusters, noise being none."""
+        """Return the number of clusters, without noise."""
         return int(self.persistence.size)
 
     @property
     def coverage(self) -> float:
-        """Share of ROIs that are in a cluster."""
+        """Return the share of ROIs that are in a cluster."""
         return coverage(self.labels)
 
     @property
     def mean_persistence(self) -> float:
-        """Mean persistence of the clusters; NaN without any."""
+        """Return the mean persistence of the clusters, NaN without clusters."""
         return float(self.persistence.mean()) if self.persistence.size else float("nan")
 
     @classmethod
     def all_noise(cls, n: int) -> "Clustering":
-        """n ROIs and no cluster."""
+        """Return n ROIs without any cluster."""
         return cls(np.full(n, NOISE, dtype=np.int64), np.zeros(n), np.zeros(n), np.zeros(0))
 
     @classmethod
     def one_cluster(cls, n: int) -> "Clustering":
-        """n ROIs that are all alike."""
+        """Return n identical ROIs in one cluster."""
         return cls(np.zeros(n, dtype=np.int64), np.ones(n), np.zeros(n), np.ones(1))
 
 
 class Clusterer(Protocol):
-    """A function of its input and the settings alone."""
+    """A clustering method; its result depends on its input, the settings and the seed only.
 
-    def __call__(self, x: Floats, settings: ClusteringSettings) -> Clustering:
-        """Cluster reduced embeddings `(n, k)`, n at least 4.
+    Attributes:
+        needs_reduction: whether `reduction.method = "auto"` reduces embeddings before it.
+        noise_reason: why ROIs are noise, one sentence for the report; `{size}` stands for the
+            smallest cluster.
+        unsupported_settings: keys of `ClusteringSettings` that this clusterer does not have.
+    """
+
+    needs_reduction: bool
+    noise_reason: str
+    unsupported_settings: Sequence[str]
+
+    def min_cluster_size(self, settings: ClusteringSettings, n: int) -> int | None:
+        """Return the size of the smallest possible cluster of n ROIs, None if there is no limit."""
+
+    def cluster(self, x: Floats, settings: ClusteringSettings, seed: int) -> Clustering:
+        """Cluster vectors `(n, k)`, n at least 4, in any numbering of the clusters.
 
         Raises:
-            SettingsError: a setting is impossible for this clusterer.
+            SettingsError: a setting is not possible for this clusterer, or it is not installed.
         """
 
 
-def changed(settings: ClusteringSettings, names: Sequence[str]) -> list[str]:
-    """Which of these settings are not as they are by default."""
-    plain = ClusteringSettings()
-    return [name for name in names if getattr(settings, name) != getattr(plain, name)]
+def changed_settings(settings: ClusteringSettings, names: Sequence[str]) -> list[str]:
+    """Return those of the keys `names` whose values differ from the defaults."""
+    defaults = ClusteringSettings()
+    return [name for name in names if getattr(settings, name) != getattr(defaults, name)]
 
 
-def refuse_changed(settings: ClusteringSettings, method: str, names: Sequence[str]) -> None:
-    """See that settings that a clusterer lacks were left alone.
+def refuse_changed_settings(
+    settings: ClusteringSettings, method: str, names: Sequence[str]
+) -> None:
+    """Verify that settings that a clusterer does not have keep their defaults.
 
     Raises:
         SettingsError: one was changed.
     """
-    if others := changed(settings, names):
+    if changed := changed_settings(settings, names):
         raise SettingsError(
-            f"{method} has no clustering.{others[0]}; leave it as it is by default, or take "
-            "clustering.method hdbscan."
+            f"{method} has no clustering.{changed[0]}; remove this setting, or set "
+            "clustering.method to hdbscan."
         )
 
 
-def in_order(found: Clustering) -> Clustering:
-    """The same clusters numbered by size, equal sizes by the row that comes first."""
-    k = found.n_clusters
-    inside = found.labels != NOISE
-    sizes = np.bincount(found.labels[inside], minlength=k)
-    first = np.full(k, len(found.labels))
-    np.minimum.at(first, found.labels[inside], np.flatnonzero(inside))
-    order = np.lexsort((first, -sizes))
-    number = np.empty(k, dtype=np.int64)
-    number[order] = np.arange(k)
-    labels = found.labels.copy()
-    labels[inside] = number[found.labels[inside]]
-    return Clustering(labels, found.probability, found.outlier_score, found.persistence[order])
+def mean_by_cluster(values: Floats, labels: Ints) -> Floats:
+    """Return the mean `(k,)` of the values `(n,)` of each cluster; labels `(n,)` have no gaps."""
+    inside = labels != NOISE
+    means: Floats = np.bincount(labels[inside], values[inside]) / np.bincount(labels[inside])
+    return means
+
+
+def number_by_size(clustering: Clustering) -> Clustering:
+    """Return the same clusters numbered by size, equal sizes by their first row."""
+    k = clustering.n_clusters
+    inside = clustering.labels != NOISE
+    sizes = np.bincount(clustering.labels[inside], minlength=k)
+    first_row = np.full(k, len(clustering.labels))
+    np.minimum.at(first_row, clustering.labels[inside], np.flatnonzero(inside))
+    order = np.lexsort((first_row, -sizes))
+    new_number = np.empty(k, dtype=np.int64)
+    new_number[order] = np.arange(k)
+    labels = clustering.labels.copy()
+    labels[inside] = new_number[clustering.labels[inside]]
+    return Clustering(
+        labels, clustering.probability, clustering.outlier_score, clustering.persistence[order]
+    )

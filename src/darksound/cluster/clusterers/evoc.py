@@ -5,57 +5,77 @@ import warnings
 import numpy as np
 import numpy.typing as npt
 
-from darksound.cluster.clusterers.base import Clustering, refuse_changed
-from darksound.cluster.clusterers.hdbscan import resolve_min_cluster_size, resolve_min_samples
+from darksound.cluster.clusterers.base import (
+    Clustering,
+    mean_by_cluster,
+    refuse_changed_settings,
+)
+from darksound.cluster.clusterers.hdbscan import (
+    Hdbscan,
+    resolve_min_cluster_size,
+    resolve_min_samples,
+)
 from darksound.cluster.metrics import NOISE
 from darksound.errors import SettingsError
 from darksound.settings import ClusteringSettings
 
-__all__ = ["evoc"]
+__all__ = ["Evoc"]
 
 _NEIGHBOURS = 15
-# Settings that it does not have.
-_WITHOUT = ("metric", "selection", "epsilon", "alpha", "allow_single_cluster", "max_cluster_size")
-# Clusterers are functions of their input, so its own chance is always the same.
 _SEED = 1979
 
 
-def evoc(x: npt.NDArray[np.float64], settings: ClusteringSettings) -> Clustering:
-    """Clusters of embeddings `(n, k)` by the angles between them, at the most lasting resolution.
+class Evoc(Hdbscan):
+    """EVoC of the package `evoc`: cosine distances, the clustering of highest persistence.
 
-    `reduction.method` is to be `none`, since it reduces embeddings itself. It has no tree of
-    densities: the persistence of a cluster is the mean strength of its ROIs, and an outlier score
-    what a ROI's strength leaves to 1.
-
-    Raises:
-        SettingsError: it is not installed, or a setting was changed that it does not have.
+    It reduces embeddings itself, so `reduction.method` should be `none`. It has no condensed tree:
+    the persistence of a cluster is the mean membership strength of its ROIs, and an outlier score
+    is 1 less the membership strength.
     """
-    try:
-        from evoc import EVoC
-    except ImportError:
-        raise SettingsError(
-            "clustering.method is 'evoc', which is not installed; install it with pip install "
-            "'darksound[evoc]'."
-        ) from None
-    refuse_changed(settings, "evoc", _WITHOUT)
-    n = len(x)
-    model = EVoC(
-        base_min_cluster_size=resolve_min_cluster_size(settings, n),
-        min_samples=resolve_min_samples(settings, n),
-        n_neighbors=min(_NEIGHBOURS, n - 1),
-        random_state=_SEED,
+
+    needs_reduction = False
+    unsupported_settings = (
+        "metric",
+        "cluster_selection_method",
+        "cluster_selection_epsilon",
+        "alpha",
+        "allow_single_cluster",
+        "max_cluster_size",
     )
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")
-        model.fit(np.ascontiguousarray(x, dtype=np.float32))
-    labels = np.asarray(model.labels_, dtype=np.int64)
-    inside = labels != NOISE
-    strength = np.clip(np.nan_to_num(np.asarray(model.membership_strengths_, np.float64)), 0, 1)
-    strength[~inside] = 0
-    sizes = np.bincount(labels[inside])
-    return Clustering(
-        labels=labels,
-        probability=strength,
-        outlier_score=1 - strength,
-        persistence=np.bincount(labels[inside], strength[inside]) / sizes,
-    )
+
+    def cluster(
+        self, x: npt.NDArray[np.float64], settings: ClusteringSettings, seed: int
+    ) -> Clustering:
+        """Cluster embeddings `(n, k)`; the seed is a constant, whatever `seed` is.
+
+        Raises:
+            SettingsError: EVoC is not installed, or a setting that it does not have was changed.
+        """
+        try:
+            from evoc import EVoC
+        except ImportError:
+            raise SettingsError(
+                "clustering.method is 'evoc', which is not installed; install it with pip install "
+                "'darksound[evoc]'."
+            ) from None
+        refuse_changed_settings(settings, "evoc", self.unsupported_settings)
+        n = len(x)
+        model = EVoC(
+            base_min_cluster_size=resolve_min_cluster_size(settings, n),
+            min_samples=resolve_min_samples(settings, n),
+            n_neighbors=min(_NEIGHBOURS, n - 1),
+            random_state=_SEED,
+        )
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            model.fit(np.ascontiguousarray(x, dtype=np.float32))
+        labels = np.asarray(model.labels_, dtype=np.int64)
+        strength = np.asarray(model.membership_strengths_, dtype=np.float64)
+        strength = np.clip(np.nan_to_num(strength), 0, 1)
+        strength[labels == NOISE] = 0
+        return Clustering(
+            labels=labels,
+            probability=strength,
+            outlier_score=1 - strength,
+            persistence=mean_by_cluster(strength, labels),
+        )

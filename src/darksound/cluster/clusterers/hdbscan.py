@@ -2,6 +2,7 @@
 
 import math
 import warnings
+from collections.abc import Sequence
 
 import numpy as np
 import numpy.typing as npt
@@ -11,20 +12,19 @@ from darksound.cluster.clusterers.base import Clustering
 from darksound.errors import SettingsError
 from darksound.settings import ClusteringSettings
 
-__all__ = ["hdbscan", "resolve_min_cluster_size", "resolve_min_samples"]
+__all__ = ["Hdbscan", "resolve_min_cluster_size", "resolve_min_samples"]
 
-#: Metrics that need no parameter: those of the package's trees, and those that take a matrix of
-#: all distances.
-_BY_TREE = ("euclidean", "manhattan", "chebyshev", "canberra", "braycurtis")
-_BY_MATRIX = ("cosine", "correlation")
+#: Metrics without parameters that HDBSCAN computes by a tree, or from all pairwise distances.
+_TREE_METRICS = ("euclidean", "manhattan", "chebyshev", "canberra", "braycurtis")
+_PAIRWISE_METRICS = ("cosine", "correlation")
 
 
 def resolve_min_cluster_size(settings: ClusteringSettings, n: int) -> int:
-    """The number set, or for `auto` a tenth of the root of the number of ROIs, rounded.
+    """Return `min_cluster_size`; for `auto`, 0.1 times the root of the number of ROIs, rounded.
 
-    At least 4, and at most half of the ROIs: 4 up to 2,000 ROIs, 9 for 8,000, 32 for 100,000. A
-    group must grow with the recordings to be worth a person's time, but slower, since more
-    recordings also hold more kinds.
+    `auto` is at least 4, and at most half of the ROIs: 4 up to 2,000 ROIs, 9 for 8,000, 32 for
+    100,000. Clusters of larger sets must be larger to be worth an expert's time, but they grow
+    slower than the set, because larger sets also have more call types.
     """
     if settings.min_cluster_size != "auto":
         return settings.min_cluster_size
@@ -32,52 +32,71 @@ def resolve_min_cluster_size(settings: ClusteringSettings, n: int) -> int:
 
 
 def resolve_min_samples(settings: ClusteringSettings, n: int) -> int:
-    """The number set, or for `auto` the decimal logarithm of the number of ROIs, rounded.
+    """Return `min_samples`; for `auto`, the decimal logarithm of the number of ROIs, rounded.
 
-    From 2 to 5, and at most half of the ROIs: 2 up to 316 ROIs, 3 up to 3,162.
+    `auto` is 2 to 5, and at most half of the ROIs: 2 up to 316 ROIs, 3 up to 3,162.
     """
     if settings.min_samples != "auto":
         return settings.min_samples
     return max(1, min(n // 2, 5, max(2, round(math.log10(max(1, n))))))
 
 
-def hdbscan(x: npt.NDArray[np.float64], settings: ClusteringSettings) -> Clustering:
-    """Clusters of `(n, k)`; the outlier score is GLOSH (Campello et al. 2015).
+class Hdbscan:
+    """HDBSCAN of the package `hdbscan`; the outlier score is GLOSH (Campello et al. 2015).
 
-    Raises:
-        SettingsError: `clustering.metric` is unknown.
+    `fast_hdbscan` and EVoC inherit its defaults for the size of clusters.
     """
-    # Imported here since it takes a second that other clusterers need not wait for.
-    from hdbscan import HDBSCAN
 
-    if settings.metric not in (*_BY_TREE, *_BY_MATRIX):
-        raise SettingsError(
-            f"clustering.metric is {settings.metric!r}; HDBSCAN has "
-            f"{', '.join((*_BY_TREE, *_BY_MATRIX))}."
+    needs_reduction = True
+    noise_reason = (
+        "A cluster is at least {size} ROIs that lie closer to each other than to the rest; a ROI "
+        "with too few others around it is noise."
+    )
+    unsupported_settings: Sequence[str] = ()
+
+    def min_cluster_size(self, settings: ClusteringSettings, n: int) -> int:
+        """Return the smallest cluster of n ROIs."""
+        return resolve_min_cluster_size(settings, n)
+
+    def cluster(
+        self, x: npt.NDArray[np.float64], settings: ClusteringSettings, seed: int
+    ) -> Clustering:
+        """Cluster vectors `(n, k)`; `seed` is not used.
+
+        Raises:
+            SettingsError: `clustering.metric` is unknown.
+        """
+        # The import takes a second, which users of other clusterers do not need to wait for.
+        from hdbscan import HDBSCAN
+
+        if settings.metric not in (*_TREE_METRICS, *_PAIRWISE_METRICS):
+            raise SettingsError(
+                f"clustering.metric is {settings.metric!r}; HDBSCAN has "
+                f"{', '.join((*_TREE_METRICS, *_PAIRWISE_METRICS))}."
+            )
+        by_tree = settings.metric in _TREE_METRICS
+        points = np.ascontiguousarray(x, dtype=np.float64)
+        model = HDBSCAN(
+            min_cluster_size=resolve_min_cluster_size(settings, len(x)),
+            min_samples=resolve_min_samples(settings, len(x)),
+            cluster_selection_method=settings.cluster_selection_method,
+            cluster_selection_epsilon=float(settings.cluster_selection_epsilon),
+            alpha=float(settings.alpha),
+            metric=settings.metric if by_tree else "precomputed",
+            allow_single_cluster=settings.allow_single_cluster,
+            max_cluster_size=settings.max_cluster_size,
+            approx_min_span_tree=False,
+            # One job, so that the result does not depend on the number of cores.
+            core_dist_n_jobs=1,
         )
-    own = settings.metric in _BY_TREE
-    space = np.ascontiguousarray(x, dtype=np.float64)
-    model = HDBSCAN(
-        min_cluster_size=resolve_min_cluster_size(settings, len(x)),
-        min_samples=resolve_min_samples(settings, len(x)),
-        cluster_selection_method=settings.selection,
-        cluster_selection_epsilon=float(settings.epsilon),
-        alpha=float(settings.alpha),
-        metric=settings.metric if own else "precomputed",
-        allow_single_cluster=settings.allow_single_cluster,
-        max_cluster_size=settings.max_cluster_size,
-        approx_min_span_tree=False,
-        # One job, so that nothing depends on the number of cores.
-        core_dist_n_jobs=1,
-    )
-    with warnings.catch_warnings(), np.errstate(divide="ignore", invalid="ignore"):
-        # Coinciding ROIs have infinite density, which its outlier scores divide by.
-        warnings.filterwarnings("ignore", message="(divide by zero|invalid value) encountered")
-        model.fit(space if own else pairwise_distances(space, metric=settings.metric))
-        outlier_score = np.asarray(model.outlier_scores_, dtype=np.float64)
-    return Clustering(
-        labels=np.asarray(model.labels_, dtype=np.int64),
-        probability=np.asarray(model.probabilities_, dtype=np.float64),
-        outlier_score=np.nan_to_num(outlier_score, nan=0.0, posinf=1.0),
-        persistence=np.asarray(model.cluster_persistence_, dtype=np.float64),
-    )
+        with warnings.catch_warnings(), np.errstate(divide="ignore", invalid="ignore"):
+            # Coinciding ROIs have infinite density, by which the outlier scores are divided.
+            warnings.filterwarnings("ignore", message="(divide by zero|invalid value) encountered")
+            model.fit(points if by_tree else pairwise_distances(points, metric=settings.metric))
+            outlier_score = np.asarray(model.outlier_scores_, dtype=np.float64)
+        return Clustering(
+            labels=np.asarray(model.labels_, dtype=np.int64),
+            probability=np.asarray(model.probabilities_, dtype=np.float64),
+            outlier_score=np.nan_to_num(outlier_score, nan=0.0, posinf=1.0),
+            persistence=np.asarray(model.cluster_persistence_, dtype=np.float64),
+        )

@@ -1,7 +1,7 @@
-"""Average linkage, its tree cut where groups tell most."""
+"""Average linkage, its tree cut where the silhouette-entropy score is highest."""
 
 import math
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -9,182 +9,199 @@ import numpy.typing as npt
 from scipy.cluster.hierarchy import leaves_list, linkage
 from scipy.spatial.distance import pdist, squareform
 
-from darksound.cluster.clusterers.base import Clustering, refuse_changed
+from darksound.cluster.clusterers.base import Clustering, refuse_changed_settings
 from darksound.cluster.metrics import NOISE
 from darksound.errors import SettingsError
 from darksound.settings import ClusteringSettings
 
-__all__ = ["LACKED", "average_linkage", "smallest_group"]
+__all__ = ["AverageLinkage"]
 
 Floats = npt.NDArray[np.float64]
 Ints = npt.NDArray[np.int64]
 
-#: Settings that it has no use for, HDBSCAN's own.
-LACKED = (
-    "min_samples",
-    "selection",
-    "epsilon",
-    "alpha",
-    "allow_single_cluster",
-    "max_cluster_size",
-)
 _METRICS = ("euclidean", "sqeuclidean", "cosine", "correlation", "cityblock")
-# Cuts into fewer groups are all tried; of those into more, each some per cent finer than the next.
-_ALL_CUTS, _FINER = 100, 1.03
-# Power of the silhouette against the bits; between 0.9 and 1.75 it chooses about the same cuts of
-# real ROIs, and below, groups of two kinds would be split in four.
-_WEIGHT = 1.5
-# Groups that are no nearer to themselves than to each other, by this mean silhouette, are none.
-_NO_STRUCTURE = 0.05
-# Quantile of a cluster's silhouettes from which a member is wholly sure.
-_SURE = 0.9
+# All cuts into up to `_ALL_CUTS` groups are tried; above, each has 3 % more groups than the last.
+_ALL_CUTS, _STEP = 100, 1.03
+# Exponent of the silhouette in the score. Between 0.9 and 1.75 it chooses about the same cuts of
+# real ROIs; below, clusters of two call types are split in four.
+_SILHOUETTE_POWER = 1.5
+# Below this mean silhouette, members of a group are hardly closer to each other than to others.
+_MIN_SILHOUETTE = 0.05
+# Quantile of a cluster's silhouettes from which the membership probability is 1.
+_FULL_MEMBERSHIP = 0.9
 
 
 @dataclass(frozen=True)
 class _Cut:
-    """Groups of n ROIs, which lie next to one another in the order of the tree's leaves.
+    """Groups of n ROIs; each is a range of consecutive leaves of the tree.
 
     Attributes:
         starts: `(k + 1,)` first leaf of each group, and n.
-        group: `(n,)` of each leaf.
-        means: `(n, k)` mean distance of each leaf to the members of each group, itself left out.
-        large: `(k,)` which groups are large enough.
+        group: `(n,)` group of each leaf.
+        means: `(n, k)` mean distance of each leaf to the members of each group, without itself.
+        is_cluster: `(k,)` whether a group is large enough.
     """
 
     starts: Ints
     group: Ints
     means: Floats
-    large: npt.NDArray[np.bool_]
+    is_cluster: npt.NDArray[np.bool_]
 
     @classmethod
-    def of(cls, distances: Floats, starts: Ints, smallest: int) -> "_Cut":
+    def from_starts(cls, distances: Floats, starts: Ints, min_size: int) -> "_Cut":
+        """Return the cut with groups that begin at `starts` `(k + 1,)`.
+
+        Args:
+            distances: `(n, n)` between leaves, in their order.
+            starts: first leaf of each group, and n.
+            min_size: smallest size of a cluster.
+        """
         sizes = np.diff(starts)
         group = np.repeat(np.arange(len(sizes)), sizes)
         sums = np.add.reduceat(distances, starts[:-1], axis=1)
-        others = np.broadcast_to(sizes, sums.shape).copy()
-        others[np.arange(len(group)), group] -= 1
-        return cls(starts, group, sums / np.maximum(others, 1), sizes >= smallest)
+        counts = np.broadcast_to(sizes, sums.shape).copy()
+        counts[np.arange(len(group)), group] -= 1
+        return cls(starts, group, sums / np.maximum(counts, 1), sizes >= min_size)
 
-    def silhouette(self) -> Floats:
-        """Of each leaf `(n,)`; 0 in groups that are too small."""
+    def silhouettes(self) -> Floats:
+        """Return the silhouette of each leaf `(n,)`, 0 in groups that are too small."""
         rows = np.arange(len(self.group))
         within, means = self.means[rows, self.group], self.means.copy()
         means[rows, self.group] = np.inf
         between = means.min(axis=1)
         larger = np.maximum(within, between)
-        own = np.divide(between - within, larger, out=0 * larger, where=larger > 0)
-        silhouette: Floats = np.where(self.large[self.group], own, 0)
-        return silhouette
+        silhouettes = np.divide(between - within, larger, out=0 * larger, where=larger > 0)
+        in_clusters: Floats = np.where(self.is_cluster[self.group], silhouettes, 0)
+        return in_clusters
 
-    def telling(self) -> float:
-        """How much the groups tell, see `average_linkage`; 0 where they are none."""
-        quality = float(self.silhouette().mean())
-        share = np.diff(self.starts)[self.large] / len(self.group)
-        bits = -float((share * np.log2(share)).sum())
-        return quality**_WEIGHT * bits if quality > _NO_STRUCTURE else 0.0
+    def score(self) -> float:
+        """Return S^1.5 H, see `AverageLinkage`; 0 if the mean silhouette S is at most 0.05."""
+        silhouette = float(self.silhouettes().mean())
+        share = np.diff(self.starts)[self.is_cluster] / len(self.group)
+        entropy = -float((share * np.log2(share)).sum())
+        return silhouette**_SILHOUETTE_POWER * entropy if silhouette > _MIN_SILHOUETTE else 0.0
 
-    def outlying(self) -> Floats:
-        """Outlier score of each leaf `(n,)`, by the group that is nearest of the large enough."""
-        means = self.means[:, self.large]
+    def outlier_scores(self) -> Floats:
+        """Return the outlier score of each leaf `(n,)` with respect to its nearest cluster."""
+        means = self.means[:, self.is_cluster]
         nearest = means.argmin(axis=1)
-        firsts = np.flatnonzero(self.large)
-        spread = np.array([self.means[self.group == one, one].mean() for one in firsts])
-        away = means[np.arange(len(means)), nearest]
-        usual = np.divide(spread[nearest], away, out=np.ones_like(away), where=away > 0)
-        outlying: Floats = 1 - np.minimum(usual, 1)
-        return outlying
+        numbers = np.flatnonzero(self.is_cluster)
+        spread = np.array([self.means[self.group == k, k].mean() for k in numbers])
+        distance = means[np.arange(len(means)), nearest]
+        ratio = np.divide(spread[nearest], distance, out=np.ones_like(distance), where=distance > 0)
+        scores: Floats = 1 - np.minimum(ratio, 1)
+        return scores
 
 
-def smallest_group(settings: ClusteringSettings, n: int) -> int:
-    """The number set, or for `auto` a tenth of the root of the number of ROIs, cut off.
+class AverageLinkage:
+    """Average linkage (Sokal and Michener 1958) of all pairwise distances.
 
-    At least 3, and at most half of the ROIs: 3 up to 1,599 ROIs, 7 for 5,000. Groups that are
-    joined by all their distances are more to be trusted than small ones of density.
+    Groups are merged in the order of the mean distance between their members. The tree is cut
+    where $S^{1.5} H$ is highest: S is the mean silhouette (Rousseeuw 1987,
+    doi 10.1016/0377-0427(87)90125-7), H is the entropy of the clusters in bits, the sum of
+    p log2(1 / p) over the shares p of ROIs. Groups of fewer than `clustering.min_cluster_size`
+    ROIs add 0 to both and are noise. The silhouette alone is often highest for a few groups of
+    clusters that lie far apart; the entropy favours finer cuts.
+
+    The membership probability is the silhouette of a ROI divided by the 0.9 quantile of its
+    cluster, at most 1. The outlier score is 0 for a ROI as near to a cluster as its members are to
+    each other, and approaches 1 with distance. The persistence of a cluster is the share of the
+    height of its next merge through which it exists.
     """
-    if settings.min_cluster_size != "auto":
-        return settings.min_cluster_size
-    return max(2, min(n // 2, max(3, int(0.1 * math.sqrt(n)))))
+
+    needs_reduction = False
+    noise_reason = (
+        "ROIs are clustered by the mean distances between them (average linkage); groups of fewer "
+        "than {size} are noise."
+    )
+    unsupported_settings: Sequence[str] = (
+        "min_samples",
+        "cluster_selection_method",
+        "cluster_selection_epsilon",
+        "alpha",
+        "allow_single_cluster",
+        "max_cluster_size",
+    )
+
+    def min_cluster_size(self, settings: ClusteringSettings, n: int) -> int:
+        """Return `min_cluster_size`; for `auto`, 0.1 times the root of n, cut off.
+
+        `auto` is at least 3, and at most half of the ROIs: 3 up to 1,599 ROIs, 7 for 5,000. It is
+        smaller than HDBSCAN's, because small groups by mean distances are more reliable than small
+        groups by density.
+        """
+        if settings.min_cluster_size != "auto":
+            return settings.min_cluster_size
+        return max(2, min(n // 2, max(3, int(0.1 * math.sqrt(n)))))
+
+    def cluster(self, x: Floats, settings: ClusteringSettings, seed: int) -> Clustering:
+        """Cluster vectors `(n, k)`; `seed` is not used.
+
+        Raises:
+            SettingsError: `clustering.metric` is unknown, or a setting that average linkage does
+                not have was changed.
+        """
+        refuse_changed_settings(settings, "linkage", self.unsupported_settings)
+        if settings.metric not in _METRICS:
+            raise SettingsError(
+                f"clustering.metric is {settings.metric!r}; linkage has {', '.join(_METRICS)}."
+            )
+        n = len(x)
+        min_size = self.min_cluster_size(settings, n)
+        # The cosine distance of a zero vector is undefined; 1 is that of orthogonal vectors.
+        condensed = np.nan_to_num(pdist(x, settings.metric), nan=1.0)
+        tree = linkage(condensed, "average")
+        order = leaves_list(tree).astype(np.int64)
+        distances = squareform(condensed)[np.ix_(order, order)]
+        heights = _merge_heights(tree, order)
+        best, best_score = None, 0.0
+        for starts in _cuts(heights):
+            cut = _Cut.from_starts(distances, starts, min_size)
+            if (score := cut.score()) > best_score:
+                best, best_score = cut, score
+        return Clustering.all_noise(n) if best is None else _clustering(best, order, heights)
 
 
-def average_linkage(x: Floats, settings: ClusteringSettings) -> Clustering:
-    """Clusters of `(n, k)` by average linkage (Sokal and Michener 1958), all distances at hand.
-
-    Groups are joined, the nearest by the mean distance of their members first. Of all cuts of that
-    tree the one is taken with the highest $S^{1.5} H$: S is its mean silhouette (Rousseeuw 1987,
-    doi 10.1016/0377-0427(87)90125-7), H the bits that it tells of a ROI, the sum of p log2(1 / p)
-    over the shares p of its groups. Groups of fewer than `clustering.min_cluster_size` ROIs count
-    nothing in either. The silhouette alone is often highest for the few groups of groups that lie
-    farthest apart; they tell little.
-
-    Groups that are too small are noise. The probability of a member is its silhouette against
-    that of the surest tenth of its cluster. The outlier score is 0 for a ROI as near to a cluster
-    as its members are to each other, and nears 1 with distance. A cluster's persistence is the
-    share of the height where it is joined to another through which it lasts.
-
-    Raises:
-        SettingsError: `clustering.metric` is unknown, or a setting was changed that it lacks.
-    """
-    refuse_changed(settings, "linkage", LACKED)
-    if settings.metric not in _METRICS:
-        raise SettingsError(
-            f"clustering.metric is {settings.metric!r}; linkage has {', '.join(_METRICS)}."
-        )
-    n = len(x)
-    smallest = smallest_group(settings, n)
-    # A vector of zeros has no direction, so it is as unlike all others as can be without opposing.
-    condensed = np.nan_to_num(pdist(x, settings.metric), nan=1.0)
-    tree = linkage(condensed, "average")
-    order = leaves_list(tree).astype(np.int64)
-    distances = squareform(condensed)[np.ix_(order, order)]
-    heights = _joints(tree, order)
-    best, most = None, 0.0
-    for starts in _cuts(heights):
-        cut = _Cut.of(distances, starts, smallest)
-        if (telling := cut.telling()) > most:
-            best, most = cut, telling
-    return Clustering.all_noise(n) if best is None else _clustering(best, order, heights)
-
-
-def _joints(tree: Floats, order: Ints) -> Floats:
-    """Height `(n - 1,)` at which each leaf and the one after it come into one group."""
+def _merge_heights(tree: Floats, order: Ints) -> Floats:
+    """Return the height `(n - 1,)` at which each leaf is merged with the next one."""
     n = len(order)
     heights = np.empty(n - 1)
-    # Place of the last leaf of each group, single ROIs being the first n.
-    last = np.empty(2 * n - 1, dtype=np.int64)
-    last[order] = np.arange(n)
+    # Position of the last leaf of each node; the first n nodes are single ROIs.
+    last_leaf = np.empty(2 * n - 1, dtype=np.int64)
+    last_leaf[order] = np.arange(n)
     for number, (a, b, height) in enumerate(tree[:, :3], start=n):
-        left, last[number] = sorted((last[int(a)], last[int(b)]))
+        left, last_leaf[number] = sorted((last_leaf[int(a)], last_leaf[int(b)]))
         heights[left] = height
     return heights
 
 
 def _cuts(heights: Floats) -> Iterator[Ints]:
-    """First leaves of the groups of each cut, and n, from two groups to n / 2."""
+    """Yield the first leaves of the groups, and n, of each cut into 2 to n / 2 groups."""
     n = len(heights) + 1
-    # Leaves whose joint is highest are parted first; among equals, those that come first.
-    parted = np.argsort(-heights, kind="stable") + 1
-    groups = 2
-    while groups <= n // 2:
-        yield np.concatenate([[0], np.sort(parted[: groups - 1]), [n]])
-        groups = max(groups + 1, round(groups * _FINER) if groups > _ALL_CUTS else 0)
+    # The highest merges are cut first, the first of equal ones first.
+    boundaries = np.argsort(-heights, kind="stable") + 1
+    n_groups = 2
+    while n_groups <= n // 2:
+        yield np.concatenate([[0], np.sort(boundaries[: n_groups - 1]), [n]])
+        n_groups = max(n_groups + 1, round(n_groups * _STEP) if n_groups > _ALL_CUTS else 0)
 
 
 def _clustering(cut: _Cut, order: Ints, heights: Floats) -> Clustering:
-    """The large enough groups as clusters, of ROIs in their own order."""
+    """Return the groups that are large enough as clusters of ROIs in their own order."""
     n = len(order)
     labels, probability = np.full(n, NOISE), np.zeros(n)
     persistence: list[float] = []
-    silhouette = cut.silhouette()
-    # Nothing joins the first leaf to one before it, nor the last to one after it.
+    silhouettes = cut.silhouettes()
+    # Nothing is merged before the first leaf, nor after the last.
     edges = np.concatenate([[np.inf], heights, [np.inf]])
-    for number in np.flatnonzero(cut.large):
-        first, stop = cut.starts[number : number + 2]
-        own = silhouette[first:stop]
-        top = float(np.quantile(own, _SURE))
-        labels[order[first:stop]] = len(persistence)
-        probability[order[first:stop]] = np.clip(own / top, 0, 1) if top > 0 else 0.0
-        formed, joined = heights[first : stop - 1].max(), min(edges[first], edges[stop])
-        persistence.append(1 - formed / joined if joined > 0 else 0.0)
-    outlying = np.empty(n)
-    outlying[order] = cut.outlying()
-    return Clustering(labels, probability, outlying, np.array(persistence))
+    for number in np.flatnonzero(cut.is_cluster):
+        start, stop = cut.starts[number : number + 2]
+        members = order[start:stop]
+        top = float(np.quantile(silhouettes[start:stop], _FULL_MEMBERSHIP))
+        labels[members] = len(persistence)
+        probability[members] = np.clip(silhouettes[start:stop] / top, 0, 1) if top > 0 else 0.0
+        formed, merged = heights[start : stop - 1].max(), min(edges[start], edges[stop])
+        persistence.append(1 - formed / merged if merged > 0 else 0.0)
+    outlier_score = np.empty(n)
+    outlier_score[order] = cut.outlier_scores()
+    return Clustering(labels, probability, outlier_score, np.array(persistence))

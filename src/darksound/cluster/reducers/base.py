@@ -1,53 +1,70 @@
-"""No reduction: the normalised embeddings are clustered as they are."""
+"""The contract of reducers, the reducer that changes nothing, and principal axes."""
 
 from typing import Protocol
 
 import numpy as np
 import numpy.typing as npt
 
-from darksound.cluster.notes import Say
+from darksound.cluster.notes import OnNote
 from darksound.settings import ReductionSettings
 
-__all__ = ["Reducer", "Vectors", "defined_signs", "identity", "leading_axes", "turned_onto"]
+__all__ = ["Identity", "Reducer", "Vectors", "align_signs", "principal_axes", "project"]
 
 Vectors = npt.NDArray[np.float32]
 
 
 class Reducer(Protocol):
-    """A function of its input, the settings and a seed alone."""
+    """A reduction method; its result depends on its input, the settings and the seed only.
 
-    def __call__(self, x: Vectors, settings: ReductionSettings, seed: int, say: Say) -> Vectors:
+    Attributes:
+        map_method: name of the reducer that makes the two coordinates of the map.
+    """
+
+    map_method: str
+
+    def reduce(self, x: Vectors, settings: ReductionSettings, seed: int, note: OnNote) -> Vectors:
         """Reduce normalised embeddings.
 
         Args:
-            x: `(n, d)`, n at least 4, not all rows alike.
-            settings: how.
+            x: `(n, d)`, n at least 4, not all rows equal; it is not changed.
+            settings: of the reduction.
             seed: below 2**32.
-            say: takes a sentence where something is done differently from what was asked.
+            note: called with a sentence where a setting had to be changed.
 
         Returns:
-            Finite coordinates `(n, k)`, k at most `settings.n_components` times as many as there
-            are repeated runs.
+            Finite float32 coordinates `(n, k)`.
 
         Raises:
-            SettingsError: a setting is impossible for this reducer.
+            SettingsError: a setting is not possible for this reducer.
         """
 
 
-# Rows that are handled at once.
+class Identity:
+    """No reduction: embeddings are clustered in all their dimensions."""
+
+    map_method = "pca"
+
+    def reduce(self, x: Vectors, settings: ReductionSettings, seed: int, note: OnNote) -> Vectors:
+        """Return the embeddings `(n, d)` themselves."""
+        return x
+
+
+# Rows per block, which bounds the memory for float64 copies.
 _BLOCK = 4096
 
 
-def leading_axes(x: Vectors, count: int, centre: npt.NDArray[np.float64] | None = None) -> Vectors:
-    """The axes `(d, k)` along which vectors `(n, d)` are longest, k at most `count`.
+def principal_axes(
+    x: Vectors, count: int, centre: npt.NDArray[np.float64] | None = None
+) -> Vectors:
+    """Return the k axes `(d, k)` with the largest second moments of vectors `(n, d)`.
 
-    Made block by block from the `d` x `d` matrix of second moments.
+    The `(d, d)` matrix of second moments is summed in blocks of rows.
 
     Args:
         x: vectors.
-        count: of axes, at most.
-        centre: taken from the vectors `(d,)`; None: not centred, so that angles and distances
-            between vectors stay as they are.
+        count: largest number of axes k.
+        centre: `(d,)` subtracted from the vectors; None: not centred, so that angles between
+            vectors are kept.
     """
     dim = x.shape[1]
     moments = np.zeros((dim, dim))
@@ -57,21 +74,16 @@ def leading_axes(x: Vectors, count: int, centre: npt.NDArray[np.float64] | None 
             block -= centre
         moments += block.T @ block
     axes = np.linalg.eigh(moments)[1][:, ::-1][:, :count]
-    turned: Vectors = (axes * defined_signs(axes.T)).astype(np.float32)
-    return turned
+    aligned: Vectors = (axes * align_signs(axes.T)).astype(np.float32)
+    return aligned
 
 
-def turned_onto(x: Vectors, axes: Vectors) -> Vectors:
-    """Coordinates `(n, k)` of vectors `(n, d)` on axes `(d, k)`."""
+def project(x: Vectors, axes: Vectors) -> Vectors:
+    """Return the coordinates `(n, k)` of vectors `(n, d)` on axes `(d, k)`."""
     return np.concatenate([x[s : s + _BLOCK] @ axes for s in range(0, len(x), _BLOCK)])
 
 
-def defined_signs(axes: npt.NDArray[np.floating]) -> npt.NDArray[np.float64]:
-    """Signs `(k,)` that turn axes `(k, d)` so that the largest weight of each is positive."""
-    strongest = axes[np.arange(len(axes)), np.abs(axes).argmax(axis=1)]
-    return np.where(strongest < 0, -1.0, 1.0)
-
-
-def identity(x: Vectors, settings: ReductionSettings, seed: int, say: Say) -> Vectors:
-    """The vectors themselves, all dimensions of them."""
-    return x
+def align_signs(axes: npt.NDArray[np.floating]) -> npt.NDArray[np.float64]:
+    """Return signs `(k,)` that make the largest weight of each of the axes `(k, d)` positive."""
+    largest = axes[np.arange(len(axes)), np.abs(axes).argmax(axis=1)]
+    return np.where(largest < 0, -1.0, 1.0)

@@ -1,39 +1,46 @@
-"""Principal components."""
+"""Principal component analysis."""
 
 import numpy as np
 
-from darksound.cluster.notes import Say
-from darksound.cluster.reducers.base import Vectors, defined_signs, leading_axes, turned_onto
+from darksound.cluster.notes import OnNote
+from darksound.cluster.reducers.base import Vectors, align_signs, principal_axes, project
 from darksound.settings import ReductionSettings
 
-__all__ = ["principal_components"]
+__all__ = ["PrincipalComponents"]
 
-# Up to so many ROIs a singular value decomposition, whose copies of all vectors fit anywhere.
-_DECOMPOSED_UP_TO = 20_000
-
-
-def principal_components(x: Vectors, settings: ReductionSettings, seed: int, say: Say) -> Vectors:
-    """Coordinates `(n, k)` on the first k principal axes; k is `n_components` where there are
-    that many. Each axis points to where its largest weight is positive, so that signs are
-    defined; `seed` is not used."""
-    k = min(settings.n_components, *x.shape)
-    if k < settings.n_components:
-        say(
-            f"{x.shape[0]} embeddings of {x.shape[1]} dimensions have {k} principal components "
-            f"at most; reduction.n_components = {settings.n_components} becomes {k}."
-        )
-    return _decomposed(x, k) if len(x) <= _DECOMPOSED_UP_TO else _by_moments(x, k)
+# Largest number of ROIs for a singular value decomposition, which copies all vectors.
+_MAX_SVD_ROWS = 20_000
 
 
-def _decomposed(x: Vectors, k: int) -> Vectors:
+class PrincipalComponents:
+    """Principal components; the largest weight of each axis is positive, so signs are defined."""
+
+    map_method = "pca"
+
+    def reduce(self, x: Vectors, settings: ReductionSettings, seed: int, note: OnNote) -> Vectors:
+        """Return coordinates `(n, k)` on the first k axes; `seed` is not used.
+
+        k is `n_components`, at most n and d.
+        """
+        k = min(settings.n_components, *x.shape)
+        if k < settings.n_components:
+            note(
+                f"{x.shape[0]} embeddings of {x.shape[1]} dimensions have at most {k} principal "
+                f"components; reduction.n_components = {settings.n_components} becomes {k}."
+            )
+        return _by_svd(x, k) if len(x) <= _MAX_SVD_ROWS else _by_moments(x, k)
+
+
+def _by_svd(x: Vectors, k: int) -> Vectors:
     centred = x - x.mean(axis=0, dtype=np.float64)
-    left, sizes, axes = np.linalg.svd(centred, full_matrices=False)
-    coordinates: Vectors = (left * sizes * defined_signs(axes))[:, :k].astype(np.float32)
-    return coordinates
+    left, singular_values, axes = np.linalg.svd(centred, full_matrices=False)
+    coordinates = left * singular_values * align_signs(axes)
+    reduced: Vectors = coordinates[:, :k].astype(np.float32)
+    return reduced
 
 
 def _by_moments(x: Vectors, k: int) -> Vectors:
     centre = x.mean(axis=0, dtype=np.float64)
-    axes = leading_axes(x, k, centre)
-    coordinates: Vectors = turned_onto(x, axes) - (centre @ axes).astype(np.float32)
-    return coordinates
+    axes = principal_axes(x, k, centre)
+    reduced: Vectors = project(x, axes) - (centre @ axes).astype(np.float32)
+    return reduced

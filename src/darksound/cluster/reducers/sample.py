@@ -1,7 +1,7 @@
-"""Reduction of more ROIs than a reducer takes in good time: fitted on some, the rest placed.
+"""Reduction of large sets: a reducer is fitted on a sample, the other ROIs are interpolated.
 
-As in landmark methods (de Silva and Tenenbaum 2004): a sample is reduced, and every other ROI is
-put where its nearest neighbours of the sample are.
+As in landmark methods (de Silva and Tenenbaum 2004), a ROI outside the sample gets the weighted
+mean coordinates of its nearest neighbours in the sample.
 """
 
 from collections.abc import Callable
@@ -10,61 +10,65 @@ import numpy as np
 import numpy.typing as npt
 import torch
 
-from darksound.cluster.reducers.base import Vectors, leading_axes, turned_onto
+from darksound.cluster.reducers.base import Vectors, principal_axes, project
 
-__all__ = ["AXES", "by_sample", "stratified_sample"]
+__all__ = ["N_AXES", "reduce_by_sample", "stratified_sample"]
 
 Rows = npt.NDArray[np.int64]
 
-#: Dimensions that neighbours are sought in.
-AXES = 50
-# Cells of space, each around a ROI drawn at random: more of them where there are more ROIs.
+#: Number of principal axes in which neighbours are sought.
+N_AXES = 50
+# Number of Voronoi cells, around random ROIs, by which the sample is stratified.
 _CELLS = 512
-# Cells around a ROI's own that its neighbours are sought in, and how many neighbours.
-_SEARCHED, _NEIGHBOURS = 16, 5
-# Rows that are handled at once.
+# Nearest cells in which the neighbours of a ROI are sought, and the number of neighbours.
+_SEARCHED_CELLS, _NEIGHBOURS = 16, 5
+# Rows per block.
 _BLOCK = 4096
 
 
-def by_sample(x: Vectors, size: int, seed: int, fit: Callable[[Vectors], Vectors]) -> Vectors:
-    """Coordinates `(n, k)` of vectors `(n, d)` by a reducer that sees `size` of them.
+def reduce_by_sample(
+    x: Vectors, size: int, seed: int, fit: Callable[[Vectors], Vectors]
+) -> Vectors:
+    """Return coordinates `(n, k)` of vectors `(n, d)` by a reducer that is fitted on `size` rows.
 
-    Vectors are first turned onto their leading axes. A ROI that was not drawn gets the mean
-    coordinates of its nearest neighbours in the sample, the nearer the heavier
-    (weights exp(-(d - d_1) / (mean d - d_1)), as UMAP's own, McInnes et al. 2018, sec. 3.1).
+    Vectors are first projected on 50 principal axes. The neighbours of a ROI outside the sample
+    have the weights exp(-(d - d_1) / (mean d - d_1)), as in UMAP (McInnes et al. 2018, sec. 3.1),
+    where d are their distances and d_1 is the smallest.
 
     Args:
         x: vectors, n above `size`.
         size: of the sample.
         seed: of the sample.
-        fit: reduces vectors `(size, 50)`, or as many dimensions as there are.
+        fit: reduces vectors `(size, 50)`, or all d dimensions if there are fewer.
     """
-    flat = turned_onto(x, leading_axes(x, AXES))
-    anchors = _anchors(flat, seed)
-    cells = _cells(flat, anchors)
+    projected = project(x, principal_axes(x, N_AXES))
+    anchors = _anchors(projected, seed)
+    cells = _cells(projected, anchors)
     sample = stratified_sample(cells, size, seed)
-    coordinates = fit(flat[sample])
-    out = np.empty((len(x), coordinates.shape[1]), dtype=np.float32)
-    out[sample] = coordinates
-    rest = np.setdiff1d(np.arange(len(x)), sample, assume_unique=True)
-    out[rest] = _placed(flat, cells, anchors, sample, rest, coordinates)
-    return out
+    coordinates = fit(projected[sample])
+    reduced = np.empty((len(x), coordinates.shape[1]), dtype=np.float32)
+    reduced[sample] = coordinates
+    is_sampled = np.zeros(len(x), dtype=bool)
+    is_sampled[sample] = True
+    index = _SampleIndex(anchors, cells[sample], projected[sample], coordinates)
+    reduced[~is_sampled] = index.interpolate(projected[~is_sampled], cells[~is_sampled])
+    return reduced
 
 
 def stratified_sample(cells: Rows, size: int, seed: int) -> Rows:
-    """Rows of a sample, sorted: of each cell its share, and at least one.
+    """Return the sorted rows of a sample with a proportional share of each cell, at least one row.
 
     Args:
         cells: cell of each row, `(n,)`, from 0.
-        size: wanted, below n; a few more where there are many cells of few rows.
+        size: of the sample, below n; the sample is a little larger if many cells have few rows.
         seed: of the draw.
     """
     rng = np.random.default_rng(seed)
     counts = np.bincount(cells)
-    wanted = counts * (size / len(cells))
-    share = np.floor(wanted).astype(np.int64)
-    left_over = np.argsort(share - wanted, kind="stable")[: size - share.sum()]
-    share[left_over] += 1
+    exact_share = counts * (size / len(cells))
+    share = np.floor(exact_share).astype(np.int64)
+    largest_remainders = np.argsort(share - exact_share, kind="stable")[: size - share.sum()]
+    share[largest_remainders] += 1
     share = np.where(counts > 0, np.maximum(share, 1), 0)
     shuffled = rng.permutation(len(cells))
     by_cell = shuffled[np.argsort(cells[shuffled], kind="stable")]
@@ -73,15 +77,17 @@ def stratified_sample(cells: Rows, size: int, seed: int) -> Rows:
     return np.sort(np.concatenate(drawn))
 
 
-def _anchors(flat: Vectors, seed: int) -> Vectors:
+def _anchors(points: Vectors, seed: int) -> Vectors:
+    """Return random points, the centres of cells."""
     rng = np.random.default_rng(seed)
-    return flat[rng.choice(len(flat), min(_CELLS, len(flat)), replace=False)]
+    return points[rng.choice(len(points), min(_CELLS, len(points)), replace=False)]
 
 
-def _cells(flat: Vectors, anchors: Vectors) -> Rows:
-    there = torch.from_numpy(anchors)
-    blocks = (torch.from_numpy(flat[s : s + _BLOCK]) for s in range(0, len(flat), _BLOCK))
-    nearest = [_squared_distances(block, there).argmin(1) for block in blocks]
+def _cells(points: Vectors, anchors: Vectors) -> Rows:
+    """Return the nearest anchor `(n,)` of each point."""
+    centres = torch.from_numpy(anchors)
+    blocks = (torch.from_numpy(points[s : s + _BLOCK]) for s in range(0, len(points), _BLOCK))
+    nearest = [_squared_distances(block, centres).argmin(1) for block in blocks]
     return torch.cat(nearest).numpy()
 
 
@@ -89,33 +95,49 @@ def _squared_distances(a: torch.Tensor, b: torch.Tensor) -> torch.Tensor:
     return a.square().sum(1, keepdim=True) - 2 * a @ b.T + b.square().sum(1)
 
 
-def _placed(
-    flat: Vectors, cells: Rows, anchors: Vectors, sample: Rows, rest: Rows, coordinates: Vectors
-) -> Vectors:
-    """Coordinates of `rest`, sought cell by cell."""
-    out = np.empty((len(rest), coordinates.shape[1]), dtype=np.float32)
-    there = torch.from_numpy(anchors)
-    around = _squared_distances(there, there).topk(min(_SEARCHED, len(anchors)), largest=False)
-    sampled_in = [np.flatnonzero(cells[sample] == cell) for cell in range(len(anchors))]
-    order = np.argsort(cells[rest], kind="stable")
-    bounds = np.searchsorted(cells[rest][order], np.arange(len(anchors) + 1))
-    for cell, near in enumerate(around.indices.tolist()):
-        candidates = np.concatenate([sampled_in[other] for other in near])
-        for start in range(bounds[cell], bounds[cell + 1], _BLOCK):
-            asked = order[start : min(start + _BLOCK, bounds[cell + 1])]
-            out[asked] = _among(
-                flat[rest[asked]], flat[sample[candidates]], coordinates[candidates]
-            )
-    return out
+class _SampleIndex:
+    """The sample, searched for neighbours cell by cell.
+
+    Args:
+        anchors: `(c, d)` centres of the cells.
+        cells: `(m,)` cell of each sampled row.
+        points: `(m, d)` sampled vectors.
+        coordinates: `(m, k)` their reduced coordinates.
+    """
+
+    def __init__(
+        self, anchors: Vectors, cells: Rows, points: Vectors, coordinates: Vectors
+    ) -> None:
+        self._points, self._coordinates = points, coordinates
+        centres = torch.from_numpy(anchors)
+        distances = _squared_distances(centres, centres)
+        nearest = distances.topk(min(_SEARCHED_CELLS, len(anchors)), largest=False)
+        self._nearest_cells: list[list[int]] = nearest.indices.tolist()
+        self._rows_in = [np.flatnonzero(cells == cell) for cell in range(len(anchors))]
+
+    def interpolate(self, x: Vectors, cells: Rows) -> Vectors:
+        """Return coordinates `(n, k)` of vectors `(n, d)` in cells `(n,)`."""
+        reduced = np.empty((len(x), self._coordinates.shape[1]), dtype=np.float32)
+        order = np.argsort(cells, kind="stable")
+        bounds = np.searchsorted(cells[order], np.arange(len(self._rows_in) + 1))
+        for cell, nearest_cells in enumerate(self._nearest_cells):
+            candidates = np.concatenate([self._rows_in[other] for other in nearest_cells])
+            for start in range(bounds[cell], bounds[cell + 1], _BLOCK):
+                rows = order[start : min(start + _BLOCK, bounds[cell + 1])]
+                reduced[rows] = _weighted_mean(
+                    x[rows], self._points[candidates], self._coordinates[candidates]
+                )
+        return reduced
 
 
-def _among(x: Vectors, sampled: Vectors, coordinates: Vectors) -> Vectors:
+def _weighted_mean(x: Vectors, sampled: Vectors, coordinates: Vectors) -> Vectors:
+    """Return the mean coordinates `(n, k)` of the nearest sampled vectors, weighted by distance."""
     squared = _squared_distances(torch.from_numpy(x), torch.from_numpy(sampled))
-    near = squared.topk(min(_NEIGHBOURS, len(sampled)), largest=False)
-    distance = near.values.clamp_min(0).sqrt()
-    beyond = distance - distance[:, :1]
-    weight = torch.exp(-beyond / beyond.mean(1, keepdim=True).clamp_min(1e-12))
+    nearest = squared.topk(min(_NEIGHBOURS, len(sampled)), largest=False)
+    distance = nearest.values.clamp_min(0).sqrt()
+    excess = distance - distance[:, :1]
+    weight = torch.exp(-excess / excess.mean(1, keepdim=True).clamp_min(1e-12))
     weight = weight / weight.sum(1, keepdim=True)
-    found = torch.from_numpy(coordinates)[near.indices]
-    placed: Vectors = (weight[:, :, None] * found).sum(1).numpy()
-    return placed
+    neighbours = torch.from_numpy(coordinates)[nearest.indices]
+    mean: Vectors = (weight[:, :, None] * neighbours).sum(1).numpy()
+    return mean

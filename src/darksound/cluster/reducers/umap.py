@@ -1,4 +1,4 @@
-"""UMAP (McInnes, Healy and Melville 2018, arXiv 1802.03426), seeded."""
+"""UMAP (McInnes, Healy and Melville 2018, arXiv 1802.03426) with a fixed seed."""
 
 import warnings
 from typing import Any
@@ -6,22 +6,22 @@ from typing import Any
 import numpy as np
 from scipy.sparse.linalg import ArpackError
 
-from darksound.cluster.notes import Say
-from darksound.cluster.reducers.base import Vectors, leading_axes, turned_onto
-from darksound.cluster.reducers.sample import AXES, by_sample
+from darksound.cluster.notes import OnNote
+from darksound.cluster.reducers.base import Vectors, principal_axes, project
+from darksound.cluster.reducers.sample import N_AXES, reduce_by_sample
 from darksound.errors import SettingsError
 from darksound.settings import ReductionSettings
 
-__all__ = ["resolve_repeats", "umap"]
+__all__ = ["Umap", "resolve_repeats"]
 
-_REPEATED_UP_TO = 20_000
-# Metrics that hardly change where vectors are turned onto the axes along which they are longest.
-_TURNABLE = ("euclidean", "cosine")
-# Of each of several runs; longer ones tear groups apart, each run its own way.
-_SHORT_RUN = 100
+_MAX_REPEATED_ROWS = 20_000
+# Metrics that projection on the principal axes hardly changes.
+_PROJECTABLE_METRICS = ("euclidean", "cosine")
+# Epochs of each of several runs; longer runs split clusters, each in another way.
+_REPEATED_EPOCHS = 100
 
-#: What umap-learn warns of and we have dealt with or say ourselves.
-_HUSHED = (
+#: Warnings of umap-learn about cases that are handled or noted here.
+_IGNORED_WARNINGS = (
     r"(?s).*n_jobs value .* overridden to 1 by setting random_state",
     r"(?s).*gradient function is not yet implemented",
     r"(?s).*Spectral initialisation failed",
@@ -31,80 +31,101 @@ _HUSHED = (
 
 
 def resolve_repeats(settings: ReductionSettings, n: int) -> int:
-    """The number set, or for `auto` 3 up to 20,000 ROIs, and 1 above, where runs differ less and
-    cost minutes."""
+    """Return `repeats`; for `auto`, 3 up to 20,000 ROIs and 1 above.
+
+    With more ROIs, runs differ less and take minutes.
+    """
     if settings.repeats != "auto":
         return settings.repeats
-    return 3 if n <= _REPEATED_UP_TO else 1
+    return 3 if n <= _MAX_REPEATED_ROWS else 1
 
 
-def umap(x: Vectors, settings: ReductionSettings, seed: int, say: Say) -> Vectors:
-    """Coordinates `(n, repeats * n_components)` of vectors `(n, d)`, n at least 4.
+class Umap:
+    """UMAP of the package `umap-learn`, run several times with different seeds.
 
-    Runs from different seeds lie side by side, so that squared distances are sums over runs: what
-    one run tears apart or throws together by chance, the others outvote. One thread, so that the
-    same seed gives the same coordinates. Above `pca_above` ROIs it sees 50 principal axes, not
-    centred, and above `max_fit_samples` a sample.
-
-    Raises:
-        SettingsError: `reduction.metric` is unknown, or `min_dist` lies above `spread`.
+    The coordinates of the runs are concatenated, so that squared distances are sums over runs and
+    random splits and merges of one run have less weight. It uses one thread, so that the same seed
+    gives the same coordinates. Above `pca_above` ROIs, embeddings are first projected on 50
+    principal axes, not centred; above `max_fit_samples`, UMAP is fitted on a sample.
     """
-    n = len(x)
-    neighbours = min(settings.n_neighbors, n - 1)
-    if neighbours < settings.n_neighbors:
-        say(
-            f"{n} ROIs are fewer than UMAP's neighbourhood of {settings.n_neighbors}; "
-            f"reduction.n_neighbors becomes {neighbours}."
-        )
+
+    map_method = "umap"
+
+    def reduce(self, x: Vectors, settings: ReductionSettings, seed: int, note: OnNote) -> Vectors:
+        """Return coordinates `(n, repeats * n_components)` of vectors `(n, d)`, n at least 4.
+
+        Raises:
+            SettingsError: `reduction.metric` is unknown, or `min_dist` is above `spread`.
+        """
+        n = len(x)
+        _check(settings)
+        if settings.n_neighbors > n - 1:
+            note(
+                f"UMAP's reduction.n_neighbors = {settings.n_neighbors} is too large for {n} ROIs; "
+                f"reduction.n_neighbors becomes {n - 1}."
+            )
+        if n > settings.max_fit_samples:
+            note(
+                f"UMAP is fitted on a sample of {settings.max_fit_samples:,} of {n:,} ROIs; the "
+                "others are placed by their nearest neighbours (reduction.max_fit_samples)."
+            )
+            # The sample may have a few more rows than `max_fit_samples`.
+            unlimited = settings.replace(max_fit_samples=n)
+            return reduce_by_sample(
+                x,
+                settings.max_fit_samples,
+                seed,
+                lambda sample: self.reduce(sample, unlimited, seed, note),
+            )
+        is_large = n > settings.pca_above and x.shape[1] > N_AXES
+        if is_large and settings.metric in _PROJECTABLE_METRICS:
+            x = project(x, principal_axes(x, N_AXES))
+        other_seeds = np.random.SeedSequence(seed).generate_state(resolve_repeats(settings, n))[1:]
+        seeds = (seed, *map(int, other_seeds))
+        return np.concatenate([_run(x, settings, run_seed, note) for run_seed in seeds], axis=1)
+
+
+def _check(settings: ReductionSettings) -> None:
     if settings.min_dist > settings.spread:
         raise SettingsError(
             f"reduction.min_dist ({settings.min_dist:g}) cannot be above reduction.spread "
             f"({settings.spread:g})."
         )
-    _check_metric(settings.metric)
-    if n > settings.max_fit_samples:
-        say(
-            f"UMAP is fitted on {settings.max_fit_samples:,} of {n:,} ROIs, drawn from everywhere; the "
-            "others are placed among their nearest neighbours (reduction.max_fit_samples)."
+    from umap.distances import named_distances
+
+    if settings.metric not in named_distances:
+        raise SettingsError(
+            f"reduction.metric is {settings.metric!r}; UMAP has "
+            f"{', '.join(sorted(named_distances))}."
         )
-        everything = settings.model_copy(update={"max_fit_samples": n})
-        return by_sample(
-            x, settings.max_fit_samples, seed, lambda part: umap(part, everything, seed, say)
-        )
-    if n > settings.pca_above and x.shape[1] > AXES and settings.metric in _TURNABLE:
-        x = turned_onto(x, leading_axes(x, AXES))
-    more = np.random.SeedSequence(seed).generate_state(resolve_repeats(settings, n))[1:]
-    runs = [_run(x, settings, neighbours, one, say) for one in (seed, *map(int, more))]
-    return np.concatenate(runs, axis=1)
 
 
-def _run(x: Vectors, settings: ReductionSettings, neighbours: int, seed: int, say: Say) -> Vectors:
+def _run(x: Vectors, settings: ReductionSettings, seed: int, note: OnNote) -> Vectors:
+    """Return the coordinates `(n, n_components)` of one run, with another `init` if it fails."""
     n = len(x)
-    start = settings.init
+    init = settings.init
     # The eigenvectors are sought in a space of 2 k + 3 dimensions, which must fit the data.
-    if start == "spectral" and n <= 2 * settings.n_components + 3:
-        start = "pca"
-        say(f"{n} ROIs are too few for UMAP's spectral start; it starts from PCA.")
-    if start == "pca" and settings.n_components > min(x.shape):
-        start = "random"
-        say(f"{n} ROIs have too few principal components to start UMAP from; it starts at random.")
+    if init == "spectral" and n <= 2 * settings.n_components + 3:
+        init = "pca"
+        note(f"{n} ROIs are too few for UMAP's spectral initialisation; it starts from PCA.")
+    if init == "pca" and settings.n_components > min(x.shape):
+        init = "random"
+        note(f"{n} ROIs have too few principal components to start UMAP from; it starts at random.")
     try:
-        return _fit(x, settings, neighbours, start, seed)
+        return _fit(x, settings, init, seed)
     except (ArpackError, ValueError) as error:
-        if start != "spectral":
+        if init != "spectral":
             raise
-        say(
-            "UMAP's spectral start failed, as it can where ROIs fall into separate groups about "
-            f"twice reduction.n_components in size; it starts from PCA instead ({error})."
+        note(
+            "UMAP's spectral initialisation failed, as it can if ROIs form separate groups of "
+            f"about twice reduction.n_components; it starts from PCA instead ({error})."
         )
-    start = "pca" if settings.n_components <= min(x.shape) else "random"
-    return _fit(x, settings, neighbours, start, seed)
+    init = "pca" if settings.n_components <= min(x.shape) else "random"
+    return _fit(x, settings, init, seed)
 
 
-def _fit(
-    x: Vectors, settings: ReductionSettings, neighbours: int, start: str, seed: int
-) -> Vectors:
-    # Imported here since it compiles for seconds, which PCA need not wait for.
+def _fit(x: Vectors, settings: ReductionSettings, init: str, seed: int) -> Vectors:
+    # The import compiles for seconds, which users of PCA do not need to wait for.
     from umap import UMAP
 
     options: dict[str, Any] = settings.model_dump(
@@ -123,37 +144,28 @@ def _fit(
     )
     model = UMAP(
         **options,
-        n_neighbors=neighbours,
-        n_epochs=_epochs(settings, len(x)),
-        init=start,
+        n_neighbors=min(settings.n_neighbors, len(x) - 1),
+        n_epochs=_resolve_n_epochs(settings, len(x)),
+        init=init,
         random_state=seed,
         n_jobs=1,
     )
     with warnings.catch_warnings():
-        for message in _HUSHED:
+        for message in _IGNORED_WARNINGS:
             warnings.filterwarnings("ignore", message=message)
-        reduced = np.asarray(model.fit_transform(x), dtype=np.float32)
-    return _placed(reduced)
+        return _fill_missing(np.asarray(model.fit_transform(x), dtype=np.float32))
 
 
-def _epochs(settings: ReductionSettings, n: int) -> int | None:
+def _resolve_n_epochs(settings: ReductionSettings, n: int) -> int | None:
     if settings.n_epochs != "auto":
         return settings.n_epochs
-    return _SHORT_RUN if resolve_repeats(settings, n) > 1 else None
+    return _REPEATED_EPOCHS if resolve_repeats(settings, n) > 1 else None
 
 
-def _placed(reduced: Vectors) -> Vectors:
-    """ROIs that UMAP connects to nothing get the coordinates of the centre, far from no group."""
-    lost = ~np.isfinite(reduced).all(axis=1)
-    if lost.any():
-        reduced[lost] = reduced[~lost].mean(axis=0) if (~lost).any() else 0.0
-    return reduced
-
-
-def _check_metric(metric: str) -> None:
-    from umap.distances import named_distances
-
-    if metric not in named_distances:
-        raise SettingsError(
-            f"reduction.metric is {metric!r}; UMAP has {', '.join(sorted(named_distances))}."
-        )
+def _fill_missing(coordinates: Vectors) -> Vectors:
+    """Give ROIs without any edge, for which UMAP has no coordinates, those of the centre."""
+    is_missing = ~np.isfinite(coordinates).all(axis=1)
+    if is_missing.any():
+        others = coordinates[~is_missing]
+        coordinates[is_missing] = others.mean(axis=0) if len(others) else 0.0
+    return coordinates

@@ -1,0 +1,52 @@
+"""Removal of recording offsets, estimated in clusters of several recordings."""
+
+import numpy as np
+import pytest
+
+from darksound.cluster.normalise import subtract_recording_offsets
+
+
+def call_types(seed: int = 0):
+    """Three call types in six recordings of twelve ROIs each, with an offset per recording."""
+    rng = np.random.default_rng(seed)
+    recording = np.repeat(np.arange(6), 12)
+    cluster = np.tile(np.arange(3), 24)
+    centres, offsets = 3 * rng.normal(size=(3, 16)), rng.normal(size=(6, 16))
+    x = centres[cluster] + offsets[recording] + 0.05 * rng.normal(size=(72, 16))
+    return x.astype(np.float32), cluster, np.array([f"r{i}" for i in recording], dtype=object)
+
+
+def spread(x, clusters):
+    """Mean distance from the centre of the cluster, over unit vectors."""
+    x = x / np.linalg.norm(x, axis=1, keepdims=True)
+    return np.mean([np.linalg.norm(x[clusters == k] - x[clusters == k].mean(0), axis=1).mean()
+                    for k in range(3)])  # fmt: skip
+
+
+def test_recording_offsets_are_subtracted():
+    x, clusters, recordings = call_types()
+    assert spread(subtract_recording_offsets(x, clusters, recordings), clusters) < 0.5 * spread(
+        x, clusters
+    )
+
+
+def test_offsets_are_subtracted_from_noise_too():
+    x, clusters, recordings = call_types()
+    hidden = clusters.copy()
+    hidden[::7] = -1
+    result = subtract_recording_offsets(x, hidden, recordings)
+    assert spread(result, clusters) < 0.6 * spread(x, clusters)
+
+
+@pytest.mark.parametrize("noise", [False, True])
+def test_a_call_type_of_a_single_recording_is_not_changed(noise):
+    x, clusters, _ = call_types()
+    alone = np.array([f"r{i}" for i in clusters], dtype=object)
+    known = np.full_like(clusters, -1) if noise else clusters
+    assert subtract_recording_offsets(x, known, alone) is x
+
+
+def test_vectors_keep_their_lengths():
+    x, clusters, recordings = call_types()
+    lengths = np.linalg.norm(subtract_recording_offsets(x, clusters, recordings), axis=1)
+    assert lengths == pytest.approx(np.linalg.norm(x, axis=1), rel=1e-5)

@@ -1,15 +1,15 @@
-"""Compares darksound's segmentation with scikit-maad's ROI finder, in agreement and in speed.
+"""Compare darksound's segmentation with scikit-maad's ROI finder, in agreement and speed.
 
 Agreement: on a recording with annotations, precision, recall and F1 of the ROIs at an intersection
 over union of 0.3 in time. scikit-maad runs with the published parameters (band-pass, spectrogram
-of 1024, median background smoothed over 10 bands, thresholds of 26 and 10 dB, parts closed over
+of 1024, median background smoothed over 10 bands, thresholds of 26 and 10 dB, closing over
 0.2 s and 250 Hz, at least 0.2 s long, at most 7 times as high as wide, chunks of 10 s), in the
-published bands and in a wider one, and its boxes are scored as they are and with the published
+published bands and in a wider one. Its boxes are scored without margins and with the published
 margin of 0.2 s.
 
-Speed: both on the same 48 kHz WAV of some minutes, tiled from the recordings of a folder, in turn,
-one thread each; CPU time and wall-clock time, medians over the rounds. Closing parts, which is
-slow and not scikit-maad's own, is left out of its time.
+Speed: both run in turn on the same 48 kHz WAV of some minutes, tiled from the recordings of a
+folder, with one thread. CPU time and wall-clock time are medians over the rounds. Closing, which
+is slow and not part of scikit-maad, is left out of its time.
 
     python benchmarks/segmentation.py maad/spinetail.wav maad/spinetail.txt british
 """
@@ -48,7 +48,7 @@ SPEED_RATE = 48_000
 
 
 def by_maad(path: Path, low_hz: float, high_hz: float, close: bool) -> Times:
-    """Starts and ends in seconds of scikit-maad's ROIs, `(n, 2)`."""
+    """Return starts and ends in seconds of scikit-maad's ROIs, `(n, 2)`."""
     wave, rate = maad.sound.load(str(path))
     band = (low_hz, min(high_hz, rate / 2 - 1))
     wave = maad.sound.select_bandwidth(wave, rate, fcut=band, forder=5, fname="butter")
@@ -57,11 +57,11 @@ def by_maad(path: Path, low_hz: float, high_hz: float, close: bool) -> Times:
     for start in range(0, len(wave) - 2048, size):
         chunk = wave[start : start + size]
         chunk = chunk * scipy.signal.windows.tukey(len(chunk), alpha=0.01)
-        times.append(_in_chunk(chunk, rate, band, close) + start / rate)
+        times.append(_segment_chunk(chunk, rate, band, close) + start / rate)
     return np.concatenate(times)
 
 
-def _in_chunk(
+def _segment_chunk(
     wave: npt.NDArray[np.float64], rate: int, band: tuple[float, float], close: bool
 ) -> Times:
     power, frames, bins, _ = maad.sound.spectrogram(
@@ -72,26 +72,26 @@ def _in_chunk(
     mask = maad.rois.create_mask(clean, mode_bin="absolute", bin_h=26, bin_l=10)
     frame_s, bin_hz = frames[1] - frames[0], bins[1] - bins[0]
     if close:
-        reach = (2 * round(250 / bin_hz) + 1, 2 * round(0.2 / frame_s) + 1)
-        mask = skimage.morphology.closing(mask, np.ones(reach))
-    _, found = maad.rois.select_rois(mask)
-    if len(found) == 0:
+        size = (2 * round(250 / bin_hz) + 1, 2 * round(0.2 / frame_s) + 1)
+        mask = skimage.morphology.closing(mask, np.ones(size))
+    _, rois = maad.rois.select_rois(mask)
+    if len(rois) == 0:
         return np.empty((0, 2))
-    found = maad.util.format_features(found, frames, bins)
-    width, height = found.max_x - found.min_x, found.max_y - found.min_y
-    long = found.max_t - found.min_t > 0.2
-    kept = found[(width > 0) & (height > 0) & (height < 7 * width) & long]
-    return kept[["min_t", "max_t"]].to_numpy(dtype=float)
+    rois = maad.util.format_features(rois, frames, bins)
+    width, height = rois.max_x - rois.min_x, rois.max_y - rois.min_y
+    is_long = rois.max_t - rois.min_t > 0.2
+    selected = rois[(width > 0) & (height > 0) & (height < 7 * width) & is_long]
+    return selected[["min_t", "max_t"]].to_numpy(dtype=float)
 
 
 def by_darksound(path: Path, settings: SegmentationSettings) -> Times:
-    """Starts and ends in seconds of our ROIs, with their margins, `(n, 2)`."""
+    """Return starts and ends in seconds of darksound's ROIs with margins, `(n, 2)`."""
     boxes = segment_recording(path, ROI_S - 2 * settings.pad_s, settings).boxes
     return np.stack([boxes["start_s"] - settings.pad_s, boxes["end_s"] + settings.pad_s], axis=1)
 
 
 def compare_agreement(path: Path, annotated: Times) -> None:
-    """Print a row a finder."""
+    """Print one row for each ROI finder."""
     print("| ROI finder | ROIs | precision | recall | F1 |\n|---|---|---|---|---|")
     for preset in ("default", "paper-2024", "thesis-2023"):
         settings = load_settings(preset).segmentation
@@ -109,7 +109,7 @@ def _row(name: str, scores: DetectionScores) -> None:
 
 
 def compare_speed(path: Path, rounds: int) -> None:
-    """Print how many times faster than real time each is, and the ratio."""
+    """Print the speed of each relative to real time, and their ratio."""
     seconds = sf.info(path).duration
     settings = SegmentationSettings()
     finders: dict[str, Callable[[], object]] = {
@@ -122,30 +122,30 @@ def compare_speed(path: Path, rounds: int) -> None:
         for name, find in finders.items():
             cpu, wall = time.process_time(), time.perf_counter()
             find()
-            taken = time.process_time() - cpu, time.perf_counter() - wall
-            speeds[name].append((seconds / taken[0], seconds / taken[1]))
+            cpu, wall = time.process_time() - cpu, time.perf_counter() - wall
+            speeds[name].append((seconds / cpu, seconds / wall))
     print(
         f"\n{seconds / 60:.1f} minutes at {SPEED_RATE} Hz, {rounds} rounds after one to warm up\n"
     )
     print("| ROI finder | times real time, CPU | wall clock | darksound is faster by (CPU) |")
     print("|---|---|---|---|")
-    ours = statistics.median(cpu for cpu, _ in speeds["darksound, `default`"][1:])
+    darksound_cpu = statistics.median(cpu for cpu, _ in speeds["darksound, `default`"][1:])
     for name, figures in speeds.items():
         cpu, wall = (statistics.median(column) for column in zip(*figures[1:], strict=True))
-        print(f"| {name} | {cpu:.0f} | {wall:.0f} | {ours / cpu:.1f} |")
+        print(f"| {name} | {cpu:.0f} | {wall:.0f} | {darksound_cpu / cpu:.1f} |")
 
 
 def tile(folder: Path, minutes: float, target: Path) -> None:
-    """Write recordings of a folder one after the other until there is enough."""
-    wanted = round(60 * minutes * SPEED_RATE)
+    """Write the recordings of a folder in sequence, repeated to the given length."""
+    n_samples = round(60 * minutes * SPEED_RATE)
     paths = sorted(p for p in folder.rglob("*") if p.suffix in (".wav", ".ogg", ".mp3", ".flac"))
     with sf.SoundFile(target, "w", SPEED_RATE, 1, "PCM_16") as out:
-        while out.frames < wanted:
+        while out.frames < n_samples:
             for path in paths:
                 wave, rate = sf.read(path, dtype="float32", always_2d=True)
                 wave = soxr.resample(wave.mean(axis=1), rate, SPEED_RATE)
-                out.write(np.clip(wave[: wanted - out.frames], -1, 1))
-                if out.frames >= wanted:
+                out.write(np.clip(wave[: n_samples - out.frames], -1, 1))
+                if out.frames >= n_samples:
                     break
 
 
@@ -159,15 +159,15 @@ def main() -> None:
     parser.add_argument("folder", type=Path, help="of recordings to tile for the speed")
     parser.add_argument("--minutes", type=float, default=10.0)
     parser.add_argument("--rounds", type=int, default=5)
-    given = parser.parse_args()
-    # scikit-maad uses names that scikit-image is about to drop.
+    arguments = parser.parse_args()
+    # scikit-maad uses deprecated names of scikit-image.
     warnings.simplefilter("ignore")
-    marks = read_annotations(given.annotations)
-    compare_agreement(given.recording, np.array([[m.start_s, m.end_s] for m in marks]))
+    marks = read_annotations(arguments.annotations)
+    compare_agreement(arguments.recording, np.array([[m.start_s, m.end_s] for m in marks]))
     with tempfile.TemporaryDirectory() as folder:
         target = Path(folder) / "tiled.wav"
-        tile(given.folder, given.minutes, target)
-        compare_speed(target, given.rounds)
+        tile(arguments.folder, arguments.minutes, target)
+        compare_speed(target, arguments.rounds)
 
 
 if __name__ == "__main__":

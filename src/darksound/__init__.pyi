@@ -1,7 +1,7 @@
 # The public names and their modules; `__init__.py` reads this file to import them on first use.
 from .api import embed, evaluate, mec, train
 from .cluster.evaluation import Evaluation
-from .datasets.command import download
+from .datasets.download import download
 from .errors import (
     CheckpointError,
     DarksoundError,

@@ -1,5 +1,6 @@
-"""The command line, called within the test's own process."""
+"""The command line, called in the process of the test."""
 
+import re
 from collections.abc import Callable
 from pathlib import Path
 
@@ -13,14 +14,19 @@ from darksound.cli.app import app
 
 @pytest.fixture
 def darksound(tmp_path, monkeypatch) -> Callable[..., Result]:
-    """Calls `darksound` in an empty directory, without the environment's settings."""
+    """Return a function that calls `darksound` in an empty directory with folders of its own."""
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("DARKSOUND_CACHE", str(tmp_path / "cache"))
     monkeypatch.setenv("DARKSOUND_DATA", str(tmp_path / "data"))
     return lambda *words: CliRunner().invoke(app, [str(word) for word in words])
 
 
-# Small enough that a whole command takes a second.
+def one_line(text: str) -> str:
+    """Return text without line breaks and the frames of messages and help."""
+    return " ".join(re.sub("[│╭╮╰╯─]", " ", text).split())
+
+
+# Small enough that a command takes a second.
 _SETTINGS = """
 [audio]
 sample_rate = 16000
@@ -70,7 +76,7 @@ batch_size = 16
 
 @pytest.fixture(scope="session")
 def world(tmp_path_factory) -> Path:
-    """A folder with `sounds/CLASS/*.wav`, 4 classes of 8 short songs, and `tiny.toml`."""
+    """Return a folder with `sounds/CLASS/*.wav`, 4 classes of 8 short songs, and `tiny.toml`."""
     root = tmp_path_factory.mktemp("world")
     (root / "tiny.toml").write_text(_SETTINGS)
     rng = np.random.default_rng(5)

@@ -1,4 +1,4 @@
-"""Whole commands on a small world of sounds, broken off and gone on with."""
+"""Whole commands on a few sounds, interrupted and resumed."""
 
 import json
 import os
@@ -12,24 +12,26 @@ import numpy as np
 import pandas as pd
 import pytest
 from safetensors.numpy import load_file
+from tests.cli.conftest import one_line
 
-# Kills its own process, as `kill -9` would, at the nth call of a function of ours.
+# Kills its own process with SIGKILL at the nth call of a function: after it, or before it for a
+# negative n.
 KILLED = """
 import importlib, os, signal, sys
 module, name, when, *words = sys.argv[1:]
 module, calls = importlib.import_module(module), 0
 real = getattr(module, name)
 
-def deadly(*args, **more):
+def call_or_die(*args, **kwargs):
     global calls
     calls += 1
     if calls == abs(int(when)):
         if int(when) > 0:
-            real(*args, **more)
+            real(*args, **kwargs)
         os.kill(os.getpid(), signal.SIGKILL)
-    return real(*args, **more)
+    return real(*args, **kwargs)
 
-setattr(module, name, deadly)
+setattr(module, name, call_or_die)
 sys.argv = ["darksound", *words]
 from darksound.cli.app import main
 main()
@@ -38,13 +40,13 @@ main()
 
 @pytest.fixture
 def tiny(darksound, world):
-    """Calls a command with the tiny settings."""
+    """Return a function that calls a command with the settings of `tiny.toml`."""
     return lambda command, *words: darksound(command, "--config", world / "tiny.toml", *words)
 
 
 @pytest.fixture
 def killed(world, tmp_path):
-    """Calls a command that dies at a given call of a function."""
+    """Return a function that calls a command which is killed at the nth call of a function."""
 
     def call(function, when, command, *words):
         module, name = function.rsplit(".", 1)
@@ -64,7 +66,7 @@ def killed(world, tmp_path):
 
 @pytest.fixture(scope="module")
 def learner(world, tmp_path_factory):
-    """A training run, made once."""
+    """Return the directory of a training run."""
     from typer.testing import CliRunner
 
     from darksound.cli.app import app
@@ -87,7 +89,7 @@ def same_weights(one, other):
     return ours.keys() == theirs.keys() and all((ours[k] == theirs[k]).all() for k in ours)
 
 
-def test_training_leaves_a_learner_and_its_figures(learner):
+def test_training_writes_a_learner_and_its_figures(learner):
     about = json.loads((learner / "run.json").read_text())
     assert (about["status"], about["rois"], about["problems"]) == ("done", 32, 0)
     table = pd.read_csv(learner / "training.csv")
@@ -101,7 +103,7 @@ def test_training_leaves_a_learner_and_its_figures(learner):
     assert "float32, 32 ROIs, about" in log
 
 
-def test_evaluation_is_a_table_a_csv_a_json_and_a_figure(tiny, learner, world):
+def test_evaluation_writes_csv_json_and_a_figure(tiny, learner, world):
     ended = tiny("evaluate", learner, "--data", world / "sounds", "--out", "e")
     assert ended.exit_code == 0, ended.output
     assert "few-shot accuracy" in ended.stdout
@@ -117,7 +119,7 @@ def test_evaluation_is_a_table_a_csv_a_json_and_a_figure(tiny, learner, world):
     assert (pd.read_csv("e/evaluation.csv")["figure"] == "ami_all").any()
 
 
-def test_embeddings_go_to_the_file_that_was_named_and_are_not_overwritten(tiny, learner, world):
+def test_embeddings_are_written_to_out_and_not_overwritten(tiny, learner, world):
     words = ("embed", "--data", world / "sounds", "--checkpoint", learner, "--out", "e.parquet")
     ended = tiny(*words)
     assert ended.exit_code == 0, ended.output
@@ -134,7 +136,7 @@ def test_embeddings_go_to_the_file_that_was_named_and_are_not_overwritten(tiny, 
     assert Path("a-run/embeddings.parquet").exists()
 
 
-def test_mec_leaves_all_that_a_run_promises_and_is_the_same_twice(tiny, learner, world):
+def test_mec_writes_all_files_of_a_run_and_is_reproducible(tiny, learner, world):
     words = ("mec", "--data", world / "sounds", "--checkpoint", learner)
     ended = tiny(*words, "--out", "a")
     assert ended.exit_code == 0, ended.output
@@ -155,12 +157,12 @@ def test_mec_leaves_all_that_a_run_promises_and_is_the_same_twice(tiny, learner,
     assert tiny(*words, "--out", "b", "--workers", 2).exit_code == 0
     assert Path("a/clusters.parquet").read_bytes() == Path("b/clusters.parquet").read_bytes()
     assert same_weights(Path("a"), Path("b"))
-    # The kept learner is a checkpoint like any other.
+    # The learner of the kept iteration is a checkpoint.
     assert tiny("mec", "--data", world / "sounds", "--checkpoint", "a").exit_code == 0
 
 
-def test_a_killed_training_ends_with_the_same_weights(killed, tiny, learner, world):
-    # Dies when the checkpoints of the second epoch are half written.
+def test_killed_training_resumes_to_the_same_weights(killed, tiny, learner, world):
+    # Killed while the checkpoints of the second epoch are written.
     words = ("train", "--data", world / "sounds", "--out", "r")
     killed("darksound.meta.checkpoints.save_checkpoint", 4, *words)
     assert json.loads(Path("r/run.json").read_text())["status"] == "running"
@@ -177,7 +179,7 @@ def test_a_killed_training_ends_with_the_same_weights(killed, tiny, learner, wor
     [("darksound.jobs.mec.write_mec_state", -3), ("darksound.jobs.mec.png", 1)],
     ids=["in an iteration", "while results are written"],
 )
-def test_a_killed_mec_ends_with_the_same_labels(function, when, killed, tiny, learner, world):
+def test_killed_mec_resumes_to_the_same_labels(function, when, killed, tiny, learner, world):
     words = ("mec", "--data", world / "sounds", "--checkpoint", learner)
     killed(function, when, *words, "--out", "r")
     assert tiny(*words, "--out", "whole").exit_code == 0
@@ -192,7 +194,7 @@ def test_a_killed_mec_ends_with_the_same_labels(function, when, killed, tiny, le
 
 
 @pytest.mark.parametrize(("number", "status"), [(signal.SIGTERM, 143), (signal.SIGINT, 130)])
-def test_a_polite_signal_closes_the_run(number, status, tiny, learner, world, monkeypatch):
+def test_signal_closes_the_run(number, status, tiny, learner, world, monkeypatch):
     monkeypatch.setattr(
         "darksound.jobs.mec.write_mec_state", lambda *_: os.kill(os.getpid(), number)
     )
@@ -201,7 +203,7 @@ def test_a_polite_signal_closes_the_run(number, status, tiny, learner, world, mo
     assert json.loads(Path("r/run.json").read_text())["status"] == "interrupted"
 
 
-def test_files_that_cannot_be_read_are_listed_and_end_with_3(tiny, learner, world):
+def test_unreadable_files_are_listed_and_end_with_3(tiny, learner, world):
     shutil.copytree(world / "sounds", "sounds")
     Path("sounds/owl/empty.wav").touch()
     Path("sounds/owl/text.wav").write_text("no sound")
@@ -214,7 +216,7 @@ def test_files_that_cannot_be_read_are_listed_and_end_with_3(tiny, learner, worl
     assert len(pd.read_parquet("r/rois.parquet")) == 32
 
 
-def test_a_changed_recording_is_noticed_on_resuming(tiny, learner, world, monkeypatch):
+def test_changed_recording_is_an_error_on_resuming(tiny, learner, world, monkeypatch):
     def interrupt(*_):
         raise KeyboardInterrupt
 
@@ -230,21 +232,30 @@ def test_a_changed_recording_is_noticed_on_resuming(tiny, learner, world, monkey
 
 
 @pytest.mark.parametrize(
-    ("words", "said"),
+    ("words", "message"),
     [
         (("mec",), "darksound-2023:test is not on disk"),
-        (("mec",), "`--data demo` needs nothing"),
+        (("mec",), "`--data demo` needs no download"),
         (("mec", "--data", "nowhere"), "There is no data 'nowhere'"),
         (("mec", "--data", "void"), "void"),
         (("mec", "--data", "demo", "--checkpoint", "gone"), "There is no checkpoint"),
         (("mec", "--data", "demo", "--checkpoint", "void"), "holds no checkpoint"),
-        (("mec", "--data", "demo", "--method", "proto"), "learner.method cannot be 'proto'"),
-        (("mec", "--data", "demo", "--backbone", "resnet"), "backbone.name cannot be 'resnet'"),
+        (
+            ("mec", "--data", "demo", "--method", "proto"),
+            "'proto' is not one of 'prototypical', 'matching'",
+        ),
+        (("mec", "--data", "demo", "--backbone", "resnet"), "backbone.name is 'resnet'; choose"),
         (("mec", "--data", "demo", "--device", "cuda"), "compute.device is 'cuda'"),
         (("train",), "name labelled ROIs with --data"),
-        (("train", "--data", "demo:train", "--method", "x"), "learner.method cannot be 'x'"),
+        (
+            ("train", "--data", "demo:train", "--method", "x"),
+            "'x' is not one of 'prototypical', 'matching'",
+        ),
         (("train", "--data", "flat"), "label"),
-        (("evaluate", "--data", "demo"), "name a training run, a weights file, or an embedder"),
+        (
+            ("evaluate", "--data", "demo"),
+            "name a training run or a weights file, an embedding model",
+        ),
         (("evaluate", "void", "--data", "demo"), "holds no checkpoint"),
         (("evaluate", "text.safetensors", "--data", "demo"), "damaged or no safetensors"),
         (("embed",), "name ROIs with --data"),
@@ -253,7 +264,7 @@ def test_a_changed_recording_is_noticed_on_resuming(tiny, learner, world, monkey
         (("mec", "--data", "times.csv"), "recording"),
     ],
 )
-def test_faults_of_the_input_end_with_2_and_a_sentence(words, said, darksound, world, tmp_path):
+def test_input_errors_end_with_2_and_a_message(words, message, darksound, world, tmp_path):
     if words[-1] == "cuda" and shutil.which("nvidia-smi"):
         pytest.skip("there is such a device here")
     Path("void").mkdir()
@@ -263,6 +274,6 @@ def test_faults_of_the_input_end_with_2_and_a_sentence(words, said, darksound, w
     before = set(tmp_path.iterdir())
     ended = darksound(*words)
     assert ended.exit_code == 2, ended.output
-    assert said in ended.stderr
+    assert message in one_line(ended.stderr)
     assert "Traceback" not in ended.stderr
     assert set(tmp_path.iterdir()) - before <= {tmp_path / "cache", tmp_path / "runs"}

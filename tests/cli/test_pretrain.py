@@ -1,4 +1,4 @@
-"""`darksound pretrain` and `darksound synth` from the words of the command line."""
+"""`darksound pretrain` and `darksound synth`."""
 
 import json
 from collections.abc import Callable
@@ -9,20 +9,20 @@ import pytest
 from safetensors.torch import load_file
 from typer.testing import Result
 
-from darksound.meta.pretraining.loop import Pretrainer
+from darksound.meta.pretraining.pretrainer import Pretrainer
 from darksound.meta.weights import read_card
 
 TINY = (
     *("--set", "front_end.n_bands=16", "--set", "front_end.n_frames=24"),
     *("--set", "front_end.floor_bands=5", "--set", "backbone.channels=[4,4,8,8]"),
     *("--set", "backbone.embedding_dim=8", "--set", "pretraining.windows_s=[1.0]"),
-    *("--set", "pretraining.window_shares=[1]", "--set", "pretraining.birds=2"),
+    *("--set", "pretraining.window_shares=[1]", "--set", "pretraining.individuals=2"),
     *("--set", "pretraining.batch_species=4", "--species", 6, "--steps", 450),
     *("--workers", 1, "--device", "cpu", "--set", "compute.precision=float32"),
 )
 
 
-def test_pretraining_leaves_weights_that_train_takes_and_resumes_to_the_same(
+def test_pretrained_weights_are_usable_and_the_same_after_resuming(
     darksound: Callable[..., Result], world: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     assert darksound("pretrain", *TINY, "--out", "whole").exit_code == 0
@@ -32,15 +32,15 @@ def test_pretraining_leaves_weights_that_train_takes_and_resumes_to_the_same(
     table = pd.read_csv("whole/pretraining.csv")
     assert table["step"].tolist() == [200, 400, 450]
 
-    step = Pretrainer._one
+    step = Pretrainer._step
 
-    def dies(self: Pretrainer) -> object:
-        if self.step == 300:
+    def interrupt(self: Pretrainer) -> object:
+        if self.n_steps_done == 300:
             raise KeyboardInterrupt
         return step(self)
 
     with monkeypatch.context() as patch:
-        patch.setattr(Pretrainer, "_one", dies)
+        patch.setattr(Pretrainer, "_step", interrupt)
         stopped = darksound("pretrain", *TINY, "--out", "r")
     assert stopped.exit_code == 130
     assert "darksound pretrain --resume --out r" in stopped.stderr
@@ -58,18 +58,18 @@ def test_pretraining_leaves_weights_that_train_takes_and_resumes_to_the_same(
     assert trained.exit_code == 0, trained.output
 
 
-def test_synth_writes_a_world_that_mec_takes(darksound: Callable[..., Result], world: Path) -> None:
+def test_synth_writes_data_for_mec(darksound: Callable[..., Result], world: Path) -> None:
     ended = darksound("synth", "--species", 3, "--birds", 2, "--out", "w", "--workers", 1)
     assert ended.exit_code == 0, ended.output
     assert "24 songs of 3 species are in w" in ended.stdout
     again = darksound("synth", "--species", 4, "--out", "w")
     assert again.exit_code == 2
-    assert "holds another synthetic world" in again.stderr
+    assert "contains a synthetic data set with other options" in again.stderr
     grouped = darksound("mec", "--config", world / "tiny.toml", "--data", "w/rois.csv")
     assert grouped.exit_code == 0, grouped.output
 
 
-def test_impossible_settings_of_pretraining_are_told_in_a_sentence(
+def test_contradicting_settings_of_pretraining_are_an_error(
     darksound: Callable[..., Result],
 ) -> None:
     ended = darksound("pretrain", "--set", "pretraining.windows_s=[3.0]")

@@ -1,4 +1,4 @@
-"""How work is told of."""
+"""Display of progress."""
 
 import io
 import logging
@@ -22,9 +22,9 @@ def clock():
     return Clock()
 
 
-def test_lines_come_now_and_then_with_rate_time_left_and_figures(clock, caplog):
+def test_lines_at_intervals_show_rate_remaining_time_and_figures(clock, caplog):
     caplog.set_level(logging.INFO, "darksound")
-    progress = LineProgress(every=10, clock=clock)
+    progress = LineProgress(interval=10, clock=clock)
     for done in range(61):
         progress("images", done, 60, {"loss": 0.51234, "accuracy": 0.5})
         clock.now += 0.5
@@ -35,9 +35,9 @@ def test_lines_come_now_and_then_with_rate_time_left_and_figures(clock, caplog):
     ]
 
 
-def test_short_stages_say_nothing(clock, caplog):
+def test_short_stages_log_nothing(clock, caplog):
     caplog.set_level(logging.INFO, "darksound")
-    progress = LineProgress(every=10, clock=clock)
+    progress = LineProgress(interval=10, clock=clock)
     for _ in range(50):
         progress("map", 0, 1)
         clock.now += 1
@@ -45,18 +45,18 @@ def test_short_stages_say_nothing(clock, caplog):
     assert caplog.messages == []
 
 
-def test_what_was_done_before_is_not_counted_in_the_rate(clock, caplog):
+def test_units_of_an_earlier_process_do_not_count_in_the_rate(clock, caplog):
     caplog.set_level(logging.INFO, "darksound")
-    progress = LineProgress(every=10, clock=clock)
+    progress = LineProgress(interval=10, clock=clock)
     progress("iteration", 4, 8)
     clock.now += 20
     progress("iteration", 6, 8)
     assert caplog.messages == ["iteration: 6/8 0.1/s, 20 s left"]
 
 
-def test_a_stage_of_nothing_and_one_that_starts_over_are_no_trouble(clock, caplog):
+def test_empty_and_restarted_stages(clock, caplog):
     caplog.set_level(logging.INFO, "darksound")
-    progress = LineProgress(every=10, clock=clock)
+    progress = LineProgress(interval=10, clock=clock)
     progress("images", 0, 0)
     progress("images", 5, 9)
     clock.now += 11
@@ -66,9 +66,9 @@ def test_a_stage_of_nothing_and_one_that_starts_over_are_no_trouble(clock, caplo
     assert caplog.messages == ["images: 2/9 0.0909/s, 77 s left"]
 
 
-def test_bars_show_stages_within_stages_and_long_ones_leave_a_line(clock):
+def test_bars_show_nested_stages_and_long_ones_leave_a_line(clock):
     console = Console(file=io.StringIO(), force_terminal=True, width=120)
-    with BarProgress(console, every=10, clock=clock) as progress:
+    with BarProgress(console, interval=10, clock=clock) as progress:
         progress("iteration", 0, 2)
         for _ in range(2):
             progress("tuning [x]", 0, 4)

@@ -11,7 +11,7 @@ def run_folder(tmp_path_factory) -> Path:
     return small_run(tmp_path_factory.mktemp("run"))
 
 
-def test_the_page_is_written_into_the_run(darksound, run_folder, tmp_path):
+def test_page_is_written_into_the_run(darksound, run_folder, tmp_path):
     ended = darksound("report", run_folder, "--report-mb", "0.3", "-q")
     assert ended.exit_code == 0, ended.output
     page = run_folder / "report.html"
@@ -19,39 +19,39 @@ def test_the_page_is_written_into_the_run(darksound, run_folder, tmp_path):
     assert f"{page} shows 36 ROIs" in ended.output
 
 
-def test_clips_go_beside_on_request(darksound, run_folder, tmp_path):
+def test_external_media_are_written_beside_the_page(darksound, run_folder, tmp_path):
     ended = darksound("report", run_folder, "--external-media", "-q")
     assert ended.exit_code == 0, ended.output
     assert len(list((run_folder / "report_media").glob("*.mp3"))) == 36
 
 
-def test_recordings_that_are_gone_end_with_3(darksound, run_folder, tmp_path):
+def test_missing_recordings_end_with_3(darksound, run_folder, tmp_path):
     ended = darksound("report", run_folder, "--root", tmp_path, "-q")
     assert ended.exit_code == 3, ended.output
     assert "0 of them with sound" in ended.output
 
 
 @pytest.mark.parametrize(
-    ("words", "told"),
+    ("words", "message"),
     [
         (("report", "."), "run.json is missing"),
         (("report", "RUN", "--report-mb", "-1"), "report.page_mb"),
         (("report", "RUN", "--review", "none.csv"), "none.csv"),
     ],
 )
-def test_what_cannot_be_done_ends_with_2_and_a_sentence(
+def test_wrong_usage_ends_with_2(
     darksound,
     run_folder,
     words,
-    told,
+    message,
 ):
     ended = darksound(*(run_folder if word == "RUN" else word for word in words))
     assert ended.exit_code == 2, ended.output
-    assert told in ended.output
+    assert message in ended.output
     assert "Traceback" not in ended.output
 
 
-def test_mec_leaves_a_page_unless_it_is_told_not_to(darksound, world, tmp_path):
+def test_mec_writes_a_page_unless_no_report_is_given(darksound, world, tmp_path):
     words = ("mec", "--data", world / "sounds", "--config", world / "tiny.toml", "--iterations", 0)
     with_page = darksound(*words, "--out", "with", "-q")
     assert with_page.exit_code == 0, with_page.output

@@ -1,4 +1,4 @@
-"""`darksound segment`, called as a person does."""
+"""`darksound segment`."""
 
 import json
 from pathlib import Path
@@ -25,7 +25,7 @@ def nights(tmp_path) -> Path:
     return root
 
 
-def test_recordings_become_a_table_with_pictures_and_the_flags_of_chunks(darksound, nights):
+def test_recordings_become_a_table_with_plots_and_chunks(darksound, nights):
     ended = darksound("segment", nights, "--out", "rois.parquet", "--plot")
     assert ended.exit_code == 0, ended.output
     table = load_rois("rois.parquet").table
@@ -44,7 +44,7 @@ def test_recordings_become_a_table_with_pictures_and_the_flags_of_chunks(darksou
     assert "exists already" in again.stderr
 
 
-def test_the_run_directory_holds_the_table_where_no_file_is_named(darksound, nights):
+def test_table_is_in_the_run_directory_without_a_file(darksound, nights):
     ended = darksound("segment", nights / "HILL_20220101_050000.wav", "--out", "run")
     assert ended.exit_code == 0, ended.output
     assert len(load_rois("run/rois.parquet")) == 6
@@ -54,23 +54,23 @@ def test_the_run_directory_holds_the_table_where_no_file_is_named(darksound, nig
 def test_options_are_settings(darksound, nights):
     ended = darksound(
         *("segment", nights, "--out", "rois.csv", "--high-hz", 2500, "--low-hz", 300),
-        *("--max-bad", "5%", "--roi-length", 2),
+        *("--max-unusable", "5%", "--roi-length", 2),
     )
     assert ended.exit_code == 0, ended.output
     assert len(pd.read_csv("rois.csv")) == 0
     (run,) = Path("runs").iterdir()
     settings = json.loads((run / "run.json").read_text())["settings"]
-    assert settings["segmentation"]["max_bad"] == 0.05
+    assert settings["segmentation"]["max_unusable"] == 0.05
     assert settings["segmentation"]["high_hz"] == 2500
     assert settings["audio"]["roi_s"] == 2
 
 
-def test_bad_files_end_with_3_and_too_many_with_2(darksound, nights):
+def test_unreadable_files_end_with_3_and_too_many_with_2(darksound, nights):
     (nights / "bad.wav").touch()
     ended = darksound("segment", nights, "--out", "some")
     assert ended.exit_code == 3
     assert pd.read_csv("some/errors.csv")["recording"].tolist() == ["bad.wav"]
-    ended = darksound("segment", nights, "--out", "none", "--max-bad", "10%")
+    ended = darksound("segment", nights, "--out", "none", "--max-unusable", "10%")
     assert ended.exit_code == 2
     assert "1 of 3 recordings cannot be used" in ended.stderr
     assert "Traceback" not in ended.stderr
@@ -78,16 +78,16 @@ def test_bad_files_end_with_3_and_too_many_with_2(darksound, nights):
 
 
 @pytest.mark.parametrize(
-    ("words", "said"),
+    ("words", "message"),
     [
-        ((), "Nothing to segment"),
+        ((), "no data to segment"),
         (("gone",), "no file or folder of that name"),
-        (("--max-bad", "few", "x"), "segmentation.max_bad cannot be 'few'"),
-        (("--low-hz", "9000", "--high-hz", "100", "x"), "high_hz must lie above low_hz"),
+        (("--max-unusable", "few", "x"), "segmentation.max_unusable cannot be 'few'"),
+        (("--low-hz", "9000", "--high-hz", "100", "x"), "high_hz must be above low_hz"),
     ],
 )
-def test_wrong_usage_ends_with_2(darksound, words, said):
+def test_wrong_usage_ends_with_2(darksound, words, message):
     ended = darksound("segment", *words)
     assert ended.exit_code == 2
-    assert said in ended.stderr
+    assert message in ended.stderr
     assert "Traceback" not in ended.stderr

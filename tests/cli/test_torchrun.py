@@ -9,12 +9,12 @@ import pandas as pd
 import pytest
 from safetensors.numpy import load_file
 
-# Dies, as `kill -9` would have it, once two epochs are kept.
+# Kills itself with SIGKILL after it has saved two epochs.
 _KILLED = """
 import os, signal
 import darksound.jobs.train as training
 from darksound.cli.app import main
-real, calls = training.save_training, []
+real, calls = training.save_train_state, []
 
 def deadly(*args):
     real(*args)
@@ -22,14 +22,14 @@ def deadly(*args):
     if len(calls) == 2:
         os.kill(os.getpid(), signal.SIGKILL)
 
-training.save_training = deadly
+training.save_train_state = deadly
 main()
 """
 
 
 @pytest.fixture
 def torchrun(world, tmp_path):
-    """Calls `torchrun` with two processes: `-m darksound`, or a script in its place."""
+    """Return a function that calls `torchrun` with two processes of darksound or of a script."""
 
     def call(command, *words, program=("-m", "darksound")):
         return subprocess.run(
@@ -47,7 +47,7 @@ def torchrun(world, tmp_path):
     return call
 
 
-def test_a_shared_training_that_was_killed_goes_on_and_ends_as_one_alone(
+def test_killed_training_in_two_processes_resumes_and_ends_as_in_one(
     torchrun, darksound, world, tmp_path
 ):
     (tmp_path / "killed.py").write_text(_KILLED)
@@ -57,14 +57,14 @@ def test_a_shared_training_that_was_killed_goes_on_and_ends_as_one_alone(
     assert len(pd.read_csv(tmp_path / "two" / "training.csv")) <= 2
     ended = torchrun("train", "--resume", "--out", "two")
     assert ended.returncode == 0, ended.stderr
-    # The first process speaks, and keeps the run; the other does not.
+    # Rank 0 alone prints messages and writes the run.
     assert ended.stdout.count("The learner is in two.") == 1
     assert ended.stderr.count("epoch 4/4") == 1
     assert "epoch 2/4" not in ended.stderr
     assert "Process 2" not in ended.stderr
     manifest = json.loads((tmp_path / "two" / "run.json").read_text())
     assert (manifest["status"], manifest["times_resumed"]) == ("done", 1)
-    # What was `auto` is on record, so that any number of processes may go on.
+    # `auto` is stored as a number, so that any number of processes can resume.
     assert manifest["settings"]["training"]["episodes_per_step"] == 2
 
     done = darksound(
@@ -82,7 +82,7 @@ def test_a_shared_training_that_was_killed_goes_on_and_ends_as_one_alone(
         assert abs(theirs[name] - value).max() <= 1e-4 * abs(value).max(), name
 
 
-def test_what_cannot_be_shared_is_refused_by_each_process_in_a_sentence(torchrun):
+def test_command_for_one_process_is_an_error_in_each_process(torchrun):
     ended = torchrun("mec", "--data", "demo", "--out", "m")
     assert ended.returncode != 0
     assert "Error: darksound mec runs in one process; start it without torchrun." in ended.stderr

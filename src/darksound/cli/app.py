@@ -1,36 +1,73 @@
 """The command `darksound`."""
 
-from typing import Annotated
+import inspect
+from collections.abc import Callable
+from typing import Annotated, Any
 
 import typer
+from typer.core import TyperCommand, TyperGroup
 
-from darksound.cli import (
-    download,
-    embed,
-    evaluate,
-    export,
-    mec,
-    pretrain,
-    report,
-    segment,
-    settings,
-    synth,
-    train,
+from darksound.cli.download import download
+from darksound.cli.embed import embed
+from darksound.cli.evaluate import evaluate
+from darksound.cli.export import export
+from darksound.cli.mec import mec
+from darksound.cli.options import (
+    CommonOptions,
+    LearnerOptions,
+    TrainingOptions,
+    flatten_options,
 )
+from darksound.cli.pretrain import pretrain
+from darksound.cli.report import report
+from darksound.cli.runner import handle_errors, load_cli_settings
+from darksound.cli.segment import segment
+from darksound.cli.synth import synth
+from darksound.cli.train import train
 
 __all__ = ["app", "main"]
 
+_EPILOG = "Words such as ROI, coverage and DBCV are explained in docs/glossary.md."
+
+
+class _PlainFlags:
+    """A mixin that shows flags in the help without a type, and `--help` in a given panel."""
+
+    help_panel: str | None = None
+
+    def get_params(self, ctx: Any) -> list[Any]:
+        """Return the parameters."""
+        params: list[Any] = super().get_params(ctx)  # type: ignore[misc]
+        for param in params:
+            if getattr(param, "is_flag", False):
+                param.metavar = ""
+            if "--help" in param.opts:
+                param.rich_help_panel = self.help_panel
+        return params
+
+
+class _Group(_PlainFlags, TyperGroup):
+    """The command `darksound`."""
+
+
+class _Command(_PlainFlags, TyperCommand):
+    """A command of `darksound`."""
+
+    help_panel = CommonOptions.panel
+
+
 app = typer.Typer(
     name="darksound",
+    cls=_Group,
     no_args_is_help=True,
     pretty_exceptions_enable=False,
-    add_completion=False,
     context_settings={"help_option_names": ["-h", "--help"]},
-    rich_markup_mode=None,
+    rich_markup_mode="rich",
+    epilog=_EPILOG,
 )
 
 
-def _version(wanted: bool) -> None:
+def _show_version(wanted: bool) -> None:
     if wanted:
         import darksound
 
@@ -41,26 +78,44 @@ def _version(wanted: bool) -> None:
 @app.callback()
 def _root(
     version: Annotated[
-        bool, typer.Option("--version", callback=_version, is_eager=True, help="Show the version.")
+        bool,
+        typer.Option("--version", callback=_show_version, is_eager=True, help="Show the version."),
     ] = False,
 ) -> None:
     """Group the bird sounds of unlabelled recordings into call types."""
 
 
-for _command in (
-    download,
-    segment,
-    mec,
-    report,
-    train,
-    evaluate,
-    embed,
-    export,
-    synth,
-    pretrain,
-    settings,
-):
-    _command.register(app)
+def settings(common: CommonOptions, learner: LearnerOptions, training: TrainingOptions) -> None:
+    """Print all settings as TOML that --config accepts."""
+    with handle_errors(common):
+        from darksound.settings import to_toml
+
+        values = load_cli_settings(common, learner.flags(), training.flags())
+        typer.echo(to_toml(values), nl=False)
+
+
+def _help_text(command: Callable[..., None]) -> str:
+    """Return a docstring without line breaks in its paragraphs, for terminals of any width."""
+    paragraphs = (inspect.getdoc(command) or "").split("\n\n")
+    return "\n\n".join(" ".join(paragraph.split()) for paragraph in paragraphs)
+
+
+_COMMANDS: dict[str, tuple[Callable[..., None], ...]] = {
+    "Data": (download, segment, synth),
+    "Clustering": (mec, report, export),
+    "Learners": (train, evaluate, embed, pretrain),
+    "Settings": (settings,),
+}
+
+for _panel, _functions in _COMMANDS.items():
+    for _function in _functions:
+        app.command(
+            _function.__name__,
+            cls=_Command,
+            help=_help_text(_function),
+            epilog=_EPILOG,
+            rich_help_panel=_panel,
+        )(flatten_options(_function))
 
 
 def main() -> None:

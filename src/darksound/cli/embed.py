@@ -3,30 +3,22 @@
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-import typer
-
 from darksound.cli.options import (
     CheckpointOptions,
-    ClusterOptions,
     CommonOptions,
+    DaskOptions,
     DataOptions,
     LearnerOptions,
     RunOptions,
-    flattened,
 )
-from darksound.cli.perform import perform
+from darksound.cli.runner import run_job
 
 if TYPE_CHECKING:
-    from darksound.jobs.base import Outcome
+    from darksound.jobs.base import JobResult
     from darksound.progress import Progress
     from darksound.run.directory import Run
 
-__all__ = ["register"]
-
-
-def register(app: typer.Typer) -> None:
-    """Add the command."""
-    app.command("embed")(flattened(embed))
+__all__ = ["embed"]
 
 
 def embed(
@@ -34,31 +26,31 @@ def embed(
     source: CheckpointOptions,
     learner: LearnerOptions,
     run: RunOptions,
-    cluster: ClusterOptions,
+    dask: DaskOptions,
     common: CommonOptions,
 ) -> None:
-    """Turn ROIs into vectors.
+    """Compute the embeddings of ROIs.
 
-    --out may be a run directory, or a .parquet or .npy file; the record of the run then goes to
+    --out can be a run directory, or a .parquet or .npy file; the run directory is then
     runs/embed-TIME.
     """
     from darksound.run.files import EMBEDDING_FORMATS
 
     target = run.out if run.out is not None and run.out.suffix in EMBEDDING_FORMATS else None
-    perform(
+    run_job(
         "embed",
         _job,
         common,
         run if target is None else replace(run, out=None),
         data,
         learner.flags(),
-        cluster.flags(),
+        dask.flags(),
         checkpoint=source.checkpoint,
         target=target,
     )
 
 
-def _job(run: "Run", progress: "Progress") -> "Outcome":
+def _job(run: "Run", progress: "Progress") -> "JobResult":
     from darksound.jobs.embed import embed_run
 
     return embed_run(run, progress)

@@ -1,41 +1,76 @@
 """`darksound export`."""
 
 import os
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated, ClassVar, Literal
 
 import typer
 
-from darksound.cli.options import CommonOptions, ExportOptions, flattened
-from darksound.cli.perform import endings, show
+from darksound.cli.options import CommonOptions
+from darksound.cli.runner import handle_errors, show_result
+from darksound.report.exports import EXPORTERS
 
-__all__ = ["register"]
+__all__ = ["export"]
+
+if TYPE_CHECKING:
+    ExportFormat = str
+else:
+    # Names in registries are not known to type checkers.
+    ExportFormat = Literal[tuple(EXPORTERS)]
 
 
-def register(app: typer.Typer) -> None:
-    """Add the command."""
-    app.command("export")(flattened(export))
+@dataclass(frozen=True)
+class ExportOptions:
+    """What to export, and where."""
+
+    panel: ClassVar[str] = "Export"
+
+    format: Annotated[
+        ExportFormat,
+        typer.Option(metavar="NAME", help=f"{', '.join(EXPORTERS)}."),
+    ]
+    out: Annotated[
+        Path | None,
+        typer.Option(metavar="PATH", help="File or folder to write; default: in RUN/exports."),
+    ] = None
+    review: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="FILE", help="review.csv of the run: apply its names, merges and rejections."
+        ),
+    ] = None
+    root: Annotated[
+        Path | None,
+        typer.Option(metavar="DIR", help="Current folder of the recordings, if they were moved."),
+    ] = None
+    audio: Annotated[
+        Literal["wav", "flac"],
+        typer.Option(metavar="NAME", help="Format of clips: wav or flac.", show_default=True),
+    ] = "wav"
+    overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace an earlier export.")] = (
+        False
+    )
 
 
 def export(
     options: ExportOptions,
     common: CommonOptions,
-    run: Annotated[Path, typer.Argument(metavar="RUN", help="Directory of a run of mec.")],
+    run: Annotated[Path, typer.Argument(metavar="RUN", help="Directory of a MEC run.")],
 ) -> None:
-    """Write what a run found in the format of another tool.
+    """Export the clusters of a run in the format of another tool.
 
-    raven: selection tables; audacity: label tracks; csv, parquet: one table; clips: a sound file a
-    ROI in a folder a cluster; dataset: such clips of the clusters (of the named ones, if any), to
-    be learnt from.
+    raven: selection tables; audacity: label tracks; csv, parquet: one table; clips: one sound file
+    per ROI, in one folder per cluster; dataset: such clips for training, of the named clusters
+    only if there are names.
     """
-    with endings(common) as ending:
-        from darksound.jobs.base import Outcome
-        from darksound.report.exports.export import export as exported_from
+    with handle_errors(common) as state:
+        from darksound.jobs.export import export_job
 
-        with ending.screen.at_work(Path(os.devnull)) as progress:
-            done = exported_from(
+        with state.screen.progress_with_log(Path(os.devnull)) as progress:
+            result = export_job(
                 run,
-                options.form,
+                options.format,
                 out=options.out,
                 review=options.review,
                 root=options.root,
@@ -43,9 +78,4 @@ def export(
                 overwrite=options.overwrite,
                 progress=progress,
             )
-        files = f"{done.files} files" if done.files > 1 else "one file"
-        sentence = f"{done.rois} ROIs in {files}: {done.path}. {done.hint}"
-        if done.problems:
-            first = f"{len(done.problems)} were left out (errors.csv); the first: "
-            sentence += f" {first}{done.problems[0].cause}"
-        show(Outcome((), sentence, len(done.problems)), ending.screen)
+        show_result(result, state.screen)

@@ -1,78 +1,92 @@
 """`darksound mec`."""
 
+from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, ClassVar
 
 import typer
 
 from darksound.cli.options import (
     CheckpointOptions,
-    ClusterOptions,
     CommonOptions,
+    DaskOptions,
     DataOptions,
+    Flags,
     LearnerOptions,
-    LoopOptions,
     PageOptions,
     RunOptions,
-    flattened,
 )
-from darksound.cli.perform import perform
+from darksound.cli.runner import run_job
 
 if TYPE_CHECKING:
-    from darksound.jobs.base import Outcome
+    from darksound.jobs.base import JobResult
     from darksound.progress import Progress
     from darksound.run.directory import Run
 
-__all__ = ["register"]
+__all__ = ["mec"]
 
 
-def register(app: typer.Typer) -> None:
-    """Add the command."""
-    app.command("mec")(flattened(mec))
+@dataclass(frozen=True)
+class LoopOptions:
+    """The MEC loop."""
+
+    panel: ClassVar[str] = "Clustering"
+
+    iterations: Annotated[
+        int | None, typer.Option(metavar="N", help="Largest number of fine-tunings.")
+    ] = None
+
+    def flags(self) -> Flags:
+        """Return the settings of these options."""
+        return {"mec": {"iterations": self.iterations}}
 
 
 def mec(
     data: DataOptions,
-    looping: LoopOptions,
+    loop: LoopOptions,
     source: CheckpointOptions,
     learner: LearnerOptions,
-    run: RunOptions,
     page: PageOptions,
-    cluster: ClusterOptions,
+    run: RunOptions,
+    dask: DaskOptions,
     common: CommonOptions,
     review: Annotated[
         Path | None,
         typer.Option(
             metavar="FILE",
-            help="review.csv of an earlier run on these ROIs: what was rejected is left out, what "
-            "was named or merged is learnt from and stays together.",
+            help="review.csv of an earlier run on these ROIs: rejected ROIs are left out; named or "
+            "merged ROIs are constraints and pseudo-labels.",
+            rich_help_panel=LoopOptions.panel,
         ),
     ] = None,
     no_report: Annotated[
-        bool, typer.Option("--no-report", help="Do not write report.html.")
+        bool,
+        typer.Option(
+            "--no-report", help="Do not write report.html.", rich_help_panel=PageOptions.panel
+        ),
     ] = False,
 ) -> None:
-    """Group ROIs into call types by Meta-Embedded Clustering; no labels needed.
+    """Group ROIs into call types by Meta-Embedded Clustering (MEC); labels are not needed.
 
-    Without --data, the test split of darksound-2023; --data demo needs no files.
+    Without --data, the test split of darksound-2023 is used. --data demo needs no files.
     """
-    perform(
+    run_job(
         "mec",
         _job,
         common,
         run,
         data,
-        looping.flags(),
+        loop.flags(),
         learner.flags(),
         page.flags(),
-        cluster.flags(),
+        dask.flags(),
         {"report": {"page": False if no_report else None}},
         checkpoint=source.checkpoint,
         review=review,
     )
 
 
-def _job(run: "Run", progress: "Progress") -> "Outcome":
+def _job(run: "Run", progress: "Progress") -> "JobResult":
     from darksound.jobs.mec import mec_run
 
     return mec_run(run, progress)

@@ -1,80 +1,117 @@
-"""Options of the commands, in groups that commands share, and the settings that they stand for.
+"""Command-line options in groups that commands share, and the settings that they stand for.
 
-A command takes a group as one parameter; `flattened` spells it out as one option a field.
+A command takes a group as one parameter. `flatten_options` gives Typer one option per field, in the
+help panel of the group.
 """
 
 import functools
 import inspect
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
+from copy import copy
 from dataclasses import MISSING, dataclass, fields, is_dataclass
 from pathlib import Path
-from typing import Annotated, Any, Literal, get_type_hints
+from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal, get_args, get_type_hints
 
 import typer
 
+from darksound.cli.completion import (
+    complete_backbone,
+    complete_data,
+    complete_setting,
+    complete_weights,
+)
+from darksound.meta.learners import LEARNERS
+from darksound.settings import PRESETS
+from darksound.settings.audio import RoiMode
+from darksound.settings.compute import Device
+from darksound.settings.learning import Regime
+
 __all__ = [
     "CheckpointOptions",
-    "ClusterOptions",
     "CommonOptions",
+    "DaskOptions",
     "DataOptions",
     "DownloadOptions",
-    "ExportOptions",
+    "Flags",
     "LearnerOptions",
-    "LoopOptions",
     "PageOptions",
     "RunOptions",
-    "SegmentOptions",
     "TrainingOptions",
-    "flattened",
+    "flatten_options",
 ]
 
+
+def _listed(names: Iterable[str]) -> str:
+    """Return names as text, such as `a, b or c`."""
+    *others, last = names
+    return f"{', '.join(others)} or {last}"
+
+
+#: Nested settings; None for options that were not given.
 Flags = Mapping[str, Any]
+
+if TYPE_CHECKING:
+    Preset = Method = str
+else:
+    # Names in registries are not known to type checkers.
+    Preset = Literal[tuple(PRESETS)]
+    Method = Literal[tuple(LEARNERS)]
 
 
 @dataclass(frozen=True)
 class CommonOptions:
-    """Where settings come from and what is shown; every command has these."""
+    """Sources of settings, devices and verbosity; all commands have these options."""
+
+    panel: ClassVar[str] = "Common"
 
     config: Annotated[
-        Path | None,
-        typer.Option(metavar="FILE.toml", help="Settings file."),
+        Path | None, typer.Option(metavar="FILE", help="Settings in a TOML file.")
     ] = None
     preset: Annotated[
-        str | None,
-        typer.Option(metavar="NAME", help="default, thesis-2023 or paper-2024."),
+        Preset | None,
+        typer.Option(metavar="NAME", help=f"Settings to start from: {_listed(PRESETS)}."),
     ] = None
     assignments: Annotated[
         list[str] | None,
         typer.Option(
             "--set",
-            metavar="SECTION.KEY=VALUE",
-            help="Any setting; may be repeated. darksound settings shows them all.",
+            metavar="KEY=VALUE",
+            autocompletion=complete_setting,
+            help="Change any setting, such as mec.iterations=3; repeatable. darksound settings "
+            "lists them.",
         ),
     ] = None
-    seed: Annotated[int | None, typer.Option(metavar="N", help="Seed of everything.")] = None
+    seed: Annotated[int | None, typer.Option(metavar="N", help="Seed of all random numbers.")] = (
+        None
+    )
     device: Annotated[
-        str | None,
-        typer.Option(metavar="NAME", help="auto, cpu, cuda or mps."),
+        Device | None,
+        typer.Option(metavar="NAME", help=f"Device of PyTorch: {_listed(get_args(Device))}."),
     ] = None
     workers: Annotated[
         str | None,
-        typer.Option(metavar="N", help="Workers that read sound, or auto. They change no result."),
+        typer.Option(
+            metavar="N", help="Number of worker processes, or auto. It changes no result."
+        ),
     ] = None
     verbose: Annotated[
-        bool, typer.Option("--verbose", "-v", help="Tell more; tracebacks of our faults.")
+        bool,
+        typer.Option("--verbose", "-v", help="Show debug messages, and tracebacks of errors."),
     ] = False
     quiet: Annotated[
-        bool, typer.Option("--quiet", "-q", help="Show results, warnings and errors alone.")
+        bool, typer.Option("--quiet", "-q", help="Show results, warnings and errors only.")
     ] = False
 
     def flags(self) -> Flags:
-        """The settings among them, nested, None where not given."""
+        """Return the settings of these options."""
         return {"seed": self.seed, "compute": {"device": self.device, "workers": self.workers}}
 
 
 @dataclass(frozen=True)
 class RunOptions:
-    """Where results go."""
+    """The run directory."""
+
+    panel: ClassVar[str] = "Run"
 
     out: Annotated[
         Path | None,
@@ -83,141 +120,121 @@ class RunOptions:
     resume: Annotated[
         bool,
         typer.Option(
-            "--resume", help="Go on with the run in --out, or with the newest of this command."
+            "--resume", help="Resume the run in --out, or the newest run of this command."
         ),
     ] = False
 
 
 @dataclass(frozen=True)
 class DataOptions:
-    """Which ROIs."""
+    """The ROIs."""
+
+    panel: ClassVar[str] = "Data"
 
     data: Annotated[
         list[str] | None,
         typer.Option(
             metavar="SOURCE",
-            help="demo[:train|val|test], a folder of recordings, a .csv or .parquet table, "
-            "annotations (.txt), or darksound-2023[:SPLIT]; may be repeated.",
+            autocompletion=complete_data,
+            help="A folder of recordings, a .csv or .parquet table, annotations (.txt), "
+            "demo[:train|val|test], or a published set such as darksound-2023[:SPLIT]; repeatable.",
         ),
     ] = None
     root: Annotated[
         Path | None,
-        typer.Option(metavar="DIR", help="What a table's recordings are relative to."),
+        typer.Option(metavar="DIR", help="Folder that the recordings of a table are relative to."),
     ] = None
     rois: Annotated[
-        str | None,
+        RoiMode | None,
         typer.Option(
             metavar="MODE",
-            help="What becomes of files without times: auto, whole, windows, segment or "
-            "annotations.",
+            help=f"ROIs of files without annotated times: {_listed(get_args(RoiMode))}.",
         ),
     ] = None
     roi_length: Annotated[
-        str | None,
-        typer.Option(metavar="SECONDS", help="Length of a ROI, or auto."),
+        str | None, typer.Option(metavar="SECONDS", help="ROI length, or auto.")
     ] = None
 
     def flags(self) -> Flags:
-        """The settings among them, nested, None where not given."""
+        """Return the settings of these options."""
         return {"rois": {"mode": self.rois}, "audio": {"roi_s": self.roi_length}}
 
 
 @dataclass(frozen=True)
-class SegmentOptions:
-    """How sound units are found."""
+class DaskOptions:
+    """Workers on other machines."""
 
-    roi_length: Annotated[
-        str | None,
-        typer.Option(metavar="SECONDS", help="Longer units are cut at their quietest points."),
-    ] = None
-    low_hz: Annotated[float | None, typer.Option(metavar="HZ", help="Lower edge of the band.")] = (
-        None
-    )
-    high_hz: Annotated[float | None, typer.Option(metavar="HZ", help="Upper edge of the band.")] = (
-        None
-    )
-    max_bad: Annotated[
-        str | None,
-        typer.Option(metavar="SHARE", help="Stop if more recordings are unusable, such as 5%."),
-    ] = None
-
-    def flags(self) -> Flags:
-        """The settings that they stand for, nested, None where not given."""
-        return {
-            "audio": {"roi_s": self.roi_length},
-            "segmentation": {
-                "low_hz": self.low_hz,
-                "high_hz": self.high_hz,
-                "max_bad": self.max_bad,
-            },
-        }
-
-
-@dataclass(frozen=True)
-class ClusterOptions:
-    """Which other machines help."""
+    panel: ClassVar[str] = "Run"
 
     dask: Annotated[
         str | None,
         typer.Option(
             metavar="ADDRESS",
-            help="Scheduler of a Dask cluster whose workers segment, make images and embed.",
+            help="Dask scheduler whose workers segment, compute images and embed.",
         ),
     ] = None
 
     def flags(self) -> Flags:
-        """The settings that they stand for, nested, None where not given."""
+        """Return the settings of these options."""
         return {"compute": {"dask": self.dask}}
 
 
 @dataclass(frozen=True)
 class CheckpointOptions:
-    """What has learnt already."""
+    """A trained learner."""
+
+    panel: ClassVar[str] = "Model"
 
     checkpoint: Annotated[
         Path | None,
         typer.Option(
             metavar="PATH",
-            help="A training run's directory, or a weights file; without one, the package's "
-            "own weights.",
+            help="Trained learner: a run directory or a weights file; default: bundled weights.",
         ),
     ] = None
 
 
 @dataclass(frozen=True)
 class LearnerOptions:
-    """What learns."""
+    """Learner and backbone."""
+
+    panel: ClassVar[str] = "Model"
 
     method: Annotated[
-        str | None,
-        typer.Option(metavar="NAME", help="prototypical, matching or relation."),
+        Method | None,
+        typer.Option(metavar="NAME", help=f"Few-shot learner: {_listed(LEARNERS)}."),
     ] = None
     backbone: Annotated[
         str | None,
         typer.Option(
             metavar="NAME",
-            help="small, resnet18 or another torchvision classifier, birdnet, onnx:FILE, "
+            autocompletion=complete_backbone,
+            help="small, a torchvision classifier such as resnet18, birdnet, onnx:FILE or "
             "tflite:FILE.",
         ),
     ] = None
     weights: Annotated[
         str | None,
-        typer.Option(metavar="NAME", help="darksound, imagenet, none or a weights file."),
+        typer.Option(
+            metavar="NAME",
+            autocompletion=complete_weights,
+            help="Weights of the backbone: darksound, imagenet, none or a weights file.",
+        ),
     ] = None
     embeddings: Annotated[
         Path | None,
         typer.Option(
             metavar="FILE",
-            help="Embeddings made elsewhere, in place of a backbone; without --data they name "
-            "their ROIs themselves.",
+            help="Table of embeddings, instead of a backbone. Without --data it also lists the "
+            "ROIs.",
         ),
     ] = None
 
     def flags(self) -> Flags:
-        """The settings that they stand for, nested, None where not given.
+        """Return the settings of these options.
 
         Raises:
-            typer.BadParameter: a backbone and embeddings are given.
+            typer.BadParameter: both a backbone and embeddings are given.
         """
         if self.embeddings is not None and self.backbone is not None:
             raise typer.BadParameter("Give --backbone or --embeddings, not both.")
@@ -230,48 +247,44 @@ class LearnerOptions:
 
 @dataclass(frozen=True)
 class TrainingOptions:
-    """How it learns."""
+    """How a learner is trained."""
 
-    regime: Annotated[str | None, typer.Option(metavar="NAME", help="episodic or classical.")] = (
+    panel: ClassVar[str] = "Training"
+
+    regime: Annotated[
+        Regime | None,
+        typer.Option(
+            metavar="NAME", help=f"How the backbone is trained: {_listed(get_args(Regime))}."
+        ),
+    ] = None
+    epochs: Annotated[int | None, typer.Option(metavar="N", help="Largest number of epochs.")] = (
         None
     )
-    epochs: Annotated[int | None, typer.Option(metavar="N", help="Epochs at most.")] = None
 
     def flags(self) -> Flags:
-        """The settings that they stand for, nested, None where not given."""
+        """Return the settings of these options."""
         return {"training": {"regime": self.regime, "epochs": self.epochs}}
 
 
 @dataclass(frozen=True)
-class LoopOptions:
-    """How the loop of MEC goes."""
-
-    iterations: Annotated[int | None, typer.Option(metavar="N", help="Fine-tunings at most.")] = (
-        None
-    )
-
-    def flags(self) -> Flags:
-        """The settings that they stand for, nested, None where not given."""
-        return {"mec": {"iterations": self.iterations}}
-
-
-@dataclass(frozen=True)
 class PageOptions:
-    """What the page of a run holds."""
+    """Contents of the report page."""
+
+    panel: ClassVar[str] = "Report"
 
     report_mb: Annotated[
         float | None,
-        typer.Option(metavar="MB", help="What report.html may take; default: 50."),
+        typer.Option(metavar="MB", help="Largest size of report.html; default: 50."),
     ] = None
     external_media: Annotated[
         bool,
         typer.Option(
-            "--external-media", help="Put sound and pictures in a folder beside report.html."
+            "--external-media", help="Store clips and images in a folder beside report.html."
         ),
     ] = False
 
     def flags(self) -> Flags:
-        """The settings that they stand for, nested, None where not given."""
+        """Return the settings of these options."""
         return {
             "report": {"page_mb": self.report_mb, "external_media": self.external_media or None}
         }
@@ -279,105 +292,83 @@ class PageOptions:
 
 @dataclass(frozen=True)
 class DownloadOptions:
-    """How published sets are come by."""
+    """What to do with published sets."""
+
+    panel: ClassVar[str] = "Download"
 
     root: Annotated[
         Path | None,
-        typer.Option(metavar="DIR", help="Folder that sets live in; default: DARKSOUND_DATA."),
+        typer.Option(metavar="DIR", help="Folder of published sets; default: DARKSOUND_DATA."),
     ] = None
     listing: Annotated[
-        bool, typer.Option("--list", help="Show what there is, and what of it is on disk.")
+        bool, typer.Option("--list", help="List the published sets, and what is on disk.")
     ] = False
     verifying: Annotated[
-        bool, typer.Option("--verify", help="Hold what is on disk against what was recorded.")
+        bool, typer.Option("--verify", help="Compare the files on disk with their checksums.")
     ] = False
-    offline: Annotated[bool, typer.Option("--offline", help="Never touch the network.")] = False
+    offline: Annotated[bool, typer.Option("--offline", help="Never use the network.")] = False
     mirror: Annotated[
         str | None,
-        typer.Option(metavar="URL", help="A mirror to ask first, with {set} and {split} in it."),
+        typer.Option(metavar="URL", help="Mirror to try first, with {set} and {split} in it."),
     ] = None
     md5: Annotated[
-        str | None, typer.Option(metavar="MD5", help="What the one archive must have.")
+        str | None, typer.Option(metavar="MD5", help="Expected checksum of the archive.")
     ] = None
     named: Annotated[
         str | None,
-        typer.Option("--as", metavar="SET[:SPLIT]", help="What the one archive is."),
+        typer.Option(
+            "--as", metavar="SET[:SPLIT]", help="Published set that the archive contains."
+        ),
     ] = None
 
     def flags(self) -> Flags:
-        """The settings that they stand for, nested, None where not given."""
+        """Return the settings of these options."""
         return {
             "compute": {"data_dir": self.root},
             "download": {"offline": self.offline or None, "mirror": self.mirror},
         }
 
 
-@dataclass(frozen=True)
-class ExportOptions:
-    """What becomes of a run in another tool."""
-
-    form: Annotated[
-        str,
-        typer.Option(
-            "--format", metavar="NAME", help="raven, audacity, csv, parquet, clips or dataset."
-        ),
-    ]
-    out: Annotated[
-        Path | None,
-        typer.Option(
-            metavar="PATH", help="File or folder that it goes to; default: in RUN/exports."
-        ),
-    ] = None
-    review: Annotated[
-        Path | None,
-        typer.Option(
-            metavar="FILE", help="review.csv of the run: names, merges and rejections count."
-        ),
-    ] = None
-    root: Annotated[
-        Path | None,
-        typer.Option(metavar="DIR", help="Where the recordings lie now, if they were moved."),
-    ] = None
-    audio: Annotated[
-        Literal["wav", "flac"], typer.Option(help="Format of clips.", show_default=True)
-    ] = "wav"
-    overwrite: Annotated[
-        bool, typer.Option("--overwrite", help="Replace an export that is there.")
-    ] = False
-
-
-def flattened(command: Callable[..., None]) -> Callable[..., None]:
-    """`command` with each parameter that is a group of options spelled out for Typer."""
+def flatten_options(command: Callable[..., None]) -> Callable[..., None]:
+    """Return `command` with one keyword parameter per option instead of groups of options."""
     hints = get_type_hints(command, include_extras=True)
     groups: dict[str, type] = {}
-    spelled: list[inspect.Parameter] = []
+    parameters: list[inspect.Parameter] = []
     for name, parameter in inspect.signature(command).parameters.items():
-        group = hints[name]
-        if not is_dataclass(group):
-            spelled.append(parameter.replace(annotation=group, kind=parameter.KEYWORD_ONLY))
+        hint = hints[name]
+        if not is_dataclass(hint):
+            parameters.append(parameter.replace(annotation=hint, kind=parameter.KEYWORD_ONLY))
             continue
-        assert isinstance(group, type)
-        groups[name] = group
-        inner = get_type_hints(group, include_extras=True)
-        spelled += [
+        assert isinstance(hint, type)
+        groups[name] = hint
+        field_hints = get_type_hints(hint, include_extras=True)
+        parameters += [
             inspect.Parameter(
                 field.name,
                 inspect.Parameter.KEYWORD_ONLY,
                 default=inspect.Parameter.empty if field.default is MISSING else field.default,
-                annotation=inner[field.name],
+                annotation=_in_panel(field_hints[field.name], getattr(hint, "panel", None)),
             )
-            for field in fields(group)
+            for field in fields(hint)
         ]
 
     @functools.wraps(command)
-    def spelled_out(**given: Any) -> None:
-        packed = {
-            name: group(**{field.name: given.pop(field.name) for field in fields(group)})
+    def flat(**values: Any) -> None:
+        arguments = {
+            name: group(**{field.name: values.pop(field.name) for field in fields(group)})
             for name, group in groups.items()
         }
-        command(**packed, **given)
+        command(**arguments, **values)
 
-    # Typer reads both.
-    spelled_out.__signature__ = inspect.Signature(spelled)  # type: ignore[attr-defined]
-    spelled_out.__annotations__ = {p.name: p.annotation for p in spelled}
-    return spelled_out
+    # Typer reads the signature, and the annotations too.
+    flat.__signature__ = inspect.Signature(parameters)  # type: ignore[attr-defined]
+    flat.__annotations__ = {p.name: p.annotation for p in parameters}
+    return flat
+
+
+def _in_panel(hint: Any, panel: str | None) -> Any:
+    """Return an annotation whose option is shown in a panel of the help."""
+    value_type, option = get_args(hint)
+    option = copy(option)
+    option.rich_help_panel = panel
+    return Annotated[value_type, option]

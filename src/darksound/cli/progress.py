@@ -1,4 +1,4 @@
-"""How long work is shown: bars on a terminal, a line now and then elsewhere."""
+"""Display of progress: bars on a terminal, or log lines at intervals."""
 
 import logging
 import time
@@ -16,42 +16,51 @@ if TYPE_CHECKING:
 __all__ = ["BarProgress", "LineProgress"]
 
 logger = logging.getLogger(__name__)
-# Of a line with a bar, all but the figures.
+# Width of a line with a bar, without its figures.
 _BAR_WIDTH = 70
 
 
 @dataclass
 class _Stage:
-    """A stage that is under way, or has ended."""
+    """The progress of one stage.
+
+    Attributes:
+        name: name of the stage.
+        started: time of its first report.
+        logged: time of its last log line.
+        first: units that were done at the first report, as in a resumed run.
+        done, total: units.
+        values: figures as text.
+    """
 
     name: str
-    began: float
-    told: float
+    started: float
+    logged: float
     first: int
     done: int = 0
     total: int = 0
     values: str = ""
 
     def pace(self, now: float) -> str:
-        """Units a second and the time left, or the time taken once all is done."""
-        taken = now - self.began
+        """Return units per second and remaining time, or the elapsed time of a finished stage."""
+        elapsed = now - self.started
         if self.done >= self.total:
-            return f"in {duration(taken)}"
-        # What was done before it was first told of says nothing about the rate.
+            return f"in {duration(elapsed)}"
+        # Units of an earlier process do not count in the rate.
         done = self.done - self.first
-        if not done or taken <= 0:
+        if not done or elapsed <= 0:
             return ""
-        left = duration((self.total - self.done) * taken / done)
-        return f"{done / taken:.3g}/s, {left} left"
+        remaining = duration((self.total - self.done) * elapsed / done)
+        return f"{done / elapsed:.3g}/s, {remaining} left"
 
     def line(self, now: float) -> str:
-        """The stage in one line."""
+        """Return the progress in one line."""
         text = f"{self.name}: {self.done}/{self.total} {self.pace(now)}".rstrip()
         return f"{text} ({self.values})" if self.values else text
 
 
 class _Stages:
-    """What is under way, by name."""
+    """The stages in progress, by name."""
 
     def __init__(self, clock: Callable[[], float]) -> None:
         self.clock = clock
@@ -60,25 +69,25 @@ class _Stages:
     def update(
         self, name: str, done: int, total: int, values: Mapping[str, float] | None
     ) -> tuple[_Stage, bool]:
-        """The stage as it is now, and whether it has just been opened."""
+        """Return the updated stage, and whether it is new."""
         now = self.clock()
-        known = self._open.get(name)
-        opened = known is None or done < known.done
-        stage = _Stage(name, now, now, done) if known is None or opened else known
+        current = self._open.get(name)
+        is_new = current is None or done < current.done
+        stage = _Stage(name, now, now, done) if current is None or is_new else current
         stage.done, stage.total = done, total
         if values:
             stage.values = ", ".join(f"{key} {value:.3g}" for key, value in values.items())
         self._open[name] = stage
         if done >= total:
             del self._open[name]
-        return stage, opened
+        return stage, is_new
 
 
 class LineProgress:
-    """A log line every `every` seconds of a stage, and one at the end of a stage that long."""
+    """Logs a line every `interval` seconds of a stage, and one at the end of a longer stage."""
 
-    def __init__(self, every: float = 10.0, clock: Callable[[], float] = time.monotonic) -> None:
-        self._every = every
+    def __init__(self, interval: float = 10.0, clock: Callable[[], float] = time.monotonic) -> None:
+        self._interval = interval
         self._stages = _Stages(clock)
 
     def __enter__(self) -> Self:
@@ -90,32 +99,35 @@ class LineProgress:
         error: BaseException | None,
         trace: TracebackType | None,
     ) -> None:
-        """Nothing is held open."""
+        """Close nothing."""
 
     def __call__(
         self, stage: str, done: int, total: int, /, values: Mapping[str, float] | None = None
     ) -> None:
-        """See `darksound.progress.Progress`."""
-        state, _ = self._stages.update(stage, done, total, values)
+        """Show progress; see `darksound.progress.Progress`."""
+        stage_state, _ = self._stages.update(stage, done, total, values)
         now = self._stages.clock()
-        if now - (state.began if done >= total else state.told) >= self._every:
-            state.told = now
-            logger.info("%s", state.line(now))
+        if now - (stage_state.started if done >= total else stage_state.logged) >= self._interval:
+            stage_state.logged = now
+            logger.info("%s", stage_state.line(now))
 
 
 class BarProgress:
-    """A bar a stage with rate, time left and figures; `every` seconds of it leave a line."""
+    """Shows a bar per stage with rate, remaining time and figures.
+
+    A stage of at least `interval` seconds leaves a line.
+    """
 
     def __init__(
         self,
         console: "Console",
-        every: float = 10.0,
+        interval: float = 10.0,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
 
         self._console = console
-        self._every = every
+        self._interval = interval
         self._stages = _Stages(clock)
         self._tasks: dict[str, TaskID] = {}
         self._bars = Progress(
@@ -143,10 +155,10 @@ class BarProgress:
     def __call__(
         self, stage: str, done: int, total: int, /, values: Mapping[str, float] | None = None
     ) -> None:
-        """See `darksound.progress.Progress`."""
-        state, opened = self._stages.update(stage, done, total, values)
+        """Show progress; see `darksound.progress.Progress`."""
+        stage_state, is_new = self._stages.update(stage, done, total, values)
         now = self._stages.clock()
-        if opened:
+        if is_new:
             self._drop(stage)
             self._tasks[stage] = self._bars.add_task(stage, total=total, pace="", values="")
         task = self._tasks[stage]
@@ -154,13 +166,13 @@ class BarProgress:
             task,
             completed=done,
             total=total,
-            pace=state.pace(now),
-            values=state.values[: max(self._console.width - _BAR_WIDTH, 0)],
+            pace=stage_state.pace(now),
+            values=stage_state.values[: max(self._console.width - _BAR_WIDTH, 0)],
         )
         if done >= total:
             self._drop(stage)
-            if now - state.began >= self._every:
-                self._console.print(state.line(now), markup=False, highlight=False)
+            if now - stage_state.started >= self._interval:
+                self._console.print(stage_state.line(now), markup=False, highlight=False)
 
     def _drop(self, stage: str) -> None:
         task = self._tasks.pop(stage, None)

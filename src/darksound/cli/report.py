@@ -6,43 +6,52 @@ from typing import Annotated
 
 import typer
 
-from darksound.cli.options import CommonOptions, PageOptions, flattened
-from darksound.cli.perform import endings, settings_from, show
+from darksound.cli.options import CommonOptions, PageOptions
+from darksound.cli.runner import handle_errors, load_cli_settings, show_result
 
-__all__ = ["register"]
-
-
-def register(app: typer.Typer) -> None:
-    """Add the command."""
-    app.command("report")(flattened(report))
+__all__ = ["report"]
 
 
 def report(
     options: PageOptions,
     common: CommonOptions,
-    run: Annotated[Path, typer.Argument(metavar="RUN", help="Directory of a run of mec.")],
+    run: Annotated[Path, typer.Argument(metavar="RUN", help="Directory of a MEC run.")],
     figures: Annotated[
-        bool, typer.Option("--figures", help="Draw figures for papers too, as PNG and SVG.")
+        bool,
+        typer.Option(
+            "--figures",
+            help="Also draw figures for publications, as PNG and SVG.",
+            rich_help_panel=PageOptions.panel,
+        ),
     ] = False,
     review: Annotated[
         Path | None,
-        typer.Option(metavar="FILE", help="A review.csv that the page starts from."),
+        typer.Option(
+            metavar="FILE",
+            help="review.csv to show on the page.",
+            rich_help_panel=PageOptions.panel,
+        ),
     ] = None,
     root: Annotated[
         Path | None,
-        typer.Option(metavar="DIR", help="Where the recordings lie now, if they were moved."),
+        typer.Option(
+            metavar="DIR",
+            help="Current folder of the recordings, if they were moved.",
+            rich_help_panel=PageOptions.panel,
+        ),
     ] = None,
 ) -> None:
-    """Write report.html: look at the clusters, listen to them, name, merge and reject them.
+    """Write report.html, a page to listen to clusters, and to name, merge and reject them.
 
-    One file, which needs no network and opens in any current browser. darksound mec writes it too.
+    The page is a single file that works offline in any current browser. darksound mec writes it
+    too.
     """
-    with endings(common) as ending:
+    with handle_errors(common) as state:
         from darksound.jobs.report import report_job
 
-        settings = settings_from(common, options.flags())
-        with ending.screen.at_work(Path(os.devnull)) as progress:
-            outcome = report_job(
+        settings = load_cli_settings(common, options.flags())
+        with state.screen.progress_with_log(Path(os.devnull)) as progress:
+            result = report_job(
                 run, settings, figures=figures, root=root, review=review, progress=progress
             )
-        show(outcome, ending.screen)
+        show_result(result, state.screen)

@@ -1,4 +1,4 @@
-"""What each of several processes shows: the first one all, the others what goes wrong in them."""
+"""Output of commands: results on stdout; messages, log lines and progress on stderr."""
 
 import logging
 import os
@@ -13,32 +13,34 @@ from rich.console import Console
 from rich.table import Table as RichTable
 
 from darksound.cli.progress import BarProgress, LineProgress
-from darksound.parallel.workers import Place
-from darksound.report.tables import Table
 
 if TYPE_CHECKING:
-    from rich.console import Console
+    from darksound.parallel.workers import ProcessRank
+    from darksound.report.tables import Table
 
-__all__ = ["Screen", "native_noise_in", "screen_of"]
+__all__ = ["Screen", "make_screen", "redirect_native_stderr"]
+
+# Width if the output is not a terminal, so that tables are not folded.
+_FILE_WIDTH = 400
 
 
 @contextmanager
-def native_noise_in(log: Path, console: "Console") -> Iterator[None]:
-    """Let the process's error stream go to the end of `log`, and `console` to where it went before.
+def redirect_native_stderr(log: Path, console: Console) -> Iterator[None]:
+    """Append the process's stderr to `log`, while `console` writes to the original stderr.
 
-    Decoders complain of every frame of a damaged file, which tears up progress bars and tells
-    nobody which file it was; what matters of it is said by whoever reads the file.
+    Audio decoders print a line for every damaged frame, without the name of the file, and these
+    lines tear progress bars. The code that reads the file reports the error itself.
     """
     try:
         stream = sys.stderr.fileno()
     except (AttributeError, OSError, ValueError):
-        # Python's error stream is not the process's, as where a caller captures it.
+        # sys.stderr is not the stream of the process, for example if a caller captures it.
         yield
         return
     sys.stderr.flush()
-    before, kept = console.file, os.dup(stream)
+    console_file, original = console.file, os.dup(stream)
     with (
-        open(kept, "w", buffering=1, encoding=sys.stderr.encoding, closefd=False) as screen,
+        open(original, "w", buffering=1, encoding=sys.stderr.encoding, closefd=False) as screen,
         log.open("ab") as file,
     ):
         os.dup2(file.fileno(), stream)
@@ -46,93 +48,90 @@ def native_noise_in(log: Path, console: "Console") -> Iterator[None]:
         try:
             yield
         finally:
-            console.file = before
-            os.dup2(kept, stream)
-            os.close(kept)
-
-
-# Where output is no terminal there is no edge to fold a table at.
-_WIDE = 400
+            console.file = console_file
+            os.dup2(original, stream)
+            os.close(original)
 
 
 class Screen:
-    """The two streams of a command.
+    """The two output streams of a command.
 
     Args:
-        verbose: show what is logged for debugging, and tracebacks.
-        quiet: show no progress, and of what is logged warnings and errors alone.
+        verbose: show debug messages and tracebacks.
+        quiet: show no progress, and only warnings and errors of the log.
     """
 
     def __init__(self, verbose: bool = False, quiet: bool = False) -> None:
         self.verbose = verbose
         self._quiet = quiet
-        self._results = Console(width=None if sys.stdout.isatty() else _WIDE)
-        self._messages = Console(stderr=True, width=None if sys.stderr.isatty() else _WIDE)
+        self._results = Console(width=None if sys.stdout.isatty() else _FILE_WIDTH)
+        self._messages = Console(stderr=True, width=None if sys.stderr.isatty() else _FILE_WIDTH)
 
-    def say(self, text: str, style: str | None = None) -> None:
-        """Print a message."""
+    def message(self, text: str, style: str | None = None) -> None:
+        """Print a message to stderr."""
         self._messages.print(text, style=style, markup=False, highlight=False, soft_wrap=True)
 
-    def remark(self, text: str) -> None:
-        """Print a message that a quiet command leaves out."""
+    def info(self, text: str) -> None:
+        """Print a message to stderr, unless the command is quiet."""
         if not self._quiet:
-            self.say(text)
+            self.message(text)
 
     def error(self, text: str) -> None:
-        """Print what went wrong."""
-        self.say(f"Error: {text}", style="bold red")
+        """Print an error to stderr."""
+        self.message(f"Error: {text}", style="bold red")
 
     def traceback(self) -> None:
-        """Print the traceback of the exception that is being handled."""
+        """Print the traceback of the current exception."""
         self._messages.print_exception(show_locals=False)
 
-    def tables(self, tables: Iterable[Table]) -> None:
-        """Print results."""
+    def tables(self, tables: Iterable["Table"]) -> None:
+        """Print tables of results to stdout."""
         for table in tables:
-            drawn = RichTable(
+            rich_table = RichTable(
                 title=table.title, box=SIMPLE_HEAD, title_justify="left", title_style="bold"
             )
             for i, heading in enumerate(table.columns):
-                drawn.add_column(heading, justify="left" if i == 0 else "right")
+                rich_table.add_column(heading, justify="left" if i == 0 else "right")
             for i, row in enumerate(table.rows):
-                drawn.add_row(*row, style="bold green" if i in table.marked else None)
-            self._results.print(drawn, markup=False, highlight=False)
+                rich_table.add_row(*row, style="bold green" if i in table.marked else None)
+            self._results.print(rich_table, markup=False, highlight=False)
 
-    def text(self, text: str) -> None:
-        """Print a result as it is."""
+    def result(self, text: str) -> None:
+        """Print text to stdout."""
         self._results.print(text, markup=False, highlight=False, soft_wrap=True)
 
     @contextmanager
     def logging(self) -> Iterator[None]:
-        """Show meanwhile what darksound logs, and keep others' warnings off the screen.
+        """Print log messages of darksound during the block, and none of other packages.
 
-        They still reach the log of a run, whose handler sits on the root logger.
+        Those of other packages are still written to the run's log by its handler of the root
+        logger.
         """
-        ours, root = logging.getLogger("darksound"), logging.getLogger()
-        handler, nothing = _ScreenHandler(self), logging.NullHandler()
+        package, root = logging.getLogger("darksound"), logging.getLogger()
+        handler, null_handler = _ScreenHandler(self), logging.NullHandler()
         handler.setLevel(self._level())
-        before = ours.level
-        ours.setLevel(min(self._level(), logging.INFO))
-        ours.addHandler(handler)
-        root.addHandler(nothing)
+        previous_level = package.level
+        package.setLevel(min(self._level(), logging.INFO))
+        package.addHandler(handler)
+        root.addHandler(null_handler)
         logging.captureWarnings(True)
         try:
             yield
         finally:
             logging.captureWarnings(False)
-            root.removeHandler(nothing)
-            ours.removeHandler(handler)
-            ours.setLevel(before)
+            root.removeHandler(null_handler)
+            package.removeHandler(handler)
+            package.setLevel(previous_level)
 
     def progress(self) -> BarProgress | LineProgress:
-        """How work is told of: bars on a terminal, lines elsewhere; a context manager."""
-        bars = self._messages.is_terminal and not self._quiet
-        return BarProgress(self._messages) if bars else LineProgress()
+        """Return a progress display, a context manager: bars on a terminal, else log lines."""
+        show_bars = self._messages.is_terminal and not self._quiet
+        return BarProgress(self._messages) if show_bars else LineProgress()
 
     @contextmanager
-    def at_work(self, log: Path) -> Iterator[BarProgress | LineProgress]:
-        """As `progress`; what C libraries print meanwhile goes to `log`."""
-        with native_noise_in(log, self._messages), self.progress() as progress:
+    def progress_with_log(self, log: Path) -> Iterator[BarProgress | LineProgress]:
+        """Yield a progress display; what C libraries print during the block goes to `log`."""
+        with redirect_native_stderr(log, self._messages), self.progress() as progress:
             yield progress
 
     def _level(self) -> int:
@@ -142,7 +141,7 @@ class Screen:
 
 
 class _ScreenHandler(logging.Handler):
-    """Prints records through the console that draws the bars, so that they do not collide."""
+    """Prints log records through the console of the progress bars, so that these stay whole."""
 
     def __init__(self, screen: Screen) -> None:
         super().__init__()
@@ -150,41 +149,41 @@ class _ScreenHandler(logging.Handler):
 
     def emit(self, record: logging.LogRecord) -> None:
         if record.levelno >= logging.WARNING:
-            self._screen.say(f"Warning: {record.getMessage()}", style="yellow")
+            self._screen.message(f"Warning: {record.getMessage()}", style="yellow")
         else:
-            self._screen.say(record.getMessage())
+            self._screen.message(record.getMessage())
 
 
-def screen_of(place: Place | None, verbose: bool, quiet: bool) -> Screen:
-    """The screen of a process.
+def make_screen(rank: "ProcessRank | None", verbose: bool, quiet: bool) -> Screen:
+    """Return the screen of a process.
 
     Args:
-        place: of the process among others; None where it is alone.
+        rank: rank of the process; None for a single process.
         verbose, quiet: see `Screen`.
     """
-    if place is None or place.rank == 0:
+    if rank is None or rank.rank == 0:
         return Screen(verbose=verbose, quiet=quiet)
-    return _FollowerScreen(place, verbose)
+    return _OtherRankScreen(rank, verbose)
 
 
-class _FollowerScreen(Screen):
-    """The screen of a process that is not the first."""
+class _OtherRankScreen(Screen):
+    """The screen of a process that is not rank 0: it shows errors only."""
 
-    def __init__(self, place: Place, verbose: bool) -> None:
+    def __init__(self, rank: "ProcessRank", verbose: bool) -> None:
         super().__init__(verbose=verbose, quiet=True)
-        self._named = f"Process {place.rank + 1} of {place.size}"
+        self._name = f"Process {rank.rank + 1} of {rank.size}"
 
-    def say(self, text: str, style: str | None = None) -> None:
-        """Say nothing: the first process does."""
+    def message(self, text: str, style: str | None = None) -> None:
+        """Print nothing, because rank 0 prints the same message."""
 
     def error(self, text: str) -> None:
-        """Print what went wrong here."""
-        super().say(f"{self._named}: {text}", style="bold red")
+        """Print an error with the number of the process."""
+        super().message(f"{self._name}: {text}", style="bold red")
 
-    def tables(self, tables: Iterable[Table]) -> None:
+    def tables(self, tables: Iterable["Table"]) -> None:
         """Print nothing."""
 
-    def text(self, text: str) -> None:
+    def result(self, text: str) -> None:
         """Print nothing."""
 
     def _level(self) -> int:

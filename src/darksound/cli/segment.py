@@ -1,73 +1,101 @@
 """`darksound segment`."""
 
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from functools import partial
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, ClassVar
 
 import typer
 
-from darksound.cli.options import (
-    ClusterOptions,
-    CommonOptions,
-    DataOptions,
-    RunOptions,
-    SegmentOptions,
-    flattened,
-)
-from darksound.cli.perform import perform
+from darksound.cli.options import CommonOptions, DaskOptions, DataOptions, Flags, RunOptions
+from darksound.cli.runner import run_job
 
 if TYPE_CHECKING:
-    from darksound.jobs.base import Outcome
+    from darksound.jobs.base import JobResult
     from darksound.progress import Progress
     from darksound.run.directory import Run
 
-__all__ = ["register"]
+__all__ = ["segment"]
 
 
-def register(app: typer.Typer) -> None:
-    """Add the command."""
-    app.command("segment")(flattened(segment))
+@dataclass(frozen=True)
+class SegmentOptions:
+    """How ROIs are found."""
+
+    panel: ClassVar[str] = "Segmentation"
+
+    roi_length: Annotated[
+        str | None,
+        typer.Option(
+            metavar="SECONDS", help="ROI length; longer units are cut at their quietest points."
+        ),
+    ] = None
+    low_hz: Annotated[
+        float | None, typer.Option(metavar="HZ", help="Lowest frequency to search.")
+    ] = None
+    high_hz: Annotated[
+        float | None, typer.Option(metavar="HZ", help="Highest frequency to search.")
+    ] = None
+    max_unusable: Annotated[
+        str | None,
+        typer.Option(
+            metavar="SHARE", help="Fail if more recordings are unreadable than this, such as 5%."
+        ),
+    ] = None
+
+    def flags(self) -> Flags:
+        """Return the settings of these options."""
+        return {
+            "audio": {"roi_s": self.roi_length},
+            "segmentation": {
+                "low_hz": self.low_hz,
+                "high_hz": self.high_hz,
+                "max_unusable": self.max_unusable,
+            },
+        }
 
 
 def segment(
     segmentation: SegmentOptions,
     run: RunOptions,
-    cluster: ClusterOptions,
+    dask: DaskOptions,
     common: CommonOptions,
     recordings: Annotated[
         list[str] | None,
         typer.Argument(
-            metavar="RECORDINGS",
-            help="Folders of recordings, or recordings.",
-            show_default=False,
+            metavar="RECORDINGS", help="Recordings, or folders of them.", show_default=False
         ),
     ] = None,
     plot: Annotated[
         bool,
-        typer.Option("--plot", help="Draw spectrograms with the ROIs, and ROIs by the hour."),
+        typer.Option(
+            "--plot",
+            help="Plot spectrograms with ROIs, and ROIs per hour.",
+            rich_help_panel=SegmentOptions.panel,
+        ),
     ] = False,
 ) -> None:
-    """Find the sound units in recordings of any length.
+    """Find the ROIs in recordings of any length.
 
-    --out may be a run directory, or a .parquet or .csv file; the record of the run then goes to
-    runs/segment-TIME. Run again after it was stopped, it does what is missing.
+    --out can be a run directory, or a .parquet or .csv file; the run directory is then
+    runs/segment-TIME. An interrupted command can be repeated; finished recordings are not
+    segmented again.
     """
     from darksound.run.files import ROI_FORMATS
 
     target = run.out if run.out is not None and run.out.suffix in ROI_FORMATS else None
-    perform(
+    run_job(
         "segment",
         partial(_job, plot),
         common,
         run if target is None else replace(run, out=None),
         DataOptions(data=recordings, rois="segment"),
         segmentation.flags(),
-        cluster.flags(),
+        dask.flags(),
         target=target,
     )
 
 
-def _job(plot: bool, run: "Run", progress: "Progress") -> "Outcome":
+def _job(plot: bool, run: "Run", progress: "Progress") -> "JobResult":
     from darksound.jobs.segment import segment_run
 
     return segment_run(run, progress, plot)

@@ -5,36 +5,51 @@ from typing import Annotated
 
 import typer
 
-from darksound.cli.options import CommonOptions, flattened
-from darksound.cli.perform import endings, settings_from
+from darksound.cli.options import CommonOptions
+from darksound.cli.runner import handle_errors, load_cli_settings
 
-__all__ = ["register"]
+__all__ = ["synth"]
 
-
-def register(app: typer.Typer) -> None:
-    """Add the command."""
-    app.command("synth")(flattened(synth))
+_PANEL = "Synthetic birds"
 
 
 def synth(
     common: CommonOptions,
-    out: Annotated[Path, typer.Option(metavar="DIR", help="Where the recordings go.")],
-    species: Annotated[int, typer.Option(min=1, metavar="N", help="How many species.")] = 50,
-    birds: Annotated[int, typer.Option(min=1, metavar="N", help="Individuals of each.")] = 3,
+    out: Annotated[
+        Path, typer.Option(metavar="DIR", help="Folder to write.", rich_help_panel=_PANEL)
+    ],
+    species: Annotated[
+        int,
+        typer.Option(min=1, metavar="N", help="Number of species.", rich_help_panel=_PANEL),
+    ] = 50,
+    birds: Annotated[
+        int,
+        typer.Option(min=1, metavar="N", help="Individuals per species.", rich_help_panel=_PANEL),
+    ] = 3,
     takes: Annotated[
-        int, typer.Option("--recordings", min=1, metavar="N", help="Of each individual.")
+        int,
+        typer.Option(
+            "--recordings",
+            min=1,
+            metavar="N",
+            help="Recordings per individual.",
+            rich_help_panel=_PANEL,
+        ),
     ] = 2,
-    songs: Annotated[int, typer.Option(min=1, metavar="N", help="In each recording.")] = 2,
+    songs: Annotated[
+        int,
+        typer.Option(min=1, metavar="N", help="Songs per recording.", rich_help_panel=_PANEL),
+    ] = 2,
 ) -> None:
-    """Write a data set of synthetic birds: WAV files and the table of their ROIs."""
-    with endings(common) as ending:
-        from darksound.jobs.synth import World, write_world
+    """Write recordings of synthetic birds: WAV files, and the table of their ROIs."""
+    with handle_errors(common) as state:
+        from darksound.jobs.synth import SyntheticBirds, write_synthetic_recordings
 
-        settings = settings_from(common)
-        world = World(species, birds, takes, songs, settings.seed)
-        with ending.screen.progress() as progress:
-            table = write_world(world, out, settings, progress)
-        ending.screen.text(
-            f"{len(table)} songs of {species} species are in {out}. Try: "
+        settings = load_cli_settings(common)
+        plan = SyntheticBirds(species, birds, takes, songs, settings.seed)
+        with state.screen.progress() as progress:
+            table = write_synthetic_recordings(plan, out, settings.compute, progress)
+        state.screen.result(
+            f"{len(table)} songs of {species} species are in {out}. Next: "
             f"darksound mec --data {out / 'rois.csv'}"
         )

@@ -2,29 +2,21 @@
 
 from typing import TYPE_CHECKING
 
-import typer
-
 from darksound.cli.options import (
     CommonOptions,
     DataOptions,
     LearnerOptions,
     RunOptions,
     TrainingOptions,
-    flattened,
 )
-from darksound.cli.perform import perform
+from darksound.cli.runner import run_job
 
 if TYPE_CHECKING:
-    from darksound.jobs.base import Outcome
+    from darksound.jobs.base import JobResult
     from darksound.progress import Progress
     from darksound.run.directory import Run
 
-__all__ = ["register"]
-
-
-def register(app: typer.Typer) -> None:
-    """Add the command."""
-    app.command("train")(flattened(train))
+__all__ = ["train"]
 
 
 def train(
@@ -35,10 +27,10 @@ def train(
     common: CommonOptions,
 ) -> None:
     """Train a few-shot learner on labelled ROIs."""
-    perform("train", _job, common, run, data, learner.flags(), training.flags())
+    run_job("train", _job, common, run, data, learner.flags(), training.flags())
 
 
-def _job(run: "Run", progress: "Progress") -> "Outcome":
+def _job(run: "Run", progress: "Progress") -> "JobResult":
     from darksound.jobs.train import train_run
 
     return train_run(run, progress)

@@ -2,7 +2,7 @@
 
 import shutil
 
-from darksound.cluster.embedding_shards import embed_in
+from darksound.cluster.embedding_shards import embed_to_shards
 from darksound.errors import InputError
 from darksound.jobs.base import JobResult, seed_everything
 from darksound.jobs.estimate import Workload, log_estimate
@@ -44,7 +44,7 @@ def embed_run(run: Run, progress: Progress) -> JobResult:
         learner = warm_up_learner(settings, run.path / "warm-up", progress)
     images = build_store(rois, settings, progress)
     shards_folder = run.path / "embedding"
-    shards = embed_in(shards_folder, learner, images, images.settings, progress)
+    shards = embed_to_shards(images, learner, images.settings, shards_folder, progress=progress)
     write_embeddings(path, images.rois.table, shards.dim, shards)
     shutil.rmtree(shards_folder)
     run.record_problems(images.rois.problems)

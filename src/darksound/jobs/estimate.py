@@ -12,8 +12,8 @@ import torch
 
 from darksound.audio.embedding_models import InputKind, embedding_dim, input_kind
 from darksound.audio.roi_length import ROI_LENGTHS, choose_roi_length
-from darksound.cluster.structure import reduced
-from darksound.meta.device import autocast, images_to, resolve_device, to_device
+from darksound.cluster.structure import uses_reducer
+from darksound.meta.device import autocast, images_to_device, resolve_device, to_device
 from darksound.meta.learners.base import Learner
 from darksound.parallel.resources import check_disk, check_memory, folder_size, format_bytes
 from darksound.parallel.workers import worker_count
@@ -209,7 +209,7 @@ def _clustering_bytes(n_rois: int, dim: int, settings: Settings) -> float:
     # Validity copies its ROIs in double precision, and computes distances in blocks.
     validity = 8.0 * dim * min(n_rois, settings.mec.max_validity_samples)
     validity += _BYTES_OF_DISTANCE_BLOCKS
-    linkage = 0.0 if reduced(settings, n_rois) else _BYTES_PER_LINKED_PAIR * n_rois**2
+    linkage = 0.0 if uses_reducer(settings, n_rois) else _BYTES_PER_LINKED_PAIR * n_rois**2
     return max(reduction, validity, linkage)
 
 
@@ -318,7 +318,7 @@ def _estimate_seconds(
 def _clustering_seconds(n_rois: int, settings: Settings) -> float:
     """Return the time of reduction, clustering and validity of all ROIs."""
     validity = _SECONDS_PER_VALIDITY_PAIR * min(n_rois, settings.mec.max_validity_samples) ** 2
-    if not reduced(settings, n_rois):
+    if not uses_reducer(settings, n_rois):
         return _SECONDS_PER_LINKED_PAIR * n_rois**2 + validity
     fitted = min(n_rois, settings.reduction.max_fit_samples)
     return _SECONDS_PER_FITTED_ROI * fitted + _SECONDS_PER_CLUSTERED_ROI * n_rois + validity
@@ -330,7 +330,7 @@ def _time_network(learner: Learner, settings: Settings) -> tuple[float, float]:
     # A copy, because training changes the statistics of batch norm.
     network = to_device(deepcopy(learner), device).train()
     shape = _input_cost(settings).shape(settings)
-    inputs = images_to(torch.full((_TRIAL_BATCH, *shape), 0.5), device)
+    inputs = images_to_device(torch.full((_TRIAL_BATCH, *shape), 0.5), device)
 
     def forward() -> torch.Tensor:
         with autocast(device, dtype):

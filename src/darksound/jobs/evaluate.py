@@ -45,7 +45,7 @@ def evaluate_run(run: Run, progress: Progress) -> JobResult:
     run.record_data(len(rois), fingerprint(rois))
     workload = Workload(images=len(rois), embedded=2 * len(rois), clusterings=1, held=3)
     log_estimate(rois, learner, settings, workload, run.path)
-    evaluation = evaluate(learner, rois, settings, progress=progress)
+    evaluation = evaluate(rois, learner, settings, progress=progress)
     _write(run, evaluation)
     run.record_problems(evaluation.rois.problems)
     return JobResult(

@@ -1,17 +1,15 @@
 """The job of `darksound mec`."""
 
 import logging
-import os
 from dataclasses import replace
 from pathlib import Path
 
 import pandas as pd
 
 from darksound.atomic import write_bytes
-from darksound.cluster.embedding_shards import KeptEmbeddings
-from darksound.cluster.iteration import Iteration, iteration_table
+from darksound.cluster.embedding_shards import ResumableEmbedding
+from darksound.cluster.iteration import Iteration
 from darksound.cluster.mec import mec
-from darksound.cluster.result import MecOutcome
 from darksound.cluster.state import MecState
 from darksound.errors import InputError
 from darksound.jobs.base import JobResult, seed_everything
@@ -19,19 +17,24 @@ from darksound.jobs.estimate import Workload, log_estimate
 from darksound.jobs.inputs import load_run_rois, resolve_run_settings, table_lists_rois
 from darksound.jobs.learner import load_learner, needs_warm_up, warm_up_learner
 from darksound.jobs.report import report_page
-from darksound.meta.checkpoints import save_checkpoint
-from darksound.meta.learners.base import Learner
 from darksound.meta.learners.build import build_learner
 from darksound.progress import Progress
 from darksound.report.accumulation import accumulate
 from darksound.report.confounders import confounders
 from darksound.report.figures import cluster_map, iterations_plot, png
-from darksound.report.page.writing import FILE as PAGE
+from darksound.report.page.writing import PAGE_FILE
+from darksound.report.result import MecResult
 from darksound.report.tables import iterations_tables
 from darksound.rois.review import Review, read_review, transfer_review
 from darksound.run.directory import Run
-from darksound.run.files import read_mec_state, write_csv, write_mec_state
+from darksound.run.files import write_csv
 from darksound.run.manifest import fingerprint
+from darksound.run.mec_files import (
+    read_mec_state,
+    remove_mec_state,
+    write_mec_files,
+    write_mec_state,
+)
 from darksound.settings import Settings
 
 __all__ = ["DEFAULT_DATA", "REVIEW", "load_review", "mec_run", "write_diagnostics", "write_review"]
@@ -44,7 +47,6 @@ DEFAULT_DATA = "darksound-2023:test"
 REVIEW = "review.csv"
 # A copy of the review that the run was started with.
 _INPUT_REVIEW = "review-given.csv"
-_STATE = "state.safetensors"
 _SAMPLING_UNITS = ("recording", "hour")
 
 
@@ -134,31 +136,31 @@ def mec_run(run: Run, progress: Progress) -> JobResult:
         learner = warm_up_learner(settings, run.path / "warm-up", progress)
 
     def save_iteration(iteration: Iteration, state: MecState) -> None:
-        write_mec_state(run.path / _STATE, state)
-        write_csv(run.path / "iterations.csv", iteration_table(state.iterations, state.kept))
+        write_mec_state(run.path, state)
         run.journal.append("iteration", **iteration.as_row())
 
-    embeddings = KeptEmbeddings(run.path / "embedding")
-    result = mec(
+    embeddings = ResumableEmbedding(run.path / "embedding")
+    outcome = mec(
         rois,
         learner,
         settings,
         progress=progress,
         on_iteration=save_iteration,
-        resume=read_mec_state(run.path / _STATE),
+        resume=read_mec_state(run.path),
         review=review,
-        embedding=embeddings,
+        embedding_function=embeddings,
     )
-    _write(run, result)
+    write_mec_files(run.path, outcome)
+    result = MecResult.from_outcome(outcome, settings)
+    _write_plots(run.path, result)
     table = result.table
     write_diagnostics(run, table)
     new_review = None if review is None else write_review(run, review, table)
-    run.journal.append("result", kept=result.kept, notes=list(result.notes))
     run.record_problems(result.rois.problems)
     if settings.report.page:
         report_page(run.path, settings, review=new_review, progress=progress)
     # Removed last, because an interrupted run resumes from it.
-    (run.path / _STATE).unlink(missing_ok=True)
+    remove_mec_state(run.path)
     embeddings.remove()
     return JobResult(
         iterations_tables(result.iterations), _message(run, result), len(result.rois.problems)
@@ -182,29 +184,15 @@ def _workload(n_rois: int, settings: Settings, warm_up: bool) -> Workload:
     return workload
 
 
-def _write(run: Run, result: MecOutcome) -> None:
-    part = run.path / f".result.{os.getpid()}.part"
-    result.save(part)
-    for file in sorted(part.iterdir()):
-        os.replace(file, run.path / file.name)
-    part.rmdir()
-    _save_learner(run, result.learner, result)
-    labels = result.rois.labels
-    write_bytes(run.path / "map.png", png(cluster_map(result.clusters, labels)))
-    write_bytes(run.path / "iterations.png", png(iterations_plot(result.iterations)))
+def _write_plots(folder: Path, result: MecResult) -> None:
+    write_bytes(folder / "map.png", png(cluster_map(result.clusters, result.labels)))
+    write_bytes(folder / "iterations.png", png(iterations_plot(result.iterations)))
 
 
-def _save_learner(run: Run, learner: Learner, result: MecOutcome) -> None:
-    kept = result.iterations[result.iterations["kept"]].iloc[0]
-    metrics = {str(name): float(value) for name, value in kept.items() if name != "kept"}
-    save_checkpoint(run.path / "checkpoints", "best", learner, metrics=metrics)
-
-
-def _message(run: Run, result: MecOutcome) -> str:
-    kept = result.iterations[result.iterations["kept"]].iloc[0]
-    page = f" Open the report: {run.path / PAGE}." if run.settings.report.page else ""
+def _message(run: Run, result: MecResult) -> str:
+    page = f" Open the report: {run.path / PAGE_FILE}." if run.settings.report.page else ""
     return (
-        f"Kept iteration {result.kept}: {int(kept['n_clusters'])} clusters that cover "
-        f"{100 * kept['coverage']:.0f} % of {len(result.rois)} ROIs. The result is in {run.path}."
+        f"Kept iteration {result.kept}: {result.n_clusters} clusters that cover "
+        f"{100 * result.coverage:.0f} % of {len(result)} ROIs. The result is in {run.path}."
         f"{page}"
     )

@@ -12,8 +12,8 @@ import torch
 from darksound.atomic import write_bytes
 from darksound.errors import CheckpointError
 from darksound.jobs.base import JobResult, seed_everything
-from darksound.meta.pretraining.loop import Pretrainer, Report
-from darksound.meta.weights import read_pickle, write_ears
+from darksound.meta.pretraining.pretrainer import Pretrainer, PretrainReport
+from darksound.meta.weights import read_pickle, write_pretrained
 from darksound.progress import Progress, duration
 from darksound.report.tables import metrics_table
 from darksound.run.directory import Run
@@ -50,7 +50,7 @@ def pretrain_run(run: Run, progress: Progress) -> JobResult:
     state_file = run.path / "checkpoints" / _STATE
     rows = _restore(pretrainer, state_file)
 
-    def save(report: Report) -> None:
+    def save(report: PretrainReport) -> None:
         rows.append(asdict(report))
         _save(pretrainer, rows, state_file)
         write_csv(run.path / "pretraining.csv", pd.DataFrame(rows))
@@ -60,10 +60,10 @@ def pretrain_run(run: Run, progress: Progress) -> JobResult:
             remaining = duration(n_images / report.images_per_s)
             logger.info("%.0f images/s; about %s left.", report.images_per_s, remaining)
 
-    pretrainer.run(progress, _INTERVAL, save)
-    pretrainer.settle(progress)
+    pretrainer.run(progress=progress, report_every=_INTERVAL, on_report=save)
+    pretrainer.fit_embedding(progress)
     weights = run.path / "weights.safetensors"
-    write_ears(weights, pretrainer.backbone.state_dict(), _card(settings, rows[-1]))
+    write_pretrained(weights, pretrainer.backbone.state_dict(), _card(settings, rows[-1]))
     figures = {name: rows[-1][name] for name in ("loss", "accuracy")}
     return JobResult(
         (metrics_table(f"Last of {plan.steps} steps", figures),),
@@ -84,7 +84,7 @@ def song_libraries(settings: Settings, progress: Progress) -> list[SongLibrary]:
 
 def _save(pretrainer: Pretrainer, rows: list[dict[str, Any]], path: Path) -> None:
     content = io.BytesIO()
-    torch.save({**pretrainer.state(), "rows": rows}, content)
+    torch.save({**pretrainer.state_dict(), "rows": rows}, content)
     write_bytes(path, content.getvalue())
 
 
@@ -94,7 +94,7 @@ def _restore(pretrainer: Pretrainer, path: Path) -> list[dict[str, Any]]:
     state = read_pickle(path)
     try:
         rows: list[dict[str, Any]] = state.pop("rows")
-        pretrainer.restore(state)
+        pretrainer.load_state_dict(state)
     except (KeyError, TypeError, AttributeError, ValueError, RuntimeError) as error:
         raise CheckpointError(
             f"{path} does not fit the run's settings ({error}); start a new run."
@@ -113,7 +113,7 @@ def _card(settings: Settings, last_row: dict[str, Any]) -> dict[str, Any]:
         "limits": [
             "It was trained without real birds.",
             f"Its images show {settings.front_end.low_hz:g} to {settings.front_end.high_hz} Hz.",
-            f"Units much shorter than the shortest of the windows ({windows} s) are a "
+            f"ROIs much shorter than the shortest of the windows ({windows} s) are a "
             "small part of the image.",
         ],
         "settings": settings.model_dump(mode="json", include=sections),

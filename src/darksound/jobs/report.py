@@ -7,8 +7,7 @@ from darksound.jobs.base import JobResult
 from darksound.progress import Progress, silent
 from darksound.report.figure_files import write_figures
 from darksound.report.page.writing import Page, write_page
-from darksound.rois.review import read_review
-from darksound.run.reading import read_result
+from darksound.report.result import read_run
 from darksound.settings import Settings
 
 __all__ = ["report_job", "report_page"]
@@ -24,30 +23,25 @@ def report_page(
     review: Path | None = None,
     progress: Progress = silent,
 ) -> Page:
-    """Write `report.html` in a run.
+    """Write `report.html` into a run directory.
 
     Args:
-        path: of the run, which `darksound mec` wrote.
-        settings: `report` says what the page holds and `compute` who works on it; all others are
-            the run's own.
-        root: where the recordings lie now, if they were moved.
-        review: a `review.csv` that the page starts from.
-        progress: told of the ROIs heard.
+        path: the run directory of `darksound mec`.
+        settings: the sections `report` and `compute` are used; all others are those of the run.
+        root: current folder of the recordings, if they were moved.
+        review: a `review.csv` that the page starts with.
+        progress: called with the number of rendered ROIs.
 
     Raises:
-        RunError: it is no run of MEC, or the page cannot be written.
+        RunError: it is not a MEC run, or the page cannot be written.
         InputError: the review cannot be read, or is of another run.
     """
-    result = read_result(path, root)
-    own = result.settings.replace(
+    result = read_run(path, root)
+    page_settings = result.settings.replace(
         report=settings.report.model_dump(exclude_unset=True),
         compute=settings.compute.model_dump(exclude_unset=True),
     )
-    said = None
-    if review is not None:
-        result.reviewed(read_review(review))  # refuses the review of another run
-        said = review.read_text(encoding="utf-8-sig")
-    return write_page(replace(result, settings=own), review=said, progress=progress)
+    return write_page(replace(result, settings=page_settings), review=review, progress=progress)
 
 
 def report_job(
@@ -59,14 +53,14 @@ def report_job(
     review: Path | None = None,
     progress: Progress = silent,
 ) -> JobResult:
-    """`report_page`, and with `figures` the figures for papers beside it.
+    """Write the page and, with `figures`, the figures for publications.
 
     Raises:
-        RunError, InputError: as there.
+        RunError, InputError: see `report_page`.
     """
     page = report_page(path, settings, root=root, review=review, progress=progress)
     sentence = (
-        f"{page.path} shows {page.rois} ROIs, {page.heard} of them with sound "
+        f"{page.path} shows {page.rois} ROIs, {page.with_sound} of them with sound "
         f"({page.size / _MEGABYTE:.1f} MB)."
     )
     if figures:

@@ -15,8 +15,8 @@ from darksound.errors import InputError
 from darksound.jobs.base import JobResult, seed_everything
 from darksound.jobs.estimate import Workload, log_estimate
 from darksound.jobs.inputs import load_run_rois, resolve_run_settings, table_lists_rois
-from darksound.meta.checkpoints import EpochReport, TrainState, load_train_state, save_training
-from darksound.meta.distributed import current_crew
+from darksound.meta.checkpoints import EpochReport, TrainState, load_train_state, save_train_state
+from darksound.meta.distributed import current_process_group
 from darksound.meta.learners.base import Learner
 from darksound.meta.learners.build import build_learner
 from darksound.meta.training import fit, training_images
@@ -94,21 +94,28 @@ def train_in_folder(
         InputError, SettingsError, CheckpointError: see `darksound.train`.
         CheckpointError: the state in the folder is damaged.
     """
-    images, validation_images = training_images(rois, settings, validation, progress)
-    state = current_crew().from_first(partial(_state, folder, images.settings))
+    images, validation_images = training_images(
+        rois, settings, validation=validation, progress=progress
+    )
+    state = current_process_group().broadcast(partial(_state, folder, images.settings))
 
     def save(_: EpochReport, current: TrainState) -> None:
-        save_training(folder, current)
+        save_train_state(folder, current)
         on_epoch(current.reports)
 
     learner = fit(
-        state, images, validation_images, images.settings, on_epoch=save, progress=progress
+        images,
+        state,
+        images.settings,
+        validation_images=validation_images,
+        on_epoch=save,
+        progress=progress,
     )
     problems = list(images.rois.problems)
     if validation_images is not None:
         problems += validation_images.rois.problems
-    assert state.kept is not None  # there is at least one epoch
-    return TrainingResult(learner, tuple(state.reports), state.kept, tuple(dict.fromkeys(problems)))
+    assert state.best_report is not None  # there is at least one epoch
+    return TrainingResult(learner, tuple(state.reports), state.best_report, tuple(dict.fromkeys(problems)))
 
 
 def _state(folder: Path, settings: Settings) -> TrainState:
@@ -166,7 +173,7 @@ def _with_episodes_per_step(run: Run, settings: Settings) -> Settings:
     Raises:
         SettingsError: there are more processes than episodes in a step.
     """
-    n_episodes = current_crew().tasks_a_step(settings.training)
+    n_episodes = current_process_group().episodes_per_step(settings.training)
     if n_episodes != settings.training.episodes_per_step:
         settings = settings.replace(training={"episodes_per_step": n_episodes})
         run.update_settings(settings)

@@ -6,11 +6,12 @@ from pydantic import Field, model_validator
 
 from darksound.settings.section import Section
 
-__all__ = ["AudioSettings", "FrontEndSettings", "RoiSettings"]
+__all__ = ["AudioSettings", "FrontEndSettings", "RoiMode", "RoiSettings"]
 
 # Length of windows while the ROI length is still to be chosen from the ROIs.
 _WINDOW_S = 3.0
 
+RoiMode = Literal["auto", "whole", "windows", "segment", "annotations"]
 Channel = Literal["level", "floored", "height", "harmonic", "percussive", "delta"]
 
 
@@ -37,7 +38,7 @@ class AudioSettings(Section):
 class RoiSettings(Section):
     """How ROIs are taken from recordings that have no annotated times."""
 
-    mode: Literal["auto", "whole", "windows", "segment", "annotations"] = Field(
+    mode: RoiMode = Field(
         "auto",
         description="`whole`: one ROI per file. `windows`: consecutive windows of the ROI "
         "length. `segment`: segmentation. `annotations`: the times in the annotation files of "
@@ -89,7 +90,7 @@ class FrontEndSettings(Section):
         11_500.0, description="Highest frequency of the image in Hz."
     )
     fade_s: Annotated[float, Field(ge=0)] = Field(
-        0.1, description="Length in seconds of the half-sine fade in and out."
+        0.1, description="Length in seconds of the fade in and out (a quarter period of a sine)."
     )
     fade_share: Annotated[float, Field(ge=0, le=0.5)] = Field(
         0.25, description="Longest fade, as a share of the ROI's duration."

@@ -13,11 +13,14 @@ from darksound.settings.section import Positive, Section
 __all__ = [
     "ComputeSettings",
     "Credentials",
+    "Device",
     "DownloadSettings",
     "ReportSettings",
     "Secret",
     "credentials_from",
 ]
+
+Device = Literal["auto", "cpu", "cuda", "mps"]
 
 
 class ComputeSettings(Section):
@@ -26,7 +29,7 @@ class ComputeSettings(Section):
     `device` and `precision` change results in their last digits; the others do not.
     """
 
-    device: Literal["auto", "cpu", "cuda", "mps"] = Field(
+    device: Device = Field(
         "auto", description="Device of PyTorch; `auto`: a GPU if there is one."
     )
     precision: Literal["auto", "float32", "bfloat16", "float16"] = Field(

@@ -15,8 +15,11 @@ __all__ = [
     "HeadSettings",
     "LearnerSettings",
     "PretrainingSettings",
+    "Regime",
     "TrainingSettings",
 ]
+
+Regime = Literal["episodic", "classical"]
 
 _Digest = Annotated[str, Field(pattern="^[0-9a-f]{32}$")]
 
@@ -230,7 +233,7 @@ class EvaluationSettings(Section):
 class TrainingSettings(Section):
     """How a learner is trained."""
 
-    regime: Literal["episodic", "classical"] = Field(
+    regime: Regime = Field(
         "episodic",
         description="`episodic`: few-shot episodes. `classical`: softmax over all classes, then "
         "the learner on the trained backbone.",

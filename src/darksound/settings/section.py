@@ -29,7 +29,7 @@ class _ReadableErrors(ModelMetaclass):
     the name of the section.
     """
 
-    def __call__(cls, *args: Any, **values: Any) -> Any:
+    def __call__(cls, *args: Any, **values: Any) -> Any:  # noqa: N805 - of a metaclass
         if args:
             raise SettingsError(
                 f"{cls.__name__} takes settings by name, such as "

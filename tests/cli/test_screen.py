@@ -1,4 +1,4 @@
-"""What C libraries write goes to the log; what is meant for the screen still gets there."""
+"""Output of C libraries goes to the log, and messages to the screen."""
 
 import subprocess
 import sys
@@ -7,10 +7,10 @@ SCRIPT = """
 import os, sys
 from pathlib import Path
 from rich.console import Console
-from darksound.cli.screen import native_noise_in
+from darksound.cli.screen import redirect_native_stderr
 
 console = Console(stderr=True)
-with native_noise_in(Path(sys.argv[1]), console):
+with redirect_native_stderr(Path(sys.argv[1]), console):
     os.write(2, b"error: part2_3_length\\n")
     console.print("reading")
 os.write(2, b"after\\n")
@@ -18,7 +18,7 @@ console.print("done")
 """
 
 
-def test_noise_goes_to_the_log_and_messages_to_the_screen(tmp_path):
+def test_native_stderr_goes_to_the_log_and_messages_to_the_screen(tmp_path):
     log = tmp_path / "run.log"
     log.write_text("first line\n")
     ran = subprocess.run(

@@ -1,0 +1,48 @@
+"""The job of `darksound export`."""
+
+from pathlib import Path
+
+from darksound.jobs.base import JobResult
+from darksound.progress import Progress
+from darksound.report.exports.base import AudioFormat
+from darksound.report.exports.export import export
+
+__all__ = ["export_job"]
+
+
+def export_job(
+    run: Path,
+    format: str,
+    *,
+    out: Path | None,
+    review: Path | None,
+    root: Path | None,
+    audio: AudioFormat,
+    overwrite: bool,
+    progress: Progress,
+) -> JobResult:
+    """Export the clusters of a run; see `darksound.report.exports.export.export`.
+
+    Returns:
+        The number of ROIs and files, and where they are. Clips that cannot be read are skipped.
+
+    Raises:
+        InputError, RunError: as there.
+    """
+    exported = export(
+        run,
+        format,
+        out=out,
+        review=review,
+        root=root,
+        audio=audio,
+        overwrite=overwrite,
+        progress=progress,
+    )
+    files = f"{exported.files} files" if exported.files > 1 else "one file"
+    message = f"{exported.rois} ROIs in {files}: {exported.path}. {exported.hint}"
+    n_skipped = len(exported.problems)
+    if n_skipped:
+        cause = exported.problems[0].cause
+        message += f" {n_skipped} ROIs were skipped (errors.csv); the first: {cause}"
+    return JobResult((), message, n_skipped)

@@ -10,8 +10,8 @@ import pytest
 import soundfile as sf
 import torch
 from tests.audio.embedding_models.models import tflite_file
-from tests.cluster.conftest import MemoryImages
-from tests.meta.conftest import FakeImages, NoReader
+from tests.cluster import conftest as cluster_tests
+from tests.meta import conftest as meta_tests
 
 from darksound.audio.embedding_models import InputKind
 from darksound.audio.files import FileReader
@@ -69,14 +69,16 @@ def _table(folder: Path) -> Store:
     return build_store(rois, _settings(folder).replace(backbone={"name": name}), versions=1)
 
 
-def _fake_images(folder: Path) -> Store:
+def _meta_images(folder: Path) -> Store:
     table = _rois(folder).table.drop(index=3).reset_index(drop=True)
-    return FakeImages(RoiSet(table, NoReader()), _settings(folder), versions=1)
+    return meta_tests.MemoryImages(
+        RoiSet(table, meta_tests.NoReader()), _settings(folder), versions=1
+    )
 
 
-def _memory_images(folder: Path) -> Store:
+def _cluster_images(folder: Path) -> Store:
     images = torch.rand(N, 3, 16, 24, generator=torch.Generator().manual_seed(5))
-    return MemoryImages(images, _settings(folder), ["species"] * N)
+    return cluster_tests.MemoryImages(images, _settings(folder), ["species"] * N)
 
 
 #: By what a backbone is computed from.
@@ -85,7 +87,7 @@ BUILT: dict[InputKind, Callable[[Path], Store]] = {
     "waveforms": _vectors,
     "table": _table,
 }
-IN_MEMORY = {"meta tests": _fake_images, "cluster tests": _memory_images}
+IN_MEMORY = {"meta tests": _meta_images, "cluster tests": _cluster_images}
 STORES = {**BUILT, **IN_MEMORY}
 
 

@@ -51,7 +51,8 @@ def _listed(names: Iterable[str]) -> str:
 Flags = Mapping[str, Any]
 
 if TYPE_CHECKING:
-    Preset = Method = str
+    Preset = str
+    Method = str
 else:
     # Names in registries are not known to type checkers.
     Preset = Literal[tuple(PRESETS)]

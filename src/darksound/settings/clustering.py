@@ -19,7 +19,7 @@ class ReductionSettings(Section):
     )
     parameters: dict[str, Any] = Field(
         default_factory=dict,
-        description="Constructor arguments of a reducer given by import path, a table.",
+        description="Constructor arguments of a reducer given by import path.",
     )
     normalise: Literal["l2", "standard", "none"] = Field(
         "l2",
@@ -71,15 +71,16 @@ class ClusteringSettings(Section):
 
     method: str = Field(
         "auto",
-        description="`linkage`: average linkage on embeddings, cut at the number of clusters with "
-        "the highest S^1.5 H (mean silhouette, entropy of the clusters). `hdbscan`. `fast_hdbscan`: HDBSCAN on a graph of neighbours "
-        "(extra `fast-hdbscan`). `evoc`: EVoC on embeddings (extra `evoc`). Or the import path of "
-        "an object with `fit_predict`. `auto`: `linkage` for up to `max_linkage_samples` ROIs, "
-        "unless a setting that only UMAP or HDBSCAN has was changed; else `hdbscan`.",
+        description="`linkage`: average linkage on embeddings, cut where S^1.5 H is highest (S: "
+        "mean silhouette, H: entropy of the clusters). `hdbscan`. `fast_hdbscan`: HDBSCAN on a "
+        "graph of neighbours (extra `fast-hdbscan`). `evoc`: EVoC on embeddings (extra `evoc`). "
+        "Or the import path of an object with `fit_predict`. `auto`: `linkage` for up to "
+        "`max_linkage_samples` ROIs, unless a setting that only UMAP or HDBSCAN has was changed; "
+        "else `hdbscan`.",
     )
     parameters: dict[str, Any] = Field(
         default_factory=dict,
-        description="Constructor arguments of a clusterer given by import path, a table.",
+        description="Constructor arguments of a clusterer given by import path.",
     )
     max_linkage_samples: Annotated[int, Field(ge=0, le=20_000)] = Field(
         5000,
@@ -168,13 +169,13 @@ class MecSettings(Section):
     converged_ami: Share = Field(
         0.98, description="End the loop if the AMI with the previous iteration reaches this value."
     )
-    selection_criterion: Literal[
-        "weighted_entropy", "dbcv", "coverage", "persistence", "last"
-    ] = Field(
-        "weighted_entropy",
-        description="Criterion, without labels, for the iteration to keep. `weighted_entropy`: "
-        "entropy of the clusters in bits, weighted by the validity of each; or DBCV, coverage, "
-        "persistence; `last`: the last iteration.",
+    selection_criterion: Literal["weighted_entropy", "dbcv", "coverage", "persistence", "last"] = (
+        Field(
+            "weighted_entropy",
+            description="Criterion, without labels, for the iteration to keep. `weighted_entropy`: "
+            "entropy of the clusters in bits, weighted by the validity of each; or DBCV, coverage, "
+            "persistence; `last`: the last iteration.",
+        )
     )
     validity_embeddings: Literal["initial", "current"] = Field(
         "current",

@@ -29,9 +29,7 @@ class ComputeSettings(Section):
     `device` and `precision` change results in their last digits; the others do not.
     """
 
-    device: Device = Field(
-        "auto", description="Device of PyTorch; `auto`: a GPU if there is one."
-    )
+    device: Device = Field("auto", description="Device of PyTorch; `auto`: a GPU if there is one.")
     precision: Literal["auto", "float32", "bfloat16", "float16"] = Field(
         "auto",
         description="Autocast precision of the networks. `auto`: bfloat16 where the hardware "

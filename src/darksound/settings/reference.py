@@ -40,11 +40,11 @@ def _is_section(field: FieldInfo) -> bool:
 
 
 def _table(title: str, description: str, fields: dict[str, FieldInfo]) -> str:
-    rows = [
-        f"| `{name}` | {_show(field.get_default())} | {_allowed(field.annotation, field.metadata)} "
-        f"| {field.description} |"
-        for name, field in fields.items()
-    ]
+    rows = []
+    for name, field in fields.items():
+        default = _show(field.get_default(call_default_factory=True))
+        allowed = _allowed(field.annotation, field.metadata)
+        rows.append(f"| `{name}` | {default} | {allowed} | {field.description} |")
     head = "| key | default | allowed | meaning |\n|---|---|---|---|\n"
     return "\n\n".join(filter(None, [f"## {title}", description, head + "\n".join(rows)]))
 
@@ -76,6 +76,8 @@ def _allowed(kind: Any, metadata: list[Any] | tuple[Any, ...] = ()) -> str:
         items = get_args(kind)
         count = "any number of" if items[-1] is Ellipsis else len(items)
         return f"{count} values: {_allowed(items[0])}"
+    if get_origin(kind) is dict:
+        return "table"
     if get_args(kind):
         return " or ".join(_allowed(part) for part in get_args(kind) if part is not type(None))
     name = {"int": "whole number", "float": "number", "bool": "true or false", "str": "text"}.get(

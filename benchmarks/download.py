@@ -1,8 +1,7 @@
 """Compares the throughput of `darksound download` with that of curl, on a server on this machine.
 
-Both fetch the same file to the same folder, in turn; curl writes it, darksound also hashes it,
-brings it to the disk and renames it. Prints megabytes a second of each and their ratio, medians
-over the rounds.
+Both download the same file to the same folder; curl writes it, darksound also hashes it, syncs it to
+disk and renames it. Prints megabytes per second of each and their ratio, medians over the rounds.
 
     python benchmarks/download.py --megabytes 200 --rounds 7
 """
@@ -26,7 +25,7 @@ from darksound.settings import Settings
 
 
 def serve(file: Path, ready: Connection) -> None:
-    """Serve one file from a process of its own, by the fastest way that there is."""
+    """Serve one file by `sendfile`, the fastest way; runs in a child process."""
 
     class Handler(BaseHTTPRequestHandler):
         protocol_version = "HTTP/1.1"
@@ -41,7 +40,7 @@ def serve(file: Path, ready: Connection) -> None:
                 self.connection.sendfile(opened)
 
         def log_message(self, *args: object) -> None:
-            """Say nothing."""
+            """Log nothing."""
 
     server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
     ready.send(server.server_port)
@@ -49,28 +48,29 @@ def serve(file: Path, ready: Connection) -> None:
 
 
 def by_curl(address: str, folder: Path) -> float:
-    """Seconds that curl takes."""
-    began = time.perf_counter()
-    command = ["curl", "--silent", "--fail", "--noproxy", "*", "--output", folder / "curl", address]
+    """Return the seconds that curl takes."""
+    start = time.perf_counter()
+    output = str(folder / "curl")
+    command = ["curl", "--silent", "--fail", "--noproxy", "*", "--output", output, address]
     subprocess.run(command, check=True)
-    return time.perf_counter() - began
+    return time.perf_counter() - start
 
 
 def by_darksound(address: str, folder: Path, md5: str) -> float:
-    """Seconds that darksound takes."""
+    """Return the seconds that darksound takes."""
     settings = Settings().download
     client = Client(settings)
     request = ArchiveRequest(folder / "archive", address, md5, "benchmark")
-    began = time.perf_counter()
-    fetched = fetch(
+    start = time.perf_counter()
+    archive = fetch(
         request,
         lambda headers: client.get_archive(address, headers),
         settings,
         RetryPolicy(settings),
     )
-    taken = time.perf_counter() - began
+    taken = time.perf_counter() - start
     client.close()
-    fetched.path.unlink()
+    archive.path.unlink()
     return taken
 
 
@@ -79,23 +79,23 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--megabytes", type=int, default=200)
     parser.add_argument("--rounds", type=int, default=7)
-    given = parser.parse_args()
+    arguments = parser.parse_args()
     if shutil.which("curl") is None:
         parser.error("curl is not installed")
     os.environ["NO_PROXY"] = "*"
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
-        content = b"PK\x03\x04" + os.urandom(given.megabytes * 1_000_000 - 4)
+        content = b"PK\x03\x04" + os.urandom(arguments.megabytes * 1_000_000 - 4)
         (folder / "served").write_bytes(content)
         md5 = hashlib.md5(content, usedforsecurity=False).hexdigest()
-        ours, theirs = multiprocessing.Pipe()
+        parent_end, child_end = multiprocessing.Pipe()
         server = multiprocessing.Process(
-            target=serve, args=(folder / "served", theirs), daemon=True
+            target=serve, args=(folder / "served", child_end), daemon=True
         )
         server.start()
-        address = f"http://127.0.0.1:{ours.recv()}/archive"
+        address = f"http://127.0.0.1:{parent_end.recv()}/archive"
         seconds: dict[str, list[float]] = {"curl": [], "darksound": []}
-        for number in range(given.rounds + 1):
+        for number in range(arguments.rounds + 1):
             pair = {
                 "curl": by_curl(address, folder),
                 "darksound": by_darksound(address, folder, md5),
@@ -104,9 +104,11 @@ def main() -> None:
             for tool, taken in pair.items() if number else ():
                 seconds[tool].append(taken)
         server.terminate()
-    rates = {tool: given.megabytes / statistics.median(taken) for tool, taken in seconds.items()}
-    for tool, taken in seconds.items():
-        low, high = given.megabytes / max(taken), given.megabytes / min(taken)
+    rates = {
+        tool: arguments.megabytes / statistics.median(times) for tool, times in seconds.items()
+    }
+    for tool, times in seconds.items():
+        low, high = arguments.megabytes / max(times), arguments.megabytes / min(times)
         print(f"{tool:>10}: {rates[tool]:6.0f} MB/s (from {low:.0f} to {high:.0f})")
     print(f"     ratio: {rates['darksound'] / rates['curl']:6.2f}")
 

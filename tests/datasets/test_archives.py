@@ -178,7 +178,7 @@ def test_a_tar_bomb_is_refused_before_it_is_read(sets, tmp_path):
 
 
 def lying(size):
-    """A zip whose headers say that its member has `size` bytes."""
+    """Return a zip whose headers state that its member has `size` bytes."""
     packed = bytearray(zip_of({"test/owl/a.wav": SOUND}, zipfile.ZIP_STORED))
     for signature, offset in ((b"PK\x03\x04", 22), (b"PK\x01\x02", 24)):
         struct.pack_into("<I", packed, packed.index(signature) + offset, size)
@@ -203,7 +203,7 @@ def lying(size):
         b"RIFF",
     ],
     ids=[
-        *("says too little", "says too much", "wrong CRC", "other name", "no end", "cut zip"),
+        *("header too short", "header too long", "wrong CRC", "other name", "no end", "cut zip"),
         *("cut gz", "cut xz", "cut bz2", "false gz", "false zip", "empty", "sound"),
     ],
 )
@@ -217,9 +217,9 @@ def test_damaged_archives_are_errors(sets, tmp_path, packed):
 
 @pytest.mark.parametrize("mode", ["w", "w:gz", "w:bz2", "w:xz"])
 def test_good_tar_archives_are_unpacked(sets, tmp_path, mode):
-    (split,) = import_archive(sets, tmp_path, tar_of(species("./test"), mode))
-    assert split.marker.n_clips == 6
-    unpacked = (split.folder / "bird0" / "1.wav").read_bytes()
+    (installed,) = import_archive(sets, tmp_path, tar_of(species("./test"), mode))
+    assert installed.marker.n_clips == 6
+    unpacked = (installed.folder / "bird0" / "1.wav").read_bytes()
     assert unpacked == species("test")["test/bird0/1.wav"]
 
 
@@ -232,8 +232,8 @@ def test_hidden_files_of_desktops_are_not_unpacked(sets, tmp_path):
         "test/notes.txt": b"kept",
         "README.md": b"outside",
     }
-    (split,) = import_archive(sets, tmp_path, zip_of(files))
-    there = {p.relative_to(split.folder).as_posix() for p in split.folder.rglob("*.*")}
+    (installed,) = import_archive(sets, tmp_path, zip_of(files))
+    there = {p.relative_to(installed.folder).as_posix() for p in installed.folder.rglob("*.*")}
     sounds = {path.removeprefix("test/") for path in species("test")}
     assert there == sounds | {"notes.txt", ".darksound.json"}
 

@@ -8,10 +8,10 @@ import pytest
 from tests.datasets import server as responses
 from tests.datasets.archive_bytes import clip, md5, species, zip_of
 
-from darksound.datasets import install
 from darksound.datasets.download import download
 from darksound.datasets.marker import all_split_states
 from darksound.datasets.registry import Mirror
+from darksound.datasets.unpack import unpack_splits
 from darksound.datasets.verify import verify
 from darksound.errors import DownloadError, InputError
 
@@ -38,20 +38,20 @@ def kaggle(sets, content, *served):
 
 
 def kinds(installed):
-    return {split.split.name: split.marker.check.kind for split in installed}
+    return {each.split.name: each.marker.check.kind for each in installed}
 
 
-def test_an_archive_of_all_splits_is_fetched_once_and_its_folders_found(sets):
+def test_an_archive_of_all_splits_is_downloaded_once_and_its_folders_found(sets):
     kaggle(sets, zip_of(FOLDERS))
     installed = download("darksound-2023", settings=sets.settings)
     # Counts were published for train and test alone, and no md5 for this archive.
     assert kinds(installed) == {"train": "counts", "val": "sound", "test": "counts"}
     assert len(sets.server.requests) == 1
-    message = {split.split.name: split.marker.check.result for split in installed}
-    assert message["test"].startswith(
+    results = {each.split.name: each.marker.check.result for each in installed}
+    assert results["test"].startswith(
         "6 clips of 3 species as published, all readable; the archive has no"
     )
-    assert "neither its md5 nor its counts were published" in message["val"]
+    assert "neither its md5 nor its counts were published" in results["val"]
     clips = (sets.root / "darksound-2023" / "test" / "Strigidae" / "bird1").iterdir()
     assert sorted(path.name for path in clips) == ["0.wav", "1.wav"]
 
@@ -69,18 +69,18 @@ def test_inner_archives_are_compared_to_the_published_md5(sets):
     kaggle(sets, zip_of({**INNER, "in/val.zip": damaged, "readme.zip": zip_of({"a": b""})}))
     installed = download("darksound-2023", settings=sets.settings)
     assert kinds(installed) == {"train": "inner", "val": "sound", "test": "inner"}
-    message = {split.split.name: split.marker.check.result for split in installed}
-    assert message["test"] == "the md5 of the inner archive Darksound_Test.zip is the published one"
-    assert "the md5 of its inner archive val.zip is not the published one" in message["val"]
+    results = {each.split.name: each.marker.check.result for each in installed}
+    assert results["test"] == "the md5 of the inner archive Darksound_Test.zip is the published one"
+    assert "the md5 of its inner archive val.zip is not the published one" in results["val"]
 
 
 def test_an_inner_archive_is_identified_by_its_md5_whatever_its_name(sets):
-    # Two that are called test are not, and come before and after the one that is.
+    # Two archives with the name, before and after the one with the md5.
     other = zip_of(species("test/Strigidae", 1))
     kaggle(sets, zip_of({"test.zip": other, "p1.zip": TEST, "p2.zip": TRAIN, "z/test.zip": other}))
     installed = download("darksound-2023:test", settings=sets.settings)
     assert kinds(installed) == {"train": "inner", "test": "inner"}
-    assert {split.split.name: split.marker.n_clips for split in installed}["test"] == 6
+    assert {each.split.name: each.marker.n_clips for each in installed}["test"] == 6
 
 
 def test_incomplete_splits_are_not_verified(sets, caplog):
@@ -89,7 +89,7 @@ def test_incomplete_splits_are_not_verified(sets, caplog):
     kaggle(sets, zip_of(fewer))
     installed = download("darksound-2023", settings=sets.settings)
     assert kinds(installed) == {"train": "none", "val": "sound", "test": "none"}
-    by_name = {split.split.name: split.marker for split in installed}
+    by_name = {each.split.name: each.marker for each in installed}
     assert by_name["test"].check.result.startswith(
         "5 clips of 3 species where 6 of 3 were published"
     )
@@ -131,12 +131,12 @@ def test_an_archive_without_the_split_is_an_error(sets):
 
 def test_changes_on_disk_are_listed_by_file_and_repaired(sets, archive):
     sets.serve(archive)
-    (split,) = download("darksound-2024:test", settings=sets.settings)
+    (installed,) = download("darksound-2024:test", settings=sets.settings)
     (result,) = verify(settings=sets.settings)
     assert not result.differences
     assert (result.n_clips, result.n_species, result.check.kind) == (6, 3, "md5")
 
-    folder = split.folder
+    folder = installed.folder
     (folder / "bird0" / "0.wav").unlink()
     flipped = bytearray((folder / "bird1" / "1.wav").read_bytes())
     flipped[-1] ^= 1
@@ -159,30 +159,30 @@ def test_changes_on_disk_are_listed_by_file_and_repaired(sets, archive):
     assert (repaired.quarantine / "notes.txt").exists()
 
 
-def test_a_repair_that_fails_leaves_what_is_there(sets, archive):
+def test_a_failed_repair_changes_nothing(sets, archive):
     resource = sets.serve(archive)
-    (split,) = download("darksound-2024:test", settings=sets.settings)
-    (split.folder / "bird0" / "0.wav").unlink()
+    (installed,) = download("darksound-2024:test", settings=sets.settings)
+    (installed.folder / "bird0" / "0.wav").unlink()
     resource.responses = [responses.status(404)]
     with pytest.raises(DownloadError, match="404"):
         download("darksound-2024:test", settings=sets.settings)
-    assert len(list(split.folder.rglob("*.wav"))) == 5
+    assert len(list(installed.folder.rglob("*.wav"))) == 5
 
 
 def test_damaged_splits_of_one_archive_are_repaired_by_one_download(sets):
     kaggle(sets, zip_of(FOLDERS))
-    for split in download("darksound-2023", settings=sets.settings):
-        (split.folder / "Strigidae" / "bird0" / "0.wav").unlink()
+    for each in download("darksound-2023", settings=sets.settings):
+        (each.folder / "Strigidae" / "bird0" / "0.wav").unlink()
     installed = download("darksound-2023", settings=sets.settings)
-    assert all(split.fresh for split in installed)
+    assert all(each.fresh for each in installed)
     assert len(installed) == 3
     assert len(sets.server.requests) == 2
 
 
 def test_a_damaged_marker_is_reported_and_repaired(sets, archive):
     sets.serve(archive)
-    (split,) = download("darksound-2024:test", settings=sets.settings)
-    (split.folder / ".darksound.json").write_text("{")
+    (installed,) = download("darksound-2024:test", settings=sets.settings)
+    (installed.folder / ".darksound.json").write_text("{")
     (result,) = verify(settings=sets.settings)
     assert result.damaged
     assert "darksound.json cannot be read" in result.check.result
@@ -213,8 +213,8 @@ def test_a_set_on_a_read_only_disk_is_verified(sets, archive, monkeypatch):
         raise OSError(30, "Read-only file system")
 
     monkeypatch.setattr("pathlib.Path.mkdir", refuse)
-    (split,) = download("darksound-2024:test", settings=sets.settings)
-    assert not split.fresh
+    (installed,) = download("darksound-2024:test", settings=sets.settings)
+    assert not installed.fresh
     assert {path: path.stat().st_mtime_ns for path in sets.root.rglob("*")} == before
     sets.publish("darksound-2024:train", archive, (Mirror("url", "http://127.0.0.1:9/", "p"),))
     with pytest.raises(DownloadError, match=r"Cannot write in .*: Read-only file system"):
@@ -233,8 +233,8 @@ def test_on_a_disk_without_locks_partial_files_of_others_are_not_used(
         raise OSError(95, "Operation not supported")
 
     monkeypatch.setattr(pytest.importorskip("fcntl"), "flock", no_locks)
-    (split,) = download("darksound-2024:test", settings=sets.settings)
-    assert split.fresh
+    (installed,) = download("darksound-2024:test", settings=sets.settings)
+    assert installed.fresh
     assert "cannot be locked" in caplog.text
     assert other.read_bytes() == archive[:500]
     assert [request.start for request in sets.server.requests] == [0, 30_000]
@@ -277,16 +277,16 @@ class TestImports:
     def test_an_archive_is_identified_by_its_published_md5(self, sets, given):
         sets.publish("darksound-2023:test", TEST)
         path = given(TEST)
-        (split,) = download(path, settings=sets.settings)
-        assert (split.split.spec, split.marker.check.kind) == ("darksound-2023:test", "md5")
-        assert split.marker.source == path
+        (installed,) = download(path, settings=sets.settings)
+        assert (installed.split.spec, installed.marker.check.kind) == ("darksound-2023:test", "md5")
+        assert installed.marker.source == path
         assert zipfile.is_zipfile(path)
 
     def test_an_unknown_archive_must_be_named(self, sets, given, archive):
         with pytest.raises(InputError, match="is none of the published ones"):
             download(given(archive), settings=sets.settings)
-        (split,) = download(given(archive), named="darksound-2024:test", settings=sets.settings)
-        assert split.marker.check.kind == "sound"
+        (installed,) = download(given(archive), named="darksound-2024:test", settings=sets.settings)
+        assert installed.marker.check.kind == "sound"
 
     def test_an_archive_of_all_splits_is_named_by_its_set(self, sets, given):
         sets.publish("darksound-2023:test", TEST)
@@ -299,10 +299,10 @@ class TestImports:
             download(path, md5="0" * 32, named="darksound-2024:test", settings=sets.settings)
         with pytest.raises(InputError, match="'12' is no md5, which has 32 hexadecimal digits"):
             download(path, md5="12", settings=sets.settings)
-        (split,) = download(
+        (installed,) = download(
             path, md5=md5(archive).upper(), named="darksound-2024:test", settings=sets.settings
         )
-        assert split.marker.check.kind == "given"
+        assert installed.marker.check.kind == "given"
 
     def test_an_archive_of_another_split_than_named_is_refused(self, sets, given):
         sets.publish("darksound-2023:test", TEST)
@@ -313,14 +313,14 @@ class TestImports:
         address = sets.server.serve(
             "/mine.zip", archive, responses.dropping(30_000), responses.correct
         )
-        (split,) = download(
+        (installed,) = download(
             f"{address}?token=s3cret",
             md5=md5(archive),
             named="darksound-2024:test",
             settings=sets.settings,
         )
-        assert split.marker.check.kind == "given"
-        assert split.marker.source == f"{address}?token=..."
+        assert installed.marker.check.kind == "given"
+        assert installed.marker.source == f"{address}?token=..."
         assert [request.start for request in sets.server.requests] == [0, 30_000]
         sets.change_settings(offline=True)
         with pytest.raises(DownloadError, match="is not downloaded with --offline"):
@@ -329,15 +329,15 @@ class TestImports:
     def test_an_address_of_a_published_archive_needs_only_its_md5(self, sets):
         sets.publish("darksound-2023:test", TEST)
         address = sets.server.serve("/mine.zip", TEST)
-        (split,) = download(address, md5=md5(TEST), settings=sets.settings)
-        assert (split.split.spec, split.marker.check.kind) == ("darksound-2023:test", "md5")
+        (installed,) = download(address, md5=md5(TEST), settings=sets.settings)
+        assert (installed.split.spec, installed.marker.check.kind) == ("darksound-2023:test", "md5")
 
     def test_an_installed_split_is_not_replaced(self, sets, given, archive):
         named = {"named": "darksound-2024:test", "settings": sets.settings}
         download(given(archive), **named)
-        (split,) = download(given(zip_of({"test/owl/1.wav": clip(1)})), **named)
-        assert not split.fresh
-        assert split.marker.n_clips == 6
+        (installed,) = download(given(zip_of({"test/owl/1.wav": clip(1)})), **named)
+        assert not installed.fresh
+        assert installed.marker.n_clips == 6
 
     @pytest.mark.parametrize(
         ("what", "more", "message"),
@@ -356,25 +356,25 @@ class TestImports:
 
 def test_a_set_that_another_process_installed_meanwhile_is_used(sets, archive, monkeypatch):
     sets.serve(archive)
-    real = install.unpack_splits
+    real = unpack_splits
 
     def unpack_twice(*args):
         # As if another process without the lock had been faster.
-        monkeypatch.setattr(install, "unpack_splits", real)
+        monkeypatch.setattr("darksound.datasets.install.unpack_splits", real)
         download("darksound-2024:test", settings=sets.settings.replace(compute=different))
         shutil.copytree(sets.root.with_name("other"), sets.root, dirs_exist_ok=True)
         return real(*args)
 
     different = {"data_dir": sets.root.with_name("other")}
-    monkeypatch.setattr(install, "unpack_splits", unpack_twice)
-    (split,) = download("darksound-2024:test", settings=sets.settings)
-    assert not split.fresh
+    monkeypatch.setattr("darksound.datasets.install.unpack_splits", unpack_twice)
+    (installed,) = download("darksound-2024:test", settings=sets.settings)
+    assert not installed.fresh
     assert not verify(settings=sets.settings)[0].differences
 
 
 def test_files_that_the_user_adds_meanwhile_are_kept(sets, archive, monkeypatch):
     sets.serve(archive)
-    real = install.unpack_splits
+    real = unpack_splits
 
     def unpack_late(*args):
         mine = sets.root / "darksound-2024" / "test" / "owl"
@@ -382,8 +382,8 @@ def test_files_that_the_user_adds_meanwhile_are_kept(sets, archive, monkeypatch)
         (mine / "own.wav").write_bytes(clip(5))
         return real(*args)
 
-    monkeypatch.setattr(install, "unpack_splits", unpack_late)
-    (split,) = download("darksound-2024:test", settings=sets.settings)
-    assert split.quarantine is not None
-    assert (split.quarantine / "owl" / "own.wav").read_bytes() == clip(5)
-    assert split.marker.n_clips == 6
+    monkeypatch.setattr("darksound.datasets.install.unpack_splits", unpack_late)
+    (installed,) = download("darksound-2024:test", settings=sets.settings)
+    assert installed.quarantine is not None
+    assert (installed.quarantine / "owl" / "own.wav").read_bytes() == clip(5)
+    assert installed.marker.n_clips == 6

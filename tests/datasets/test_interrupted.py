@@ -6,6 +6,7 @@ import random
 import signal
 import time
 import zipfile
+from typing import Any
 
 import numpy as np
 import pytest
@@ -108,7 +109,7 @@ def test_after_many_kills_nothing_is_downloaded_twice(server, tmp_path, megabyte
     rng = random.Random(megabytes)
     sound = noise(megabytes, seed=kills)
     packed = zip_of({"test/owl/long.wav": sound}, zipfile.ZIP_STORED)
-    victims = []
+    victims: list[Any] = []
     cuts = [rng.randrange(len(packed) // (kills + 1)) for _ in range(kills)]
     child = Child(
         server,

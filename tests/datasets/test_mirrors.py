@@ -44,12 +44,12 @@ def test_drive_is_confirmed_and_resumed_after_a_drop(sets, packed):
     request = sets.server.serve("/uc", b"", responses.page(confirm))
     sets.server.serve("/download", packed, responses.dropping(20_000), responses.correct)
     sets.publish(SPEC, packed, (Mirror("drive", f"{request}?export=download&id=F", "page"),))
-    (split,) = download(SPEC, settings=sets.settings)
-    assert split.marker.check.kind == "md5"
+    (installed,) = download(SPEC, settings=sets.settings)
+    assert installed.marker.check.kind == "md5"
     paths = [each.path for each in sets.server.requests]
     assert paths == ["/uc?export=download&id=F", "/download?id=FILE%261&confirm=t&uuid=0a1b"] * 2
     assert [each.start for each in sets.server.requests] == [0, 0, 20_000, 20_000]
-    assert split.marker.source == f"{request}?export=download&id=F"
+    assert installed.marker.source == f"{request}?export=download&id=F"
 
 
 def test_drive_delivers_small_files_without_confirmation(sets, packed):
@@ -132,15 +132,15 @@ def test_tokens_and_signatures_are_not_logged_or_written(sets, storage, packed, 
     storage.serve(
         "/a.zip", packed, responses.page("<html>"), responses.dropping(20_000), responses.correct
     )
-    (split,) = download(SPEC, settings=sets.settings, credentials=secrets)
-    ours = [r.getMessage() for r in caplog.records if r.name.startswith("darksound")]
-    assert any("returned a web page" in line for line in ours)
-    assert "s3cret" not in " ".join(ours) + repr(secrets) + to_toml(sets.settings)
+    (installed,) = download(SPEC, settings=sets.settings, credentials=secrets)
+    own_messages = [r.getMessage() for r in caplog.records if r.name.startswith("darksound")]
+    assert any("returned a web page" in line for line in own_messages)
+    assert "s3cret" not in " ".join(own_messages) + repr(secrets) + to_toml(sets.settings)
     for path in sets.root.rglob("*"):
         assert not path.is_file() or b"s3cret" not in path.read_bytes()
     with pytest.raises(TypeError, match="must not be written to disk"):
         pickle.dumps(secrets["kaggle"])
-    assert split.marker.source == address
+    assert installed.marker.source == address
 
 
 @pytest.mark.parametrize(

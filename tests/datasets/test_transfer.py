@@ -44,10 +44,10 @@ def starts(server):
 
 def test_a_set_is_downloaded_once_and_its_marker_has_the_md5(sets, archive):
     sets.serve(archive, responses.correct)
-    split = fetched(sets)
-    assert split.fresh
-    assert split.marker.check.kind == "md5"
-    assert split.marker.archive_md5 == md5(archive)
+    installed = fetched(sets)
+    assert installed.fresh
+    assert installed.marker.check.kind == "md5"
+    assert installed.marker.archive_md5 == md5(archive)
     (again,) = download(SPEC, settings=sets.settings)
     assert not again.fresh
     assert len(sets.server.requests) == 1
@@ -121,7 +121,7 @@ def test_a_changed_file_restarts_the_download(sets, archive, response):
 
 
 def test_a_file_that_changed_unnoticed_is_downloaded_once_more(sets, archive):
-    # Neither tag nor date: only the md5 at the end tells.
+    # Without tag and date, only the md5 at the end shows the change.
     def drop_and_change(handler, resource, request):
         responses.dropping(30_000)(handler, resource, request)
         resource.content = archive
@@ -137,10 +137,10 @@ def test_a_redirect_to_another_host_is_followed(sets, archive):
     try:
         target = storage.serve("/signed", archive)
         sets.serve(archive, responses.redirect(f"{target}?X-Goog-Signature=secret"))
-        split = fetched(sets)
+        installed = fetched(sets)
     finally:
         storage.stop()
-    assert split.marker.source == sets.server.address("/test.zip")
+    assert installed.marker.source == sets.server.address("/test.zip")
     assert storage.requests[0].path == "/signed?X-Goog-Signature=secret"
 
 

@@ -24,6 +24,7 @@ def test_a_second_process_is_refused_until_the_first_ends_even_if_killed(tmp_pat
         stdout=subprocess.PIPE,
         text=True,
     ) as first:
+        assert first.stdout is not None
         assert first.stdout.readline() == "held\n"
         with pytest.raises(RunError, match="Another process is working in"), lock_folder(tmp_path):
             pass

@@ -225,23 +225,18 @@ class UnpackLimits:
         """
         self._files += 1
         self._bytes += member.size
-        limits, refused = self._settings, f"{_quoted(member)} is refused: with it"
+        limits, size = self._settings, format_bytes(self._archive_bytes)
         if self._files > limits.max_files:
-            raise ArchiveError(
-                f"{refused} the archive holds more than {limits.max_files} files "
-                f"(download.max_files)."
-            )
-        if self._bytes > limits.max_unpacked_gb * 1e9:
-            raise ArchiveError(
-                f"{refused} the archive unpacks to more than {limits.max_unpacked_gb:g} GB "
-                f"(download.max_unpacked_gb)."
-            )
-        if self._bytes > max(limits.max_ratio * self._archive_bytes, _RATIO_FROM_BYTES):
-            raise ArchiveError(
-                f"{refused} {format_bytes(self._archive_bytes)} unpack to more than "
-                f"{limits.max_ratio:g} times their size (download.max_ratio), as in an archive "
-                f"bomb."
-            )
+            excess = f"the archive holds more than {limits.max_files} files (download.max_files)"
+        elif self._bytes > limits.max_unpacked_gb * 1e9:
+            largest = f"{limits.max_unpacked_gb:g} GB (download.max_unpacked_gb)"
+            excess = f"the archive unpacks to more than {largest}"
+        elif self._bytes > max(limits.max_ratio * self._archive_bytes, _RATIO_FROM_BYTES):
+            ratio = f"{limits.max_ratio:g} times their size (download.max_ratio)"
+            excess = f"{size} unpack to more than {ratio}, as in an archive bomb"
+        else:
+            return
+        raise ArchiveError(f"{_quoted(member)} is refused: with it {excess}.")
 
 
 def accept_members(members: Iterable[Member], limits: UnpackLimits) -> list[Entry]:

@@ -240,7 +240,7 @@ def request_archive(
     Raises:
         MirrorError: it delivers no archive.
     """
-    return PROTOCOLS[mirror.kind](client, mirror, headers, credentials)
+    return PROTOCOLS[mirror.kind](client, mirror, headers, credentials.get(mirror.kind))
 
 
 def custom_mirror(template: str, split: PublishedSplit) -> Mirror:
@@ -266,22 +266,16 @@ def custom_mirror(template: str, split: PublishedSplit) -> Mirror:
 
 
 def _request_plain(
-    client: Client, mirror: Mirror, headers: Mapping[str, str], credentials: Credentials
+    client: Client, mirror: Mirror, headers: Mapping[str, str], secret: Secret | None
 ) -> Reply:
-    return client.get_archive(mirror.address, headers)
-
-
-def _request_kaggle(
-    client: Client, mirror: Mirror, headers: Mapping[str, str], credentials: Credentials
-) -> Reply:
-    return client.get_archive(mirror.address, headers, credentials.get("kaggle"))
+    return client.get_archive(mirror.address, headers, secret)
 
 
 def _request_drive(
-    client: Client, mirror: Mirror, headers: Mapping[str, str], credentials: Credentials
+    client: Client, mirror: Mirror, headers: Mapping[str, str], secret: Secret | None
 ) -> Reply:
     """Return the response of Google Drive, which answers a large file with a form to confirm."""
-    reply = client.get(mirror.address, headers)
+    reply = client.get(mirror.address, headers, secret)
     if not reply.is_page:
         return reply
     try:
@@ -303,8 +297,8 @@ def _request_drive(
 
 
 #: The function that requests an archive from each kind of mirror.
-PROTOCOLS: Mapping[str, Callable[[Client, Mirror, Mapping[str, str], Credentials], Reply]] = {
-    "kaggle": _request_kaggle,
+PROTOCOLS: Mapping[str, Callable[[Client, Mirror, Mapping[str, str], Secret | None], Reply]] = {
+    "kaggle": _request_plain,
     "drive": _request_drive,
     "zenodo": _request_plain,
     "url": _request_plain,

@@ -112,16 +112,7 @@ class _Session:
     ) -> LocalArchive:
         """Download the archive of a mirror, unless it is complete on disk.
 
-        Args:
-            mirror: the mirror.
-            split: the split, or any split of a whole set.
-            name: file name of the archive.
-            md5: the md5 that it must have; None where unknown.
-            exclusive: whether no other process downloads it.
-
-        Raises:
-            MirrorError: the mirror does not deliver it.
-            DownloadError: the disk is full or not writable.
+        `split` is the split, or any split of a whole set; `name` is the file name of the archive.
         """
         request = ArchiveRequest(
             path=archive_folder(self.compute, split.set_name) / name,
@@ -155,11 +146,7 @@ class _Session:
         )
 
     def plan(self, splits: Sequence[PublishedSplit]) -> InstallPlan:
-        """Return what to do about splits of an imported archive.
-
-        Raises:
-            DownloadError: a folder on disk may not be replaced.
-        """
+        """Return what to install of an imported archive; raise the errors of all splits."""
         plan = plan_installation(splits, self.compute, self.progress)
         if plan.errors:
             raise DownloadError("\n".join(plan.errors))
@@ -179,11 +166,7 @@ class _Session:
 
 
 def _install_sets(splits: Sequence[PublishedSplit], session: _Session) -> list[InstalledSplit]:
-    """Install splits, set by set.
-
-    Raises:
-        DownloadError: some cannot be installed; the message has the errors of all of them.
-    """
+    """Install splits, set by set; raise the errors of all of them at the end."""
     all_installed: list[InstalledSplit] = []
     errors: list[str] = []
     for _, group in groupby(splits, key=lambda split: split.set_name):
@@ -207,11 +190,7 @@ def _install_sets(splits: Sequence[PublishedSplit], session: _Session) -> list[I
 def _from_mirrors(
     split: PublishedSplit, plan: InstallPlan, session: _Session
 ) -> list[InstalledSplit]:
-    """Install a split from the first mirror that delivers it.
-
-    Raises:
-        DownloadError: no mirror delivers it.
-    """
+    """Install a split from the first mirror that delivers it."""
     if session.download.offline:
         raise DownloadError(
             f"{split.spec} is missing or damaged, and nothing is downloaded with --offline. "
@@ -241,13 +220,7 @@ def _from_mirrors(
 def _from_mirror(
     mirror: Mirror, split: PublishedSplit, plan: InstallPlan, session: _Session
 ) -> list[InstalledSplit]:
-    """Install a split, and others that its archive holds.
-
-    Raises:
-        MirrorError: the mirror does not deliver the archive.
-        ArchiveError: the archive is useless.
-        DownloadError: the disk is full or not writable.
-    """
+    """Install a split, and others that its archive holds."""
     name = archive_name(split.set_name, None if mirror.whole_set else split.name)
     with archive_lock(split.set_name, name, session.compute) as exclusive:
         state = read_split_state(split, session.compute)
@@ -313,13 +286,7 @@ def _manual_download(split: PublishedSplit) -> str:
 def _import_archive(
     where: str, named: str | None, md5: str | None, session: _Session
 ) -> list[InstalledSplit]:
-    """Install the splits of an archive from a path or address.
-
-    Raises:
-        InputError: there is no such file, or its set is unknown.
-        DownloadError: the md5 is wrong, the address does not deliver the archive, it is damaged or
-            hostile, or a folder on disk may not be replaced.
-    """
+    """Install the splits of an archive from a path or address."""
     if md5 is not None and not re.fullmatch(r"[0-9a-fA-F]{32}", md5):
         raise InputError(f"--md5 {md5!r} is no md5, which has 32 hexadecimal digits.")
     import_from = _import_address if is_address(where) else _import_file
@@ -380,11 +347,7 @@ def _import_address(
 
 
 def _identify(what: str, named: str | None, md5: str | None) -> tuple[list[PublishedSplit], bool]:
-    """Return the splits that an archive holds, and whether it is of a whole set.
-
-    Raises:
-        InputError: its set is unknown, or its name and its md5 contradict each other.
-    """
+    """Return the splits that an archive holds, and whether it is of a whole set."""
     by_md5 = {split.md5: split for split in splits_of(registry.REGISTRY)}
     identified = None if md5 is None else by_md5.get(md5)
     if named is None:

@@ -1,4 +1,4 @@
-"""Failures of mirrors, in sentences that say what happened and what to do.
+"""Failures of mirrors, in sentences on what happened and what to do.
 
 Covers HTTP statuses, web pages in place of an archive, and exceptions of the HTTP client.
 """
@@ -48,7 +48,7 @@ BLOCKED = Cause(
     "The server denies access from this machine. Open the address in a browser; for Kaggle, check "
     "KAGGLE_API_TOKEN (or KAGGLE_USERNAME and KAGGLE_KEY)."
 )
-GONE = Cause("Check the address; the file may have moved.")
+NOT_FOUND = Cause("Check the address; the file may have moved.")
 BUSY = Cause("Try again later.", temporary=True)
 SERVER = Cause("This is an error of the server: try again later.", temporary=True)
 PROXY = Cause(
@@ -166,7 +166,7 @@ def _cause_of_status(status: int) -> Cause:
         return BLOCKED
     if status in {HTTPStatus.REQUEST_TIMEOUT, HTTPStatus.TOO_EARLY, HTTPStatus.TOO_MANY_REQUESTS}:
         return BUSY
-    return SERVER if status >= HTTPStatus.INTERNAL_SERVER_ERROR else GONE
+    return SERVER if status >= HTTPStatus.INTERNAL_SERVER_ERROR else NOT_FOUND
 
 
 def _title_of(page: str) -> str:
@@ -205,7 +205,7 @@ _BY_TYPE: tuple[tuple[tuple[type[Exception], ...], Cause, str], ...] = (
         SILENT,
         "sent no data in time",
     ),
-    ((requests.TooManyRedirects,), GONE, "redirects without an end"),
+    ((requests.TooManyRedirects,), NOT_FOUND, "redirects without an end"),
     (
         (
             requests.exceptions.InvalidURL,

@@ -8,7 +8,7 @@ import logging
 import os
 import shutil
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager, suppress
+from contextlib import AbstractContextManager, contextmanager, suppress
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from importlib.metadata import version
@@ -111,12 +111,7 @@ def plan_installation(
 
 @contextmanager
 def archive_lock(set_name: str, name: str, settings: ComputeSettings) -> Iterator[bool]:
-    """Hold the lock of an archive, after waiting for other processes.
-
-    Args:
-        set_name: the set.
-        name: file name of the archive.
-        settings: the data folder.
+    """Hold the lock of an archive, given by its file name, after waiting for other processes.
 
     Yields:
         Whether no other process can be working on it; False on a disk without locks.
@@ -129,11 +124,7 @@ def archive_lock(set_name: str, name: str, settings: ComputeSettings) -> Iterato
 
 
 def _remove_stale_downloads(split: PublishedSplit, settings: ComputeSettings) -> None:
-    """Remove what a killed process left of the archive of an installed split.
-
-    Raises:
-        DownloadError: the disk is not writable.
-    """
+    """Remove what a killed process left of the archive of an installed split."""
     set_name, folder = split.set_name, archive_folder(settings, split.set_name)
     siblings = registry.REGISTRY[set_name].splits.values()
     names = [archive_name(set_name, split.name)]
@@ -276,15 +267,7 @@ def _move_into_place(new: Path, final: Path, keep_old: bool) -> Path | None:
     """Rename a folder to its final place and complete its marker.
 
     An existing folder is first renamed, and back if anything fails; `_recover` finds it after the
-    death of the process.
-
-    Args:
-        new: a folder on the same disk, with a pending marker.
-        final: its final place.
-        keep_old: whether to keep an existing folder in quarantine.
-
-    Returns:
-        The quarantine folder; None where there is none.
+    death of the process. With `keep_old` it is kept in quarantine; the result is its new path.
     """
     stamp = f"{datetime.now():%Y%m%d-%H%M%S-%f}"
     replaced = final.with_name(_REPLACED.format(name=final.name) + stamp)
@@ -349,11 +332,9 @@ def _waiting_lock(path: Path, activity: str) -> Iterator[bool]:
         lock.release()
 
 
-@contextmanager
-def _moving_lock(set_name: str, settings: ComputeSettings) -> Iterator[None]:
+def _moving_lock(set_name: str, settings: ComputeSettings) -> AbstractContextManager[bool]:
     path = archive_folder(settings, set_name) / "moving.lock"
-    with _waiting_lock(path, f"moving splits of {set_name}"):
-        yield
+    return _waiting_lock(path, f"moving splits of {set_name}")
 
 
 def _staging_prefix(name: str) -> str:

@@ -138,12 +138,7 @@ class SplitState:
 
 
 def archive_check(kind: str, name: str = "") -> Check:
-    """Return the check of an archive whose md5 is right.
-
-    Args:
-        kind: `md5`, `inner` or `given`.
-        name: file name of an inner archive.
-    """
+    """Return the check (`md5`, `inner` or `given`) of an archive whose md5 is right."""
     return Check(kind, _ARCHIVE_CHECKS[kind].format(name=name))
 
 
@@ -152,11 +147,7 @@ def content_check(
 ) -> Check:
     """Return the check of a split without an md5, by its counts and its unreadable files.
 
-    Args:
-        split: the published split.
-        species: number of clips of each species.
-        n_unreadable: number of sound files that cannot be read.
-        note: what else is known about its archive.
+    `species` has the number of clips of each species; `note` is added to the result.
     """
     n_clips, n_species = sum(species.values()), len(species)
     counts = f"{n_clips} clips of {n_species} species"
@@ -177,11 +168,7 @@ def content_check(
 
 
 def write_pending_marker(folder: Path, marker: Marker) -> None:
-    """Write the marker of a folder that is not yet in its final place.
-
-    Raises:
-        DownloadError: it cannot be written.
-    """
+    """Write the marker of a folder that is not yet in its final place."""
     values = {"format": _FORMAT, **asdict(marker)}
     # The keys of format 1.
     values["check"] = {"kind": marker.check.kind, "said": marker.check.result}
@@ -191,11 +178,7 @@ def write_pending_marker(folder: Path, marker: Marker) -> None:
 
 
 def complete_marker(folder: Path) -> None:
-    """Mark a folder as complete and in its final place.
-
-    Raises:
-        DownloadError: the marker cannot be renamed.
-    """
+    """Mark a folder as complete and in its final place."""
     with write_errors(folder):
         (folder / _PENDING_FILE).replace(folder / _FILE)
 
@@ -225,11 +208,7 @@ def all_split_states(settings: ComputeSettings) -> list[SplitState]:
 
 
 def _read_marker(path: Path) -> Marker | None:
-    """Return the marker, or None where there is none.
-
-    Raises:
-        DownloadError: it is damaged.
-    """
+    """Return the marker, or None where there is none; a damaged one is a `DownloadError`."""
     try:
         values: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
         if values.pop("format") != _FORMAT:

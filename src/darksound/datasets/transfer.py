@@ -217,11 +217,7 @@ def _attempt(
     partial: PartialFile,
     progress: Progress,
 ) -> None:
-    """Complete `partial` by one response.
-
-    Raises:
-        MirrorError: the response did not complete it.
-    """
+    """Complete `partial` by one response, or raise `MirrorError`."""
     if partial.size and partial.size == partial.remote.total:
         return
     if partial.size and not _can_resume(partial.remote, request.md5):
@@ -332,11 +328,7 @@ def _remote_file(reply: Reply, address: str) -> RemoteFile:
 def _receive(
     reply: Reply, partial: PartialFile, limit: int, request: ArchiveRequest, progress: Progress
 ) -> None:
-    """Append the body of a response to `partial`.
-
-    Raises:
-        MirrorError: the body ended too early, or is longer than `limit` bytes.
-    """
+    """Append the body of a response, of at most `limit` bytes, to `partial`."""
     total = partial.remote.total
     received = ByteProgress(f"Download {request.what}", progress, total, partial.size)
     while data := reply.read(_CHUNK):

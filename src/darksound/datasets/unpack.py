@@ -259,11 +259,7 @@ def split_of_inner_archive(path: PurePosixPath, splits: Sequence[str]) -> str | 
 def find_split_folders(
     sounds: Sequence[PurePosixPath], splits: Sequence[str]
 ) -> dict[str, PurePosixPath]:
-    """Return the folder of each split that has one, at any depth.
-
-    Args:
-        sounds: sound files of an archive.
-        splits: names of splits.
+    """Return the folder of each split that has one, at any depth in an archive.
 
     Raises:
         ArchiveError: a split has several such folders.

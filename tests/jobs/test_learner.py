@@ -20,7 +20,7 @@ def trainings(monkeypatch):
     """Record calls of training, which does nothing."""
     calls = []
 
-    def train_in_folder(folder, rois, settings, **_):
+    def train_in_folder(rois, settings, folder, **_):
         calls.append((folder, settings))
         folder.mkdir(parents=True)
         with torch.random.fork_rng():

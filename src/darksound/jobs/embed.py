@@ -30,7 +30,7 @@ def embed_run(run: Run, progress: Progress) -> JobResult:
     """
     seed_everything(run.settings.seed)
     inputs = run.inputs
-    if not inputs.data and not table_lists_rois(run.settings):
+    if not inputs.data and not table_lists_rois(run.settings.backbone):
         raise InputError("There are no data to embed; name ROIs with --data.")
     path = output_file(run, "embeddings.parquet")
     checkpoint_learner = load_learner(inputs.checkpoint, run.settings)

@@ -37,7 +37,7 @@ def evaluate_run(run: Run, progress: Progress) -> JobResult:
             "There is no learner to evaluate; name a training run or a weights file, an embedding "
             "model with --backbone, or a table with --embeddings."
         )
-    if not inputs.data and not table_lists_rois(run.settings):
+    if not inputs.data and not table_lists_rois(run.settings.backbone):
         raise InputError("There are no data to evaluate on; name labelled ROIs with --data.")
     settings = resolve_run_settings(run, checkpoint_learner)
     learner = build_learner(settings) if checkpoint_learner is None else checkpoint_learner

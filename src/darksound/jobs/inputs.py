@@ -8,7 +8,7 @@ from darksound.meta.learners.base import Learner
 from darksound.progress import Progress
 from darksound.rois.roi_set import RoiSet
 from darksound.run.directory import Run
-from darksound.settings import Settings, adopt_checkpoint
+from darksound.settings import BackboneSettings, Settings, adopt_checkpoint
 from darksound.sources import load_rois
 from darksound.store.building import resolve_backbone
 from darksound.store.embeddings.table_store import rois_of_table
@@ -41,9 +41,9 @@ def resolve_run_settings(run: Run, learner: Learner | None = None) -> Settings:
     return settings
 
 
-def table_lists_rois(settings: Settings) -> bool:
+def table_lists_rois(backbone: BackboneSettings) -> bool:
     """Return whether the backbone is a table of embeddings, which can list the ROIs itself."""
-    return input_kind(settings.backbone) == "table"
+    return input_kind(backbone) == "table"
 
 
 def load_run_rois(run: Run, settings: Settings, progress: Progress) -> RoiSet:
@@ -54,7 +54,7 @@ def load_run_rois(run: Run, settings: Settings, progress: Progress) -> RoiSet:
         SettingsError: see `load_rois`.
     """
     inputs = run.inputs
-    if inputs.data or not table_lists_rois(settings):
+    if inputs.data or not table_lists_rois(settings.backbone):
         return load_rois(*inputs.data, settings=settings, root=inputs.root, progress=progress)
     return rois_of_table(settings.backbone, None if inputs.root is None else Path(inputs.root))
 

@@ -83,7 +83,7 @@ def warm_up_learner(settings: Settings, folder: Path, progress: Progress) -> Lea
         return load_checkpoint(cached)
     epochs = settings.training.epochs
     logger.info("No checkpoint: training on the demo's synthetic birds, %d epochs.", epochs)
-    result = train_in_folder(folder, rois, settings, validation=validation, progress=progress)
+    result = train_in_folder(rois, settings, folder, validation=validation, progress=progress)
     _save_in_cache(result.learner, cached)
     shutil.rmtree(folder)
     return load_checkpoint(cached)

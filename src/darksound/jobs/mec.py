@@ -120,7 +120,7 @@ def mec_run(run: Run, progress: Progress) -> JobResult:
     """
     seed_everything(run.settings.seed)
     review = load_review(run)
-    if not run.inputs.data and not table_lists_rois(run.settings):
+    if not run.inputs.data and not table_lists_rois(run.settings.backbone):
         run.record_inputs(replace(run.inputs, data=(DEFAULT_DATA,)))
     inputs = run.inputs
     checkpoint_learner = load_learner(inputs.checkpoint, run.settings)
@@ -151,7 +151,7 @@ def mec_run(run: Run, progress: Progress) -> JobResult:
         embedding_function=embeddings,
     )
     write_mec_files(run.path, outcome)
-    result = MecResult.from_outcome(outcome, settings)
+    result = MecResult.from_outcome(outcome)
     _write_plots(run.path, result)
     table = result.table
     write_diagnostics(run, table)

@@ -59,11 +59,11 @@ def report_job(
         RunError, InputError: see `report_page`.
     """
     page = report_page(path, settings, root=root, review=review, progress=progress)
-    sentence = (
+    message = (
         f"{page.path} shows {page.rois} ROIs, {page.with_sound} of them with sound "
         f"({page.size / _MEGABYTE:.1f} MB)."
     )
     if figures:
         files = write_figures(path, review=review, root=root, progress=progress)
-        sentence += f" {len(files)} figures are in {files[0].parent}."
-    return JobResult((), sentence, page.unreadable)
+        message += f" {len(files)} figures are in {files[0].parent}."
+    return JobResult((), message, page.unreadable)

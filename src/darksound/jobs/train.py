@@ -71,9 +71,9 @@ class TrainingResult:
 
 
 def train_in_folder(
-    folder: Path,
     rois: RoiSet,
     settings: Settings,
+    folder: Path,
     *,
     progress: Progress,
     validation: RoiSet | None = None,
@@ -85,8 +85,8 @@ def train_in_folder(
     without the interruption.
 
     Args:
-        folder: for checkpoints; `best` is the result.
         rois, settings, validation: see `darksound.train`.
+        folder: for checkpoints; `best` is the result.
         progress: called with the progress.
         on_epoch: called after each epoch, when its state is saved, with the reports of all epochs.
 
@@ -115,7 +115,9 @@ def train_in_folder(
     if validation_images is not None:
         problems += validation_images.rois.problems
     assert state.best_report is not None  # there is at least one epoch
-    return TrainingResult(learner, tuple(state.reports), state.best_report, tuple(dict.fromkeys(problems)))
+    return TrainingResult(
+        learner, tuple(state.reports), state.best_report, tuple(dict.fromkeys(problems))
+    )
 
 
 def _state(folder: Path, settings: Settings) -> TrainState:
@@ -133,7 +135,7 @@ def train_run(run: Run, progress: Progress) -> JobResult:
         RunError: the run cannot be resumed.
     """
     seed_everything(run.settings.seed)
-    if not run.inputs.data and not table_lists_rois(run.settings):
+    if not run.inputs.data and not table_lists_rois(run.settings.backbone):
         raise InputError("There are no data to train on; name labelled ROIs with --data.")
     settings = _with_episodes_per_step(run, resolve_run_settings(run))
     learner = build_learner(settings)
@@ -150,7 +152,7 @@ def train_run(run: Run, progress: Progress) -> JobResult:
             run.journal.append("epoch", **rows[-1])
 
         result = train_in_folder(
-            run.path / "checkpoints", rois, settings, progress=progress, on_epoch=record
+            rois, settings, run.path / "checkpoints", progress=progress, on_epoch=record
         )
     run.record_problems(result.problems)
     best, names = result.best, ("validation_accuracy", "validation_loss", "train_accuracy")

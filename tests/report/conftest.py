@@ -1,6 +1,5 @@
-"""A finished run of MEC on disk, made by hand."""
+"""A finished MEC run on disk, written by hand."""
 
-import json
 from collections.abc import Callable
 from pathlib import Path
 
@@ -13,6 +12,7 @@ import soundfile
 
 from darksound.cluster.result import CLUSTER_SCHEMA
 from darksound.rois.roi_set import as_roi_table, write_roi_table
+from darksound.run.manifest import Inputs, Manifest, write_manifest
 from darksound.settings import Settings, to_toml
 
 RATE = 16_000
@@ -24,8 +24,22 @@ def write_sound(path: Path, seconds: float = 3.0, rate: int = RATE, hertz: float
     soundfile.write(path, 0.5 * np.sin(2 * np.pi * hertz * time), rate)
 
 
+def manifest(**changes) -> Manifest:
+    settings = Settings()
+    fields = {
+        "command": "mec",
+        "argv": (),
+        "inputs": Inputs(),
+        "settings": settings.model_dump(mode="json"),
+        "seed": settings.seed,
+        "versions": {"darksound": "9.9.9"},
+        "status": "done",
+    }
+    return Manifest(**{**fields, **changes})
+
+
 def write_run(folder: Path, rois: dict, cluster: list[int]) -> Path:
-    """A run of these ROIs (columns of the ROI table) in these clusters."""
+    """Write a run of these ROIs (columns of the ROI table) in these clusters."""
     folder.mkdir(parents=True, exist_ok=True)
     table = as_roi_table(rois)
     n = len(table)
@@ -52,14 +66,16 @@ def write_run(folder: Path, rois: dict, cluster: list[int]) -> Path:
     iterations = "iteration,n_clusters,coverage,dbcv,ami_previous,kept\n0,2,0.8,0.1,,True\n"
     (folder / "iterations.csv").write_text(iterations)
     (folder / "settings.toml").write_text(to_toml(Settings()))
-    about = {"command": "mec", "status": "done", "versions": {"darksound": "9.9.9"}}
-    (folder / "run.json").write_text(json.dumps(about))
+    write_manifest(folder, manifest())
     return folder
 
 
 @pytest.fixture
 def small_run(tmp_path) -> Callable[..., Path]:
-    """`small_run()`: five ROIs of three recordings, clusters 0, 0, 1, 1 and noise."""
+    """Return a function that writes a run of five ROIs of three recordings.
+
+    The clusters are 0, 0, 1, 1 and noise.
+    """
 
     def make(sound: bool = True) -> Path:
         root = tmp_path / "sounds"

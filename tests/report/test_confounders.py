@@ -6,7 +6,8 @@ import pytest
 from sklearn.metrics import adjusted_mutual_info_score
 
 from darksound.report.accumulation import accumulate
-from darksound.report.confounders import circumstances, confounders
+from darksound.report.confounders import confounders, recording_context
+from darksound.rois.text import TEXT_DTYPE, as_text
 
 
 def table(**columns):
@@ -20,7 +21,7 @@ def by_what(found):
     return found[found["cluster"].isna()].set_index("what")
 
 
-def test_agreement_is_amis_over_clustered_rois_of_which_it_is_known():
+def test_agreement_is_the_ami_over_clustered_rois_with_a_known_value():
     rng = np.random.default_rng(1)
     cluster = rng.integers(-1, 4, size=200)
     recorder = np.where(rng.uniform(size=200) < 0.7, cluster, rng.integers(0, 4, 200)).astype(str)
@@ -41,7 +42,7 @@ def test_agreement_is_amis_over_clustered_rois_of_which_it_is_known():
     assert np.isnan(found.loc["hour", "ami"])
 
 
-def test_clusters_that_are_recorders_are_warned_of():
+def test_clusters_that_equal_recorders_give_a_warning():
     rows = table(
         recording=[f"{i}.wav" for i in range(40)],
         recorder=["SM4", "AM1"] * 20,
@@ -50,19 +51,19 @@ def test_clusters_that_are_recorders_are_warned_of():
     )
     found = by_what(confounders(rows))
     assert found.loc["recorder", "ami"] == pytest.approx(1)
-    assert "go with the recorder (AMI 1.00)" in found.loc["recorder", "warning"]
+    assert "agree with the recorder (AMI 1.00)" in found.loc["recorder", "warning"]
     assert found.loc["date", "ami"] == pytest.approx(1)
     assert found.loc["hour", "groups"] == 1
     assert found.loc["hour", "warning"] == ""
 
 
-def test_clusters_of_one_recording_are_named_unless_there_is_but_one():
+def test_clusters_of_one_recording_are_listed_if_there_are_several_recordings():
     recording = ["a.wav"] * 4 + ["b.wav"] * 4
     rows = table(recording=recording, cluster=[0, 0, 0, 1, 1, 2, 2, 3])
     found = confounders(rows)
     lone = found[found["cluster"].notna()]
     assert lone["cluster"].tolist() == [0, 2]  # 3 is of one ROI, and could not be elsewhere
-    assert lone["warning"].tolist()[1] == "Cluster 2 (2 ROIs) lives in one recording only: b.wav."
+    assert lone["warning"].tolist()[1] == "Cluster 2 (2 ROIs) occurs in one recording only: b.wav."
     assert lone["what"].unique().tolist() == ["recording"]
     assert confounders(rows.assign(recording="a.wav"))["cluster"].isna().all()
 
@@ -70,7 +71,9 @@ def test_clusters_of_one_recording_are_named_unless_there_is_but_one():
 def test_a_site_is_the_first_folder_unless_that_is_the_label_or_a_split():
     def sites(recordings, labels):
         rows = table(recording=recordings, label=labels)
-        return circumstances(rows)["site"].astype(object).where(lambda s: s.notna(), None).tolist()
+        return (
+            recording_context(rows)["site"].astype(object).where(lambda s: s.notna(), None).tolist()
+        )
 
     assert sites(["north/1/a.wav", "south/b.wav", "c.wav"], ["x", None, None]) == [
         "north", "south", None,
@@ -78,21 +81,21 @@ def test_a_site_is_the_first_folder_unless_that_is_the_label_or_a_split():
     assert sites(["wren/a.wav", "owl/b.wav"], ["wren", "owl"]) == [None, None]
     assert sites(["train/a.wav", "north/b.wav"], [None, None]) == [None, "north"]
     rows = table(recording=["north/a.wav"], label=[None], site=["ridge"])
-    assert circumstances(rows)["site"].tolist() == ["ridge"]
+    assert recording_context(rows)["site"].tolist() == ["ridge"]
 
 
-def test_time_is_the_recorders_own_where_the_roi_starts():
+def test_date_and_hour_are_those_of_the_roi_by_the_clock_of_the_recorder():
     rows = table(
         recording=["a.wav", "b.wav"],
         recorded_at=["2022-01-31T23:59:00+05:00", None],
         label=[None, None],
     ).assign(start_s=[61.0, 0.0])
-    found = circumstances(rows)
+    found = recording_context(rows)
     assert found[["date", "hour"]].iloc[0].tolist() == ["2022-02-01", "00"]
     assert found[["date", "hour"]].iloc[1].isna().all()
 
 
-def test_a_run_that_is_all_noise_says_nothing():
+def test_a_run_of_noise_only_has_no_agreement():
     rows = table(recording=["a/1.wav", "b/2.wav"], cluster=[-1, -1])
     found = confounders(rows)
     assert found["what"].tolist() == ["recording", "recorder", "site", "date", "hour"]

@@ -12,9 +12,9 @@ from tests.report.conftest import write_run, write_sound
 from darksound.report.accumulation import accumulate
 from darksound.report.figure_files import write_figures
 from darksound.report.figures import accumulation_plot, label_matrix, sizes_plot
+from darksound.report.result import read_run
 from darksound.report.spectrogram_sheets import sheets, typical_clips
 from darksound.rois.text import TEXT_DTYPE
-from darksound.run.reading import read_result
 
 SVG = "{http://www.w3.org/2000/svg}"
 
@@ -30,17 +30,17 @@ def _coarse(monkeypatch):
 
 def test_all_figures_are_written_as_png_and_svg_with_names_as_text(small_run, tmp_path):
     run = small_run()
-    ids = read_result(run).rois["roi_id"]
+    ids = read_run(run).rois.table["roi_id"]
     review = tmp_path / "review.csv"
     rows = [f'{ids[i]},0,0,"<$x^2$> & co",false' for i in (0, 3)]
     review.write_text("roi_id,cluster,group,name,rejected\n" + "\n".join(rows))
-    told = []
-    files = write_figures(run, review=review, progress=lambda *said, **_: told.append(said))
+    reported = []
+    files = write_figures(run, review=review, progress=lambda *args, **_: reported.append(args))
     names = ["map", "iterations", "sizes", "accumulation", "labels", "sheet-01"]
     assert [file.name for file in files] == [f"{n}{s}" for n in names for s in (".png", ".svg")]
     assert files[0].parent == run / "figures"
-    assert told[0] == ("figures", 0, 6)
-    assert told[-1] == ("figures", 6, 6)
+    assert reported[0] == ("figures", 0, 6)
+    assert reported[-1] == ("figures", 6, 6)
     for file in files:
         if file.suffix == ".png":
             assert imread(file)[..., :3].std() > 0.01
@@ -56,7 +56,7 @@ def test_without_recordings_there_are_no_sheets_and_a_warning(small_run, tmp_pat
     with caplog.at_level(logging.WARNING):
         files = write_figures(run, tmp_path / "f")
     assert not [file for file in files if "sheet" in file.name]
-    assert "cannot be heard" in caplog.text
+    assert "cannot be read" in caplog.text
 
 
 def test_labels_match_their_clusters_on_the_diagonal_and_noise_is_last():
@@ -107,10 +107,10 @@ def test_sheets_show_six_of_each_cluster_ten_clusters_a_page(tmp_path):
         "low_hz": [1500.0] * n,
         "high_hz": [2500.0] * n,
     }
-    result = read_result(write_run(tmp_path / "run", rois, np.repeat(np.arange(12), 7).tolist()))
+    result = read_run(write_run(tmp_path / "run", rois, np.repeat(np.arange(12), 7).tolist()))
     clips, cause = typical_clips(result)
     assert cause is None
-    assert [len(own) for own in clips.values()] == [6] * 12
+    assert [len(of_cluster) for of_cluster in clips.values()] == [6] * 12
     pages = list(sheets(clips, {}))
     assert [len(page.axes) for page in pages] == [60, 12]
     first = pages[0].axes[0]

@@ -9,7 +9,7 @@ PLAIN = {
     "n_clusters": [3, 12],
     "coverage": [0.5, 0.9349],
     "dbcv": [-0.25, float("nan")],
-    "information": [1.0, 2.5],
+    "weighted_entropy": [1.0, 2.5],
     "ami_previous": [float("nan"), 0.5],
     "persistence": [0.1, 0.2],
     "seconds": [1.25, 2.0],

@@ -1,4 +1,4 @@
-"""A run's directory: whose it is, how it ends, and how it is found again."""
+"""The run directory: creation, final status, and resuming."""
 
 import json
 import logging
@@ -22,32 +22,34 @@ def _here(tmp_path, monkeypatch):
 
 
 def request(**changes):
-    given = {"command": "mec", "settings": Settings(), "inputs": Inputs(("demo:test",))}
-    return Request(**{**given, **changes})
+    fields = {"command": "mec", "settings": Settings(), "inputs": Inputs(("demo:test",))}
+    return Request(**{**fields, **changes})
 
 
 def stopped(error=KeyboardInterrupt, **changes):
-    """A run that began with its data and was stopped; its path."""
+    """Start a run, record its data, stop it, and return its path."""
     with suppress(error), open_run(request(**changes)) as run:
-        run.note_data(3, "abc")
+        run.record_data(3, "abc")
         raise error
     return run.path
 
 
 def finished(**changes):
     with open_run(request(**changes)) as run:
-        run.note_data(3, "abc")
+        run.record_data(3, "abc")
     return run.path
 
 
-def test_a_run_has_a_directory_of_its_own_that_says_what_it_is(tmp_path):
+def test_a_run_has_a_new_directory_with_manifest_settings_and_journal(tmp_path):
     settings = load_settings(assignments=["training.epochs=3"])
     with open_run(request(settings=settings, argv=("mec", "--data", "demo"))) as run:
         assert re.fullmatch(r"runs/mec-\d{8}-\d{6}", str(run.path))
         about = json.loads((run.path / "run.json").read_text())
         assert about["status"] == "running"
-        run.note_data(3, "abc")
-        run.note_problems([Problem("a.wav", "a.wav: silent."), Problem("a.wav", "a.wav: silent.")])
+        run.record_data(3, "abc")
+        run.record_problems(
+            [Problem("a.wav", "a.wav: silent."), Problem("a.wav", "a.wav: silent.")]
+        )
     about = json.loads((run.path / "run.json").read_text())
     assert about["status"] == "done"
     assert about["started"] <= about["ended"]
@@ -69,7 +71,7 @@ def test_two_runs_in_one_second_get_two_directories():
     assert len({finished() for _ in range(3)}) == 3
 
 
-def test_how_a_run_ends_is_kept(tmp_path):
+def test_the_final_status_is_recorded(tmp_path):
     for error, status in [
         (KeyboardInterrupt, "interrupted"),
         (SystemExit, "interrupted"),
@@ -88,20 +90,20 @@ def test_a_failure_is_in_the_manifest_and_its_traceback_in_the_log():
     assert "Traceback" in (run.path / "run.log").read_text()
 
 
-def test_the_log_keeps_what_we_say_and_what_others_warn_of():
+def test_the_log_has_our_records_and_warnings_of_other_libraries():
     with open_run(request()) as run:
-        logging.getLogger("darksound.meta").debug("we learn")
+        logging.getLogger("darksound.meta").debug("one epoch")
         logging.getLogger("numba").debug("chatter")
         logging.getLogger("numba").warning("a warning")
     logging.getLogger("darksound.meta").warning("too late")
     text = (run.path / "run.log").read_text()
-    assert "we learn" in text
+    assert "one epoch" in text
     assert "a warning" in text
     assert "chatter" not in text
     assert "too late" not in text
 
 
-def test_a_run_refused_before_it_had_data_leaves_nothing(tmp_path):
+def test_a_run_that_is_refused_before_it_has_data_leaves_nothing(tmp_path):
     out = tmp_path / "out"
     for where in (None, out):
         with pytest.raises(InputError), open_run(request(out=where)):
@@ -109,7 +111,7 @@ def test_a_run_refused_before_it_had_data_leaves_nothing(tmp_path):
     assert list(tmp_path.iterdir()) == []
 
 
-def test_a_directory_that_was_there_before_stays(tmp_path):
+def test_an_existing_directory_stays_when_the_run_is_refused(tmp_path):
     out = tmp_path / "out"
     out.mkdir()
     with pytest.raises(InputError), open_run(request(out=out)):
@@ -117,7 +119,7 @@ def test_a_directory_that_was_there_before_stays(tmp_path):
     assert list(out.iterdir()) == []
 
 
-def test_what_was_in_the_directory_before_is_not_taken_for_a_run(tmp_path):
+def test_a_directory_with_other_files_is_refused_and_unchanged(tmp_path):
     (tmp_path / "mine").mkdir()
     (tmp_path / "mine" / "thesis.doc").touch()
     with (
@@ -137,17 +139,18 @@ def test_an_empty_directory_may_be_used(tmp_path):
 
 
 @pytest.mark.parametrize(
-    ("make", "said"), [(finished, "holds a finished mec run"), (stopped, "go on with --resume")]
+    ("make", "message"),
+    [(finished, "holds a finished mec run"), (stopped, "resume it with --resume")],
 )
-def test_a_run_is_not_overwritten(make, said, tmp_path):
+def test_a_run_is_not_overwritten(make, message, tmp_path):
     path = make(out=tmp_path / "r")
     before = (path / "run.json").read_bytes()
-    with pytest.raises(RunError, match=said), open_run(request(out=path)):
+    with pytest.raises(RunError, match=message), open_run(request(out=path)):
         pass
     assert (path / "run.json").read_bytes() == before
 
 
-def test_a_stopped_run_is_gone_on_with(tmp_path):
+def test_a_stopped_run_is_resumed(tmp_path):
     settings = load_settings(assignments=["mec.iterations=2"])
     path = stopped(settings=settings)
     (path / ".clusters.parquet.99.part").touch()
@@ -156,14 +159,14 @@ def test_a_stopped_run_is_gone_on_with(tmp_path):
         assert run.settings.mec.iterations == 2
         assert run.inputs == Inputs(("demo:test",))
         assert not run.done
-        run.note_data(3, "abc")
+        run.record_data(3, "abc")
     manifest = read_manifest(path)
     assert manifest.status == "done"
     assert manifest.times_resumed == 1
     assert not list(path.glob("*.part"))
 
 
-def test_a_killed_run_is_gone_on_with(tmp_path):
+def test_a_killed_run_is_resumed(tmp_path):
     path = stopped()
     about = json.loads((path / "run.json").read_text())
     (path / "run.json").write_text(json.dumps({**about, "status": "running", "ended": None}))
@@ -183,7 +186,7 @@ def test_resuming_takes_the_newest_run_of_the_command(tmp_path, monkeypatch):
         assert run.path == newest
 
 
-def test_a_finished_run_is_opened_as_done_and_not_touched(tmp_path):
+def test_a_finished_run_is_opened_as_done_and_unchanged(tmp_path):
     path = finished()
     before = {p.name: p.read_bytes() for p in path.iterdir()}
     with open_run(request(resume=True)) as run:
@@ -192,17 +195,17 @@ def test_a_finished_run_is_opened_as_done_and_not_touched(tmp_path):
 
 
 @pytest.mark.parametrize(
-    ("assignment", "said"),
+    ("assignment", "message"),
     [("mec.iterations=3", r"mec\.iterations is 3, but .* with 5"), ("seed=1", "seed is 1, but")],
 )
-def test_a_resumed_run_is_not_given_other_settings(assignment, said):
+def test_a_resumed_run_refuses_other_settings(assignment, message):
     stopped()
     given = load_settings(assignments=[assignment])
-    with pytest.raises(RunError, match=said), open_run(request(settings=given, resume=True)):
+    with pytest.raises(RunError, match=message), open_run(request(settings=given, resume=True)):
         pass
 
 
-def test_settings_may_be_repeated_and_computing_may_move_on_resuming():
+def test_on_resuming_equal_settings_and_other_compute_settings_are_allowed():
     stopped(settings=load_settings(assignments=["mec.iterations=2"]))
     given = load_settings(assignments=["mec.iterations=2", "compute.workers=3"])
     with open_run(request(settings=given, resume=True)) as run:
@@ -210,7 +213,7 @@ def test_settings_may_be_repeated_and_computing_may_move_on_resuming():
         assert run.settings.mec.iterations == 2
 
 
-def test_a_resumed_run_is_not_given_other_data(tmp_path):
+def test_a_resumed_run_refuses_other_data(tmp_path):
     path = stopped()
     with (
         pytest.raises(RunError, match=r"--data is demo:train, but .* with demo:test"),
@@ -218,14 +221,14 @@ def test_a_resumed_run_is_not_given_other_data(tmp_path):
     ):
         pass
     with (
-        pytest.raises(RunError, match=r"changed since it began \(3 ROIs then, 4 now\)"),
+        pytest.raises(RunError, match=r"changed since it started \(3 ROIs then, 4 now\)"),
         open_run(request(resume=True)) as run,
     ):
-        run.note_data(4, "abd")
+        run.record_data(4, "abd")
     assert path.exists()
 
 
-def test_inputs_mean_the_same_from_any_working_directory(tmp_path, monkeypatch):
+def test_inputs_are_independent_of_the_working_directory(tmp_path, monkeypatch):
     (tmp_path / "sounds").mkdir()
     path = stopped(inputs=Inputs(("sounds", "demo"), root="sounds", checkpoint="learner"))
     (tmp_path / "elsewhere").mkdir()
@@ -237,7 +240,7 @@ def test_inputs_mean_the_same_from_any_working_directory(tmp_path, monkeypatch):
 
 
 @pytest.mark.parametrize(
-    ("prepare", "said"),
+    ("prepare", "message"),
     [
         (lambda path: None, "There is no run in"),
         (lambda path: (path / "run.json").write_text("{}"), "is not the manifest"),
@@ -245,14 +248,14 @@ def test_inputs_mean_the_same_from_any_working_directory(tmp_path, monkeypatch):
         (lambda path: finished(command="train", out=path), "holds a train run, not a mec run"),
     ],
 )
-def test_what_cannot_be_resumed_is_said(prepare, said, tmp_path):
+def test_a_directory_that_cannot_be_resumed_is_an_error(prepare, message, tmp_path):
     path = tmp_path / "r"
     path.mkdir()
     prepare(path)
-    with pytest.raises(RunError, match=said), open_run(request(out=path, resume=True)):
+    with pytest.raises(RunError, match=message), open_run(request(out=path, resume=True)):
         pass
 
 
-def test_nothing_to_resume_is_said():
+def test_resuming_without_any_run_is_an_error():
     with pytest.raises(RunError, match=r"no mec run in .*runs"), open_run(request(resume=True)):
         pass

@@ -1,6 +1,6 @@
-"""The journal survives being torn."""
+"""The journal, also after a write that was interrupted."""
 
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from darksound.run.journal import Journal
@@ -16,11 +16,13 @@ def test_entries_come_back_in_order(tmp_path):
     assert all(e["time"].endswith("+00:00") for e in journal.read())
 
 
+# Each entry is flushed to disk, which has no time limit on a busy machine.
+@settings(deadline=None)
 @given(cut=st.integers(1, 60))
-def test_a_torn_last_line_is_passed_over_and_the_next_entry_is_whole(tmp_path_factory, cut):
+def test_an_incomplete_last_line_is_skipped_and_the_next_entry_is_complete(tmp_path_factory, cut):
     journal = Journal(tmp_path_factory.mktemp("run") / "journal.jsonl")
     journal.append("first", n=1)
-    journal.append("torn", n=2)
+    journal.append("incomplete", n=2)
     content = journal.path.read_bytes()
     journal.path.write_bytes(content[:-cut])
     journal.append("after", n=3)

@@ -1,1 +1,1 @@
-"""What people take away: tables and figures."""
+"""Results for people and other programs: page, figures, tables and exports."""

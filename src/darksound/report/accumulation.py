@@ -1,9 +1,9 @@
-"""How many clusters so many recordings or hours show, and how many are still unseen.
+"""Accumulation of clusters over recordings or hours, and the number of unseen clusters.
 
-A recording, or an hour of sound, is a sampling unit in which a cluster occurs or does not. The
+A recording, or an hour of sound, is a sampling unit in which a cluster is present or absent. The
 curve is the expected number of clusters in `t` of the `T` units (Colwell et al. 2012, Journal of
-Plant Ecology 5:3-21, eq. 17; Mao Tau), which needs no resampling; Chao2 (Chao 1987, Biometrics
-43:783-791) estimates from the clusters of one and of two units how many none has shown.
+Plant Ecology 5:3-21, eq. 17; Mao Tau), which needs no resampling. Chao2 (Chao 1987, Biometrics
+43:783-791) estimates the number of unseen clusters from those in one and in two units.
 """
 
 from dataclasses import dataclass
@@ -14,7 +14,7 @@ import numpy.typing as npt
 import pandas as pd
 from scipy.special import gammaln
 
-from darksound.report.circumstances import sampling_units
+from darksound.report.confounders import sampling_units
 
 __all__ = ["Accumulation", "Richness", "accumulate", "chao2", "rarefaction"]
 
@@ -22,13 +22,13 @@ Ints = npt.NDArray[np.int64]
 Floats = npt.NDArray[np.float64]
 
 _NORMAL_95 = 1.959963984540054
-# A curve of more points is not smoother to the eye.
-_POINTS = 200
+# More points make no visible difference.
+_MAX_POINTS = 200
 
 
 @dataclass(frozen=True)
 class Richness:
-    """An estimate of how many clusters there are, seen and unseen.
+    """An estimate of the number of clusters, seen and unseen.
 
     Attributes:
         estimate: Chao2.
@@ -42,15 +42,15 @@ class Richness:
 
 @dataclass(frozen=True)
 class Accumulation:
-    """How clusters accumulate.
+    """The accumulation of clusters over sampling units.
 
     Attributes:
         unit: `recording` or `hour`.
-        curve: a row a number of units: `units`, `mean` clusters, and `low` and `high` of the 95 %
-            confidence interval.
-        units: how many there are; only those with a ROI are known and counted.
-        observed: clusters that were found.
-        chao2: how many there are, unseen ones included.
+        curve: one row for each number of units: `units`, `mean` number of clusters, and `low` and
+            `high` of the 95 % confidence interval.
+        units: number of units; only units with a ROI are counted.
+        observed: number of clusters in the data.
+        chao2: estimated number of clusters, unseen ones included.
     """
 
     unit: str
@@ -61,11 +61,11 @@ class Accumulation:
 
     @property
     def unseen(self) -> float:
-        """How many clusters are estimated to be still unseen."""
+        """Return the estimated number of unseen clusters."""
         return self.chao2.estimate - self.observed
 
     def as_table(self) -> pd.DataFrame:
-        """The curve with the estimate in every row, as `accumulation.csv` has it."""
+        """Return the content of `accumulation.csv`: the curve, with the estimate in every row."""
         estimate = self.chao2
         return self.curve.round(6).assign(
             unit=self.unit,
@@ -77,12 +77,12 @@ class Accumulation:
 
 
 def accumulate(table: pd.DataFrame, unit: str = "recording") -> Accumulation:
-    """The accumulation of clusters over recordings or hours.
+    """Return the accumulation of clusters over recordings or hours.
 
     Args:
-        table: ROIs with their `cluster`, as `RunResult.table`; noise (-1) is no cluster, but the
-            units that hold nothing else count.
-        unit: `recording` or `hour`, see `darksound.report.circumstances.sampling_units`.
+        table: ROIs with their `cluster`, as `MecResult.table`; noise (-1) is not a cluster, but
+            units with noise only are counted.
+        unit: `recording` or `hour`, see `darksound.report.confounders.sampling_units`.
     """
     units = sampling_units(table, unit)
     total = int(units.nunique())
@@ -95,38 +95,38 @@ def accumulate(table: pd.DataFrame, unit: str = "recording") -> Accumulation:
 
 
 def rarefaction(incidence: Ints, units: int) -> pd.DataFrame:
-    """Expected clusters in `t` units, drawn without replacement from all.
+    """Return the expected number of clusters in `t` units drawn without replacement.
 
     Exact (Colwell et al. 2012, eq. 17), with the unconditional variance of Colwell et al. 2004
-    (Ecology 85:2717-2727, eq. 6), in which Chao2 stands for the unknown number of clusters.
+    (Ecology 85:2717-2727, eq. 6), with Chao2 as the number of clusters.
 
     Args:
-        incidence: `(k,)` in how many units each cluster occurs, 1 or more.
-        units: how many units there are, `T`.
+        incidence: `(k,)` number of units with each cluster, at least 1.
+        units: number of units `T`.
 
     Returns:
-        At most some 200 rows from 1 to `T` units: `units`, `mean`, `low`, `high`.
+        At most about 200 rows from 1 to `T` units: `units`, `mean`, `low`, `high`.
     """
-    steps = np.unique(np.linspace(1, units, min(units, _POINTS)).round().astype(np.int64))
+    steps = np.unique(np.linspace(1, units, min(units, _MAX_POINTS)).round().astype(np.int64))
     counts, clusters = np.unique(incidence, return_counts=True)
-    missed = _missed(counts, units, steps)
-    mean = ((1 - missed) * clusters).sum(axis=1)
+    absent = _absence(counts, units, steps)
+    mean = ((1 - absent) * clusters).sum(axis=1)
     total = max(chao2(incidence, units).estimate, 1.0)
-    variance = ((1 - missed) ** 2 * clusters).sum(axis=1) - mean**2 / total
+    variance = ((1 - absent) ** 2 * clusters).sum(axis=1) - mean**2 / total
     half = _NORMAL_95 * np.sqrt(np.maximum(variance, 0))
     low = np.maximum(mean - half, 0)
     return pd.DataFrame({"units": steps, "mean": mean, "low": low, "high": mean + half})
 
 
 def chao2(incidence: Ints, units: int) -> Richness:
-    """Chao2 with its log-normal interval (Chao 1987; Colwell et al. 2012, eq. 20).
+    """Return Chao2 with its log-normal interval (Chao 1987; Colwell et al. 2012, eq. 20).
 
-    Where no cluster occurs in exactly two units, the bias-corrected form. Variances are those of
-    Colwell's EstimateS (appendix B, eq. 10 to 14).
+    The bias-corrected form is used where no cluster occurs in exactly two units. Variances are
+    those of Colwell's EstimateS (appendix B, eq. 10 to 14).
 
     Args:
-        incidence: `(k,)` in how many units each cluster occurs, 1 or more.
-        units: how many units there are.
+        incidence: `(k,)` number of units with each cluster, at least 1.
+        units: number of units.
     """
     seen = int(incidence.size)
     once, twice = int(np.sum(incidence == 1)), int(np.sum(incidence == 2))
@@ -153,18 +153,20 @@ def chao2(incidence: Ints, units: int) -> Richness:
 
 
 def _all_seen(seen: int, incidences: int) -> Richness:
-    """The interval where nothing hints at unseen clusters, from how often the others occur."""
+    """Return the interval for no unseen clusters, from the mean incidence of the others."""
     p = exp(-incidences / seen)
     middle, half = seen / (1 - p), _NORMAL_95 * sqrt(seen * p) / (1 - p)
     return Richness(float(seen), max(float(seen), middle - half), middle + half)
 
 
-def _missed(counts: Ints, units: int, steps: Ints) -> Floats:
-    """`(steps, counts)` probability that none of `t` units shows a cluster of `y` of them:
-    C(T - y, t) / C(T, t)."""
+def _absence(counts: Ints, units: int, steps: Ints) -> Floats:
+    """Return the probability `(steps, counts)` that `t` units lack a cluster that is in `y` units.
+
+    It is C(T - y, t) / C(T, t).
+    """
     y, t = counts[None, :].astype(np.float64), steps[:, None].astype(np.float64)
-    left = units - y - t
+    remaining = units - y - t
     logs = gammaln(units - y + 1) + gammaln(units - t + 1)
-    logs = logs - gammaln(np.maximum(left, 0) + 1) - gammaln(units + 1.0)
-    chance: Floats = np.where(left < 0, 0.0, np.exp(logs))
-    return chance
+    logs = logs - gammaln(np.maximum(remaining, 0) + 1) - gammaln(units + 1.0)
+    probability: Floats = np.where(remaining < 0, 0.0, np.exp(logs))
+    return probability

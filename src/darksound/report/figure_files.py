@@ -1,4 +1,4 @@
-"""The figures of a run for papers, each as PNG and as SVG."""
+"""The figures of a result for publications, each as PNG and SVG."""
 
 import logging
 from collections.abc import Iterator, Mapping, Sequence
@@ -19,9 +19,9 @@ from darksound.report.figures import (
     sizes_plot,
     svg,
 )
-from darksound.report.spectrogram_sheets import Clip, n_sheets, sheets, typical_clips
+from darksound.report.result import MecResult, as_result
+from darksound.report.spectrogram_sheets import ClipSpectrogram, n_sheets, sheets, typical_clips
 from darksound.rois.review import Review, read_review
-from darksound.run.reading import RunResult, read_result
 
 __all__ = ["write_figures"]
 
@@ -32,47 +32,47 @@ _STAGE = "figures"
 
 
 def write_figures(
-    run: str | Path,
+    run: MecResult | str | Path,
     out: str | Path | None = None,
     *,
     review: str | Path | None = None,
     root: str | Path | None = None,
     progress: Progress = silent,
 ) -> list[Path]:
-    """Draw a run of MEC: map, iterations, sizes, accumulation, typical spectrograms, labels.
+    """Draw the map, iterations, sizes, accumulation, typical spectrograms and labels.
 
-    Writes `map`, `iterations`, `sizes`, `accumulation`, `sheet-01`, `sheet-02`, ... and where
-    there are labels `labels`, each as `.png` at 300 dots an inch and as `.svg`. Files of these
-    names are replaced.
+    Writes `map`, `iterations`, `sizes`, `accumulation`, `sheet-01`, `sheet-02`, ... and, if there
+    are labels, `labels`, each as `.png` at 300 dpi and as `.svg`. Existing files are replaced.
 
     Args:
-        run: the run's directory.
-        out: the folder; `figures` in the run where None.
-        review: a `review.csv` of the run, whose names, merges and rejections count.
-        root: where the recordings lie now, if they were moved; without them there are no sheets.
-        progress: told of figures that were written.
+        run: a result of MEC, or its run directory.
+        out: folder; None: `figures` in the run directory.
+        review: path of a `review.csv` of the run; its names, merges and rejections are applied.
+        root: current folder of the recordings, if they were moved; for a run directory only.
+            Without the recordings there are no sheets.
+        progress: called after each figure.
 
     Returns:
         The files.
 
     Raises:
-        RunError: `run` is no finished run of MEC, or a file cannot be written.
-        InputError: the review is of another run.
+        RunError: `run` is not a finished MEC run, or a file cannot be written.
+        InputError: the review is of another run, or `out` is None for an unsaved result.
     """
-    result = read_result(run, root)
-    said = None if review is None else read_review(review)
-    if said is not None:
-        result = result.reviewed(said)
-    folder = result.path / "figures" if out is None else Path(out)
+    result = as_result(run, root)
+    applied = None if review is None else read_review(review)
+    if applied is not None:
+        result = result.reviewed(applied)
+    folder = result.directory / "figures" if out is None else Path(out)
     written: list[Path] = []
-    clips = _heard(result)
+    clips = _clip_spectrograms(result)
     total = 4 + (result.labels is not None) + n_sheets(clips)
     progress(_STAGE, 0, total)
-    # A dollar in a name is no formula.
+    # A dollar sign in a name does not start a formula.
     with rc_context({"text.parse_math": False}):
-        for done, (name, figure) in enumerate(_figures(result, said, clips), start=1):
+        for done, (name, figure) in enumerate(_figures(result, applied, clips), start=1):
             pixels = png(figure, _DPI)
-            # Everything has its place; finding it again takes longer than all the rest.
+            # The layout is final; computing it again for the SVG would take most of the time.
             figure.set_layout_engine("none")
             for suffix, content in ((".png", pixels), (".svg", svg(figure))):
                 path = folder / f"{name}{suffix}"
@@ -82,23 +82,23 @@ def write_figures(
     return written
 
 
-def _heard(result: RunResult) -> Mapping[int, Sequence[Clip]]:
+def _clip_spectrograms(result: MecResult) -> Mapping[int, Sequence[ClipSpectrogram]]:
     clips, cause = typical_clips(result)
     if cause is not None:
-        logger.warning("Some ROIs are not on the sheets, since they cannot be heard: %s", cause)
+        logger.warning("Some ROIs are missing on the sheets, since they cannot be read: %s", cause)
     return clips
 
 
 def _figures(
-    result: RunResult, review: Review | None, clips: Mapping[int, Sequence[Clip]]
+    result: MecResult, review: Review | None, clips: Mapping[int, Sequence[ClipSpectrogram]]
 ) -> Iterator[tuple[str, Figure]]:
-    called = {} if review is None else review.names
+    names = {} if review is None else review.names
     labels, clusters = result.labels, result.clusters["cluster"]
-    yield "map", cluster_map(result.clusters, labels, called=called)
+    yield "map", cluster_map(result.clusters, labels, cluster_names=names)
     yield "iterations", iterations_plot(result.iterations)
-    yield "sizes", sizes_plot(clusters, called)
+    yield "sizes", sizes_plot(clusters, names)
     yield "accumulation", accumulation_plot(accumulate(result.table))
     if labels is not None:
-        yield "labels", label_matrix(clusters.to_numpy(), labels, called)
-    for number, figure in enumerate(sheets(clips, called), start=1):
+        yield "labels", label_matrix(clusters.to_numpy(), labels, names)
+    for number, figure in enumerate(sheets(clips, names), start=1):
         yield f"sheet-{number:02d}", figure

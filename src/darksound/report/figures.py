@@ -1,4 +1,4 @@
-"""Figures of clusters: their sizes, how they accumulate, and how they go with labels."""
+"""Figures: maps, iterations, cluster sizes, accumulation, confusion and label matrices."""
 
 from collections.abc import Mapping, Sequence
 from io import BytesIO
@@ -30,18 +30,18 @@ __all__ = [
     "write_shares",
 ]
 
-#: Okabe and Ito's colours, those that are told apart best first.
+#: Colours of Okabe and Ito (2008), the most distinct first.
 COLOURS = ("#0072B2", "#E69F00", "#009E73", "#CC79A7", "#56B4E9", "#D55E00", "#000000", "#F0E442")
 _MARKERS = ("o", "^", "s", "D", "v", "P", "X", "*", "<", ">", "p", "h")
 _GREY = "#B4B4B4"
 _LEGEND_ROWS = 24
-_MOST_NAMED = 60
-# More points than these make a vector file that nothing opens; they are drawn as pixels within it.
-_MOST_DRAWN = 20_000
+_MAX_LEGEND = 60
+# Vector files with more points are too large for most programs; these are rasterised.
+_MAX_VECTOR_POINTS = 20_000
 
 
 def png(figure: Figure, dpi: int = 150) -> bytes:
-    """The figure as a PNG file's bytes; the same figure gives the same bytes."""
+    """Return the figure as a PNG file; the same figure gives the same bytes."""
     FigureCanvasAgg(figure)
     buffer = BytesIO()
     figure.savefig(buffer, format="png", dpi=dpi, metadata={"Software": None})
@@ -49,7 +49,7 @@ def png(figure: Figure, dpi: int = 150) -> bytes:
 
 
 def svg(figure: Figure) -> bytes:
-    """The figure as an SVG file's bytes, text as text; the same figure gives the same bytes."""
+    """Return the figure as an SVG file with text as text; the same figure gives the same bytes."""
     buffer = BytesIO()
     with rc_context({"svg.hashsalt": "darksound", "svg.fonttype": "none"}):
         FigureCanvasSVG(figure)
@@ -58,10 +58,10 @@ def svg(figure: Figure) -> bytes:
 
 
 def confusion_matrix(counts: npt.NDArray[np.int64], classes: Sequence[str]) -> Figure:
-    """A confusion matrix, each row as shares of its true class.
+    """Return a confusion matrix, normalised by the true class.
 
     Args:
-        counts: `(n, n)`, rows the true class, columns the predicted one.
+        counts: `(n, n)`, rows are true classes, columns predicted ones.
         classes: `n` names.
     """
     shares = counts / np.maximum(counts.sum(axis=1, keepdims=True), 1)
@@ -82,7 +82,7 @@ def confusion_matrix(counts: npt.NDArray[np.int64], classes: Sequence[str]) -> F
 
 
 def write_shares(axes: Axes, shares: npt.NDArray[np.float64]) -> None:
-    """Write the shares `(n, m)` of a drawn matrix into its cells in percent, zeros left out."""
+    """Write the shares `(n, m)` of a matrix into its cells in percent, without zeros."""
     for (i, j), share in np.ndenumerate(shares):
         if share >= 0.005:
             colour = "white" if share > 0.6 else "black"
@@ -94,25 +94,25 @@ def cluster_map(
     clusters: pd.DataFrame,
     labels: npt.NDArray[np.object_] | None = None,
     title: str = "",
-    called: Mapping[int, str] | None = None,
+    cluster_names: Mapping[int, str] | None = None,
 ) -> Figure:
-    """ROIs in two dimensions, coloured by cluster and, where labels exist, beside it by label.
+    """Return the map of ROIs, coloured by cluster and, if labels exist, also by label.
 
     Args:
-        clusters: columns `x`, `y` and `cluster` (-1 noise, grey).
-        labels: `(n,)`, None for a ROI without one; those are grey.
-        title: above both.
-        called: names of clusters that have one; the others are called by their number.
+        clusters: columns `x`, `y` and `cluster` (-1 is noise, grey).
+        labels: `(n,)`, None for a ROI without a label (grey).
+        title: title of the figure.
+        cluster_names: names of clusters; the others are shown by number.
     """
-    called = called or {}
+    cluster_names = cluster_names or {}
     known = labels is not None and any(label is not None for label in labels)
     figure = Figure(figsize=(12 if known else 7, 5.4), layout="constrained")
     axes = figure.subplots(1, 2 if known else 1, squeeze=False)[0]
     numbers = sorted({int(c) for c in clusters["cluster"] if c >= 0})
-    by_number = {c: called.get(c, f"cluster {c}") for c in numbers}
-    names = [by_number.get(c) for c in clusters["cluster"]]
-    order = list(dict.fromkeys(by_number.values()))
-    _scatter(axes[0], clusters, names, order, "noise")
+    titles = {c: cluster_names.get(c, f"cluster {c}") for c in numbers}
+    groups = [titles.get(c) for c in clusters["cluster"]]
+    order = list(dict.fromkeys(titles.values()))
+    _scatter(axes[0], clusters, groups, order, "noise")
     axes[0].set_title("by cluster")
     if known and labels is not None:
         present = sorted({label for label in labels if label is not None})
@@ -124,7 +124,7 @@ def cluster_map(
 
 
 def iterations_plot(iterations: pd.DataFrame) -> Figure:
-    """How the metrics went from iteration to iteration, the kept one marked by a line.
+    """Return the metrics by iteration, with a line at the kept iteration.
 
     Args:
         iterations: columns as in `iterations.csv`.
@@ -153,25 +153,25 @@ def iterations_plot(iterations: pd.DataFrame) -> Figure:
 
 
 def _scatter(
-    axes: Axes, points: pd.DataFrame, names: Sequence[Any], order: Sequence[str], nameless: str
+    axes: Axes, points: pd.DataFrame, names: Sequence[Any], order: Sequence[str], no_name: str
 ) -> None:
-    named = np.asarray(["" if name is None else name for name in names], dtype=object)
+    name_of_row = np.asarray(["" if name is None else name for name in names], dtype=object)
     size = float(np.clip(20_000 / max(len(points), 1), 3, 28))
-    groups = [(nameless, "", _GREY, ".")]
+    groups = [(no_name, "", _GREY, ".")]
     for i, name in enumerate(order):
         groups.append((name, name, COLOURS[i % len(COLOURS)], _marker(i)))
-    for shown, name, colour, marker in groups:
-        rows = named == name
+    for label, name, colour, marker in groups:
+        rows = name_of_row == name
         if rows.any():
             x, y = points["x"][rows], points["y"][rows]
             axes.scatter(
-                *(x, y), s=size, c=colour, marker=marker, linewidths=0, label=shown,
-                rasterized=len(points) > _MOST_DRAWN,
+                *(x, y), s=size, c=colour, marker=marker, linewidths=0, label=label,
+                rasterized=len(points) > _MAX_VECTOR_POINTS,
             )  # fmt: skip
     axes.set_xticks([])
     axes.set_yticks([])
     axes.set_aspect("equal", adjustable="datalim")
-    if 0 < len(order) <= _MOST_NAMED:
+    if 0 < len(order) <= _MAX_LEGEND:
         axes.legend(
             loc="center left",
             bbox_to_anchor=(1.0, 0.5),
@@ -187,33 +187,33 @@ def _marker(i: int) -> str:
 
 
 _BAR, _NOISE, _CURVE, _ESTIMATE = COLOURS[0], "#B4B4B4", COLOURS[0], COLOURS[5]
-_MOST_NAMED_CLUSTERS = 50
-_MOST_WRITTEN = 25
-_LONGEST = 40
+_MAX_NAMED_BARS = 50
+_MAX_CELLS_WITH_TEXT = 25
+_MAX_NAME_LENGTH = 40
 
 
-def sizes_plot(clusters: "pd.Series[int]", called: Mapping[int, str]) -> Figure:
-    """How many ROIs each cluster has, the largest on top, and how many are noise.
+def sizes_plot(clusters: "pd.Series[int]", cluster_names: Mapping[int, str]) -> Figure:
+    """Return the number of ROIs of each cluster, the largest on top, and of noise.
 
     Args:
-        clusters: `(n,)`, -1 noise.
-        called: names of clusters that have one.
+        clusters: `(n,)`, -1 is noise.
+        cluster_names: names of clusters; the others are shown by number.
     """
     sizes = clusters[clusters >= 0].value_counts()
-    named = len(sizes) <= _MOST_NAMED_CLUSTERS
+    has_names = len(sizes) <= _MAX_NAMED_BARS
     noise = int((clusters < 0).sum())
-    names = [_name(number, called) for number in sizes.index] + ["noise"] * bool(noise)
+    names = [_name(number, cluster_names) for number in sizes.index] + ["noise"] * bool(noise)
     counts = [*sizes.tolist(), *([noise] if noise else [])]
     colours = [_BAR] * len(sizes) + [_NOISE] * bool(noise)
-    height = 0.9 + 0.24 * len(counts) if named else 6.0
+    height = 0.9 + 0.24 * len(counts) if has_names else 6.0
     figure = Figure(figsize=(6.5, max(height, 1.8)), layout="constrained")
     axes = figure.add_subplot()
-    bars = axes.barh(range(len(counts)), counts, color=colours, height=0.8 if named else 1.0)
+    bars = axes.barh(range(len(counts)), counts, color=colours, height=0.8 if has_names else 1.0)
     axes.invert_yaxis()
     axes.set_xlabel("ROIs")
     axes.xaxis.set_major_locator(MaxNLocator(6, integer=True))
     axes.spines[["top", "right"]].set_visible(False)
-    if named:
+    if has_names:
         axes.set_yticks(range(len(names)), names, fontsize=9)
         axes.bar_label(bars, fontsize=8, padding=3)
     else:
@@ -221,11 +221,11 @@ def sizes_plot(clusters: "pd.Series[int]", called: Mapping[int, str]) -> Figure:
     return figure
 
 
-def accumulation_plot(found: Accumulation) -> Figure:
-    """The rarefaction curve with its interval, and the estimate of all clusters with its own."""
+def accumulation_plot(accumulation: Accumulation) -> Figure:
+    """Return the rarefaction curve and the Chao2 estimate, both with their intervals."""
     figure = Figure(figsize=(6.5, 4.2), layout="constrained")
     axes = figure.add_subplot()
-    curve, estimate = found.curve, found.chao2
+    curve, estimate = accumulation.curve, accumulation.chao2
     axes.axhspan(estimate.low, estimate.high, color=_ESTIMATE, alpha=0.12, lw=0)
     axes.axhline(
         estimate.estimate,
@@ -234,10 +234,10 @@ def accumulation_plot(found: Accumulation) -> Figure:
         label=f"Chao2: {estimate.estimate:.1f} ({estimate.low:.1f} to {estimate.high:.1f})",
     )
     axes.fill_between(curve["units"], curve["low"], curve["high"], color=_CURVE, alpha=0.2, lw=0)
-    # A curve of one point is no line.
+    # A line through one point is invisible.
     marker = "o" if len(curve) == 1 else ""
     axes.plot(curve["units"], curve["mean"], color=_CURVE, marker=marker, label="expected")
-    axes.set_xlabel("recordings" if found.unit == "recording" else "hours of recording")
+    axes.set_xlabel("recordings" if accumulation.unit == "recording" else "hours of recording")
     axes.set_ylabel("clusters")
     axes.set_xlim(left=0)
     axes.set_ylim(bottom=0)
@@ -252,42 +252,42 @@ def accumulation_plot(found: Accumulation) -> Figure:
 def label_matrix(
     clusters: npt.NDArray[np.int64],
     labels: npt.NDArray[np.object_],
-    called: Mapping[int, str],
+    cluster_names: Mapping[int, str],
 ) -> Figure:
-    """Which clusters the ROIs of each label are in, as shares of the label.
+    """Return the clusters of the ROIs of each label, as shares of the label.
 
-    Clusters stand in the order in which they match the labels best one to one (Kuhn 1955), the
-    others behind, noise last.
+    Clusters are ordered by the best one-to-one match to the labels (Kuhn 1955), followed by the
+    other clusters and noise.
 
     Args:
-        clusters: `(n,)`, -1 noise.
-        labels: `(n,)`, None for a ROI without one; those do not count. One at least has one.
-        called: names of clusters that have one.
+        clusters: `(n,)`, -1 is noise.
+        labels: `(n,)`, None for a ROI without a label, which is not counted; at least one label.
+        cluster_names: names of clusters; the others are shown by number.
     """
-    known = np.array([label is not None for label in labels], dtype=bool)
-    rows, row_of = np.unique(labels[known].astype(str), return_inverse=True)
-    columns, column_of = np.unique(clusters[known], return_inverse=True)
+    labelled = np.array([label is not None for label in labels], dtype=bool)
+    rows, row_of = np.unique(labels[labelled].astype(str), return_inverse=True)
+    columns, column_of = np.unique(clusters[labelled], return_inverse=True)
     counts = np.zeros((len(rows), len(columns)), dtype=np.int64)
     np.add.at(counts, (row_of, column_of), 1)
-    order = _matched(counts, columns)
+    order = _matched_order(counts, columns)
     shares = counts[:, order] / counts.sum(axis=1, keepdims=True)
-    names = ["noise" if columns[i] < 0 else _name(int(columns[i]), called) for i in order]
+    names = ["noise" if columns[i] < 0 else _name(int(columns[i]), cluster_names) for i in order]
     return _draw_matrix(shares, [_short(str(name)) for name in rows], names)
 
 
-def _matched(counts: npt.NDArray[np.int64], columns: npt.NDArray[np.int64]) -> list[int]:
-    inside = np.flatnonzero(columns >= 0)
-    _, chosen = linear_sum_assignment(-counts[:, inside])
-    first = inside[chosen].tolist()
-    rest = [int(i) for i in inside if i not in set(first)]
-    return [*first, *rest, *np.flatnonzero(columns < 0).tolist()]
+def _matched_order(counts: npt.NDArray[np.int64], columns: npt.NDArray[np.int64]) -> list[int]:
+    clusters = np.flatnonzero(columns >= 0)
+    _, matches = linear_sum_assignment(-counts[:, clusters])
+    matched = clusters[matches].tolist()
+    others = [int(i) for i in clusters if i not in set(matched)]
+    return [*matched, *others, *np.flatnonzero(columns < 0).tolist()]
 
 
 def _draw_matrix(shares: npt.NDArray[np.float64], rows: list[str], columns: list[str]) -> Figure:
     height, width = shares.shape
     cell = 0.34 if max(height, width) <= 30 else 10 / max(height, width)
     size = 9 if cell >= 0.3 else max(2.0, 30 * cell)
-    # A letter is some half as wide as it is high; a point is the 72nd part of an inch.
+    # A letter is about half as wide as high; a point is 1/72 inch.
     left, below = (0.55 * size / 72 * max(map(len, names)) for names in (rows, columns))
     figure = Figure(
         figsize=(1.6 + left + cell * width, max(0.4 + below + cell * height, 2.2)),
@@ -299,14 +299,14 @@ def _draw_matrix(shares: npt.NDArray[np.float64], rows: list[str], columns: list
     axes.set_xticks(range(width), columns, rotation=90, fontsize=size)
     axes.set_yticks(range(height), rows, fontsize=size)
     axes.set_ylabel("label")
-    if max(height, width) <= _MOST_WRITTEN:
+    if max(height, width) <= _MAX_CELLS_WITH_TEXT:
         write_shares(axes, shares)
     return figure
 
 
-def _name(number: int, called: Mapping[int, str]) -> str:
-    return _short(called.get(number, f"cluster {number}"))
+def _name(number: int, cluster_names: Mapping[int, str]) -> str:
+    return _short(cluster_names.get(number, f"cluster {number}"))
 
 
 def _short(text: str) -> str:
-    return text if len(text) <= _LONGEST else f"{text[: _LONGEST - 1]}…"
+    return text if len(text) <= _MAX_NAME_LENGTH else f"{text[: _MAX_NAME_LENGTH - 1]}…"

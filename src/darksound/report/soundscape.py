@@ -1,4 +1,4 @@
-"""Pictures and tables of segmented recordings."""
+"""Spectrograms, hourly counts and tables of segmented recordings."""
 
 from pathlib import Path
 
@@ -14,7 +14,7 @@ from darksound.segmentation.power import power_spectrum
 
 __all__ = ["busiest_stretch", "hourly", "hourly_plot", "segmentation_tables", "soundscape"]
 
-# Wind and handling below this say nothing about how loud birds are.
+# Wind and handling noise below this is excluded from the contrast.
 _RUMBLE_HZ = 500.0
 _TOP_HZ = 12_000.0
 _WINDOW_S = 1024 / 48_000
@@ -24,16 +24,16 @@ _BOX, _FLAGGED, _BAR = "#D55E00", "#E69F00", "#0072B2"
 def soundscape(
     path: Path, start_s: float, end_s: float, rois: pd.DataFrame, chunks: pd.DataFrame
 ) -> Figure:
-    """A stretch of a recording as a spectrogram, its ROIs drawn as boxes.
+    """Return the spectrogram of a part of a recording, with its ROIs as boxes.
 
-    Chunks that are flagged have a bar with their flags above.
+    Flagged chunks have a bar with their quality flags at the top.
 
     Args:
-        path: of the recording.
-        start_s: where the stretch starts.
-        end_s: where it ends.
-        rois: of the recording, with `start_s`, `end_s`, `low_hz` and `high_hz`.
-        chunks: of the recording, with `start_s`, `end_s` and `quality_flags`.
+        path: path of the recording.
+        start_s: start of the part in seconds.
+        end_s: end of the part in seconds.
+        rois: ROIs of the recording, with `start_s`, `end_s`, `low_hz` and `high_hz`.
+        chunks: chunks of the recording, with `start_s`, `end_s` and `quality_flags`.
 
     Raises:
         InputError: the recording cannot be read.
@@ -53,10 +53,10 @@ def soundscape(
         vmax=loud,
     )
     bounds = ["start_s", "end_s", "low_hz", "high_hz"]
-    for first, last, low, high in _within(rois, start_s, end_s)[bounds].to_numpy(np.float64):
+    for first, last, low, high in _overlapping(rois, start_s, end_s)[bounds].to_numpy(np.float64):
         corner, width, height = (first, low / 1000), last - first, (high - low) / 1000
         axes.add_patch(Rectangle(corner, width, height, fill=False, ec=_BOX, lw=1.2))
-    flagged = _within(chunks[chunks["quality_flags"] != ""], start_s, end_s)
+    flagged = _overlapping(chunks[chunks["quality_flags"] != ""], start_s, end_s)
     times = flagged[["start_s", "end_s"]].to_numpy(np.float64).clip(start_s, end_s)
     for (first, last), flags in zip(times, flagged["quality_flags"], strict=True):
         axes.axvspan(first, last, ymin=0.97, color=_FLAGGED)
@@ -73,12 +73,13 @@ def soundscape(
 
 
 def busiest_stretch(rois: pd.DataFrame, duration_s: float, length_s: float) -> tuple[float, float]:
-    """The stretch of a recording, of a whole multiple of a length, in which most ROIs start.
+    """Return start and end of the part of a recording in which most ROIs start.
 
     Args:
-        rois: of the recording, with `start_s`.
-        duration_s: of the recording.
-        length_s: of the stretch; all of a shorter recording.
+        rois: ROIs of the recording, with `start_s`.
+        duration_s: duration of the recording.
+        length_s: length of the part, whose start is a multiple of it; a shorter recording is
+            returned as a whole.
     """
     if duration_s <= length_s or rois.empty:
         return 0.0, min(duration_s, length_s)
@@ -88,16 +89,16 @@ def busiest_stretch(rois: pd.DataFrame, duration_s: float, length_s: float) -> t
 
 
 def hourly(rois: pd.DataFrame, chunks: pd.DataFrame) -> tuple[str, pd.DataFrame]:
-    """ROIs an hour of sound, hour by hour.
+    """Return the number of ROIs per hour of sound, by hour.
 
     Args:
-        rois: with `start_s` and `recorded_at`.
-        chunks: with `start_s`, `end_s` and `recorded_at`.
+        rois: table with `start_s` and `recorded_at`.
+        chunks: table with `start_s`, `end_s` and `recorded_at`.
 
     Returns:
-        What hours are counted by, and a row an hour: `hour`, `minutes` of sound, `rois`,
-        `rois_per_hour`. It is the hour of the day as the recorders' clocks had it, over the
-        recordings that tell when they started; where none does, the hour of the recording.
+        The kind of hour, and a row an hour: `hour`, `minutes` of sound, `rois`,
+        `rois_per_hour`. It is the hour of the day by the clocks of the recorders, for recordings
+        with a known start; where none is known, the hour of the recording.
     """
     by_clock = bool(chunks["recorded_at"].notna().any())
     if by_clock:
@@ -107,16 +108,16 @@ def hourly(rois: pd.DataFrame, chunks: pd.DataFrame) -> tuple[str, pd.DataFrame]
     counts = pd.Series(1, rois.index).groupby(_hours(rois, by_clock)).sum()
     table = pd.DataFrame({"minutes": minutes, "rois": counts.reindex(minutes.index, fill_value=0)})
     table["rois_per_hour"] = 60 * table["rois"] / table["minutes"]
-    named = "hour of the day" if by_clock else "hour of the recording"
-    return named, table.rename_axis("hour").reset_index()
+    kind = "hour of the day" if by_clock else "hour of the recording"
+    return kind, table.rename_axis("hour").reset_index()
 
 
-def hourly_plot(named: str, hours: pd.DataFrame) -> Figure:
-    """ROIs an hour of sound as bars; the two values are those of `hourly`."""
+def hourly_plot(kind: str, hours: pd.DataFrame) -> Figure:
+    """Return a bar plot of the two values of `hourly`."""
     figure = Figure(figsize=(8, 3.5), layout="constrained")
     axes = figure.add_subplot()
     axes.bar(hours["hour"], hours["rois_per_hour"], color=_BAR)
-    axes.set_xlabel(named)
+    axes.set_xlabel(kind)
     axes.set_ylabel("ROIs an hour of sound")
     axes.locator_params(axis="x", integer=True)
     axes.grid(axis="y", alpha=0.3)
@@ -124,11 +125,12 @@ def hourly_plot(named: str, hours: pd.DataFrame) -> Figure:
 
 
 def segmentation_tables(rois: pd.DataFrame, chunks: pd.DataFrame) -> tuple[Table, ...]:
-    """How much was found in how much sound, how much of it is flagged, and hour by hour.
+    """Return tables of the segmentation: totals, shares of flagged sound, and counts by hour.
 
     Args:
         rois: the ROI table.
-        chunks: with `root`, `recording`, `start_s`, `end_s`, `quality_flags` and `recorded_at`.
+        chunks: table with `root`, `recording`, `start_s`, `end_s`, `quality_flags` and
+            `recorded_at`.
     """
     seconds = chunks["end_s"] - chunks["start_s"]
     hours = float(seconds.sum()) / 3600
@@ -140,23 +142,23 @@ def segmentation_tables(rois: pd.DataFrame, chunks: pd.DataFrame) -> tuple[Table
     ]
     flags = sorted({flag for text in chunks["quality_flags"] for flag in text.split()})
     for flag in flags:
-        flagged = chunks["quality_flags"].str.split().map(lambda own, flag=flag: flag in own)
+        flagged = chunks["quality_flags"].str.split().map(lambda names, flag=flag: flag in names)
         share = 100 * float(seconds[flagged].sum() / seconds.sum())
         rows.append((f"flagged {flag}", f"{share:.0f} % of the sound"))
-    named, by_hour = hourly(rois, chunks)
+    kind, by_hour = hourly(rois, chunks)
     figures = by_hour[["hour", "minutes", "rois", "rois_per_hour"]].to_numpy(np.float64)
     hour_rows = tuple(
         (f"{hour:.0f}", f"{minutes:.1f}", f"{count:.0f}", f"{rate:.0f}")
         for hour, minutes, count, rate in figures
     )
     return (
-        Table("Segmentation", ("figure", "value"), tuple(rows)),
-        Table(f"By the {named}", ("hour", "minutes", "ROIs", "ROIs an hour"), hour_rows),
+        Table("Segmentation", ("quantity", "value"), tuple(rows)),
+        Table(f"By the {kind}", ("hour", "minutes", "ROIs", "ROIs an hour"), hour_rows),
     )
 
 
 def _levels(path: Path, start_s: float, end_s: float) -> tuple[npt.NDArray[np.float32], int]:
-    """Decibels `(frames, bins)` of a stretch, and the sampling rate."""
+    """Return levels in dB `(frames, bins)` of a part of a recording, and the sampling rate."""
     with open_audio(path) as sound:
         rate = sound.samplerate
         sound.seek(round(start_s * rate))
@@ -168,21 +170,21 @@ def _levels(path: Path, start_s: float, end_s: float) -> tuple[npt.NDArray[np.fl
 
 
 def _contrast(levels: npt.NDArray[np.float32], rate: int) -> tuple[float, float]:
-    """The levels that are drawn white and black."""
-    seen = levels[:, round(_RUMBLE_HZ / (rate / 2) * levels.shape[1]) :]
-    if not seen.size:
+    """Return the levels that are drawn white and black."""
+    relevant = levels[:, round(_RUMBLE_HZ / (rate / 2) * levels.shape[1]) :]
+    if not relevant.size:
         return 0.0, 1.0
-    quiet, loud = np.percentile(seen, (40, 99.8))
+    quiet, loud = np.percentile(relevant, (40, 99.8))
     return float(quiet), float(max(loud, quiet + 10))
 
 
-def _within(rows: pd.DataFrame, start_s: float, end_s: float) -> pd.DataFrame:
+def _overlapping(rows: pd.DataFrame, start_s: float, end_s: float) -> pd.DataFrame:
     return rows[(rows["end_s"] > start_s) & (rows["start_s"] < end_s)]
 
 
 def _hours(rows: pd.DataFrame, by_clock: bool) -> "pd.Series[int]":
     if not by_clock:
         return (rows["start_s"] // 3600).astype(int)
-    # The clock of the recorder, whatever its offset from UTC.
+    # Local time of the recorder: the offset from UTC is cut off.
     local = pd.to_datetime(rows["recorded_at"].str[:19])
     return (local + pd.to_timedelta(rows["start_s"], unit="s")).dt.hour.astype(int)

@@ -1,4 +1,4 @@
-"""Sheets of spectrograms: the most typical ROIs of each cluster."""
+"""Sheets of spectrograms of the most typical ROIs of each cluster."""
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -12,33 +12,33 @@ from matplotlib.patches import Rectangle
 from darksound.errors import InputError
 from darksound.report.figures import COLOURS
 from darksound.report.page.members import cluster_members
-from darksound.run.reading import RunResult
+from darksound.report.result import MecResult
 from darksound.segmentation.power import power_spectrum
 
-__all__ = ["Clip", "n_sheets", "sheets", "typical_clips"]
+__all__ = ["ClipSpectrogram", "n_sheets", "sheets", "typical_clips"]
 
 _COLUMNS = 6
 _ROWS = 10
-_MOST_SHEETS = 10
+_MAX_SHEETS = 10
 _TOP_HZ = 12_000.0
-_LONGEST_S = 10.0
-# Wind and handling below this say nothing about how loud birds are.
+_MAX_S = 10.0
+# Wind and handling noise below this is excluded from the contrast.
 _RUMBLE_HZ = 500.0
 _BOX = COLOURS[5]
-_WINDOW_S, _LEAST_WINDOW_S = 1024 / 48_000, 256 / 48_000
-# How much of a clip one window may take up: a short call is drawn finely in time.
+_WINDOW_S, _MIN_WINDOW_S = 1024 / 48_000, 256 / 48_000
+# Longest window as a share of the clip, so that short calls have a fine time resolution.
 _WINDOW_SHARE = 1 / 40
 
 
 @dataclass(frozen=True)
-class Clip:
-    """A ROI as a spectrogram.
+class ClipSpectrogram:
+    """The spectrogram of a ROI.
 
     Attributes:
-        levels: decibels `(frames, bins)` from 0 Hz to half of `rate`.
-        rate: samples a second.
-        seconds: how long it is.
-        band_hz: what of it is the ROI, where that is known.
+        levels: levels in dB `(frames, bins)` from 0 Hz to half of `rate`.
+        rate: sampling rate in Hz.
+        seconds: duration.
+        band_hz: lower and upper bound of the ROI; None where unknown.
     """
 
     levels: npt.NDArray[np.float32]
@@ -47,48 +47,50 @@ class Clip:
     band_hz: tuple[float, float] | None = None
 
     def band(self, low_hz: float, high_hz: float) -> npt.NDArray[np.float32]:
-        """The levels between two frequencies, of two bins at least."""
+        """Return the levels between two frequencies, at least two bins."""
         bins = self.levels.shape[1]
         low, high = (round(hertz / (self.rate / 2) * bins) for hertz in (low_hz, high_hz))
         low = min(low, bins - 2)
         return self.levels[:, low : max(high, low + 2)]
 
 
-def typical_clips(result: RunResult) -> tuple[dict[int, list[Clip]], str | None]:
-    """Up to six typical ROIs of each of the largest clusters, the medoid first.
+def typical_clips(result: MecResult) -> tuple[dict[int, list[ClipSpectrogram]], str | None]:
+    """Return up to six typical ROIs of each of the largest clusters, the medoid first.
 
     Returns:
-        By cluster, the largest first; and why the first ROI that cannot be heard cannot, if any.
+        Spectrograms by cluster, the largest first; and the first read error, None without.
     """
     members = cluster_members(result)
     largest = sorted(members, key=lambda number: -len(members[number].order))
-    found: dict[int, list[Clip]] = {}
+    clips: dict[int, list[ClipSpectrogram]] = {}
     cause: str | None = None
-    for number in largest[: _ROWS * _MOST_SHEETS]:
+    for number in largest[: _ROWS * _MAX_SHEETS]:
         for row in members[number].order[:_COLUMNS].tolist():
             try:
-                found.setdefault(number, []).append(_clip(result, row))
+                clips.setdefault(number, []).append(_clip(result, row))
             except InputError as error:
                 cause = cause or str(error)
-    return found, cause
+    return clips, cause
 
 
-def sheets(clips: Mapping[int, Sequence[Clip]], called: Mapping[int, str]) -> Iterator[Figure]:
-    """Figures with a row for each cluster, ten clusters each.
+def sheets(
+    clips: Mapping[int, Sequence[ClipSpectrogram]], cluster_names: Mapping[int, str]
+) -> Iterator[Figure]:
+    """Yield figures of ten clusters each, one cluster a row.
 
-    All clips have the same scales of time and frequency, as long as nine in ten of them are; a
-    longer one is cut. Grey is from a clip's own background (white) to its peak (black); a box is
-    around the ROI where its band is known.
+    All clips share the scales of time and frequency. The time scale is the 90th percentile of the
+    durations; longer clips are cut. Grey levels reach from the background of a clip (white) to its
+    peak (black). A box marks the ROI where its frequency bounds are known.
 
     Args:
-        clips: of each cluster, six or fewer.
-        called: names of clusters that have one.
+        clips: up to six clips of each cluster.
+        cluster_names: names of clusters; the others are shown by number.
     """
-    every = [clip for own in clips.values() for clip in own]
-    if not every:
+    all_clips = [clip for of_cluster in clips.values() for clip in of_cluster]
+    if not all_clips:
         return
-    span_s = float(np.quantile([clip.seconds for clip in every], 0.9))
-    top_hz = min(max(clip.rate for clip in every) / 2, _TOP_HZ)
+    span_s = float(np.quantile([clip.seconds for clip in all_clips], 0.9))
+    top_hz = min(max(clip.rate for clip in all_clips) / 2, _TOP_HZ)
     numbers = list(clips)
     for start in range(0, len(numbers), _ROWS):
         page = numbers[start : start + _ROWS]
@@ -97,33 +99,33 @@ def sheets(clips: Mapping[int, Sequence[Clip]], called: Mapping[int, str]) -> It
         for row, number in enumerate(page):
             for column in range(_COLUMNS):
                 _draw(grid[row, column], clips[number][column : column + 1], span_s, top_hz)
-            name = called.get(number, f"cluster {number}")
-            grid[row, 0].set_ylabel(_folded(name), rotation=0, ha="right", va="center", fontsize=9)
+            name = cluster_names.get(number, f"cluster {number}")
+            grid[row, 0].set_ylabel(_wrap(name), rotation=0, ha="right", va="center", fontsize=9)
         figure.supxlabel(f"seconds; each from 0 to {top_hz / 1000:.3g} kHz", fontsize=9)
         yield figure
 
 
-def n_sheets(clips: Mapping[int, Sequence[Clip]]) -> int:
-    """How many figures `sheets` gives."""
+def n_sheets(clips: Mapping[int, Sequence[ClipSpectrogram]]) -> int:
+    """Return the number of figures that `sheets` yields."""
     return -(-len(clips) // _ROWS)
 
 
-def _clip(result: RunResult, row: int) -> Clip:
-    roi = result.rois.iloc[row]
+def _clip(result: MecResult, row: int) -> ClipSpectrogram:
+    roi = result.rois.table.iloc[row]
     start = float(roi["start_s"])
-    end = min(float(roi["end_s"]), start + _LONGEST_S)
-    wave, rate = result.reader.read(roi["root"], roi["recording"], start, end, None)
+    end = min(float(roi["end_s"]), start + _MAX_S)
+    wave, rate = result.rois.reader.read(roi["root"], roi["recording"], start, end, None)
     seconds = len(wave) / rate
-    window_s = np.clip(seconds * _WINDOW_SHARE, _LEAST_WINDOW_S, _WINDOW_S)
+    window_s = np.clip(seconds * _WINDOW_SHARE, _MIN_WINDOW_S, _WINDOW_S)
     n_fft = 2 * max(round(float(window_s) * rate / 2), 8)
     power = power_spectrum(wave, n_fft, max(n_fft // 4, 1))
     levels: npt.NDArray[np.float32] = 10 * np.log10(power + np.float32(1e-12))
     low, high = float(roi["low_hz"]), float(roi["high_hz"])
-    return Clip(levels, rate, seconds, None if np.isnan(low + high) else (low, high))
+    return ClipSpectrogram(levels, rate, seconds, None if np.isnan(low + high) else (low, high))
 
 
-def _draw(axes: Axes, clips: Sequence[Clip], span_s: float, top_hz: float) -> None:
-    """Draw a clip, or leave the place empty where there is none."""
+def _draw(axes: Axes, clips: Sequence[ClipSpectrogram], span_s: float, top_hz: float) -> None:
+    """Draw the one clip, or leave the axes empty where there is none."""
     axes.set_yticks([])
     axes.tick_params(labelsize=8)
     for clip in clips:
@@ -149,8 +151,8 @@ def _draw(axes: Axes, clips: Sequence[Clip], span_s: float, top_hz: float) -> No
         axes.axis("off")
 
 
-def _folded(name: str) -> str:
-    """A name in lines that fit beside the row."""
+def _wrap(name: str) -> str:
+    """Break a name into at most three lines of 16 characters."""
     words, lines = name.split(), [""]
     for word in words:
         word = word if len(word) <= 16 else f"{word[:15]}…"

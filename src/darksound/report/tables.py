@@ -1,4 +1,4 @@
-"""Results as plain tables of text, which a screen, a page or a file may show."""
+"""Results as tables of text, for the terminal and the report page."""
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -15,13 +15,13 @@ __all__ = ["Table", "evaluation_table", "iterations_tables", "metrics_table", "p
 
 @dataclass(frozen=True)
 class Table:
-    """A table that is ready to be shown.
+    """A table of text.
 
     Attributes:
-        title: what it shows.
-        columns: headings.
-        rows: cells, one tuple a row, as many as there are columns.
-        marked: rows to be brought out.
+        title: the title.
+        columns: the headings.
+        rows: one tuple a row, as long as `columns`.
+        marked: numbers of highlighted rows.
     """
 
     title: str
@@ -46,19 +46,19 @@ def _seconds(value: Any) -> str:
     return "" if pd.isna(value) else f"{value:.1f}"
 
 
-_Shown = tuple[str, str, Callable[[Any], str]]
-# Column of iterations.csv, heading, and how it is written. Coverage stands beside every metric:
-# leaving out hard ROIs must not look like progress.
-_FOUND: tuple[_Shown, ...] = (
+_Column = tuple[str, str, Callable[[Any], str]]
+# Column of iterations.csv, heading, format. Coverage is in both tables: a metric that improves
+# because difficult ROIs became noise must not look like progress.
+_WITHOUT_LABELS: tuple[_Column, ...] = (
     ("iteration", "iteration", _count),
     ("n_clusters", "clusters", _count),
     ("coverage", "coverage", _share),
     ("dbcv", "DBCV", _figure),
-    ("information", "information", _figure),
+    ("weighted_entropy", "weighted entropy", _figure),
     ("ami_previous", "AMI prev.", _figure),
     ("seconds", "seconds", _seconds),
 )
-_AGREEMENT: tuple[_Shown, ...] = (
+_WITH_LABELS: tuple[_Column, ...] = (
     ("iteration", "iteration", _count),
     ("coverage", "coverage", _share),
     ("acc", "ACC", _figure),
@@ -73,27 +73,27 @@ _AGREEMENT: tuple[_Shown, ...] = (
 
 
 def iterations_tables(iterations: pd.DataFrame) -> tuple[Table, ...]:
-    """The iterations of MEC, the kept one marked; with labels, a second table against them.
+    """Return the table of iterations with the kept one marked and, with labels, a second table.
 
     Args:
         iterations: columns as in `iterations.csv`.
     """
-    tables = [_selected("Iterations", iterations, _FOUND)]
+    tables = [_table("Iterations", iterations, _WITHOUT_LABELS)]
     if "ami" in iterations.columns:
-        title = "Against the labels: clustered ROIs, and all with each noise ROI apart"
-        tables.append(_selected(title, iterations, _AGREEMENT))
+        title = "Agreement with labels: clustered ROIs, and all ROIs (each noise ROI a cluster)"
+        tables.append(_table(title, iterations, _WITH_LABELS))
     return tuple(tables)
 
 
-def _selected(title: str, iterations: pd.DataFrame, shown: Sequence[_Shown]) -> Table:
-    columns = [iterations[name].map(written) for name, _, written in shown]
+def _table(title: str, iterations: pd.DataFrame, columns: Sequence[_Column]) -> Table:
+    cells = [iterations[name].map(write) for name, _, write in columns]
     marked = frozenset(np.flatnonzero(iterations["kept"].to_numpy(dtype=bool)).tolist())
-    headings = tuple(heading for _, heading, _ in shown)
-    return Table(title, headings, tuple(zip(*columns, strict=True)), marked)
+    headings = tuple(heading for _, heading, _ in columns)
+    return Table(title, headings, tuple(zip(*cells, strict=True)), marked)
 
 
 def evaluation_table(evaluation: "Evaluation") -> Table:
-    """Few-shot accuracy with its interval and folds, and the clustering metrics."""
+    """Return few-shot accuracy with interval and folds, and the clustering metrics."""
     few_shot, clusters = evaluation.few_shot, evaluation.clusters
     folds = ", ".join(f"{fold:.3f}" for fold in few_shot.folds)
     rows = [
@@ -108,23 +108,23 @@ def evaluation_table(evaluation: "Evaluation") -> Table:
         both = f"{_figure(row[name])}, over all ROIs {_figure(row[f'{name}_all'])}"
         rows.append((f"{name.upper()} of clustered ROIs", both))
     title = (
-        f"{few_shot.n_way}-way {few_shot.n_shot}-shot, {few_shot.tasks} tasks, "
+        f"{few_shot.n_way}-way {few_shot.n_shot}-shot, {few_shot.n_episodes} episodes, "
         f"{len(evaluation.rois)} ROIs"
     )
-    return Table(title, ("figure", "value"), tuple(rows))
+    return Table(title, ("metric", "value"), tuple(rows))
 
 
 def metrics_table(title: str, metrics: Mapping[str, float]) -> Table:
-    """Named figures, one a row."""
+    """Return a table of named metrics, one a row."""
     rows = tuple((name.replace("_", " "), _figure(value)) for name, value in metrics.items())
-    return Table(title, ("figure", "value"), rows)
+    return Table(title, ("metric", "value"), rows)
 
 
 def per_class_table(classes: pd.DataFrame) -> Table:
-    """Precision, recall and F1 of each class, the hardest first.
+    """Return precision, recall and F1 of each class, the lowest F1 first.
 
     Args:
-        classes: a row a class, with `precision`, `recall`, `f1` and `queries`.
+        classes: one row a class, with `precision`, `recall`, `f1` and `queries`.
     """
     ordered = classes.sort_values("f1", kind="stable")
     rows = tuple(
@@ -136,5 +136,5 @@ def per_class_table(classes: pd.DataFrame) -> Table:
         for name, row in ordered.iterrows()
     )
     return Table(
-        "Classes, the hardest first", ("class", "precision", "recall", "F1", "queries"), rows
+        "Classes, the lowest F1 first", ("class", "precision", "recall", "F1", "queries"), rows
     )

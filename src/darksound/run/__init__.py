@@ -1,1 +1,1 @@
-"""A run on disk, and the jobs that make one."""
+"""The run directory: its manifest, journal, lock and result files, written and read here only."""

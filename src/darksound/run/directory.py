@@ -1,4 +1,4 @@
-"""A run's directory: made, found again, locked, and closed with how it ended."""
+"""The run directory: create or find it, lock it, and record how the run ended."""
 
 import logging
 from collections.abc import Iterator, Sequence
@@ -7,38 +7,58 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 from pathlib import Path
 
-import pandas as pd
 from filelock import Timeout
 
 from darksound.atomic import acquire_lock, remove_leftovers, write_text
 from darksound.errors import DarksoundError, RunError
 from darksound.rois.roi_set import Problem
-from darksound.run.files import write_csv
-from darksound.run.journal import Journal, kept_log
-from darksound.run.manifest import Inputs, Manifest, now, read_manifest, versions, write_manifest
-from darksound.run.resuming import absolute, agreed_inputs, agreed_settings, with_absolute_file
+from darksound.run.files import write_problems
+from darksound.run.journal import Journal, log_to_file
+from darksound.run.manifest import (
+    MANIFEST_FILE,
+    Inputs,
+    Manifest,
+    now,
+    read_manifest,
+    versions,
+    write_manifest,
+)
+from darksound.run.resuming import (
+    check_inputs,
+    resume_settings,
+    with_absolute_inputs,
+    with_absolute_model,
+)
 from darksound.settings import Settings, load_settings, to_toml
 
-__all__ = ["RUNS", "Request", "Run", "lock_folder", "open_run", "write_problems"]
+__all__ = ["RUNS", "Request", "Run", "create_directory", "lock_folder", "open_run"]
 
-#: Where runs go that were given no directory, relative to the working directory.
+#: Parent of runs without --out, relative to the working directory.
 RUNS = Path("runs")
 logger = logging.getLogger(__name__)
-# What may be there before a run has read its data.
-_FIRST = ("run.json", "settings.toml", "journal.jsonl", "run.log", "review-given.csv", ".lock")
+_LOCK = ".lock"
+# Files that may exist before a run has read its data.
+_INITIAL_FILES = (
+    MANIFEST_FILE,
+    "settings.toml",
+    "journal.jsonl",
+    "run.log",
+    "review-given.csv",
+    _LOCK,
+)
 
 
 @dataclass(frozen=True)
 class Request:
-    """What was asked for.
+    """A request for a run.
 
     Attributes:
         command: such as `mec`.
-        settings: all settings; those that were set explicitly are held against a resumed run's.
-        inputs: what to work on; on resuming, what is left out is the run's own.
+        settings: all settings; on resuming, those that were set must equal the run's.
+        inputs: the inputs; on resuming, those that are given must equal the run's.
         out: the run directory; None: a new one below `RUNS`, or with `resume` the newest there.
-        resume: go on with a run that was stopped.
-        argv: the words of the command line, for the record.
+        resume: resume an unfinished run.
+        argv: arguments of the command line, for the manifest.
     """
 
     command: str
@@ -53,11 +73,11 @@ class Run:
     """An open run, locked for this process.
 
     Attributes:
-        path: its directory.
-        manifest: what `run.json` says.
-        settings: the settings in force; a job may replace them by `adopt_settings`.
-        journal: what is done so far.
-        done: whether it had ended well before it was opened; then nothing is to be written.
+        path: the run directory.
+        manifest: the content of `run.json`.
+        settings: the settings of the run; `update_settings` replaces them.
+        journal: the journal.
+        done: whether the run was finished before it was opened; then nothing may be written.
     """
 
     def __init__(self, path: Path, manifest: Manifest, settings: Settings) -> None:
@@ -69,86 +89,80 @@ class Run:
 
     @property
     def inputs(self) -> Inputs:
-        """What the run works on."""
+        """Return the inputs of the run."""
         return self.manifest.inputs
 
-    def adopt_settings(self, settings: Settings) -> None:
-        """Put these settings in force: a checkpoint brings its own front end and learner."""
+    def update_settings(self, settings: Settings) -> None:
+        """Replace the settings, such as by those of a checkpoint, and record them."""
         self.settings = settings
         write_text(self.path / "settings.toml", to_toml(settings))
         self._update(settings=settings.model_dump(mode="json"), seed=settings.seed)
 
-    def note_inputs(self, inputs: Inputs) -> None:
-        """Put on record what the run works on, where that was left to a default."""
+    def record_inputs(self, inputs: Inputs) -> None:
+        """Record the inputs, where they are a default."""
         self._update(inputs=inputs)
 
-    def note_data(self, rois: int, fingerprint: str) -> None:
-        """Put on record which ROIs the run works on.
+    def record_data(self, rois: int, fingerprint: str) -> None:
+        """Record the number of ROIs and their fingerprint.
 
         Raises:
-            RunError: it was begun with other ROIs.
+            RunError: the run was started with other ROIs.
         """
         before = self.manifest.fingerprint
         if before is not None and before != fingerprint:
             raise RunError(
-                f"The data of {self.path} changed since it began ({self.manifest.rois} ROIs then, "
-                f"{rois} now); start a new run, or bring the files back as they were."
+                f"The data of {self.path} changed since it started ({self.manifest.rois} ROIs "
+                f"then, {rois} now); start a new run, or restore the files."
             )
         self._update(rois=rois, fingerprint=fingerprint)
 
-    def note_licences(self, licences: Sequence[str]) -> None:
-        """Put on record the terms of models of others that take part."""
+    def record_licences(self, licences: Sequence[str]) -> None:
+        """Record the licences of third-party models that are used."""
         self._update(licences=tuple(licences))
 
-    def note_problems(self, problems: Sequence[Problem]) -> None:
-        """List the inputs that were left out in `errors.csv`; without any there is no such file."""
+    def record_problems(self, problems: Sequence[Problem]) -> None:
+        """List skipped inputs in `errors.csv`; there is no such file where there are none."""
         write_problems(self.path / "errors.csv", problems)
         self._update(problems=len(problems))
 
     def _update(self, **changes: object) -> None:
-        # mypy cannot see which fields a mapping names.
+        # mypy cannot check the fields of a mapping.
         self.manifest = replace(self.manifest, **changes)  # type: ignore[arg-type]
         write_manifest(self.path, self.manifest)
 
 
-def write_problems(path: Path, problems: Sequence[Problem]) -> None:
-    """Write the inputs that were left out and why, as CSV; remove the file if there are none."""
-    if problems:
-        rows = {(p.recording, p.cause): None for p in problems}
-        write_csv(path, pd.DataFrame(list(rows), columns=["recording", "cause"]))
-    else:
-        path.unlink(missing_ok=True)
-
-
 @contextmanager
 def open_run(request: Request) -> Iterator[Run]:
-    """Create the run that was asked for, or find it again, and close it with how it ended.
+    """Create or resume a run, and record how it ended.
 
-    While the block lasts the directory is locked and log records are kept in its `run.log`. A
-    block that raises leaves the run `failed`, or `interrupted` on a keyboard interrupt or exit;
-    one that was refused before its data were noted leaves nothing, so that the same directory
-    can be given again.
+    Within the block the directory is locked and log records are written to its `run.log`. An
+    exception sets the status to `failed`, a keyboard interrupt or exit to `interrupted`. If the
+    request is refused before the data were recorded, the files are removed, so that the same
+    directory can be used again.
+
+    Yields:
+        The run.
 
     Raises:
-        InputError: the data are of a split that does not exist.
-        RunError: the directory belongs to something else, to another process, to a run that is
-            not to be overwritten, or, with `resume`, there is none or it contradicts the request.
+        InputError: a data source does not exist, such as a split.
+        RunError: the directory is not empty, is in use by another process, holds a run that
+            must not be overwritten, or, with `resume`, holds no run or contradicts the request.
     """
     request = replace(
         request,
-        inputs=absolute(request.inputs),
-        settings=with_absolute_file(request.settings),
+        inputs=with_absolute_inputs(request.inputs),
+        settings=with_absolute_model(request.settings),
     )
-    was_there = request.out is not None and request.out.exists()
-    path = _found(request) if request.resume else _made(request)
+    existed = request.out is not None and request.out.exists()
+    path = _find_directory(request) if request.resume else _new_directory(request)
     with ExitStack() as stack:
         stack.enter_context(lock_folder(path))
-        run = _resumed(path, request) if request.resume else _begun(path, request)
+        run = _resume(path, request) if request.resume else _start(path, request)
         if run.done:
             yield run
             return
         remove_leftovers(path)
-        stack.enter_context(kept_log(path / "run.log"))
+        stack.enter_context(log_to_file(path / "run.log"))
         run.journal.append("resumed" if request.resume else "started", argv=list(request.argv))
         try:
             yield run
@@ -157,9 +171,9 @@ def open_run(request: Request) -> Iterator[Run]:
             raise
         except BaseException as error:
             logger.debug("The run failed.", exc_info=True)
-            _close(run, run.manifest.ending("failed", _reason(error)))
+            _close(run, run.manifest.ending("failed", _error_text(error)))
             if isinstance(error, DarksoundError) and run.manifest.rois is None:
-                stack.callback(_forget, path, was_there)
+                stack.callback(_remove_initial_files, path, existed)
             raise
         _close(run, run.manifest.ending("done"))
 
@@ -172,7 +186,7 @@ def lock_folder(folder: Path) -> Iterator[None]:
         RunError: another process works in this folder, or it cannot be written to.
     """
     try:
-        lock = acquire_lock(folder / ".lock")
+        lock = acquire_lock(folder / _LOCK)
     except Timeout:
         raise RunError(
             f"Another process is working in {folder}; wait for it, or give another --out."
@@ -185,24 +199,34 @@ def lock_folder(folder: Path) -> Iterator[None]:
         lock.release()
 
 
-def _made(request: Request) -> Path:
-    path = request.out or _unused(RUNS / f"{request.command}-{datetime.now():%Y%m%d-%H%M%S}")
+def create_directory(path: Path) -> None:
+    """Create a directory for a run; an empty one may exist.
+
+    Raises:
+        RunError: it is not empty, or cannot be created.
+    """
     try:
         path.mkdir(parents=True, exist_ok=True)
-        strangers = [p for p in path.iterdir() if p.name != ".lock"]
+        content = [p for p in path.iterdir() if p.name != _LOCK]
     except OSError as error:
         raise RunError(f"Cannot use {path} as a run directory: {error.strerror}.") from None
-    if not strangers:
-        return path
+    if not content:
+        return
     manifest = read_manifest(path)
     if manifest is None:
         raise RunError(f"{path} is not empty and holds no darksound run; give another --out.")
     if manifest.status == "done":
         raise RunError(f"{path} holds a finished {manifest.command} run; give another --out.")
     raise RunError(
-        f"{path} holds a {manifest.command} run that was not finished; go on with --resume, or "
-        f"give another --out."
+        f"{path} holds an unfinished {manifest.command} run; resume it with --resume, or give "
+        f"another --out."
     )
+
+
+def _new_directory(request: Request) -> Path:
+    path = request.out or _unused(RUNS / f"{request.command}-{datetime.now():%Y%m%d-%H%M%S}")
+    create_directory(path)
+    return path
 
 
 def _unused(path: Path) -> Path:
@@ -213,11 +237,11 @@ def _unused(path: Path) -> Path:
     return candidate
 
 
-def _found(request: Request) -> Path:
+def _find_directory(request: Request) -> Path:
     if request.out is not None:
         manifest = read_manifest(request.out)
         if manifest is None:
-            raise RunError(f"There is no run in {request.out} to resume; leave --resume out.")
+            raise RunError(f"There is no run in {request.out} to resume; omit --resume.")
         if manifest.command != request.command:
             raise RunError(
                 f"{request.out} holds a {manifest.command} run, not a {request.command} run; "
@@ -238,13 +262,13 @@ def _found(request: Request) -> Path:
 
 
 def _manifest_or_none(path: Path) -> Manifest | None:
-    """The manifest of a run among others, where what is none must not be in the way."""
+    # A directory among the runs that is not a run is skipped.
     with suppress(RunError):
         return read_manifest(path)
     return None
 
 
-def _begun(path: Path, request: Request) -> Run:
+def _start(path: Path, request: Request) -> Run:
     manifest = Manifest(
         command=request.command,
         argv=request.argv,
@@ -259,13 +283,13 @@ def _begun(path: Path, request: Request) -> Run:
     return Run(path, manifest, request.settings)
 
 
-def _resumed(path: Path, request: Request) -> Run:
+def _resume(path: Path, request: Request) -> Run:
     manifest = read_manifest(path)
     if manifest is None:
-        raise RunError(f"{path / 'run.json'} is gone; start a new run.")
+        raise RunError(f"{path / MANIFEST_FILE} is missing; start a new run.")
     stored = load_settings(config=path / "settings.toml")
-    settings = agreed_settings(request.settings, stored, path)
-    inputs = agreed_inputs(request.inputs, manifest.inputs, path)
+    settings = resume_settings(request.settings, stored, path)
+    inputs = check_inputs(request.inputs, manifest.inputs, path)
     run = Run(path, replace(manifest, inputs=inputs), settings)
     if not run.done:
         run.manifest = replace(
@@ -285,15 +309,15 @@ def _close(run: Run, manifest: Manifest) -> None:
     run.journal.append(manifest.status, error=manifest.error)
 
 
-def _forget(path: Path, was_there: bool) -> None:
-    for name in _FIRST:
+def _remove_initial_files(path: Path, existed: bool) -> None:
+    for name in _INITIAL_FILES:
         (path / name).unlink(missing_ok=True)
-    if not was_there:
-        with suppress(OSError):  # something else lies in it
+    if not existed:
+        with suppress(OSError):  # other files are in it
             path.rmdir()
             if path.parent == RUNS:
                 RUNS.rmdir()
 
 
-def _reason(error: BaseException) -> str:
+def _error_text(error: BaseException) -> str:
     return str(error) if isinstance(error, DarksoundError) else f"{type(error).__name__}: {error}"

@@ -1,9 +1,9 @@
-"""The state of a MEC run on disk: one file, so that it is whole or the one before."""
+"""Writers of single files: JSON, CSV, Parquet, arrays, tables of ROIs and of embeddings."""
 
+import csv
 import json
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
-from types import MappingProxyType
 from typing import Any
 
 import numpy as np
@@ -11,48 +11,77 @@ import numpy.typing as npt
 import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
-import torch
-from safetensors import SafetensorError, safe_open
-from safetensors.torch import save
 
-from darksound.atomic import replacing, write_bytes, write_text
-from darksound.cluster.state import MecState
+from darksound.atomic import replacing, write_text
 from darksound.errors import RunError
-from darksound.rois.roi_set import write_roi_table
+from darksound.rois.roi_set import Problem, write_roi_table
 
 __all__ = [
     "EMBEDDING_FORMATS",
     "ROI_FORMATS",
-    "read_mec_state",
+    "read_problems",
     "write_array",
     "write_csv",
     "write_embeddings",
     "write_json",
-    "write_mec_state",
     "write_parquet",
+    "write_problems",
+    "write_roi_parquet",
 ]
 
 
 def write_json(path: Path, content: Any) -> None:
-    """Write JSON, indented, keys in the order given; a NaN becomes null."""
+    """Write indented JSON, keys in the given order; NaN and infinities become null."""
     write_text(path, json.dumps(_plain(content), indent=2, ensure_ascii=False) + "\n")
 
 
 def write_array(path: Path, array: npt.NDArray[Any]) -> None:
     """Write a `.npy` file that `numpy.load` opens without pickle."""
-    with replacing(path) as beside, beside.open("wb") as file:
+    with replacing(path) as temporary, temporary.open("wb") as file:
         np.save(file, array, allow_pickle=False)
 
 
 def write_csv(path: Path, table: pd.DataFrame) -> None:
-    """Write a CSV with a header and no index; missing values are empty."""
+    """Write a CSV with a header and without an index; missing values are empty."""
     write_text(path, table.to_csv(index=False, lineterminator="\n"))
 
 
-def write_parquet(path: Path, table: pd.DataFrame) -> None:
-    """Write a Parquet file without pandas' index."""
-    with replacing(path) as beside:
-        table.to_parquet(beside, index=False, engine="pyarrow")
+def write_parquet(path: Path, table: pd.DataFrame, schema: pa.Schema | None = None) -> None:
+    """Write a Parquet file without the index, with the column types of `schema` if given."""
+    content = pa.Table.from_pandas(table, schema=schema, preserve_index=False)
+    with replacing(path) as temporary:
+        pq.write_table(content, temporary)
+
+
+def write_roi_parquet(path: Path, table: pd.DataFrame) -> None:
+    """Write a ROI table as Parquet with exactly the ROI schema."""
+    with replacing(path) as temporary:
+        write_roi_table(table, temporary)
+
+
+#: Writers of a ROI table by suffix.
+ROI_FORMATS: dict[str, Callable[[Path, pd.DataFrame], None]] = {
+    ".parquet": write_roi_parquet,
+    ".csv": write_csv,
+}
+
+
+def write_problems(path: Path, problems: Sequence[Problem]) -> None:
+    """Write skipped inputs and the causes as CSV; remove the file where there are none."""
+    if problems:
+        rows = {(p.recording, p.cause): None for p in problems}
+        write_csv(path, pd.DataFrame(list(rows), columns=["recording", "cause"]))
+    else:
+        path.unlink(missing_ok=True)
+
+
+def read_problems(path: Path) -> tuple[Problem, ...]:
+    """Return the skipped inputs that `write_problems` wrote; none where there is no file."""
+    try:
+        with path.open(encoding="utf-8", newline="") as file:
+            return tuple(Problem(row["recording"], row["cause"]) for row in csv.DictReader(file))
+    except FileNotFoundError:
+        return ()
 
 
 def _plain(value: Any) -> Any:
@@ -69,17 +98,6 @@ def _plain(value: Any) -> Any:
     return value
 
 
-def _rois_as_parquet(path: Path, table: pd.DataFrame) -> None:
-    with replacing(path) as beside:
-        write_roi_table(table, beside)
-
-
-#: Writers by suffix; a file is whole or not there.
-ROI_FORMATS: Mapping[str, Callable[[Path, pd.DataFrame], None]] = MappingProxyType(
-    {".parquet": _rois_as_parquet, ".csv": write_csv}
-)
-
-
 _COLUMNS = ["roi_id", "recording", "start_s", "end_s", "label"]
 
 _Parts = Iterable[npt.NDArray[np.float32]]
@@ -87,17 +105,17 @@ _Writer = Callable[[Path, pd.DataFrame, int, _Parts], None]
 
 
 def write_embeddings(path: Path, table: pd.DataFrame, dim: int, parts: _Parts) -> None:
-    """Write embeddings in the format that the suffix of `path` names, one part after the other.
+    """Write embeddings in the format of the suffix, one part after the other.
 
     Args:
         path: `.parquet`: columns roi_id, recording, start_s, end_s, label, and `embedding`, a
             list of fixed length; `.npy`: the array, with those columns in `NAME.rois.parquet`.
         table: the ROI table, `n` rows.
         dim: length of an embedding.
-        parts: consecutive rows `(m, dim)` that make `(n, dim)` together.
+        parts: consecutive rows, float32 `(m, dim)`, `n` rows in total.
 
     Raises:
-        RunError: there is no such format, or the file cannot be written.
+        RunError: the suffix is not supported, or the file cannot be written.
     """
     if path.suffix not in EMBEDDING_FORMATS:
         raise RunError(
@@ -106,69 +124,30 @@ def write_embeddings(path: Path, table: pd.DataFrame, dim: int, parts: _Parts) -
     EMBEDDING_FORMATS[path.suffix](path, table[_COLUMNS], dim, parts)
 
 
-def _embeddings_as_parquet(path: Path, table: pd.DataFrame, dim: int, parts: _Parts) -> None:
-    about = pa.Table.from_pandas(table, preserve_index=False)
+def _write_embeddings_parquet(path: Path, table: pd.DataFrame, dim: int, parts: _Parts) -> None:
+    metadata = pa.Table.from_pandas(table, preserve_index=False)
     vector = pa.list_(pa.float32(), dim)
-    schema, start = about.schema.append(pa.field("embedding", vector)), 0
-    with replacing(path) as beside, pq.ParquetWriter(beside, schema) as writer:
+    schema, start = metadata.schema.append(pa.field("embedding", vector)), 0
+    with replacing(path) as temporary, pq.ParquetWriter(temporary, schema) as writer:
         for part in parts:
             values = pa.array(np.ascontiguousarray(part).reshape(-1))
             column = pa.FixedSizeListArray.from_arrays(values, type=vector)
-            rows = about.slice(start, len(part)).append_column(schema.field("embedding"), column)
-            writer.write_table(rows)
+            rows = metadata.slice(start, len(part))
+            writer.write_table(rows.append_column(schema.field("embedding"), column))
             start += len(part)
 
 
-def _array(path: Path, table: pd.DataFrame, dim: int, parts: _Parts) -> None:
+def _write_embeddings_npy(path: Path, table: pd.DataFrame, dim: int, parts: _Parts) -> None:
     write_parquet(path.with_name(f"{path.stem}.rois.parquet"), table)
-    with replacing(path) as beside, beside.open("wb") as file:
+    with replacing(path) as temporary, temporary.open("wb") as file:
         header = {"descr": "<f4", "fortran_order": False, "shape": (len(table), dim)}
         np.lib.format.write_array_header_1_0(file, header)
         for part in parts:
             file.write(np.ascontiguousarray(part, "<f4").data)
 
 
-#: Writers by suffix.
-EMBEDDING_FORMATS: Mapping[str, _Writer] = MappingProxyType(
-    {".parquet": _embeddings_as_parquet, ".npy": _array}
-)
-
-
-_META = "state"
-_ARRAY = "array:"
-
-
-def write_mec_state(path: Path, state: MecState) -> None:
-    """Write the state after an iteration.
-
-    Raises:
-        RunError: the disk is full, or the folder cannot be written to.
-    """
-    meta, arrays, tensors = state.to_parts()
-    packed = {name: value.contiguous() for name, value in tensors.items()}
-    packed |= {f"{_ARRAY}{name}": torch.tensor(value) for name, value in arrays.items()}
-    content = save(packed, metadata={_META: json.dumps(meta)})
-    write_bytes(path, content)
-
-
-def read_mec_state(path: Path) -> MecState | None:
-    """The state that was written last, or None where no iteration was finished.
-
-    Raises:
-        RunError: the file is damaged, or of another version.
-    """
-    if not path.exists():
-        return None
-    try:
-        with safe_open(path, framework="pt") as file:
-            meta = json.loads(file.metadata()[_META])
-            found = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
-    except (OSError, SafetensorError, ValueError, KeyError, TypeError) as error:
-        raise RunError(f"{path} is damaged ({error}); start the run anew.") from None
-    arrays = {
-        name.removeprefix(_ARRAY): value.numpy()
-        for name, value in found.items()
-        if name.startswith(_ARRAY)
-    }
-    tensors = {name: value for name, value in found.items() if not name.startswith(_ARRAY)}
-    return MecState.from_parts(meta, arrays, tensors)
+#: Writers of embeddings by suffix.
+EMBEDDING_FORMATS: dict[str, _Writer] = {
+    ".parquet": _write_embeddings_parquet,
+    ".npy": _write_embeddings_npy,
+}

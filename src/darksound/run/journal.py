@@ -1,4 +1,4 @@
-"""The log of a run, kept in its directory whatever the screen shows."""
+"""The journal of a run (`journal.jsonl`) and its log file (`run.log`)."""
 
 import json
 import logging
@@ -9,48 +9,44 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-__all__ = ["Journal", "kept_log"]
+__all__ = ["Journal", "log_to_file"]
 
 
 class Journal:
-    """The journal of a run, `journal.jsonl`.
+    """Events of a run, one JSON object a line.
 
-    A process killed while it writes leaves a torn last line; reading passes over it and the next
-    entry starts on a line of its own.
+    A process that is killed while it writes leaves an incomplete last line. `read` skips it, and
+    the next entry starts on a new line.
     """
 
     def __init__(self, path: Path) -> None:
         self.path = path
 
     def append(self, event: str, **values: Any) -> None:
-        """Add an entry with the time of now; on the disk when this returns."""
+        """Append an entry with the current time and flush it to disk."""
         entry = {"time": datetime.now(UTC).isoformat(timespec="seconds"), "event": event, **values}
         line = json.dumps(entry, ensure_ascii=False, default=str).encode() + b"\n"
         with self.path.open("ab+") as file:
-            if file.tell() and not self._ends_whole():
+            if file.tell() and not self._ends_with_newline():
                 line = b"\n" + line
             file.write(line)
             file.flush()
             os.fsync(file.fileno())
 
     def read(self) -> list[dict[str, Any]]:
-        """All whole entries, oldest first; none where there is no journal yet."""
+        """Return all complete entries, oldest first; none where the file does not exist."""
         if not self.path.exists():
             return []
-        entries = []
-        for line in self.path.read_bytes().splitlines():
-            entry = _parsed(line)
-            if entry is not None:
-                entries.append(entry)
-        return entries
+        entries = (_parse(line) for line in self.path.read_bytes().splitlines())
+        return [entry for entry in entries if entry is not None]
 
-    def _ends_whole(self) -> bool:
+    def _ends_with_newline(self) -> bool:
         with self.path.open("rb") as file:
             file.seek(-1, os.SEEK_END)
             return file.read(1) == b"\n"
 
 
-def _parsed(line: bytes) -> dict[str, Any] | None:
+def _parse(line: bytes) -> dict[str, Any] | None:
     try:
         entry = json.loads(line)
     except ValueError:
@@ -62,22 +58,22 @@ _FORMAT = "%(asctime)s %(levelname)-7s %(name)s: %(message)s"
 
 
 @contextmanager
-def kept_log(path: Path) -> Iterator[None]:
-    """Append what is logged meanwhile: all of darksound's own, and others' warnings."""
+def log_to_file(path: Path) -> Iterator[None]:
+    """Append darksound's log records, and warnings of other libraries, to a file meanwhile."""
     handler = logging.FileHandler(path, encoding="utf-8", delay=True)
     handler.setFormatter(logging.Formatter(_FORMAT))
-    handler.addFilter(_worth_keeping)
-    root, ours = logging.getLogger(), logging.getLogger("darksound")
-    level = ours.level
+    handler.addFilter(_is_relevant)
+    root, package = logging.getLogger(), logging.getLogger("darksound")
+    level = package.level
     root.addHandler(handler)
-    ours.setLevel(logging.DEBUG)
+    package.setLevel(logging.DEBUG)
     try:
         yield
     finally:
-        ours.setLevel(level)
+        package.setLevel(level)
         root.removeHandler(handler)
         handler.close()
 
 
-def _worth_keeping(record: logging.LogRecord) -> bool:
+def _is_relevant(record: logging.LogRecord) -> bool:
     return record.name.startswith("darksound") or record.levelno >= logging.WARNING

@@ -1,4 +1,4 @@
-"""What a run is: `run.json`, the first file that a run writes and the last that it changes."""
+"""The manifest of a run, `run.json`: the first file that is written and the last that changes."""
 
 import hashlib
 import json
@@ -14,23 +14,30 @@ from darksound.rois.roi_set import RoiSet
 from darksound.run.files import write_json
 
 __all__ = [
+    "MANIFEST_FILE",
     "Inputs",
     "Manifest",
     "Status",
     "fingerprint",
+    "now",
     "read_manifest",
     "versions",
     "write_manifest",
 ]
 
+#: Name of the manifest in the run directory.
+MANIFEST_FILE = "run.json"
+Status = Literal["running", "done", "failed", "interrupted"]
+_PACKAGES = ("darksound", "torch", "torchvision", "umap-learn", "hdbscan", "numpy")
+
 
 def fingerprint(rois: RoiSet) -> str:
-    """Hash of the ROIs' ids in order, and of their recordings' stamps.
+    """Return a hash of the ROI ids, in order, and of the recordings' sizes and times.
 
-    It changes when ROIs come, go or move, and when a file is written anew.
+    It changes when ROIs are added, removed or reordered, and when a recording is written again.
 
     Raises:
-        InputError: a recording is gone.
+        InputError: a recording is missing.
     """
     digest = hashlib.sha256()
     for roi_id in rois.table["roi_id"]:
@@ -41,21 +48,16 @@ def fingerprint(rois: RoiSet) -> str:
     return digest.hexdigest()[:32]
 
 
-Status = Literal["running", "done", "failed", "interrupted"]
-_FILE = "run.json"
-_PACKAGES = ("darksound", "torch", "torchvision", "umap-learn", "hdbscan", "numpy")
-
-
 @dataclass(frozen=True)
 class Inputs:
-    """What a run works on.
+    """The inputs of a run.
 
     Attributes:
-        data: sources of ROIs, as `darksound.load_rois` takes them.
-        root: folder that a table's recordings are relative to, where it is not the table's own.
-        checkpoint: a learner's file or run directory.
-        target: a file that the result goes to, instead of the run directory.
-        review: what a person said of the clusters of an earlier run, a `review.csv`.
+        data: ROI sources, as accepted by `darksound.load_rois`.
+        root: folder that the recordings of a table are relative to, if not the table's own.
+        checkpoint: file or run directory of a learner.
+        target: file that the result is written to, instead of the run directory.
+        review: `review.csv` of an earlier run.
     """
 
     data: tuple[str, ...] = ()
@@ -71,19 +73,19 @@ class Manifest:
 
     Attributes:
         command: such as `mec`.
-        argv: the words of the command line, or none when called from Python.
-        inputs: what it works on.
-        settings: all settings in force, nested.
+        argv: arguments of the command line; empty for a run from Python.
+        inputs: the inputs.
+        settings: all settings, nested.
         seed: the seed among them.
-        versions: of Python, darksound and the packages that a result depends on.
-        status: `running` without a process behind it means that the process was killed.
-        started, ended: when it first began, and when it last ended.
-        times_resumed: how often it was gone on with.
-        rois: number of ROIs, once they are known.
-        fingerprint: hash of the ROIs' ids and their recordings' stamps, once they are known.
-        problems: inputs left out; `errors.csv` names them.
-        licences: terms of models of others that took part.
-        error: why it failed.
+        versions: of Python, darksound and the packages that results depend on.
+        status: `running` without a live process means that the process was killed.
+        started, ended: first start and last end.
+        times_resumed: number of times the run was resumed.
+        rois: number of ROIs, None until known.
+        fingerprint: hash of ROI ids and recordings, None until known.
+        problems: number of inputs that were skipped; `errors.csv` lists them.
+        licences: licences of third-party models that were used.
+        error: the error message of a failed run.
     """
 
     command: str
@@ -103,38 +105,38 @@ class Manifest:
     error: str | None = None
 
     def ending(self, status: Status, error: str | None = None) -> Self:
-        """A copy that says how and when the run ended."""
+        """Return a copy with the final status, the current time as end and the error."""
         return replace(self, status=status, ended=now(), error=error)
 
 
 def now() -> str:
-    """The time in UTC, to the second."""
+    """Return the current time in UTC, ISO 8601, to the second."""
     return datetime.now(UTC).isoformat(timespec="seconds")
 
 
 def versions() -> dict[str, str]:
-    """Versions of Python and of the packages that a result depends on, without importing them."""
-    found = {"python": platform.python_version()}
+    """Return versions of Python and of the packages that results depend on; imports none."""
+    by_package = {"python": platform.python_version()}
     for package in _PACKAGES:
         try:
-            found[package] = version(package)
+            by_package[package] = version(package)
         except PackageNotFoundError:
-            found[package] = "not installed"
-    return found
+            by_package[package] = "not installed"
+    return by_package
 
 
 def write_manifest(folder: Path, manifest: Manifest) -> None:
-    """Write `run.json` in `folder`."""
-    write_json(folder / _FILE, asdict(manifest))
+    """Write `run.json` into a run directory."""
+    write_json(folder / MANIFEST_FILE, asdict(manifest))
 
 
 def read_manifest(folder: Path) -> Manifest | None:
-    """The manifest in `folder`, or None where there is none.
+    """Return the manifest in a run directory, or None where there is none.
 
     Raises:
-        RunError: there is one, and it cannot be read.
+        RunError: the file exists but cannot be read.
     """
-    path = folder / _FILE
+    path = folder / MANIFEST_FILE
     try:
         content = json.loads(path.read_text(encoding="utf-8"))
         inputs = Inputs(**{**content["inputs"], "data": tuple(content["inputs"]["data"])})
@@ -144,5 +146,5 @@ def read_manifest(folder: Path) -> Manifest | None:
         return None
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise RunError(
-            f"{path} is not the manifest of a darksound run ({error}); give another --out."
+            f"{path} is not the manifest of a darksound run ({error}); name another directory."
         ) from None

@@ -1,4 +1,4 @@
-"""A resumed run goes on with its own settings and data; a request may repeat, not change them."""
+"""Resuming: a run keeps its settings and inputs; a request may repeat but not change them."""
 
 from dataclasses import fields
 from pathlib import Path
@@ -10,9 +10,11 @@ from darksound.run.manifest import Inputs
 from darksound.settings import Settings
 from darksound.sources import SOURCES
 
-__all__ = ["absolute", "agreed_inputs", "agreed_settings", "with_absolute_file"]
+__all__ = ["check_inputs", "resume_settings", "with_absolute_inputs", "with_absolute_model"]
 
-_NAMES = {
+# Sections that change no result and may therefore differ on resuming.
+_FREE_SECTIONS = {"compute", "download", "report"}
+_OPTIONS = {
     "data": "--data",
     "root": "--root",
     "checkpoint": "The checkpoint",
@@ -21,13 +23,13 @@ _NAMES = {
 }
 
 
-def absolute(inputs: Inputs) -> Inputs:
-    """The same inputs, named so that they mean the same from any working directory.
+def with_absolute_inputs(inputs: Inputs) -> Inputs:
+    """Return the inputs with absolute paths and complete source names.
 
-    Data that no source knows stay as they are; reading them says what is wrong.
+    Data that match no source stay unchanged; loading them raises the error.
 
     Raises:
-        InputError: a source is named that does not exist, such as a split.
+        InputError: a source does not exist, such as a split.
     """
     paths = (inputs.root, inputs.checkpoint, inputs.target, inputs.review)
     return Inputs(
@@ -36,8 +38,8 @@ def absolute(inputs: Inputs) -> Inputs:
     )
 
 
-def with_absolute_file(settings: Settings) -> Settings:
-    """The settings, the embedder's file named so that it means the same from any directory."""
+def with_absolute_model(settings: Settings) -> Settings:
+    """Return the settings with an absolute path of the embedding model's file."""
     scheme, colon, name = settings.backbone.name.partition(":")
     if not name:
         return settings
@@ -45,55 +47,57 @@ def with_absolute_file(settings: Settings) -> Settings:
 
 
 def _canonical(spec: str) -> str:
-    return next((source.identity(spec) for source in SOURCES if source.matches(spec)), spec)
-
-
-def agreed_settings(given: Settings, stored: Settings, path: Path) -> Settings:
-    """The settings to go on with: the run's, but for where and how it is computed.
-
-    Args:
-        given: settings of the request; only keys that were set explicitly are looked at.
-        stored: settings of the run.
-        path: the run's directory, for the message.
-
-    Raises:
-        RunError: a key was set to something else than the run's.
-    """
-    for name in sorted(given.model_fields_set - {"compute", "download", "report"}):
-        ours, theirs = getattr(given, name), getattr(stored, name)
-        if not isinstance(ours, BaseModel):
-            _hold(name, ours, theirs, path)
-            continue
-        for key in sorted(ours.model_fields_set):
-            _hold(f"{name}.{key}", getattr(ours, key), getattr(theirs, key), path)
-    return stored.replace(
-        compute=given.compute.model_dump(exclude_unset=True),
-        report=given.report.model_dump(exclude_unset=True),
+    return next(
+        (source.identity(spec) for source in SOURCES.values() if source.matches(spec)), spec
     )
 
 
-def agreed_inputs(given: Inputs, stored: Inputs, path: Path) -> Inputs:
-    """The run's inputs.
+def resume_settings(requested: Settings, stored: Settings, path: Path) -> Settings:
+    """Return the settings of a resumed run: the stored ones, `compute` and `report` updated.
+
+    Args:
+        requested: settings of the request; only keys that were set are compared.
+        stored: settings of the run.
+        path: the run directory, for the message.
 
     Raises:
-        RunError: the request names others.
+        RunError: a key differs from the run's.
+    """
+    for name in sorted(requested.model_fields_set - _FREE_SECTIONS):
+        new, old = getattr(requested, name), getattr(stored, name)
+        if not isinstance(new, BaseModel):
+            _check_equal(name, new, old, path)
+            continue
+        for key in sorted(new.model_fields_set):
+            _check_equal(f"{name}.{key}", getattr(new, key), getattr(old, key), path)
+    return stored.replace(
+        compute=requested.compute.model_dump(exclude_unset=True),
+        report=requested.report.model_dump(exclude_unset=True),
+    )
+
+
+def check_inputs(requested: Inputs, stored: Inputs, path: Path) -> Inputs:
+    """Return the stored inputs of a resumed run.
+
+    Raises:
+        RunError: the request names other inputs.
     """
     for field in fields(Inputs):
-        wanted = getattr(given, field.name)
-        if wanted:
-            _hold(_NAMES[field.name], wanted, getattr(stored, field.name), path)
+        value = getattr(requested, field.name)
+        if value:
+            _check_equal(_OPTIONS[field.name], value, getattr(stored, field.name), path)
     return stored
 
 
-def _hold(key: str, wanted: object, stored: object, path: Path) -> None:
-    if wanted != stored:
+def _check_equal(key: str, requested: object, stored: object, path: Path) -> None:
+    if requested != stored:
         raise RunError(
-            f"{key} is {_shown(wanted)}, but {path} was begun with {_shown(stored)}; --resume goes "
-            f"on with the run's own: leave it out, or start a new run."
+            f"{key} is {_text(requested)}, but {path} was started with {_text(stored)}; --resume "
+            f"uses the values of the run: omit it, or start a new run."
         )
 
 
-def _shown(value: object) -> str:
+def _text(value: object) -> str:
     if isinstance(value, tuple):
         return ", ".join(map(str, value)) or "none"
     return "none" if value is None else str(value)

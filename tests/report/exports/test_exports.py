@@ -1,4 +1,4 @@
-"""Exports: golden files, read back by other readers and by ours; hostile names; taken places."""
+"""Exports: golden files, read back by other readers and by ours; reviews; existing targets."""
 
 import logging
 from pathlib import Path
@@ -8,15 +8,14 @@ import pandas as pd
 import pyarrow.parquet as pq
 import pytest
 import soundfile
-from tests.report.conftest import write_run, write_sound
 
 from darksound.errors import InputError, RunError
 from darksound.report.exports import EXPORTERS
 from darksound.report.exports import clips as clips_module
 from darksound.report.exports.export import export
-from darksound.run.reading import read_result
+from darksound.report.result import read_run
 from darksound.sources import load_rois
-from darksound.sources.annotations.loading import read_marks
+from darksound.sources.annotations.loading import read_annotations
 
 RAVEN = """\
 Selection	View	Channel	Begin Time (s)	End Time (s)	Low Freq (Hz)	High Freq (Hz)	Begin File	Begin Path	File Offset (s)	Annotation	Cluster	Probability	Label	ROI
@@ -41,7 +40,7 @@ def files(folder: Path) -> list[str]:
 
 
 def write_review(path: Path, run: Path, names: dict, groups: dict, rejected: tuple = ()) -> Path:
-    table = read_result(run).table
+    table = read_run(run).table
     group = table["cluster"].map(lambda c: groups.get(c, c))
     rows = table.assign(group=group, name=group.map(lambda g: names.get(g, "")))
     rows["rejected"] = [str(i in rejected).lower() for i in range(len(rows))]
@@ -49,11 +48,11 @@ def write_review(path: Path, run: Path, names: dict, groups: dict, rejected: tup
     return path
 
 
-def test_ravens_tables_are_golden_and_span_recordings_as_raven_counts(small_run):
+def test_raven_tables_are_golden_and_count_time_over_recordings_as_raven_does(small_run):
     run = small_run()
     done = export(run, "raven")
     assert (done.path, done.files, done.rois) == (run / "exports" / "raven", 4, 5)
-    ids = read_result(run).rois["roi_id"].tolist()
+    ids = read_run(run).rois.table["roi_id"].tolist()
     golden = RAVEN.format(*ids, root=run.parent / "sounds")
     assert (done.path / "all.Table.1.selections.txt").read_text() == golden
     assert files(done.path / "recordings") == [
@@ -61,8 +60,8 @@ def test_ravens_tables_are_golden_and_span_recordings_as_raven_counts(small_run)
         "night/a.flac.Table.1.selections.txt",
         "night/a.wav.Table.1.selections.txt",
     ]
-    own = (done.path / "recordings" / "night" / "a.wav.Table.1.selections.txt").read_text()
-    assert own.splitlines()[1].split("\t")[:5] == [
+    of_one = (done.path / "recordings" / "night" / "a.wav.Table.1.selections.txt").read_text()
+    assert of_one.splitlines()[1].split("\t")[:5] == [
         "1",
         "Spectrogram 1",
         "1",
@@ -71,7 +70,7 @@ def test_ravens_tables_are_golden_and_span_recordings_as_raven_counts(small_run)
     ]
 
 
-def test_audacitys_labels_are_golden(small_run):
+def test_audacity_labels_are_golden(small_run):
     done = export(small_run(), "audacity")
     found = {name: (done.path / name).read_text() for name in files(done.path)}
     assert found.pop("export.json")
@@ -79,19 +78,19 @@ def test_audacitys_labels_are_golden(small_run):
 
 
 @pytest.mark.parametrize("form", ["raven", "audacity"])
-def test_our_own_readers_find_the_same_rois_in_the_same_recordings(small_run, form):
+def test_our_readers_return_the_same_rois_of_the_same_recordings(small_run, form):
     run = small_run()
     place = export(run, form).path / ("recordings" if form == "raven" else "")
     back = load_rois(place, rois="annotations", root=run.parent / "sounds")
     assert back.problems == ()
-    ours = read_result(run).table.sort_values(["recording", "start_s"])
-    assert back.table["recording"].tolist() == ours["recording"].tolist()
-    np.testing.assert_allclose(back.table["start_s"], ours["start_s"])
-    names = ["noise" if c < 0 else f"cluster {c}" for c in ours["cluster"]]
+    table = read_run(run).table.sort_values(["recording", "start_s"])
+    assert back.table["recording"].tolist() == table["recording"].tolist()
+    np.testing.assert_allclose(back.table["start_s"], table["start_s"])
+    names = ["noise" if c < 0 else f"cluster {c}" for c in table["cluster"]]
     assert back.table["label"].tolist() == names
     if form == "raven":
         back = load_rois(place.parent / "all.Table.1.selections.txt")
-        np.testing.assert_allclose(back.table["end_s"], ours["end_s"])
+        np.testing.assert_allclose(back.table["end_s"], table["end_s"])
         assert back.table["label"].tolist() == names
 
 
@@ -107,7 +106,7 @@ def test_crowsetta_reads_them(small_run):
     labels = export(run, "audacity").path / "night" / "a.wav.txt"
     boxes = crowsetta.formats.bbox.AudBBox.from_file(labels).to_bbox()
     assert [(b.onset, b.offset, b.low_freq, b.high_freq, b.label) for b in boxes] == [
-        (m.start_s, m.end_s, m.low_hz, m.high_hz, m.label) for m in read_marks(labels)
+        (m.start_s, m.end_s, m.low_hz, m.high_hz, m.label) for m in read_annotations(labels)
     ]
 
 
@@ -117,19 +116,19 @@ def test_without_the_recordings_raven_still_gets_bounds_and_a_warning(small_run,
     table = pd.read_csv(done.path / "all.Table.1.selections.txt", sep="\t")
     assert table["High Freq (Hz)"].tolist() == [24000, 24000, 4000, 2500, 3000]
     assert table["File Offset (s)"].tolist() == [0.25, 2.0, 0.0, 0.5, 1.5]
-    assert "3 recordings are not there" in caplog.text
+    assert "3 recordings are missing" in caplog.text
 
 
 @pytest.mark.parametrize("form", ["csv", "parquet"])
-def test_tables_tell_where_they_come_from_and_are_data_again(small_run, form):
+def test_tables_contain_their_source_and_are_valid_data(small_run, form):
     run = small_run()
-    result = read_result(run)
+    result = read_run(run)
     path = export(run, form).path
     assert path == run / "exports" / f"clusters.{form}"
     if form == "csv":
         table = pd.read_csv(path)
-        said = table[["run", "settings_hash", "darksound_version"]].drop_duplicates()
-        assert said.to_numpy().tolist() == [["run", result.settings_hash, "9.9.9"]]
+        source = table[["run", "settings_hash", "darksound_version"]].drop_duplicates()
+        assert source.to_numpy().tolist() == [["run", result.settings_hash, "9.9.9"]]
     else:
         table = pd.read_parquet(path)
         metadata = pq.read_schema(path).metadata
@@ -140,7 +139,7 @@ def test_tables_tell_where_they_come_from_and_are_data_again(small_run, form):
     assert table["assigned_cluster"].notna().tolist() == [False, True, False, False, False]
     back = load_rois(path)
     assert back.table["roi_id"].tolist() == table["roi_id"].tolist()
-    assert set(back.table["roi_id"]) == set(result.rois["roi_id"])
+    assert set(back.table["roi_id"]) == set(result.rois.table["roi_id"])
 
 
 def test_large_tables_are_written_in_parts(small_run, monkeypatch):
@@ -153,7 +152,7 @@ def test_large_tables_are_written_in_parts(small_run, monkeypatch):
 
 
 @pytest.mark.parametrize("audio", ["wav", "flac"])
-def test_clips_lie_in_folders_and_sound_like_their_rois(small_run, audio):
+def test_clips_are_in_folders_and_equal_the_sound_of_their_rois(small_run, audio):
     run = small_run()
     done = export(run, "clips", audio=audio)
     assert sorted(p.name for p in done.path.iterdir() if p.is_dir()) == [
@@ -161,35 +160,35 @@ def test_clips_lie_in_folders_and_sound_like_their_rois(small_run, audio):
     ]  # fmt: skip
     table = pd.read_csv(done.path / "clips.csv")
     assert files(done.path) == sorted([*table["recording"], "clips.csv", "export.json"])
-    result = read_result(run)
+    result = read_run(run)
     for row in table.itertuples():
         wave, rate = soundfile.read(done.path / row.recording)
         assert row.recording.endswith(f"_{row.roi_id}.{audio}")
-        source = str(result.rois["root"].iloc[0])
+        source = str(result.rois.table["root"].iloc[0])
         place = (source, row.source_recording, row.source_start_s, row.source_end_s)
-        heard, own_rate = result.reader.read(*place, None)
-        assert rate == own_rate
-        np.testing.assert_allclose(wave, heard, atol=2**-15)
+        expected, expected_rate = result.rois.reader.read(*place, None)
+        assert rate == expected_rate
+        np.testing.assert_allclose(wave, expected, atol=2**-15)
 
 
-def test_a_dataset_is_data_again_with_its_labels(small_run):
+def test_a_dataset_is_valid_data_with_its_labels(small_run):
     run = small_run()
     done = export(run, "dataset", out=run.parent / "set")
     for source in (done.path, done.path / "clips.csv"):
         back = load_rois(source)
         assert back.problems == ()
         assert back.table["label"].value_counts().to_dict() == {"cluster-0": 2, "cluster-1": 2}
-    ids = set(read_result(run).rois["roi_id"][:4])
+    ids = set(read_run(run).rois.table["roi_id"][:4])
     assert set(load_rois(done.path / "clips.csv").table["roi_id"]) == ids
 
 
-def test_a_review_names_merges_and_rejects_in_every_format(small_run, tmp_path):
+def test_a_review_is_applied_in_every_format(small_run, tmp_path):
     run = small_run()
     review = write_review(tmp_path / "review.csv", run, {0: "Wren/song"}, {1: 0}, rejected=(3,))
-    for form, exporter in EXPORTERS.items():
+    for form in EXPORTERS:
         done = export(run, form, review=review, out=tmp_path / "out" / form)
         assert done.rois == (3 if form == "dataset" else 4)
-        if exporter.suffix == ".csv":
+        if done.path.suffix == ".csv":
             assert pd.read_csv(done.path)["name"].tolist().count("Wren/song") == 3
     assert sorted(p.name for p in (tmp_path / "out" / "clips").iterdir() if p.is_dir()) == [
         "Wren_song", "noise",
@@ -197,46 +196,11 @@ def test_a_review_names_merges_and_rejects_in_every_format(small_run, tmp_path):
     back = load_rois(tmp_path / "out" / "dataset" / "clips.csv")
     assert back.table["label"].tolist() == ["Wren/song"] * 3
     assert load_rois(tmp_path / "out" / "dataset").table["label"].tolist() == ["Wren_song"] * 3
-    marks = read_marks(tmp_path / "out" / "raven" / "all.Table.1.selections.txt")
+    marks = read_annotations(tmp_path / "out" / "raven" / "all.Table.1.selections.txt")
     assert [mark.label for mark in marks] == ["Wren/song", "noise", "Wren/song", "Wren/song"]
 
 
-def test_hostile_names_stay_in_their_folder_and_do_not_collide(tmp_path):
-    long = "x" * 120
-    names = (f"d/{long}1.wav", f"d/{long}2.wav", "d/..\\..\\up.wav", "d/con.wav", "d/CON.wav",
-             "d/tab\there\n.wav", "d/-rf.wav", "d/Grünspecht 歌.wav")  # fmt: skip
-    root = tmp_path / "sounds"
-    for name in names:
-        write_sound(root / name)
-    n = len(names)
-    rois = {
-        "root": [str(root)] * n,
-        "recording": list(names),
-        "start_s": [0.5] * n,
-        "end_s": [1.0] * n,
-    }
-    run = write_run(tmp_path / "run", rois, [0, 0, 1, 1, 2, 2, 3, -1])
-    labels = {0: "../../etc", 1: "NUL", 2: "Clips.csv", 3: "a\tb\nc"}
-    quoted = write_review(tmp_path / "review.csv", run, labels, {})
-    for form in EXPORTERS:
-        done = export(run, form, review=quoted, out=tmp_path / "out" / form)
-        assert done.problems == ()
-        assert done.rois == (n - 1 if form == "dataset" else n)
-    assert sorted(p.name for p in tmp_path.iterdir()) == ["out", "review.csv", "run", "sounds"]
-    clips = load_rois(tmp_path / "out" / "clips" / "clips.csv")
-    assert len(clips) == n
-    assert len({path.casefold() for path in clips.table["recording"]}) == n
-    assert {Path(path).parts[0] for path in clips.table["recording"]} == {
-        "_._.._etc", "NUL_", "Clips.csv-2", "a_b_c", "noise",
-    }  # fmt: skip
-    table = (tmp_path / "out" / "raven" / "all.Table.1.selections.txt").read_text()
-    rows = [line.split("\t") for line in table.splitlines()]
-    assert {len(row) for row in rows} == {15}
-    assert len(rows) == n + 1
-    assert len(files(tmp_path / "out" / "audacity")) == n + 1
-
-
-def test_clips_that_cannot_be_heard_are_left_out_and_listed(small_run):
+def test_clips_that_cannot_be_read_are_skipped_and_listed(small_run):
     run = small_run()
     (run.parent / "sounds" / "b.wav").unlink()
     done = export(run, "clips")
@@ -251,13 +215,13 @@ def test_clips_that_cannot_be_heard_are_left_out_and_listed(small_run):
 def test_recordings_that_were_moved_are_found_with_root(small_run, tmp_path):
     run = small_run()
     (tmp_path / "sounds").rename(tmp_path / "moved")
-    with pytest.raises(InputError, match=r"None of the 5 ROIs can be heard.*--root"):
+    with pytest.raises(InputError, match=r"None of the 5 ROIs can be read.*--root"):
         export(run, "clips")
     assert not (run / "exports" / "clips").exists()
     assert export(run, "clips", root=tmp_path / "moved").rois == 5
 
 
-def test_overdriven_sound_is_made_softer_not_clipped(small_run):
+def test_sound_above_full_scale_is_scaled_not_clipped(small_run):
     run = small_run()
     path = run.parent / "sounds" / "b.wav"
     wave = 1.5 * np.sin(np.arange(3 * 48_000) * 0.3)
@@ -268,32 +232,34 @@ def test_overdriven_sound_is_made_softer_not_clipped(small_run):
     np.testing.assert_allclose(heard, wave[12_000:48_000] / 1.5, atol=1e-3)
 
 
-def test_what_is_there_is_replaced_only_if_it_is_ours_and_that_was_asked(small_run, tmp_path):
+def test_an_existing_target_is_replaced_only_if_it_is_an_export_and_with_overwrite(
+    small_run, tmp_path
+):
     run = small_run()
     out = tmp_path / "taken"
     out.mkdir()
-    export(run, "raven", out=out)  # an empty folder is nobody's
+    export(run, "raven", out=out)  # an empty folder is accepted
     before = files(out)
-    with pytest.raises(RunError, match="is there already; give another --out, or --overwrite"):
+    with pytest.raises(RunError, match="exists already; give another --out, or --overwrite"):
         export(run, "clips", out=out)
     assert files(out) == before
     export(run, "audacity", out=out, overwrite=True)
     assert "b.txt" in files(out)
-    strange = tmp_path / "strange"
-    strange.mkdir()
-    (strange / "thesis.docx").write_text("years of work")
-    with pytest.raises(RunError, match="no export of darksound, and stays as it is"):
-        export(run, "raven", out=strange, overwrite=True)
-    assert files(strange) == ["thesis.docx"]
+    other = tmp_path / "other"
+    other.mkdir()
+    (other / "thesis.docx").write_text("years of work")
+    with pytest.raises(RunError, match="not an export of darksound, so it is not replaced"):
+        export(run, "raven", out=other, overwrite=True)
+    assert files(other) == ["thesis.docx"]
     table = export(run, "csv", out=tmp_path / "t.csv").path
-    with pytest.raises(RunError, match="is there already"):
+    with pytest.raises(RunError, match="exists already"):
         export(run, "csv", out=table)
     export(run, "csv", out=table, overwrite=True)
     with pytest.raises(RunError, match="is a file, and this format is a folder"):
         export(run, "raven", out=table)
 
 
-def test_an_export_that_breaks_off_leaves_what_was_there(small_run, monkeypatch):
+def test_a_failed_export_leaves_the_earlier_one(small_run, monkeypatch):
     run = small_run()
     out = export(run, "clips").path
     before = files(out)
@@ -309,7 +275,7 @@ def test_an_export_that_breaks_off_leaves_what_was_there(small_run, monkeypatch)
 
 
 def test_unknown_formats_and_runs_are_refused(small_run, tmp_path):
-    with pytest.raises(InputError, match=r"no format 'excel'; there are raven, audacity"):
+    with pytest.raises(InputError, match=r"no format 'excel'; choose one of raven, audacity"):
         export(small_run(), "excel")
     with pytest.raises(RunError, match=r"run\.json is missing"):
         export(tmp_path, "csv")

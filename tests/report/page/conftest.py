@@ -7,23 +7,23 @@ import pytest
 from tests.report.page.small_run import small_run
 
 from darksound.report.page.writing import write_page
-from darksound.run.reading import read_result
+from darksound.report.result import read_run
 
 
 @pytest.fixture(scope="session")
 def result(tmp_path_factory):
-    return read_result(small_run(tmp_path_factory.mktemp("page")))
+    return read_run(small_run(tmp_path_factory.mktemp("page")))
 
 
 @pytest.fixture(scope="session")
 def page(result) -> Path:
-    """The page of the run."""
+    """Return the page of the run."""
     return write_page(result).path
 
 
 @pytest.fixture(scope="session")
 def browser():
-    """Headless Chromium that tells of every request, or a skip that says what is missing."""
+    """Return headless Chromium that logs all requests; skip where it is not installed."""
     webdriver = pytest.importorskip("selenium.webdriver", reason="selenium is not installed")
     program, driver = shutil.which("chromium"), shutil.which("chromedriver")
     if program is None or driver is None:

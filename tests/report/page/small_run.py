@@ -1,4 +1,4 @@
-"""A small run on disk, with sound, and with file names that try to do harm."""
+"""A small run on disk, with sound and with hostile file names."""
 
 import json
 from pathlib import Path
@@ -11,9 +11,10 @@ import soundfile
 
 from darksound.cluster.result import CLUSTER_SCHEMA
 from darksound.rois.roi_set import as_roi_table, write_roi_table
+from darksound.run.manifest import Inputs, Manifest, write_manifest
 from darksound.settings import Settings, to_toml
 
-#: Each is the path of a recording; all are allowed on the systems that recorders are read on.
+#: Paths of recordings; all are valid names on Linux.
 HOSTILE = (
     "a/<script>window.hurt=1<\\script>.wav",
     "a/<script>window.hurt=1</script>.wav",
@@ -35,7 +36,7 @@ def _sounds(root: Path) -> None:
 
 
 def small_run(place: Path) -> Path:
-    """A run of 36 ROIs: clusters 0, 1 and 2 of 15, 9 and 6, and 6 of noise."""
+    """Write a run of 36 ROIs: clusters 0, 1 and 2 of 15, 9 and 6, and 6 noise ROIs."""
     folder = place / "run <b>&"
     root = folder.parent / "sounds"
     folder.mkdir()
@@ -74,17 +75,17 @@ def small_run(place: Path) -> Path:
     pq.write_table(table, folder / "clusters.parquet")
     np.save(folder / "embeddings.npy", rng.normal(loc=cluster[:, None], size=(n, 8)))
     (folder / "iterations.csv").write_text(
-        "iteration,n_clusters,coverage,dbcv,information,ami_previous,persistence,seconds,kept\n"
+        "iteration,n_clusters,coverage,dbcv,weighted_entropy,ami_previous,persistence,seconds,kept\n"
         "0,2,0.7,0.1,0.5,,0.2,1.0,False\n1,3,0.83,0.3,0.9,0.8,0.2,1.0,True\n"
     )
     settings = Settings().replace(compute={"workers": 1}, audio={"roi_s": 0.25})
     (folder / "settings.toml").write_text(to_toml(settings))
-    manifest = {
-        "command": "mec", "argv": ["mec", "--data", "</script>"], "inputs": {"data": ["x"]},
-        "settings": {}, "seed": 1979, "versions": {"darksound": "0.1.0"}, "status": "done",
-        "started": "2026-01-01T00:00:00+00:00", "fingerprint": "f00d",
-    }  # fmt: skip
-    (folder / "run.json").write_text(json.dumps(manifest))
+    manifest = Manifest(
+        command="mec", argv=("mec", "--data", "</script>"), inputs=Inputs(("x",)), settings={},
+        seed=1979, versions={"darksound": "0.1.0"}, status="done",
+        started="2026-01-01T00:00:00+00:00", fingerprint="f00d",
+    )  # fmt: skip
+    write_manifest(folder, manifest)
     note = {"event": "result", "notes": ["A <em>note</em>."]}
     (folder / "journal.jsonl").write_text(json.dumps(note) + '\n{"torn')
     return folder

@@ -1,4 +1,4 @@
-"""The page in a real browser: looked at, listened to, and worked with."""
+"""The page in a real browser: display, playback, review and keyboard."""
 
 import json
 from collections import Counter
@@ -10,7 +10,7 @@ import pytest
 from tests.report.page.small_run import HOSTILE
 
 from darksound.report.page.writing import write_page
-from darksound.rois.review import read_review, reviewed
+from darksound.rois.review import apply_review, read_review
 
 pytest.importorskip("selenium", reason="selenium is not installed")
 from selenium.webdriver.common.action_chains import ActionChains
@@ -20,7 +20,7 @@ from selenium.webdriver.support.ui import WebDriverWait
 
 
 class Opened:
-    """A page in the browser, freshly loaded, with nothing kept from before."""
+    """A page in the browser, newly loaded, with an empty storage."""
 
     def __init__(self, browser, path: Path, downloads: Path, width=1400, height=1000):
         self.browser, self.path, self.downloads = browser, path, downloads
@@ -56,7 +56,7 @@ class Opened:
         return self.run("const e = document.activeElement; return e.id || e.className || e.tagName")
 
     def requests(self):
-        """Addresses that were asked for, but for what the page holds itself."""
+        """Return the requested addresses, without data and blob addresses."""
         messages = [json.loads(line["message"]) for line in self.browser.get_log("performance")]
         asked = [
             message["message"]["params"]["request"]["url"]
@@ -78,7 +78,7 @@ def opened(browser, page, tmp_path):
     return Opened(browser, page, tmp_path)
 
 
-def test_it_loads_without_an_error_or_a_request_and_shows_everything(opened):
+def test_it_loads_without_errors_or_requests_and_shows_everything(opened):
     assert [line["message"] for line in opened.browser.get_log("browser")] == []
     assert opened.requests() == [opened.path.as_uri()]
     assert len(opened.all("article.card")) == 3
@@ -98,7 +98,7 @@ def test_it_loads_without_an_error_or_a_request_and_shows_everything(opened):
     assert found[0] > found[1] > found[2] > 100
 
 
-def test_hostile_names_are_shown_as_text_and_do_nothing(opened):
+def test_hostile_names_are_shown_as_text_and_never_run(opened):
     for tab in ("noise", "selection", "run", "clusters"):
         opened.one(f"#tab-{tab}").click()
     opened.all(".clip")[0].click()
@@ -108,33 +108,33 @@ def test_hostile_names_are_shown_as_text_and_do_nothing(opened):
     assert (
         opened.run("return document.querySelectorAll('img[onerror], i:not(.track i)').length") == 0
     )
-    # Markup that slipped in could not run either.
+    # Injected markup cannot run either.
     opened.run("document.body.insertAdjacentHTML('beforeend', '<img src=x onerror=\"hurt=1\">')")
     opened.run("const s = document.createElement('script'); s.textContent = 'hurt = 1';"
                "document.body.append(s)")  # fmt: skip
     assert opened.run("return window.hurt") is None
 
 
-@pytest.mark.parametrize("beside", [False, True])
-def test_a_clip_plays(browser, result, tmp_path, beside):
-    own = replace(result, settings=result.settings.replace(report={"external_media": beside}))
-    opened = Opened(browser, write_page(own, tmp_path / "page.html").path, tmp_path)
+@pytest.mark.parametrize("external", [False, True])
+def test_a_clip_plays(browser, result, tmp_path, external):
+    changed = replace(result, settings=result.settings.replace(report={"external_media": external}))
+    opened = Opened(browser, write_page(changed, tmp_path / "page.html").path, tmp_path)
     opened.run(
-        "window.heard = [];"
+        "window.events = [];"
         "for (const name of ['playing', 'ended', 'error'])"
-        "  document.getElementById('audio').addEventListener(name, () => heard.push(name))"
+        "  document.getElementById('audio').addEventListener(name, () => events.push(name))"
     )
     opened.all(".clip")[0].click()
-    opened.until(lambda: opened.run("return heard.includes('playing')"), "did not play")
-    opened.until(lambda: opened.run("return heard.includes('ended')"), "did not end")
-    assert opened.run("return heard.includes('error')") is False
+    opened.until(lambda: opened.run("return events.includes('playing')"), "did not play")
+    opened.until(lambda: opened.run("return events.includes('ended')"), "did not end")
+    assert opened.run("return events.includes('error')") is False
     picture = opened.one("#player-shot img")
     assert opened.run("return arguments[0].naturalWidth", picture) == 192
     assert [line["message"] for line in browser.get_log("browser")] == []
     assert opened.one("#player-title").text.startswith("Cluster 0, probability")
 
 
-def test_naming_and_merging_are_saved_and_read_back(opened, result):
+def test_names_and_merges_are_saved_and_loaded(opened, result):
     name = opened.one('article[data-cluster="1"] .name')
     name.send_keys('Rufous "night" owl, song', Keys.ENTER)
     opened.one('article[data-cluster="2"] header button').click()
@@ -146,12 +146,14 @@ def test_naming_and_merging_are_saved_and_read_back(opened, result):
     review = read_review(opened.saved())
     assert review.names == {1: 'Rufous "night" owl, song'}
     assert review.merged == {0: 0, 1: 1, 2: 1}
-    table = reviewed(result.table, review)
+    table = apply_review(result.table, review)
     assert len(table) == len(result) - 1
     medoid = opened.run("return Number(document.querySelector('.clip').dataset.row)")
-    assert set(result.rois["roi_id"]) - set(table["roi_id"]) == {result.rois["roi_id"][medoid]}
+    assert set(result.rois.table["roi_id"]) - set(table["roi_id"]) == {
+        result.rois.table["roi_id"][medoid]
+    }
     assert (table["name"] == 'Rufous "night" owl, song').sum() == 9 + 6
-    # What was said is still there when the page is opened again, and can be taken back.
+    # The review is still there when the page is opened again, and can be undone.
     opened.load()
     assert opened.one('article[data-cluster="2"] .name').get_attribute("value").startswith("Rufous")
     opened.all('article[data-cluster="2"] header button')[1].click()
@@ -165,7 +167,7 @@ def test_a_saved_review_can_be_loaded(opened, result):
     kept = file.read_bytes()
     review = read_review(file)
     assert (review.names, review.merged) == ({0: "wren"}, {0: 0})
-    assert review.rejected(result.rois["roi_id"]).sum() == 6
+    assert review.rejected(result.rois.table["roi_id"]).sum() == 6
     opened.run("localStorage.clear()")
     opened.load()
     assert opened.one('article[data-cluster="0"] .name').get_attribute("value") == ""
@@ -183,7 +185,9 @@ def test_a_saved_review_can_be_loaded(opened, result):
 def test_a_page_can_start_from_a_review(browser, result, tmp_path):
     rows = result.table[result.table["cluster"] == 1]
     lines = [f"{i},r,0,1,1,1,owl,false" for i in rows["roi_id"]]
-    review = "\n".join(["roi_id,recording,start_s,end_s,cluster,group,name,rejected", *lines])
+    review = tmp_path / "mine.csv"
+    header = "roi_id,recording,start_s,end_s,cluster,group,name,rejected"
+    review.write_text("\n".join([header, *lines]) + "\n")
     page = write_page(result, tmp_path / "page.html", review=review)
     opened = Opened(browser, page.path, tmp_path)
     assert opened.one('article[data-cluster="1"] .name').get_attribute("value") == "owl"
@@ -214,7 +218,7 @@ def test_everything_can_be_done_by_keyboard(opened):
     assert "jay" in (opened.downloads / "review.csv").read_text(encoding="utf-8")
 
 
-def test_tab_reaches_every_control_in_order_and_focus_is_seen(opened):
+def test_tab_reaches_every_control_in_order_with_visible_focus(opened):
     seen = []
     for _ in range(30):
         opened.keys(Keys.TAB)
@@ -225,7 +229,7 @@ def test_tab_reaches_every_control_in_order_and_focus_is_seen(opened):
     assert [seen.index(name) for name in sought] == sorted(seen.index(name) for name in sought)
 
 
-def test_the_map_is_moved_and_played_by_keys(opened):
+def test_the_map_can_be_moved_by_keys(opened):
     opened.run("document.getElementById('map').focus()")
     place = opened.run("return document.getElementById('map').toDataURL()")
     opened.keys(Keys.ARROW_LEFT, "+", "+")
@@ -259,7 +263,7 @@ def test_a_lasso_selects_and_a_point_plays(opened):
     assert row >= 0
 
 
-def test_colours_can_follow_anything_that_is_known(opened):
+def test_colours_can_show_every_known_column(opened):
     choice = opened.one("#colour-by")
     known = {
         option.get_attribute("value"): option.is_enabled()
@@ -283,7 +287,7 @@ def test_colours_can_follow_anything_that_is_known(opened):
 
 
 @pytest.mark.parametrize("width", [400, 1400])
-def test_nothing_runs_over_the_edge(browser, page, tmp_path, width):
+def test_nothing_overflows_the_page(browser, page, tmp_path, width):
     opened = Opened(browser, page, tmp_path, width=width)
     for tab in ("clusters", "noise", "selection", "run"):
         opened.run(f"document.getElementById('tab-{tab}').click()")
@@ -291,7 +295,7 @@ def test_nothing_runs_over_the_edge(browser, page, tmp_path, width):
         assert wide <= width, tab
 
 
-def test_dark_and_light_are_kept(opened):
+def test_the_theme_is_stored(opened):
     ground = "return getComputedStyle(document.body).backgroundColor"
     light = opened.run(ground)
     opened.one("#theme").click()

@@ -1,24 +1,13 @@
-"""All formats of export."""
-
-from collections.abc import Mapping
-from types import MappingProxyType
-
-from darksound.report.exports.audacity import Audacity
-from darksound.report.exports.base import Exporter
-from darksound.report.exports.clips import Clips, Dataset
-from darksound.report.exports.raven import Raven
-from darksound.report.exports.tables import CsvTable, ParquetTable
+"""Export formats, by name."""
 
 __all__ = ["EXPORTERS"]
 
-#: Formats by name.
-EXPORTERS: Mapping[str, Exporter] = MappingProxyType(
-    {
-        "raven": Raven(),
-        "audacity": Audacity(),
-        "csv": CsvTable(),
-        "parquet": ParquetTable(),
-        "clips": Clips(),
-        "dataset": Dataset(),
-    }
-)
+#: Import path of each exporter class by format name; importing this imports none of them.
+EXPORTERS: dict[str, str] = {
+    "raven": "darksound.report.exports.raven:Raven",
+    "audacity": "darksound.report.exports.audacity:Audacity",
+    "csv": "darksound.report.exports.tables:CsvTable",
+    "parquet": "darksound.report.exports.tables:ParquetTable",
+    "clips": "darksound.report.exports.clips:Clips",
+    "dataset": "darksound.report.exports.clips:Dataset",
+}

@@ -1,7 +1,7 @@
-"""Audacity's label tracks: one a recording, with a line of frequencies where bounds are known.
+"""Audacity label tracks: one a recording, with frequency lines where bounds are known.
 
-`start TAB end TAB label`, and after it `\\ TAB low TAB high`, in which a bound that is not known is
--1 (Audacity manual, Importing and Exporting Labels).
+`start TAB end TAB label`, followed by `\\ TAB low TAB high` in which an unknown bound is -1
+(Audacity manual, Importing and Exporting Labels).
 """
 
 from dataclasses import dataclass
@@ -11,8 +11,8 @@ from typing import ClassVar
 import numpy as np
 
 from darksound.errors import InputError
-from darksound.report.exports.base import Found, Written
-from darksound.report.exports.targets import Recording, annotation_names, recordings
+from darksound.report.exports.base import ExportContent, ExportCounts
+from darksound.report.exports.targets import RecordingRows, annotation_names, recordings
 
 __all__ = ["Audacity"]
 
@@ -24,30 +24,30 @@ class Audacity:
     suffix: ClassVar[str | None] = None
     hint: ClassVar[str] = "Audacity reads them with File > Import > Labels, beside their recording."
 
-    def write(self, found: Found, target: Path) -> Written:
-        """Write a `.txt` file for each recording, in folders as the recordings are.
+    def write(self, content: ExportContent, target: Path) -> ExportCounts:
+        """Write a `.txt` file for each recording, in the folders of the recordings.
 
         Raises:
             InputError: there is no ROI.
         """
-        if found.table.empty:
+        if content.table.empty:
             raise InputError("There is no ROI to export.")
-        names = annotation_names(found, ".txt")
-        for recording in recordings(found, "audacity"):
+        names = annotation_names(content, ".txt")
+        for recording in recordings(content, "audacity"):
             path = target / names[recording.root, recording.path]
             path.parent.mkdir(parents=True, exist_ok=True)
             path.write_text(_lines(recording), encoding="utf-8", newline="\n")
-        return Written(len(names), len(found.table))
+        return ExportCounts(len(names), len(content.table))
 
 
-def _lines(recording: Recording) -> str:
+def _lines(recording: RecordingRows) -> str:
     rows = recording.rows
     columns = ["start_s", "end_s", "low_hz", "high_hz"]
     lines: list[str] = []
     for (start, end, low, high), name in zip(
         rows[columns].to_numpy(np.float64).tolist(), rows["name"], strict=True
     ):
-        # A label ends with its line.
+        # A line break would end the label.
         lines.append(f"{start:.6f}\t{end:.6f}\t{' '.join(name.split())}\n")
         if not np.isnan(low) or not np.isnan(high):
             lines.append(f"\\\t{_bound(low)}\t{_bound(high)}\n")

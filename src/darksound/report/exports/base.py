@@ -1,4 +1,4 @@
-"""What a format of export is, and what it is given."""
+"""The interface of an exporter, and its input and output."""
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
@@ -8,31 +8,38 @@ from typing import Literal, Protocol
 import pandas as pd
 
 from darksound.progress import Progress, silent
-from darksound.rois.review import Review, reviewed
+from darksound.report.result import MecResult
+from darksound.rois.review import Review, apply_review
 from darksound.rois.roi_set import Problem
-from darksound.run.reading import RunResult
 
-__all__ = ["AudioFormat", "Exporter", "Found", "Written", "in_chunks", "provenance"]
+__all__ = [
+    "AudioFormat",
+    "ExportContent",
+    "ExportCounts",
+    "Exporter",
+    "in_chunks",
+    "provenance",
+]
 
-#: Formats that clips are written in.
+#: Formats of clips.
 AudioFormat = Literal["wav", "flac"]
 _CHUNK = 50_000
 
 
 @dataclass(frozen=True)
-class Found:
-    """What is exported.
+class ExportContent:
+    """The input of an exporter.
 
     Attributes:
-        result: the run.
-        table: its ROIs with `group` and `name` beside `RunResult.table`'s columns, rejected ones
-            gone, by recording and time.
-        review: what a person said of it; None for nothing.
+        result: the result of MEC.
+        table: its table with the columns `group` and `name`, without rejected ROIs, sorted by
+            recording and time.
+        review: the review that was applied; None without.
         audio: format of clips.
-        progress: told of what was written.
+        progress: called after each part.
     """
 
-    result: RunResult
+    result: MecResult
     table: pd.DataFrame
     review: Review | None = None
     audio: AudioFormat = "wav"
@@ -41,30 +48,30 @@ class Found:
     @classmethod
     def of(
         cls,
-        result: RunResult,
+        result: MecResult,
         review: Review | None = None,
         audio: AudioFormat = "wav",
         progress: Progress = silent,
-    ) -> "Found":
-        """All that a run found, in order.
+    ) -> "ExportContent":
+        """Return the content to export, with the review applied.
 
         Raises:
             InputError: the review is of another run.
         """
-        table = reviewed(result.table, review)
+        table = apply_review(result.table, review)
         order = ["root", "recording", "start_s", "end_s"]
         table = table.sort_values(order, kind="stable", ignore_index=True)
         return cls(result, table, review, audio, progress)
 
 
 @dataclass(frozen=True)
-class Written:
-    """What an export left.
+class ExportCounts:
+    """The output of an exporter.
 
     Attributes:
-        files: how many files.
-        rois: how many ROIs they tell of.
-        problems: ROIs or recordings that were left out.
+        files: number of files.
+        rois: number of ROIs in them.
+        problems: ROIs or recordings that were skipped.
     """
 
     files: int
@@ -73,30 +80,33 @@ class Written:
 
 
 class Exporter(Protocol):
-    """One format, written to a place that is empty and takes its own only when all is there."""
+    """One export format; a class without constructor arguments.
+
+    It writes to a temporary path, which replaces the target only when `write` has returned.
+    """
 
     @property
     def suffix(self) -> str | None:
-        """Suffix of its one file; None where it is a folder of files."""
+        """Return the suffix of a format of one file; None for a folder of files."""
 
     @property
     def hint(self) -> str:
-        """A sentence on what opens it."""
+        """Return a sentence that names programs that open the export."""
 
-    def write(self, found: Found, target: Path) -> Written:
-        """Write it.
+    def write(self, content: ExportContent, target: Path) -> ExportCounts:
+        """Write the export.
 
         Args:
-            found: what to write.
-            target: a file, or a folder that is there and empty.
+            content: the ROIs to write.
+            target: path of a file that does not exist, or of an empty folder.
 
         Raises:
             InputError: there is nothing to write.
         """
 
 
-def provenance(result: RunResult) -> Mapping[str, str]:
-    """Where an export comes from, so that its run can be found again."""
+def provenance(result: MecResult) -> Mapping[str, str]:
+    """Return the run, settings hash and version that identify the source of an export."""
     return {
         "run": result.name,
         "settings_hash": result.settings_hash,
@@ -105,6 +115,6 @@ def provenance(result: RunResult) -> Mapping[str, str]:
 
 
 def in_chunks(table: pd.DataFrame) -> Iterator[pd.DataFrame]:
-    """The table in parts that are small beside it, one that is empty where it is."""
+    """Yield consecutive parts of the table; an empty part for an empty table."""
     for start in range(0, max(len(table), 1), _CHUNK):
         yield table.iloc[start : start + _CHUNK]

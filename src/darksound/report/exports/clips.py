@@ -1,9 +1,9 @@
-"""Sound: every ROI as a file of its own, in a folder for each cluster."""
+"""Clips: one sound file a ROI, in one folder a cluster."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import ClassVar
+from typing import Any, ClassVar
 
 import numpy as np
 import numpy.typing as npt
@@ -11,147 +11,144 @@ import pandas as pd
 import soundfile as sf
 
 from darksound.errors import InputError, RunError
-from darksound.report.exports.base import Found, Written, in_chunks, provenance
+from darksound.report.exports.base import ExportContent, ExportCounts, in_chunks, provenance
 from darksound.report.exports.targets import ERRORS, MARKER, distinct, safe_name
 from darksound.rois.roi_set import Problem
 
 __all__ = ["TABLE", "Clips", "Dataset", "clip_folders"]
 
-#: The table of the clips, which `--data` takes.
+#: Name of the table of clips, which `--data` accepts.
 TABLE = "clips.csv"
 _FILES = (TABLE, MARKER, ERRORS)
 _STAGE = "clips"
-_STEM = 60
+_STEM_BYTES = 60
 
 
 @dataclass(frozen=True)
 class Clips:
-    """All ROIs as WAV or FLAC, noise too (see `Exporter`)."""
+    """All ROIs as WAV or FLAC, noise included (see `Exporter`)."""
 
     suffix: ClassVar[str | None] = None
-    hint: ClassVar[str] = f"A folder a cluster; {TABLE} says what each clip is."
+    hint: ClassVar[str] = f"One folder a cluster; {TABLE} describes each clip."
 
-    def write(self, found: Found, target: Path) -> Written:
+    def write(self, content: ExportContent, target: Path) -> ExportCounts:
         """Write `CLUSTER/RECORDING_MILLISECONDS_ROI.wav` and `clips.csv`.
 
-        Clips are mono, 16 bits, at the recording's rate, as long as the ROI.
+        Clips are mono, 16 bits, at the recording's sampling rate, as long as the ROI.
 
         Raises:
-            InputError: there is no ROI, or none can be heard.
+            InputError: there is no ROI, or none can be read.
         """
-        return _write(found, found.table, target)
+        return _write(content, content.table, target)
 
 
 @dataclass(frozen=True)
 class Dataset:
-    """Clips to learn from: ROIs of clusters alone, of named ones where there are (`Exporter`)."""
+    """Clips for training: ROIs of clusters, of named clusters where there are any (`Exporter`)."""
 
     suffix: ClassVar[str | None] = None
     hint: ClassVar[str] = (
-        f"--data takes the folder, labels being its folders' names, and {TABLE} within it, "
-        "labels being the names in full."
+        f"--data accepts the folder (the labels are the names of its folders) and {TABLE} in it "
+        "(the labels are the full names)."
     )
 
-    def write(self, found: Found, target: Path) -> Written:
-        """Write clips as `Clips` does, without noise, and without clusters that nobody named if
-        any has a name.
+    def write(self, content: ExportContent, target: Path) -> ExportCounts:
+        """Write clips as `Clips` does, without noise; only named clusters, if any has a name.
 
         Raises:
-            InputError: there is no cluster, or no ROI can be heard.
+            InputError: there is no cluster, or no ROI can be read.
         """
-        group = found.table["group"]
-        named = group.isin(list(found.review.names)) if found.review is not None else group < -1
-        rows = found.table[named] if named.any() else found.table[group >= 0]
-        return _write(found, rows.reset_index(drop=True), target)
+        group = content.table["group"]
+        rows = content.table[group >= 0]
+        if content.review is not None and (named := group.isin(list(content.review.names))).any():
+            rows = content.table[named]
+        return _write(content, rows.reset_index(drop=True), target)
 
 
 def clip_folders(table: pd.DataFrame, names: dict[int, str]) -> dict[int, str]:
-    """Name of each group's folder: what it was called, else `cluster-07`, and `noise`.
+    """Return the folder name of each group: its name, else `cluster-07`, or `noise`.
 
     Args:
-        table: with `group` and `name`.
-        names: of the groups that people named.
+        table: with the columns `group` and `name`.
+        names: names of groups from a review.
     """
     groups = sorted(table["group"].unique().tolist())
     width = len(str(max([*groups, 0])))
-    called = dict(zip(table["group"].tolist(), table["name"].tolist(), strict=True))
-    wanted = [
-        safe_name(called[group] if group in names or group < 0 else f"cluster-{group:0{width}d}")
+    titles = dict(zip(table["group"].tolist(), table["name"].tolist(), strict=True))
+    candidates = [
+        safe_name(titles[group] if group in names or group < 0 else f"cluster-{group:0{width}d}")
         for group in groups
     ]
-    # A cluster may be called like a file that stands beside the folders.
-    found = distinct([*_FILES, *wanted])[len(_FILES) :]
-    return dict(zip(groups, found, strict=True))
+    # A cluster may have the name of a file beside the folders.
+    folders = distinct([*_FILES, *candidates])[len(_FILES) :]
+    return dict(zip(groups, folders, strict=True))
 
 
-def _write(found: Found, table: pd.DataFrame, target: Path) -> Written:
+def _write(content: ExportContent, table: pd.DataFrame, target: Path) -> ExportCounts:
     if table.empty:
         raise InputError("There is no ROI in a cluster to export.")
-    names = dict(found.review.names) if found.review is not None else {}
+    names = {} if content.review is None else dict(content.review.names)
     folders = clip_folders(table, names)
     for folder in folders.values():
         (target / folder).mkdir()
-    causes: dict[int, str] = {}
-    found.progress(_STAGE, 0, len(table))
-    for row, path in enumerate(_paths(table, folders, found.audio)):
+    causes: dict[int, str] = {}  # by row
+    content.progress(_STAGE, 0, len(table))
+    paths = list(_paths(table, folders, content.audio))
+    for row, path in enumerate(paths):
         try:
-            _write_clip(found, table, row, target / path)
+            _write_clip(content, table.iloc[row], target / path)
         except InputError as error:
             causes[row] = str(error)
-        found.progress(_STAGE, row + 1, len(table))
+        content.progress(_STAGE, row + 1, len(table))
     if len(causes) == len(table):
         raise InputError(
-            f"None of the {len(table)} ROIs can be heard; if the recordings were moved, name "
-            f"their folder with --root. The first: {causes[0]}"
+            f"None of the {len(table)} ROIs can be read; if the recordings were moved, give their "
+            f"folder with --root. The first error: {causes[0]}"
         )
     for folder in folders.values():
         if not any((target / folder).iterdir()):
             (target / folder).rmdir()
-    kept = np.array([row for row in range(len(table)) if row not in causes], dtype=np.int64)
-    _write_table(found, table, folders, names, kept, target)
+    written = np.array([row for row in range(len(table)) if row not in causes], dtype=np.int64)
+    _write_table(content, table.assign(clip=paths).iloc[written], folders, target / TABLE)
     recordings = table["recording"]
-    problems = tuple(Problem(str(recordings.iloc[row]), why) for row, why in causes.items())
-    return Written(len(kept) + 1, len(kept), problems)
+    problems = tuple(Problem(str(recordings.iloc[row]), text) for row, text in causes.items())
+    return ExportCounts(len(written) + 1, len(written), problems)
 
 
 def _paths(table: pd.DataFrame, folders: dict[int, str], suffix: str) -> Iterator[str]:
-    """Relative path of each clip; the ROI's id makes it one of a kind."""
+    """Yield the relative path of each clip, unique by the ROI's id."""
     columns = ["recording", "start_s", "roi_id", "group"]
     for recording, start, roi_id, group in table[columns].itertuples(index=False, name=None):
-        stem = safe_name(recording.rsplit("/", 1)[-1].rsplit(".", 1)[0], _STEM)
+        stem = safe_name(recording.rsplit("/", 1)[-1].rsplit(".", 1)[0], _STEM_BYTES)
         yield f"{folders[group]}/{stem}_{round(start * 1000):08d}_{safe_name(roi_id)}.{suffix}"
 
 
-def _write_clip(found: Found, table: pd.DataFrame, row: int, path: Path) -> None:
-    one = table.iloc[row]
-    wave, rate = found.result.reader.read(
-        one["root"], one["recording"], float(one["start_s"]), float(one["end_s"]), None
+def _write_clip(content: ExportContent, roi: "pd.Series[Any]", path: Path) -> None:
+    wave, rate = content.result.rois.reader.read(
+        roi["root"], roi["recording"], float(roi["start_s"]), float(roi["end_s"]), None
     )
     try:
-        sf.write(path, _within_scale(wave), rate, subtype="PCM_16", format=found.audio.upper())
+        sf.write(path, _limit_peak(wave), rate, subtype="PCM_16", format=content.audio.upper())
     except sf.SoundFileError as error:
-        raise RunError(f"Cannot write {path.name} as {found.audio} at {rate} Hz: {error}") from None
+        raise RunError(
+            f"Cannot write {path.name} as {content.audio} at {rate} Hz: {error}"
+        ) from None
 
 
-def _within_scale(wave: npt.NDArray[np.float32]) -> npt.NDArray[np.float32]:
-    """The sound, made softer where it would be clipped: decoders of MP3 overshoot."""
+def _limit_peak(wave: npt.NDArray[np.float32]) -> npt.NDArray[np.float32]:
+    """Return the samples, scaled to a peak of 1 where they exceed it: MP3 decoders overshoot."""
     peak = float(np.max(np.abs(wave)))
     return wave if peak <= 1 else wave / np.float32(peak)
 
 
 def _write_table(
-    found: Found,
-    table: pd.DataFrame,
-    folders: dict[int, str],
-    names: dict[int, str],
-    kept: npt.NDArray[np.int64],
-    target: Path,
+    content: ExportContent, clips: pd.DataFrame, folders: dict[int, str], path: Path
 ) -> None:
-    """Write `clips.csv`: a ROI table of the clips, and what each was cut from."""
-    said = dict(provenance(found.result))
-    paths = pd.Series(list(_paths(table, folders, found.audio)), index=table.index)
-    with (target / TABLE).open("w", encoding="utf-8", newline="") as file:
-        for number, part in enumerate(in_chunks(table.iloc[kept])):
+    """Write the ROI table of the clips, with the source of each; `clip` is its path."""
+    source = dict(provenance(content.result))
+    names = {} if content.review is None else content.review.names
+    with path.open("w", encoding="utf-8", newline="") as file:
+        for number, part in enumerate(in_chunks(clips)):
             labels = [
                 name if group in names else folders[group]
                 for name, group in zip(part["name"], part["group"], strict=True)
@@ -159,7 +156,7 @@ def _write_table(
             pd.DataFrame(
                 {
                     "roi_id": part["roi_id"],
-                    "recording": paths[part.index],
+                    "recording": part["clip"],
                     "start_s": 0.0,
                     "end_s": (part["end_s"] - part["start_s"]).round(6),
                     "low_hz": part["low_hz"],
@@ -173,6 +170,6 @@ def _write_table(
                     "source_recording": part["recording"],
                     "source_start_s": part["start_s"],
                     "source_end_s": part["end_s"],
-                    **said,
+                    **source,
                 }
             ).to_csv(file, index=False, header=number == 0, lineterminator="\n")

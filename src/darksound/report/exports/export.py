@@ -1,4 +1,4 @@
-"""`darksound export`: a run, in a format, to a place."""
+"""Export a result to a file or folder in the format of another tool."""
 
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
@@ -9,29 +9,30 @@ import pandas as pd
 from darksound.errors import InputError
 from darksound.progress import Progress, silent
 from darksound.report.exports import EXPORTERS
-from darksound.report.exports.base import AudioFormat, Exporter, Found, provenance
+from darksound.report.exports.base import AudioFormat, ExportContent, Exporter, provenance
 from darksound.report.exports.targets import ERRORS, new_file, new_folder
+from darksound.report.result import MecResult, as_result
 from darksound.rois.review import read_review
 from darksound.rois.roi_set import Problem
-from darksound.run.reading import read_result
+from darksound.settings import resolve_object
 
 __all__ = ["Exported", "export"]
 
-# Within the run, where no other place was named.
-_PLACE = "exports"
+# Default location, relative to the run directory.
+_FOLDER = "exports"
 _STEM = "clusters"
 
 
 @dataclass(frozen=True)
 class Exported:
-    """What was exported.
+    """A finished export.
 
     Attributes:
         path: the file or folder.
-        files: how many files there are.
-        rois: how many ROIs they tell of.
-        hint: what opens them.
-        problems: what was left out; a folder lists it in `errors.csv`.
+        files: number of files.
+        rois: number of ROIs in them.
+        hint: programs that open it.
+        problems: what was skipped; a folder lists it in `errors.csv`.
     """
 
     path: Path
@@ -42,8 +43,8 @@ class Exported:
 
 
 def export(
-    run: str | Path,
-    form: str,
+    run: MecResult | str | Path,
+    format: str,
     *,
     out: str | Path | None = None,
     review: str | Path | None = None,
@@ -52,48 +53,53 @@ def export(
     overwrite: bool = False,
     progress: Progress = silent,
 ) -> Exported:
-    """Write what a run of MEC found in the format of another tool.
+    """Export a result of MEC in the format of another tool.
 
     Args:
-        run: the run's directory.
-        form: a name in `EXPORTERS`.
-        out: where to; `RUN/exports/FORMAT` or `RUN/exports/clusters.SUFFIX` where None.
-        review: a `review.csv` of the run.
-        root: where the recordings lie now, if they were moved.
+        run: a result, or its run directory.
+        format: a name in `EXPORTERS`.
+        out: file or folder; None: `RUN/exports/FORMAT` or `RUN/exports/clusters.SUFFIX`.
+        review: path of a `review.csv` of the run.
+        root: current folder of the recordings, if they were moved; for a run directory only.
         audio: format of clips, `wav` or `flac`.
-        overwrite: replace an export that is there.
-        progress: told of what was written.
+        overwrite: replace an earlier export.
+        progress: called after each part.
 
     Raises:
-        InputError: there is no such format, the review is of another run, or there is nothing to
-            export.
-        RunError: `run` is no finished run of MEC, or the place is taken.
+        InputError: the format is unknown, the review is of another run, there is nothing to
+            export, or `out` is None for a result that is not saved.
+        RunError: `run` is not a finished MEC run, the target exists, or cannot be written.
     """
-    exporter = EXPORTERS.get(form)
-    if exporter is None:
-        raise InputError(f"There is no format {form!r}; there are {', '.join(EXPORTERS)}.")
-    result = read_result(run, root)
-    said = None if review is None else read_review(review)
-    found = Found.of(result, said, audio, progress)
-    target = _target(exporter, form, result.path / _PLACE, None if out is None else Path(out))
-    about = {"format": form, **provenance(result), "review": "" if said is None else said.path.name}
-    with _opened(exporter, target, overwrite, about) as place:
-        written = exporter.write(found, place)
-        if written.problems and exporter.suffix is None:
-            rows = pd.DataFrame([(p.recording, p.cause) for p in written.problems])
-            rows.to_csv(place / ERRORS, index=False, header=["recording", "cause"])
-    return Exported(target, written.files, written.rois, exporter.hint, written.problems)
+    if format not in EXPORTERS:
+        raise InputError(f"There is no format {format!r}; choose one of {', '.join(EXPORTERS)}.")
+    exporter: Exporter = resolve_object(EXPORTERS[format])()
+    result = as_result(run, root)
+    applied = None if review is None else read_review(review)
+    content = ExportContent.of(result, applied, audio, progress)
+    target = _target(exporter, format, result, None if out is None else Path(out))
+    about = {
+        "format": format,
+        **provenance(result),
+        "review": "" if applied is None else applied.path.name,
+    }
+    with _open_target(exporter, target, overwrite, about) as temporary:
+        counts = exporter.write(content, temporary)
+        if counts.problems and exporter.suffix is None:
+            rows = pd.DataFrame([(p.recording, p.cause) for p in counts.problems])
+            rows.to_csv(temporary / ERRORS, index=False, header=["recording", "cause"])
+    return Exported(target, counts.files, counts.rois, exporter.hint, counts.problems)
 
 
-def _target(exporter: Exporter, form: str, home: Path, out: Path | None) -> Path:
+def _target(exporter: Exporter, format: str, result: MecResult, out: Path | None) -> Path:
     if exporter.suffix is None:
-        return home / form if out is None else out
+        return result.directory / _FOLDER / format if out is None else out
     if out is not None and out.suffix.lower() == exporter.suffix:
         return out
-    return (home if out is None else out) / f"{_STEM}{exporter.suffix}"
+    folder = result.directory / _FOLDER if out is None else out
+    return folder / f"{_STEM}{exporter.suffix}"
 
 
-def _opened(
+def _open_target(
     exporter: Exporter, target: Path, overwrite: bool, about: dict[str, str]
 ) -> AbstractContextManager[Path]:
     if exporter.suffix is None:

@@ -1,9 +1,9 @@
-"""Raven's selection tables: one a recording, and one over all of them.
+"""Raven selection tables: one for each recording, and one for all of them.
 
-Columns are those that Raven Pro 1.6 and Raven Lite 2 write themselves, and behind them ours, which
-they show as annotations. Times are seconds; in the table of a recording they are from its start,
-in the one over all from the start of the first, as Raven counts when it opens files as a sequence,
-where `File Offset (s)` is from the start of `Begin File`.
+The first columns are those of Raven Pro 1.6 and Raven Lite 2; the last ones are darksound's, which
+Raven shows as annotations. Times are in seconds. In the table of a recording they count from its
+start. In the table of all recordings they count from the start of the first one, as Raven counts
+for files that are opened as a sequence; `File Offset (s)` counts from the start of `Begin File`.
 """
 
 import logging
@@ -16,9 +16,9 @@ from typing import ClassVar
 import numpy as np
 
 from darksound.errors import InputError
-from darksound.report.exports.base import Found, Written
+from darksound.report.exports.base import ExportContent, ExportCounts
 from darksound.report.exports.targets import (
-    Recording,
+    RecordingRows,
     annotation_names,
     duration_and_rate,
     recordings,
@@ -30,16 +30,16 @@ logger = logging.getLogger(__name__)
 
 _ENDING = ".Table.1.selections.txt"
 _ALL = f"all{_ENDING}"
-_EACH = "recordings"
-# Raven knows no quotes: what stands between two tabs is what is shown.
+_FOLDER = "recordings"
+# Raven supports no quotes: it shows the text between two tabs unchanged.
 _HEADER = (
     "Selection\tView\tChannel\tBegin Time (s)\tEnd Time (s)\tLow Freq (Hz)\tHigh Freq (Hz)\t"
     "Begin File\tBegin Path\tFile Offset (s)\tAnnotation\tCluster\tProbability\tLabel\tROI\n"
 )
-# Where nobody can tell how high a recording goes: what most birds stay below.
-_USUAL_TOP_HZ = 24_000.0
-# A table has no place for these within a cell.
-_BREAKS = {ord(sign): " " for sign in "\t\r\n\x0b\x0c\x1c\x1d\x1e\x85\u2028\u2029"}
+# Upper bound where the sampling rate is unknown; most birds stay below it.
+_DEFAULT_TOP_HZ = 24_000.0
+# Characters that would end a cell or a row.
+_SEPARATORS = {ord(sign): " " for sign in "\t\r\n\x0b\x0c\x1c\x1d\x1e\x85\u2028\u2029"}
 
 
 @dataclass(frozen=True)
@@ -48,55 +48,55 @@ class Raven:
 
     suffix: ClassVar[str | None] = None
     hint: ClassVar[str] = (
-        f"Raven opens {_ALL} with all its recordings, and each table in {_EACH} with one."
+        f"Raven opens {_ALL} with all recordings, and each table in {_FOLDER} with its recording."
     )
 
-    def write(self, found: Found, target: Path) -> Written:
-        """Write `all.Table.1.selections.txt`, and in `recordings` a table for each.
+    def write(self, content: ExportContent, target: Path) -> ExportCounts:
+        """Write `all.Table.1.selections.txt`, and in `recordings` a table for each recording.
 
-        Without frequency bounds a selection reaches from 0 Hz to half the recording's rate.
+        A ROI without frequency bounds gets those from 0 Hz to half the sampling rate.
 
         Raises:
             InputError: there is no ROI.
         """
-        if found.table.empty:
+        if content.table.empty:
             raise InputError("There is no ROI to export.")
-        names = annotation_names(found, _ENDING)
-        unknown = 0
+        names = annotation_names(content, _ENDING)
+        n_missing = 0
         with (target / _ALL).open("w", encoding="utf-8", newline="") as file:
             file.write(_HEADER)
-            began_s, number = 0.0, 1
-            for recording in recordings(found, "raven"):
-                known = duration_and_rate(found, recording)
-                unknown += known is None
-                length_s, top_hz = _extent(recording, known)
+            offset_s, number = 0.0, 1
+            for recording in recordings(content, "raven"):
+                sound = duration_and_rate(content, recording)
+                n_missing += sound is None
+                length_s, top_hz = _extent(recording, sound)
                 selections = _selections(recording, top_hz)
-                path = target / _EACH / names[recording.root, recording.path]
+                path = target / _FOLDER / names[recording.root, recording.path]
                 path.parent.mkdir(parents=True, exist_ok=True)
-                own = _HEADER + "".join(_lines(selections, 1, 0.0))
-                path.write_text(own, encoding="utf-8", newline="")
-                file.writelines(_lines(selections, number, began_s))
-                began_s, number = began_s + length_s, number + len(selections)
-        if unknown:
+                text = _HEADER + "".join(_lines(selections, 1, 0.0))
+                path.write_text(text, encoding="utf-8", newline="")
+                file.writelines(_lines(selections, number, offset_s))
+                offset_s, number = offset_s + length_s, number + len(selections)
+        if n_missing:
             logger.warning(
-                "%d recordings are not there to be asked how long they are and how high they go; "
-                "begin times in %s are guesses from there on. Give their folder with --root.",
-                unknown,
+                "%d recordings are missing, so their length and sampling rate are unknown; begin "
+                "times after them in %s are estimates. Give their folder with --root.",
+                n_missing,
                 _ALL,
             )
-        return Written(len(names) + 1, len(found.table))
+        return ExportCounts(len(names) + 1, len(content.table))
 
 
-def _extent(recording: Recording, known: tuple[float, int] | None) -> tuple[float, float]:
-    """Seconds that a recording lasts, and how high it goes in Hz."""
-    if known is not None:
-        return known[0], known[1] / 2
+def _extent(recording: RecordingRows, sound: tuple[float, int] | None) -> tuple[float, float]:
+    """Return the duration of a recording in seconds and its highest frequency in Hz."""
+    if sound is not None:
+        return sound[0], sound[1] / 2
     highest = float(recording.rows["high_hz"].max())
-    return float(recording.rows["end_s"].max()), max(_USUAL_TOP_HZ, np.nan_to_num(highest))
+    return float(recording.rows["end_s"].max()), max(_DEFAULT_TOP_HZ, np.nan_to_num(highest))
 
 
-def _selections(recording: Recording, top_hz: float) -> list[tuple[float, float, str]]:
-    """A recording's selections: start and end in it, and the cells behind those of time."""
+def _selections(recording: RecordingRows, top_hz: float) -> list[tuple[float, float, str]]:
+    """Return start and end in seconds and the text of the other cells of each selection."""
     rows = recording.rows
     bounds = rows[["start_s", "end_s", "low_hz", "high_hz", "probability"]].to_numpy(np.float64)
     bounds[:, 2] = np.clip(np.nan_to_num(bounds[:, 2], nan=0.0), 0, top_hz)
@@ -114,23 +114,23 @@ def _selections(recording: Recording, top_hz: float) -> list[tuple[float, float,
         (
             start,
             end,
-            f"{low:.3f}\t{high:.3f}\t{name}\t{path}\t{start:.6f}\t{_cell(called)}\t{group}\t"
-            f"{sure:.4f}\t{_cell(label)}\t{roi_id}\n",
+            f"{low:.3f}\t{high:.3f}\t{name}\t{path}\t{start:.6f}\t{_cell(title)}\t{group}\t"
+            f"{probability:.4f}\t{_cell(label)}\t{roi_id}\n",
         )
-        for (start, end, low, high, sure), (called, group, label, roi_id) in zip(
+        for (start, end, low, high, probability), (title, group, label, roi_id) in zip(
             bounds.tolist(), texts, strict=True
         )
     ]
 
 
 def _lines(
-    selections: Sequence[tuple[float, float, str]], first: int, began_s: float
+    selections: Sequence[tuple[float, float, str]], first: int, offset_s: float
 ) -> Iterator[str]:
-    """Lines of a table, numbered from `first`, the recording's start being at `began_s`."""
-    for number, (start, end, rest) in enumerate(selections, start=first):
-        times = f"{began_s + start:.6f}\t{began_s + end:.6f}"
-        yield f"{number}\tSpectrogram 1\t1\t{times}\t{rest}"
+    """Yield the lines of a table, numbered from `first`, with `offset_s` added to the times."""
+    for number, (start, end, other_cells) in enumerate(selections, start=first):
+        times = f"{offset_s + start:.6f}\t{offset_s + end:.6f}"
+        yield f"{number}\tSpectrogram 1\t1\t{times}\t{other_cells}"
 
 
 def _cell(text: str) -> str:
-    return text.translate(_BREAKS).strip()
+    return text.translate(_SEPARATORS).strip()

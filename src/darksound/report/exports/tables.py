@@ -1,4 +1,4 @@
-"""One table of all ROIs and their clusters: CSV for people, Parquet for programs."""
+"""One table of all ROIs and their clusters, as CSV or Parquet."""
 
 from dataclasses import dataclass
 from pathlib import Path
@@ -8,7 +8,7 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from darksound.report.exports.base import Found, Written, in_chunks, provenance
+from darksound.report.exports.base import ExportContent, ExportCounts, in_chunks, provenance
 from darksound.rois.roi_set import SCHEMA
 
 __all__ = ["CsvTable", "ParquetTable"]
@@ -32,44 +32,45 @@ _FIELDS = pa.schema(
 
 @dataclass(frozen=True)
 class CsvTable:
-    """CSV with run, settings and version in every row (see `Exporter`)."""
+    """CSV with run, settings hash and version in every row (see `Exporter`)."""
 
     suffix: ClassVar[str | None] = ".csv"
     hint: ClassVar[str] = "Any spreadsheet, R and pandas open it; --data takes it too."
 
-    def write(self, found: Found, target: Path) -> Written:
-        """Write one row a ROI; the root of recordings is in every row, as in the ROI table."""
-        said = dict(provenance(found.result))
+    def write(self, content: ExportContent, target: Path) -> ExportCounts:
+        """Write one row a ROI, with the root of its recording as in the ROI table."""
+        source = dict(provenance(content.result))
         done = 0
-        found.progress(_STAGE, 0, len(found.table))
+        content.progress(_STAGE, 0, len(content.table))
         with target.open("w", encoding="utf-8", newline="") as file:
-            for part in in_chunks(found.table[_FIELDS.names]):
-                part.assign(**said).to_csv(file, index=False, header=done == 0, lineterminator="\n")
+            for part in in_chunks(content.table[_FIELDS.names]):
+                part = part.assign(**source)
+                part.to_csv(file, index=False, header=done == 0, lineterminator="\n")
                 done += len(part)
-                found.progress(_STAGE, done, len(found.table))
-        return Written(1, done)
+                content.progress(_STAGE, done, len(content.table))
+        return ExportCounts(1, done)
 
 
 @dataclass(frozen=True)
 class ParquetTable:
-    """Parquet with run, settings and version in its metadata (see `Exporter`)."""
+    """Parquet with run, settings hash and version in its metadata (see `Exporter`)."""
 
     suffix: ClassVar[str | None] = ".parquet"
     hint: ClassVar[str] = "pandas, Arrow, DuckDB and R open it; --data takes it too."
 
-    def write(self, found: Found, target: Path) -> Written:
+    def write(self, content: ExportContent, target: Path) -> ExportCounts:
         """Write one row a ROI, in row groups."""
-        said = provenance(found.result)
-        metadata = {f"darksound.{key.removeprefix('darksound_')}": said[key] for key in said}
+        source = provenance(content.result)
+        metadata = {f"darksound.{k.removeprefix('darksound_')}": v for k, v in source.items()}
         schema = _FIELDS.with_metadata(metadata)
         done = 0
-        found.progress(_STAGE, 0, len(found.table))
+        content.progress(_STAGE, 0, len(content.table))
         with pq.ParquetWriter(target, schema) as writer:
-            for part in in_chunks(found.table[_FIELDS.names]):
+            for part in in_chunks(content.table[_FIELDS.names]):
                 writer.write_table(_arrow(part, schema))
                 done += len(part)
-                found.progress(_STAGE, done, len(found.table))
-        return Written(1, done)
+                content.progress(_STAGE, done, len(content.table))
+        return ExportCounts(1, done)
 
 
 def _arrow(part: pd.DataFrame, schema: pa.Schema) -> pa.Table:

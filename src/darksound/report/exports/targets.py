@@ -1,4 +1,4 @@
-"""Where an export is written to: beside its place, and into it only when it is whole."""
+"""Targets of exports: safe names, and files and folders that appear only when complete."""
 
 import json
 import logging
@@ -9,19 +9,21 @@ import unicodedata
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
+from glob import escape
 from pathlib import Path, PurePosixPath
 
 import pandas as pd
+import psutil
 
 from darksound.atomic import replacing
 from darksound.errors import InputError, RunError
-from darksound.report.exports.base import Found
+from darksound.report.exports.base import ExportContent
 from darksound.sources.folder import SPLITS
 
 __all__ = [
     "ERRORS",
     "MARKER",
-    "Recording",
+    "RecordingRows",
     "annotation_names",
     "distinct",
     "duration_and_rate",
@@ -32,44 +34,44 @@ __all__ = [
     "safe_path",
 ]
 
-# What Windows refuses, and with it what separates paths anywhere.
-_REFUSED = re.compile(r'[<>:"/\\|?*\x00-\x1f\x7f-\x9f]')
+# Characters that Windows forbids in names, and path separators of all systems.
+_FORBIDDEN = re.compile(r'[<>:"/\\|?*\x00-\x1f\x7f-\x9f]')
 _DEVICES = re.compile(r"(con|prn|aux|nul|conin\$|conout\$|(com|lpt)[0-9¹²³])(\..*)?", re.IGNORECASE)
-_LONGEST = 100
+_MAX_BYTES = 100
 
 
-def safe_name(text: str, longest: int = _LONGEST) -> str:
-    """`text` as the name of a file or folder on any system.
+def safe_name(text: str, max_bytes: int = _MAX_BYTES) -> str:
+    """Return `text` as a name of a file or folder that is valid on any system.
 
-    Separators, control characters and what Windows refuses become `_`, as do leading dots, which
-    hide, and trailing dots and spaces, which Windows drops. Names of devices (`CON`) and of splits
-    (`train`), which mean something as folders, get a `_` behind them.
+    Separators, control characters and characters that Windows forbids become `_`. So do leading
+    dots, which hide a file, and trailing dots and spaces, which Windows removes. Device names
+    (`CON`) and names of splits (`train`), which have a meaning as folders, get a trailing `_`.
 
     Args:
-        text: any text; an empty one gives `_`.
-        longest: bytes of UTF-8 that the name may have.
+        text: any text; an empty text gives `_`.
+        max_bytes: maximum length in bytes of UTF-8.
     """
-    # What a surrogate escape stands for is no text, and no other system knows it.
+    # Surrogate escapes are not valid UTF-8.
     text = text.encode("utf-8", "replace").decode("utf-8")
-    name = _REFUSED.sub("_", unicodedata.normalize("NFC", text))
+    name = _FORBIDDEN.sub("_", unicodedata.normalize("NFC", text))
     if name[:1] == ".":
         name = "_" + name[1:]
-    name = name.encode()[:longest].decode("utf-8", "ignore")
-    bare = name.rstrip(". ")
-    name = bare + "_" * (len(name) - len(bare))
+    name = name.encode()[:max_bytes].decode("utf-8", "ignore")
+    stripped = name.rstrip(". ")
+    name = stripped + "_" * (len(name) - len(stripped))
     if not name or _DEVICES.fullmatch(name) or name.casefold() in SPLITS:
         name += "_"
     return name
 
 
 def safe_path(recording: str) -> PurePosixPath:
-    """A recording's relative path with every part of it safe; it leads nowhere else."""
+    """Return a relative path with all parts safe, which cannot leave the target folder."""
     parts = [part for part in PurePosixPath(recording.replace("\\", "/")).parts if part != "/"]
     return PurePosixPath(*(safe_name(part) for part in parts or ["_"]))
 
 
 def distinct(names: Iterable[str]) -> list[str]:
-    """Names made distinct where only case tells them apart, or nothing: `a`, `a-2`, `a-3`."""
+    """Return unique names, also on systems that ignore case: `a`, `A-2`, `a-3`."""
     taken: set[str] = set()
     out: list[str] = []
     for name in names:
@@ -83,7 +85,7 @@ def distinct(names: Iterable[str]) -> list[str]:
 
 
 def _folded(name: str) -> str:
-    """What file systems that do not know case, or decompose accents, make of a name."""
+    """Return the name as a file system compares it that ignores case or decomposes accents."""
     return unicodedata.normalize("NFKC", name).casefold()
 
 
@@ -91,13 +93,13 @@ logger = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
-class Recording:
-    """A recording and what was found in it.
+class RecordingRows:
+    """A recording and its ROIs.
 
     Attributes:
-        root: what its path is relative to.
-        path: its path below the root, POSIX separators.
-        rows: its ROIs, a part of `Found.table`.
+        root: the folder that the path is relative to.
+        path: relative path with POSIX separators.
+        rows: its rows of `ExportContent.table`.
     """
 
     root: str
@@ -105,46 +107,46 @@ class Recording:
     rows: pd.DataFrame
 
 
-def recordings(found: Found, stage: str) -> Iterator[Recording]:
-    """The recordings one after the other, as the table is sorted, telling of `stage`."""
-    groups = found.table.groupby(["root", "recording"], sort=False)
+def recordings(content: ExportContent, stage: str) -> Iterator[RecordingRows]:
+    """Yield the recordings in the order of the table, and report progress of `stage`."""
+    groups = content.table.groupby(["root", "recording"], sort=False)
     total = len(groups)
-    found.progress(stage, 0, total)
+    content.progress(stage, 0, total)
     for done, ((root, path), rows) in enumerate(groups, start=1):
-        yield Recording(str(root), str(path), rows)
-        found.progress(stage, done, total)
+        yield RecordingRows(str(root), str(path), rows)
+        content.progress(stage, done, total)
 
 
-def annotation_names(found: Found, ending: str) -> dict[tuple[str, str], str]:
-    """Relative path of each recording's annotation file, by root and path.
+def annotation_names(content: ExportContent, ending: str) -> dict[tuple[str, str], str]:
+    """Return the relative path of each recording's annotation file, by root and path.
 
-    It is called like the recording, in the same folder, without its suffix: `night/a.txt` for
-    `night/a.wav`; with it (`night/a.wav.txt`) where two recordings differ in nothing else. Each
-    root has a folder of its own where there are several.
+    It is the path of the recording without its suffix: `night/a.txt` for `night/a.wav`. The suffix
+    stays (`night/a.wav.txt`) where two recordings differ in the suffix only. If there are several
+    roots, each has a folder.
 
     Args:
-        found: what is exported.
-        ending: of the files, such as `.txt`.
+        content: the ROIs to export.
+        ending: ending of the files, such as `.txt`.
     """
-    pairs = found.table[["root", "recording"]].drop_duplicates()
+    pairs = content.table[["root", "recording"]].drop_duplicates()
     keys = list(pairs.itertuples(index=False, name=None))
     roots = list(dict.fromkeys(root for root, _ in keys))
+    folders = dict(zip(roots, distinct(_last_part(root) for root in roots), strict=True))
     several = len(roots) > 1
-    homes = dict(zip(roots, distinct(_last_part(root) for root in roots), strict=True))
-    full = [(homes[root] + "/" if several else "") + str(safe_path(path)) for root, path in keys]
-    bare = [_without_suffix(path) for path in full]
-    counts = pd.Series([path.casefold() for path in bare]).value_counts()
+    paths = [(folders[root] + "/" if several else "") + str(safe_path(path)) for root, path in keys]
+    stems = [_without_suffix(path) for path in paths]
+    counts = pd.Series([stem.casefold() for stem in stems]).value_counts()
     chosen = [
-        short if counts[short.casefold()] == 1 else path
-        for short, path in zip(bare, full, strict=True)
+        stem if counts[stem.casefold()] == 1 else path
+        for stem, path in zip(stems, paths, strict=True)
     ]
     return dict(zip(keys, (f"{name}{ending}" for name in distinct(chosen)), strict=True))
 
 
-def duration_and_rate(found: Found, recording: Recording) -> tuple[float, int] | None:
-    """Seconds and samples a second of a recording; None where it is not there to be asked."""
+def duration_and_rate(content: ExportContent, recording: RecordingRows) -> tuple[float, int] | None:
+    """Return duration in seconds and sampling rate in Hz; None where the recording is missing."""
     try:
-        info = found.result.reader.info(recording.root, recording.path)
+        info = content.result.rois.reader.info(recording.root, recording.path)
     except InputError as error:
         logger.debug("%s", error)
         return None
@@ -160,61 +162,78 @@ def _without_suffix(path: str) -> str:
     return stem if dot and "/" not in suffix and stem and not stem.endswith("/") else path
 
 
-#: What tells a folder of ours.
+#: File that marks a folder as an export.
 MARKER = "export.json"
-#: What lists, in a folder, the ROIs and recordings that were left out.
+#: File of a folder that lists skipped ROIs and recordings.
 ERRORS = "errors.csv"
 
 
 @contextmanager
 def new_file(path: Path, overwrite: bool) -> Iterator[Path]:
-    """A path to write a file to that becomes `path` when the block ends well.
+    """Yield a temporary path whose file replaces `path` when the block ends without an error.
 
     Raises:
-        RunError: there is such a file and it is not to be overwritten, or it cannot be written.
+        RunError: the file exists and `overwrite` is False, or it cannot be written.
     """
     if path.is_dir():
         raise RunError(f"{path} is a folder; give another --out.")
     if path.exists():
-        _agreed(path, overwrite)
-    with replacing(path) as beside:
-        yield beside
+        _check_overwrite(path, overwrite)
+    _clean_up(path)
+    with replacing(path) as temporary:
+        yield temporary
 
 
 @contextmanager
 def new_folder(path: Path, overwrite: bool, about: Mapping[str, str]) -> Iterator[Path]:
-    """An empty folder to write to that becomes `path` when the block ends well.
+    """Yield a temporary folder that replaces `path` when the block ends without an error.
 
-    A folder that an export left before is replaced where that was asked for; any other that holds
-    something never is.
+    An earlier export is replaced with `overwrite`; any other folder with content never is.
 
     Args:
         path: the folder.
-        overwrite: replace an export that is there.
-        about: what to say of the export in `export.json`.
+        overwrite: replace an earlier export.
+        about: content of `export.json`.
 
     Raises:
-        RunError: there is something in its place, or it cannot be written.
+        RunError: the target is not empty, or cannot be written.
     """
-    _place(path, overwrite)
-    beside = path.with_name(f".{path.name}.{os.getpid()}.part")
+    _clean_up(path)
+    _check_folder(path, overwrite)
+    temporary = path.with_name(f".{path.name}.{os.getpid()}.part")
     try:
-        beside.mkdir(parents=True)
-        yield beside
+        temporary.mkdir(parents=True)
+        yield temporary
         text = json.dumps(dict(about), indent=2, ensure_ascii=False) + "\n"
-        (beside / MARKER).write_text(text, encoding="utf-8")
-        _swap(beside, path)
+        (temporary / MARKER).write_text(text, encoding="utf-8")
+        _swap(temporary, path)
     except OSError as error:
         raise RunError(
             f"Cannot write {error.filename or path}: {error.strerror or error}. Make room or give "
             "another --out."
         ) from error
     finally:
-        shutil.rmtree(beside, ignore_errors=True)
+        shutil.rmtree(temporary, ignore_errors=True)
 
 
-def _place(path: Path, overwrite: bool) -> None:
-    """See that an export may go to `path`."""
+def _clean_up(path: Path) -> None:
+    """Remove what killed exports left beside `path`, and restore an export they moved away."""
+    # Names begin with a dot and hold the number of the process, see `new_folder` and `replacing`.
+    for part in sorted(path.parent.glob(f".{escape(path.name)}.*.part")):
+        process, _, old = (
+            part.name.removeprefix(f".{path.name}.").removesuffix(".part").partition(".")
+        )
+        if not process.isdigit() or psutil.pid_exists(int(process)):
+            continue
+        if old and not path.exists():
+            os.replace(part, path)
+        elif part.is_dir():
+            shutil.rmtree(part, ignore_errors=True)
+        else:
+            part.unlink(missing_ok=True)
+
+
+def _check_folder(path: Path, overwrite: bool) -> None:
     if not path.exists():
         return
     if not path.is_dir():
@@ -223,20 +242,20 @@ def _place(path: Path, overwrite: bool) -> None:
         return
     if not (path / MARKER).is_file():
         raise RunError(
-            f"{path} holds something that is no export of darksound, and stays as it is; give "
+            f"{path} holds files that are not an export of darksound, so it is not replaced; give "
             "another --out."
         )
-    _agreed(path, overwrite)
+    _check_overwrite(path, overwrite)
 
 
-def _agreed(path: Path, overwrite: bool) -> None:
+def _check_overwrite(path: Path, overwrite: bool) -> None:
     if not overwrite:
-        raise RunError(f"{path} is there already; give another --out, or --overwrite.")
+        raise RunError(f"{path} exists already; give another --out, or --overwrite.")
     logger.warning("Replacing %s.", path)
 
 
 def _swap(new: Path, path: Path) -> None:
-    """Put `new` where `path` is, which is gone only when `new` is there."""
+    """Replace `path` by `new`; on an error the old folder stays."""
     if not path.exists():
         os.replace(new, path)
         return

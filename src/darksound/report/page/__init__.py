@@ -1,1 +1,1 @@
-"""The page of a run: one file to look at, to listen to and to name clusters in."""
+"""The report page: one HTML file to view, hear, name and merge clusters."""

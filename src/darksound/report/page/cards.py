@@ -1,4 +1,4 @@
-"""What is told of each cluster, and of the noise."""
+"""The content of the cluster cards and of the noise card."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -9,128 +9,133 @@ import pandas as pd
 
 from darksound.cluster.metrics import NOISE
 from darksound.cluster.structure import why_noise
-from darksound.report.circumstances import circumstances
-from darksound.report.page.clips import Scale, picture
+from darksound.report.confounders import recording_context
+from darksound.report.page.clips import ThumbnailScale, encode_webp
 from darksound.report.page.encoding import to_base64
-from darksound.report.page.media import Media
-from darksound.report.page.members import NOISE_SHOWN, Members, nearest_clusters, outlying_noise
-from darksound.run.reading import RunResult
+from darksound.report.page.media import RenderedMedia
+from darksound.report.page.members import (
+    NOISE_SHOWN,
+    ClusterMembers,
+    nearest_clusters,
+    outlying_noise,
+)
+from darksound.report.result import MecResult
 
-__all__ = ["Codes", "cluster_cards", "noise_card"]
+__all__ = ["RoiCodes", "cluster_cards", "noise_card"]
 
 _NEAREST = 3
 _TOP = 6
 _HOURS = 24
-# A mean spectrogram's energy between these shares is a cluster's band, where nothing better is
-# known.
+# Where ROIs have no frequency bounds, the band of a cluster lies between these quantiles of the
+# energy of its mean spectrogram.
 _BAND = (0.05, 0.95)
-# A ROI fainter than this share of the clustered ones counts as faint.
+# Noise ROIs below this quantile of the SNR of clustered ROIs count as faint.
 _FAINT = 0.1
 _BINS = 10
 
 
-class Codes:
-    """What is known of each ROI as numbers `(n,)`, -1 where it is not, and what they mean.
+class RoiCodes:
+    """Recording, site, label and hour of each ROI as integer codes `(n,)`, -1 where unknown.
 
     Attributes:
-        numbers: by `recording`, `site`, `label` and `hour`.
-        names: what the numbers of the first three mean.
+        numbers: codes by `recording`, `site`, `label` and `hour`.
+        names: names of the codes of the first three.
     """
 
     def __init__(self, rois: pd.DataFrame) -> None:
-        about = circumstances(rois).assign(label=rois["label"])
+        context = recording_context(rois).assign(label=rois["label"])
         self.numbers: dict[str, npt.NDArray[np.int64]] = {}
         self.names: dict[str, list[str]] = {}
         for what in ("recording", "site", "label"):
-            codes, names = pd.factorize(about[what], sort=True)
+            codes, names = pd.factorize(context[what], sort=True)
             self.numbers[what] = np.asarray(codes, dtype=np.int64)
             self.names[what] = [str(name) for name in names]
-        self.numbers["hour"] = np.asarray(about["hour"].astype("float64").fillna(-1), np.int64)
+        self.numbers["hour"] = np.asarray(context["hour"].astype("float64").fillna(-1), np.int64)
 
 
 def cluster_cards(
-    result: RunResult,
-    members: Mapping[int, Members],
-    media: Media,
-    codes: Codes,
-    scale: Scale,
+    result: MecResult,
+    members: Mapping[int, ClusterMembers],
+    media: RenderedMedia,
+    codes: RoiCodes,
+    scale: ThumbnailScale,
 ) -> list[dict[str, Any]]:
-    """A card for each cluster, as plain values for the page's script."""
-    near = nearest_clusters(members, _NEAREST)
+    """Return the content of a card for each cluster, as plain values for the script."""
+    nearest = nearest_clusters(members, _NEAREST)
     cards = []
-    for number, own in members.items():
-        table = result.table.iloc[own.order]
+    for number, cluster in members.items():
+        table = result.table.iloc[cluster.order]
         mean = media.means.get(number)
         cards.append(
             {
                 "number": number,
-                "size": len(own.order),
-                "share": len(own.order) / len(result),
-                "medoid": own.medoid,
-                "typical": own.typical.tolist(),
-                "borderline": own.borderline.tolist(),
-                "mean": None if mean is None else _mean_picture(mean),
-                "averaged": media.averaged.get(number, 0),
+                "size": len(cluster.order),
+                "share": len(cluster.order) / len(result),
+                "medoid": cluster.medoid,
+                "typical": cluster.typical.tolist(),
+                "borderline": cluster.borderline.tolist(),
+                "mean_image": None if mean is None else _mean_image(mean),
+                "n_averaged": media.averaged.get(number, 0),
                 "band": _band(table, mean, scale),
                 "duration": _quartiles(table["end_s"] - table["start_s"]),
                 "probability": float(table["probability"].mean()),
                 "persistence": _persistence(table),
-                "nearest": near[number],
-                **_occurrence(own.order, codes),
+                "nearest": nearest[number],
+                **_occurrence(cluster.order, codes),
             }
         )
     return cards
 
 
-def noise_card(result: RunResult, codes: Codes) -> dict[str, Any]:
-    """How many ROIs are noise, and what is known of why."""
+def noise_card(result: MecResult, codes: RoiCodes) -> dict[str, Any]:
+    """Return the content of the noise card: counts, and possible reasons."""
     table = result.table
     noise = table["cluster"] == NOISE
     rows = np.flatnonzero(noise)
-    own = table[noise]
-    assigned = own["assigned_cluster"]
+    noise_table = table[noise]
+    assigned = noise_table["assigned_cluster"]
     faint = table.loc[~noise, "snr_db"].quantile(_FAINT)
     bins = np.linspace(0, 1, _BINS + 1)
     return {
-        "size": len(own),
-        "share": len(own) / len(table),
-        "recognised": int((assigned.fillna(NOISE) != NOISE).sum()),
+        "size": len(noise_table),
+        "share": len(noise_table) / len(table),
+        "assigned": int((assigned.fillna(NOISE) != NOISE).sum()),
         "rejected": int((assigned.fillna(0) == NOISE).sum()),
-        "not_asked": int(assigned.isna().sum()),
+        "not_computed": int(assigned.isna().sum()),
         "min_assigned_probability": result.settings.mec.min_assigned_probability,
-        "flagged": _flag_counts(own["quality_flags"]),
-        "faint": None if pd.isna(faint) else int((own["snr_db"] < faint).sum()),
+        "flagged": _flag_counts(noise_table["quality_flags"]),
+        "faint": None if pd.isna(faint) else int((noise_table["snr_db"] < faint).sum()),
         "faint_db": None if pd.isna(faint) else float(faint),
-        "outlier_bins": np.histogram(own["outlier_score"], bins)[0].tolist(),
-        "why": why_noise(result.settings, len(table)),
+        "outlier_bins": np.histogram(noise_table["outlier_score"], bins)[0].tolist(),
+        "reason": why_noise(result.settings, len(table)),
         "examples": outlying_noise(result)[:NOISE_SHOWN].tolist(),
         **_occurrence(rows, codes),
     }
 
 
-def _mean_picture(mean: npt.NDArray[np.float32]) -> str:
-    # Means are pale where clips differ; what they share is to be seen.
+def _mean_image(mean: npt.NDArray[np.float32]) -> str:
+    # Differences between clips make a mean pale, so its peak is scaled to black.
     bright = 255 * mean / max(float(mean.max()), 1.0)
-    return to_base64(picture(bright.round().astype(np.uint8)))
+    return to_base64(encode_webp(bright.round().astype(np.uint8)))
 
 
-def _occurrence(rows: npt.NDArray[np.int64], codes: Codes) -> dict[str, Any]:
-    own = {what: numbers[rows] for what, numbers in codes.numbers.items()}
-    hours, labels = own["hour"], own["label"]
+def _occurrence(rows: npt.NDArray[np.int64], codes: RoiCodes) -> dict[str, Any]:
+    selected = {what: numbers[rows] for what, numbers in codes.numbers.items()}
+    hours, labels = selected["hour"], selected["label"]
     known = hours[hours >= 0]
     return {
         "hours": np.bincount(known, minlength=_HOURS).tolist() if known.size else None,
-        "recordings": _top_counts(own["recording"]),
-        "n_recordings": len(np.unique(own["recording"])),
+        "recordings": _top_counts(selected["recording"]),
+        "n_recordings": len(np.unique(selected["recording"])),
         "labels": _top_counts(labels[labels >= 0]),
     }
 
 
 def _top_counts(values: npt.NDArray[np.int64]) -> list[list[int]]:
-    """The commonest values, each with how often it comes, the commonest first."""
-    numbers, times = np.unique(values, return_counts=True)
-    order = np.lexsort((numbers, -times))[:_TOP]
-    return [[int(numbers[i]), int(times[i])] for i in order]
+    """Return the most frequent values with their counts, the most frequent first."""
+    numbers, counts = np.unique(values, return_counts=True)
+    order = np.lexsort((numbers, -counts))[:_TOP]
+    return [[int(numbers[i]), int(counts[i])] for i in order]
 
 
 def _flag_counts(flags: pd.Series) -> list[list[Any]]:
@@ -143,16 +148,16 @@ def _quartiles(values: pd.Series) -> list[float]:
 
 
 def _persistence(table: pd.DataFrame) -> float | None:
-    # Runs of earlier versions did not keep it.
+    # Runs of earlier versions have no such column.
     if "persistence" not in table.columns:
         return None
     return float(table["persistence"].iloc[0])
 
 
 def _band(
-    table: pd.DataFrame, mean: npt.NDArray[np.float32] | None, scale: Scale
+    table: pd.DataFrame, mean: npt.NDArray[np.float32] | None, scale: ThumbnailScale
 ) -> dict[str, Any] | None:
-    """Lower and upper edge in Hz, and whether it was measured on the mean spectrogram."""
+    """Return lower and upper edge in Hz, and whether they are from the mean spectrogram."""
     bounds = table[["low_hz", "high_hz"]].dropna()
     if 2 * len(bounds) >= len(table):
         low, high = bounds.median()

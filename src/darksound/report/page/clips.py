@@ -1,7 +1,7 @@
-"""What the page has of a ROI: its sound as MP3 and its spectrogram as WebP.
+"""Clips of the page: the sound of a ROI as MP3 and its thumbnail as WebP.
 
-MP3 is played by every current browser, Safari's included, which does not play Ogg everywhere; and
-libsndfile writes it. The patents on it have run out.
+All current browsers play MP3, while Safari does not play Ogg everywhere. libsndfile writes MP3, and
+its patents have expired.
 """
 
 import io
@@ -17,34 +17,43 @@ from darksound.errors import InputError
 from darksound.rois.roi_set import Reader
 from darksound.segmentation.power import power_spectrum
 
-__all__ = ["MARGIN_S", "RATE", "Glimpse", "Scale", "Stretch", "glimpses", "picture", "spectrogram"]
+__all__ = [
+    "MARGIN_S",
+    "RATE",
+    "ClipRequest",
+    "RenderedClip",
+    "ThumbnailScale",
+    "encode_webp",
+    "render_clips",
+    "spectrogram",
+]
 
-#: Samples a second of the sound: 15 kHz pass, which is more than most birds use.
+#: Sampling rate of clips in Hz; frequencies up to 15 kHz pass, enough for most birds.
 RATE = 32_000
-#: Seconds before and after a ROI that are heard and seen with it, or a quarter of the ROI.
+#: Seconds added before and after a ROI, at most a quarter of the ROI.
 MARGIN_S = 0.1
 
-# Variable bit rate, about 45 kbit/s; the next step cuts everything above 8 kHz.
+# Variable bit rate, about 45 kbit/s; a higher compression removes frequencies above 8 kHz.
 _COMPRESSION = 0.8
 _PEAK = 0.8
 _FADE_S = 0.01
 _WINDOW_S = 0.016
-# Of the levels of a clip: where white begins, and where black is reached.
-_QUIET, _LOUD = 60.0, 99.7
-_LEAST_RANGE_DB = 20.0
+# Percentiles of the levels of a clip that are drawn white and black.
+_WHITE, _BLACK = 60.0, 99.7
+_MIN_RANGE_DB = 20.0
 _WEBP_QUALITY = 45
 
 Levels = npt.NDArray[np.uint8]
 
 
 @dataclass(frozen=True)
-class Scale:
-    """What all pictures of a page have in common.
+class ThumbnailScale:
+    """The scale that all thumbnails of a page share.
 
     Attributes:
-        span_s: seconds that the whole width stands for; a shorter clip lies in the middle.
+        span_s: duration of the whole width in seconds; shorter clips are centred.
         low_hz, high_hz: lower and upper edge.
-        width, height: in pixels.
+        width, height: size in pixels.
     """
 
     span_s: float
@@ -55,8 +64,8 @@ class Scale:
 
 
 @dataclass(frozen=True)
-class Stretch:
-    """Where a ROI is heard; `row` is its place in the table."""
+class ClipRequest:
+    """The sound of a ROI to render; `row` is its row of the ROI table."""
 
     row: int
     root: str
@@ -66,15 +75,15 @@ class Stretch:
 
 
 @dataclass(frozen=True)
-class Glimpse:
-    """Sound and picture of a ROI.
+class RenderedClip:
+    """Sound and thumbnail of a ROI.
 
     Attributes:
-        row: of the ROI.
+        row: row of the ROI.
         sound: an MP3 file.
         image: a WebP file.
-        levels: `(height, width)`, low frequencies in the last row, 255 the loudest.
-        cause: why there is neither sound nor picture; then the others are empty.
+        levels: `(height, width)`, low frequencies in the last row, 255 is the loudest.
+        cause: the error where the ROI cannot be read; then the others are empty.
     """
 
     row: int
@@ -84,38 +93,40 @@ class Glimpse:
     cause: str | None = None
 
 
-def glimpses(stretches: Sequence[Stretch], reader: Reader, scale: Scale) -> list[Glimpse]:
-    """A glimpse of each stretch; one that cannot be read says why."""
-    return [_glimpse(stretch, reader, scale) for stretch in stretches]
+def render_clips(
+    requests: Sequence[ClipRequest], reader: Reader, scale: ThumbnailScale
+) -> list[RenderedClip]:
+    """Return the clip of each request; those that cannot be read have a cause."""
+    return [_render(request, reader, scale) for request in requests]
 
 
-def _glimpse(stretch: Stretch, reader: Reader, scale: Scale) -> Glimpse:
+def _render(request: ClipRequest, reader: Reader, scale: ThumbnailScale) -> RenderedClip:
     try:
-        wave = _heard(stretch, reader)
+        wave = _read(request, reader)
         sound = _mp3(wave)
     except (InputError, sf.SoundFileError) as error:
-        return Glimpse(stretch.row, b"", b"", np.zeros((0, 0), np.uint8), str(error))
+        return RenderedClip(request.row, b"", b"", np.zeros((0, 0), np.uint8), str(error))
     levels = spectrogram(wave, scale)
-    return Glimpse(stretch.row, sound, picture(levels), levels)
+    return RenderedClip(request.row, sound, encode_webp(levels), levels)
 
 
-def _heard(stretch: Stretch, reader: Reader) -> npt.NDArray[np.float32]:
-    """Samples at `RATE`, at one peak level, faded at the ends."""
-    margin = min(MARGIN_S, (stretch.end_s - stretch.start_s) / 4)
+def _read(request: ClipRequest, reader: Reader) -> npt.NDArray[np.float32]:
+    """Return samples at `RATE`, scaled to the same peak and faded at the ends."""
+    margin = min(MARGIN_S, (request.end_s - request.start_s) / 4)
     try:
-        place = (max(0.0, stretch.start_s - margin), stretch.end_s + margin)
-        wave, _ = reader.read(stretch.root, stretch.recording, *place, RATE)
+        times = (max(0.0, request.start_s - margin), request.end_s + margin)
+        wave, _ = reader.read(request.root, request.recording, *times, RATE)
     except InputError:
-        # Near the end of a short file the margin may be most of what is asked for.
-        place = (stretch.start_s, stretch.end_s)
-        wave, _ = reader.read(stretch.root, stretch.recording, *place, RATE)
+        # Near the end of a short file, most of the requested time may lie beyond its end.
+        times = (request.start_s, request.end_s)
+        wave, _ = reader.read(request.root, request.recording, *times, RATE)
     peak = float(np.abs(wave).max())
     fade = min(round(_FADE_S * RATE), len(wave) // 2)
     ramp = np.ones(len(wave), np.float32)
     ramp[:fade] = np.linspace(0, 1, fade, dtype=np.float32)
     ramp[len(wave) - fade :] = ramp[:fade][::-1]
-    heard: npt.NDArray[np.float32] = wave * ramp * np.float32(_PEAK / peak if peak else 1)
-    return heard
+    scaled: npt.NDArray[np.float32] = wave * ramp * np.float32(_PEAK / peak if peak else 1)
+    return scaled
 
 
 def _mp3(wave: npt.NDArray[np.float32]) -> bytes:
@@ -132,10 +143,10 @@ def _mp3(wave: npt.NDArray[np.float32]) -> bytes:
     return buffer.getvalue()
 
 
-def spectrogram(wave: npt.NDArray[np.float32], scale: Scale) -> Levels:
-    """Levels `(height, width)` of samples at `RATE`, 0 at their background and 255 at their peak.
+def spectrogram(wave: npt.NDArray[np.float32], scale: ThumbnailScale) -> Levels:
+    """Return levels `(height, width)` of samples at `RATE`: 0 is the background, 255 the peak.
 
-    Linear in time and frequency; what lies outside the clip is 0.
+    Time and frequency are linear; pixels outside the clip are 0.
     """
     n_fft = 2 * round(_WINDOW_S * RATE / 2)
     columns = max(1, min(scale.width, round(scale.width * len(wave) / RATE / scale.span_s)))
@@ -143,22 +154,22 @@ def spectrogram(wave: npt.NDArray[np.float32], scale: Scale) -> Levels:
     power = power_spectrum(np.pad(wave, n_fft // 2), n_fft, hop)
     hertz = np.linspace(scale.low_hz, scale.high_hz, scale.height + 1)
     edges = hertz / (RATE / 2) * (power.shape[1] - 1)
-    image = _averaged(power, np.linspace(0, len(power), columns + 1), axis=0)
-    image = _averaged(image, edges, axis=1)
+    image = _mean_between(power, np.linspace(0, len(power), columns + 1), axis=0)
+    image = _mean_between(image, edges, axis=1)
     decibels = 10 * np.log10(image + np.float32(1e-10))
-    quiet, loud = np.percentile(decibels, (_QUIET, _LOUD))
-    range_db = max(float(loud - quiet), _LEAST_RANGE_DB)
-    grey = np.clip((decibels - loud) / range_db + 1, 0, 1)
+    white, black = np.percentile(decibels, (_WHITE, _BLACK))
+    range_db = max(float(black - white), _MIN_RANGE_DB)
+    grey = np.clip((decibels - black) / range_db + 1, 0, 1)
     out = np.zeros((scale.height, scale.width), np.uint8)
     left = (scale.width - columns) // 2
     out[:, left : left + columns] = np.round(255 * grey).astype(np.uint8).T[::-1]
     return out
 
 
-def _averaged(
+def _mean_between(
     values: npt.NDArray[np.float32], edges: npt.NDArray[np.float64], axis: int
 ) -> npt.NDArray[np.float32]:
-    """Means between edges, which may lie between samples; at least one sample each."""
+    """Return means between fractional edges, each of at least one sample."""
     last = values.shape[axis] - 1
     first = np.clip(np.floor(edges[:-1]).astype(int), 0, last)
     stop = np.clip(np.ceil(edges[1:]).astype(int), first + 1, last + 1)
@@ -169,8 +180,8 @@ def _averaged(
     return means
 
 
-def picture(levels: Levels) -> bytes:
-    """Levels as a WebP file in grey."""
+def encode_webp(levels: Levels) -> bytes:
+    """Return levels as a grey WebP file."""
     buffer = io.BytesIO()
     Image.fromarray(levels).save(buffer, format="WEBP", quality=_WEBP_QUALITY, method=4)
     return buffer.getvalue()

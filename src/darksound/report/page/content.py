@@ -1,7 +1,5 @@
-"""All that the page's script is given, but for sound and pictures."""
+"""The data of the page for its script, without sounds and images."""
 
-import csv
-import json
 from dataclasses import asdict
 from typing import Any
 
@@ -11,57 +9,58 @@ import pandas as pd
 
 from darksound.cluster.metrics import NOISE
 from darksound.report.accumulation import Accumulation, accumulate
-from darksound.report.circumstances import confounders
-from darksound.report.page.cards import Codes, noise_card
-from darksound.report.page.clips import Scale
+from darksound.report.confounders import confounders
+from darksound.report.page.cards import RoiCodes, noise_card
+from darksound.report.page.clips import ThumbnailScale
 from darksound.report.page.encoding import column
+from darksound.report.result import MecResult
 from darksound.report.tables import Table, iterations_tables
-from darksound.run.reading import RunResult
-from darksound.settings import to_toml
+from darksound.settings import Settings, to_toml
 
-__all__ = ["page_content", "point_columns", "run_story"]
+__all__ = ["page_content", "point_columns", "run_details"]
 
 _UNITS = ("recording", "hour")
-_MOST_PROBLEMS = 200
+_MAX_PROBLEMS = 200
 
 
-def run_story(result: RunResult) -> dict[str, Any]:
-    """What the page tells of the run, as plain values for its script."""
-    manifest = result.manifest
+def run_details(result: MecResult) -> dict[str, Any]:
+    """Return the content of the tab of the run, as plain values for the script."""
     tables = iterations_tables(result.iterations)
     return {
         "facts": _facts(result),
         "tables": [_as_plain(table) for table in tables],
         "curves": _curves(result.iterations),
-        "notes": _notes(result),
+        "notes": list(result.notes),
         "accumulation": [_as_curve(accumulate(result.table, unit)) for unit in _UNITS],
         "confounders": _confounders(result.table),
         "settings": to_toml(result.settings),
-        "versions": [[name, version] for name, version in manifest.get("versions", {}).items()],
+        "versions": [[name, version] for name, version in result.versions.items()],
         "problems": _problems(result),
     }
 
 
-def _facts(result: RunResult) -> list[list[str]]:
+def _facts(result: MecResult) -> list[list[str]]:
     manifest = result.manifest
-    inputs = manifest.get("inputs", {})
-    facts = [
-        ("Data", ", ".join(inputs.get("data", ()))),
-        ("Learner", _learner(result, inputs.get("checkpoint"))),
-        ("Command", " ".join(["darksound", *manifest.get("argv", ())])),
-        ("Begun", manifest.get("started")),
-        ("Ended", manifest.get("ended")),
-        ("Seed", manifest.get("seed")),
+    facts: list[tuple[str, object]] = []
+    if manifest is not None:
+        facts = [
+            ("Data", ", ".join(manifest.inputs.data)),
+            ("Learner", _learner(result.settings, manifest.inputs.checkpoint)),
+            ("Command", " ".join(["darksound", *manifest.argv])),
+            ("Started", manifest.started),
+            ("Ended", manifest.ended),
+        ]
+    facts += [
+        ("Seed", result.settings.seed),
         ("Settings", f"hash {result.settings_hash}"),
-        ("Run", str(result.path.resolve())),
+        ("Run", None if result.path is None else result.path.resolve()),
     ]
     return [[name, str(value)] for name, value in facts if value not in (None, "")]
 
 
-def _learner(result: RunResult, checkpoint: str | None) -> str:
-    settings = result.settings
-    begun = checkpoint or f"weights: {settings.backbone.weights}"
-    return f"{settings.learner.method} on {settings.backbone.name}, {begun}"
+def _learner(settings: Settings, checkpoint: str | None) -> str:
+    origin = checkpoint or f"weights: {settings.backbone.weights}"
+    return f"{settings.learner.method} on {settings.backbone.name}, {origin}"
 
 
 def _as_plain(table: Table) -> dict[str, Any]:
@@ -74,11 +73,11 @@ def _as_plain(table: Table) -> dict[str, Any]:
 
 
 def _curves(iterations: pd.DataFrame) -> dict[str, Any]:
-    """The figures of the iterations that lie between 0 and 1, for a chart."""
+    """Return the metrics of the iterations that lie between 0 and 1, for a chart."""
     shown = (
         ("coverage", "coverage"),
         ("dbcv", "DBCV"),
-        ("ami_previous", "AMI with the iteration before"),
+        ("ami_previous", "AMI with the previous iteration"),
         ("ami_all", "AMI with the labels, all ROIs"),
     )
     return {
@@ -92,61 +91,42 @@ def _curves(iterations: pd.DataFrame) -> dict[str, Any]:
     }
 
 
-def _notes(result: RunResult) -> list[str]:
-    """What was done differently, or ended early, as the journal has it."""
-    try:
-        lines = (result.path / "journal.jsonl").read_text(encoding="utf-8").splitlines()
-    except OSError:
-        return []
-    notes: list[str] = []
-    for line in lines:
-        try:
-            entry = json.loads(line)
-        except ValueError:
-            continue  # a process was killed while it wrote
-        if isinstance(entry, dict) and entry.get("event") == "result":
-            notes = [str(note) for note in entry.get("notes", ())]
-    return notes
-
-
-def _as_curve(found: Accumulation) -> dict[str, Any]:
+def _as_curve(accumulation: Accumulation) -> dict[str, Any]:
     return {
-        "unit": found.unit,
-        "units": found.units,
-        "observed": found.observed,
-        "chao2": found.chao2.estimate,
-        "low": found.chao2.low,
-        "high": found.chao2.high,
-        "unseen": found.unseen,
-        "curve": {name: found.curve[name].tolist() for name in ("units", "mean", "low", "high")},
+        "unit": accumulation.unit,
+        "units": accumulation.units,
+        "observed": accumulation.observed,
+        "chao2": accumulation.chao2.estimate,
+        "low": accumulation.chao2.low,
+        "high": accumulation.chao2.high,
+        "unseen": accumulation.unseen,
+        "curve": {
+            name: accumulation.curve[name].tolist() for name in ("units", "mean", "low", "high")
+        },
     }
 
 
 def _confounders(table: pd.DataFrame) -> dict[str, Any]:
-    found = confounders(table)
-    whole = found[found["cluster"].isna()]
+    rows = confounders(table)
+    overall = rows[rows["cluster"].isna()]
     return {
-        "rows": whole[["what", "groups", "rois", "ami"]].to_numpy(dtype=object).tolist(),
-        "warnings": [warning for warning in whole["warning"] if warning],
-        "lone": [
+        "rows": overall[["what", "groups", "rois", "ami"]].to_numpy(dtype=object).tolist(),
+        "warnings": [warning for warning in overall["warning"] if warning],
+        "single_recording": [
             [int(row["cluster"]), str(row["warning"])]
-            for _, row in found[found["cluster"].notna()].iterrows()
+            for _, row in rows[rows["cluster"].notna()].iterrows()
         ],
     }
 
 
-def _problems(result: RunResult) -> dict[str, Any]:
-    """Inputs that were left out, from `errors.csv`; the first ones by name."""
-    try:
-        with (result.path / "errors.csv").open(encoding="utf-8", newline="") as file:
-            rows = [[row["recording"], row["cause"]] for row in csv.DictReader(file)]
-    except FileNotFoundError:
-        rows = []
-    return {"count": len(rows), "first": rows[:_MOST_PROBLEMS]}
+def _problems(result: MecResult) -> dict[str, Any]:
+    """Return the number of skipped inputs, and the first of them with their causes."""
+    rows = [[problem.recording, problem.cause] for problem in result.rois.problems]
+    return {"count": len(rows), "first": rows[:_MAX_PROBLEMS]}
 
 
-def point_columns(result: RunResult, codes: Codes) -> dict[str, dict[str, str]]:
-    """The columns of all ROIs, as typed arrays; what is a share of 1 has 255 steps."""
+def point_columns(result: MecResult, codes: RoiCodes) -> dict[str, dict[str, str]]:
+    """Return the columns of all ROIs as typed arrays; shares of 1 have 255 steps."""
     table = result.table
     kinds = {"x": "f4", "y": "f4", "start_s": "f8", "end_s": "f8"}
     columns = {name: column(table[name].to_numpy(), kind) for name, kind in kinds.items()}
@@ -159,32 +139,31 @@ def point_columns(result: RunResult, codes: Codes) -> dict[str, dict[str, str]]:
     return columns
 
 
-def page_content(result: RunResult, codes: Codes, scale: Scale) -> dict[str, Any]:
-    """What does not depend on which ROIs are heard, as plain values.
+def page_content(result: MecResult, codes: RoiCodes, scale: ThumbnailScale) -> dict[str, Any]:
+    """Return the data that do not depend on which ROIs have clips, as plain values.
 
     Args:
-        result: the run.
-        codes: of its ROIs.
-        scale: of the pictures.
+        result: the result of MEC.
+        codes: codes of its ROIs.
+        scale: scale of the thumbnails.
     """
-    clusters = result.clusters["cluster"]
-    began = (result.manifest.get(name) for name in ("fingerprint", "started"))
-    kept = result.iterations.loc[result.iterations["kept"].astype(bool), "iteration"]
+    manifest = result.manifest
+    origin = (None, None) if manifest is None else (manifest.fingerprint, manifest.started)
     return {
         "run": result.name,
-        # What the browser keeps a review under.
-        "key": "/".join(str(part) for part in (result.name, result.settings_hash, *began)),
+        # The key of the review in the storage of the browser.
+        "key": "/".join(str(part) for part in (result.name, result.settings_hash, *origin)),
         "version": result.version,
         "n": len(result),
-        "n_clusters": int(clusters[clusters != NOISE].nunique()),
+        "n_clusters": result.n_clusters,
         "n_recordings": len(codes.names["recording"]),
-        "coverage": float((clusters != NOISE).mean()),
-        "kept": int(kept.iloc[0]),
-        "ids": result.rois["roi_id"].tolist(),
+        "coverage": result.coverage,
+        "kept": result.kept,
+        "ids": result.rois.table["roi_id"].tolist(),
         "names": codes.names,
         "columns": point_columns(result, codes),
         "noise": noise_card(result, codes),
-        "story": run_story(result),
+        "details": run_details(result),
         "scale": {**asdict(scale), "max_clip_s": result.settings.report.max_clip_s},
     }
 

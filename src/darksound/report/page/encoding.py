@@ -1,4 +1,4 @@
-"""Data within a page: columns as typed arrays, and JSON that no file name can break out of."""
+"""Data in the page: columns as typed arrays, and JSON that is safe in a script element."""
 
 import base64
 import json
@@ -9,36 +9,36 @@ import numpy.typing as npt
 
 __all__ = ["column", "encoded_length", "script_safe_json", "to_base64"]
 
-# What could end a script element, open a comment or an entity within it.
+# Characters that could end a script element, or start a comment or an entity in it.
 _ESCAPES = str.maketrans({"<": "\\u003c", ">": "\\u003e", "&": "\\u0026"})
 
 
 def column(values: npt.NDArray[Any], kind: str) -> dict[str, str]:
-    """A column `(n,)` as the page's script reads it.
+    """Return a column `(n,)` as the script of the page reads it.
 
     Args:
         values: numbers.
-        kind: how they are kept: `u1`, `i2`, `i4`, `u4`, `f4` or `f8`, always little-endian.
+        kind: type: `u1`, `i2`, `i4`, `u4`, `f4` or `f8`, always little-endian.
     """
     data = np.ascontiguousarray(values, dtype=np.dtype(f"<{kind}")).tobytes()
     return {"kind": kind, "data": to_base64(data)}
 
 
 def to_base64(data: bytes) -> str:
-    """Bytes as base64, padded, without line ends."""
+    """Return bytes as base64, padded, without line breaks."""
     return base64.b64encode(data).decode("ascii")
 
 
 def encoded_length(size: int) -> int:
-    """Characters that so many bytes take as base64."""
+    """Return the number of base64 characters of `size` bytes."""
     return 4 * -(-size // 3)
 
 
 def script_safe_json(content: Any) -> str:
-    """JSON in ASCII that stays data within a script element, whatever the strings in it.
+    """Return JSON in ASCII that cannot end a script element, whatever strings it contains.
 
     Args:
-        content: plain values; numbers that are not finite become null.
+        content: plain values; NaN and infinities become null.
     """
     text = json.dumps(_finite(content), allow_nan=False, separators=(",", ":"))
     return text.translate(_ESCAPES)

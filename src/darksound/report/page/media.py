@@ -1,4 +1,4 @@
-"""Sound and pictures of as many ROIs as fit."""
+"""Sound and thumbnails of as many ROIs as fit, in the page or in a folder beside it."""
 
 import logging
 import shutil
@@ -6,7 +6,6 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
-from types import MappingProxyType
 from typing import Any, Protocol
 
 import numpy as np
@@ -15,115 +14,129 @@ import numpy.typing as npt
 from darksound.atomic import write_bytes
 from darksound.parallel.workers import map_unordered
 from darksound.progress import Progress, silent
-from darksound.report.page.clips import MARGIN_S, Glimpse, Scale, Stretch, glimpses
+from darksound.report.page.clips import (
+    MARGIN_S,
+    ClipRequest,
+    RenderedClip,
+    ThumbnailScale,
+    render_clips,
+)
 from darksound.report.page.encoding import column, encoded_length, to_base64
-from darksound.report.page.members import Members
-from darksound.run.reading import RunResult
+from darksound.report.page.members import ClusterMembers
+from darksound.report.result import MecResult
 
-__all__ = ["PLACES", "Beside", "Keep", "Media", "Place", "Within", "make_media", "page_scale"]
+__all__ = [
+    "MEDIA_WRITERS",
+    "AddClip",
+    "EmbeddedMedia",
+    "ExternalMedia",
+    "MediaWriter",
+    "RenderedMedia",
+    "render_media",
+    "thumbnail_scale",
+]
 
-# A row, and the lengths of its sound and picture, in the page.
+# Bytes of a row number and of the lengths of its sound and thumbnail in the page.
 _INDEX_BYTES = 16
 
 
-class Place(Protocol):
-    """Takes glimpses as long as there is room."""
+class MediaWriter(Protocol):
+    """Stores clips until they exceed a size."""
 
     rows: list[int]
 
-    def keep(self, glimpse: Glimpse) -> bool:
-        """Take a glimpse; False if it does not fit, and then nothing more will."""
+    def add(self, clip: RenderedClip) -> bool:
+        """Store a clip; return False if it does not fit, and then no further clip is added."""
 
     def close(self) -> tuple[dict[str, Any], str, str]:
-        """What the script is told of them, and the page's texts of pictures and of sounds."""
+        """Return the index for the script, and the texts of thumbnails and of sounds."""
 
 
-class Within:
-    """Base64 in the page, one after the other."""
+class EmbeddedMedia:
+    """Clips as base64 in the page."""
 
-    def __init__(self, folder: Path, room: float) -> None:
-        """Make room.
+    def __init__(self, folder: Path, max_bytes: float) -> None:
+        """Create the writer.
 
         Args:
-            folder: of the page; nothing is written to it.
-            room: bytes that the page has left.
+            folder: folder of the page; nothing is written to it.
+            max_bytes: maximum size of all clips in the page.
         """
         self.rows: list[int] = []
-        self._room = room
+        self._free_bytes = max_bytes
         self._images: list[str] = []
         self._sounds: list[str] = []
 
-    def keep(self, glimpse: Glimpse) -> bool:
-        """Take a glimpse if it fits."""
-        sizes = encoded_length(len(glimpse.image)), encoded_length(len(glimpse.sound))
+    def add(self, clip: RenderedClip) -> bool:
+        """Store a clip if it fits."""
+        sizes = encoded_length(len(clip.image)), encoded_length(len(clip.sound))
         needed = sum(sizes) + _INDEX_BYTES
-        if needed > self._room:
+        if needed > self._free_bytes:
             return False
-        self._room -= needed
-        self.rows.append(glimpse.row)
-        self._images.append(to_base64(glimpse.image))
-        self._sounds.append(to_base64(glimpse.sound))
+        self._free_bytes -= needed
+        self.rows.append(clip.row)
+        self._images.append(to_base64(clip.image))
+        self._sounds.append(to_base64(clip.sound))
         return True
 
     def close(self) -> tuple[dict[str, Any], str, str]:
-        """Rows, and the length of each picture's and each sound's text."""
-        told = {"beside": None, "rows": column(np.array(self.rows), "i4")}
+        """Return the rows with the length of each text, and the concatenated texts."""
+        index = {"folder": None, "rows": column(np.array(self.rows), "i4")}
         for name, texts in (("images", self._images), ("sounds", self._sounds)):
-            told[name] = column(np.array([len(text) for text in texts]), "u4")
-        return told, "".join(self._images), "".join(self._sounds)
+            index[name] = column(np.array([len(text) for text in texts]), "u4")
+        return index, "".join(self._images), "".join(self._sounds)
 
 
-class Beside:
-    """Files in a folder beside the page, which are called by their rows and nothing else."""
+class ExternalMedia:
+    """Clips as files in a folder beside the page; their names are row numbers."""
 
     FOLDER = "report_media"
 
-    def __init__(self, folder: Path, room: float) -> None:
-        """Make the folder, and remove what an earlier page left there.
+    def __init__(self, folder: Path, max_bytes: float) -> None:
+        """Create the writer and remove the files of an earlier page.
 
         Args:
-            folder: of the page.
-            room: bytes that all files may take.
+            folder: folder of the page.
+            max_bytes: maximum size of all files.
         """
         self.rows: list[int] = []
-        self._room = room
+        self._free_bytes = max_bytes
         self._folder = folder / self.FOLDER
         shutil.rmtree(self._folder, ignore_errors=True)
 
-    def keep(self, glimpse: Glimpse) -> bool:
+    def add(self, clip: RenderedClip) -> bool:
         """Write both files if they fit.
 
         Raises:
             RunError: the disk is full, or the folder cannot be written to.
         """
-        needed = len(glimpse.image) + len(glimpse.sound)
-        if needed > self._room:
+        needed = len(clip.image) + len(clip.sound)
+        if needed > self._free_bytes:
             return False
-        self._room -= needed
-        self.rows.append(glimpse.row)
-        write_bytes(self._folder / f"{glimpse.row:07d}.webp", glimpse.image)
-        write_bytes(self._folder / f"{glimpse.row:07d}.mp3", glimpse.sound)
+        self._free_bytes -= needed
+        self.rows.append(clip.row)
+        write_bytes(self._folder / f"{clip.row:07d}.webp", clip.image)
+        write_bytes(self._folder / f"{clip.row:07d}.mp3", clip.sound)
         return True
 
     def close(self) -> tuple[dict[str, Any], str, str]:
-        """The folder's name and the rows."""
-        return {"beside": self.FOLDER, "rows": column(np.array(self.rows), "i4")}, "", ""
+        """Return the name of the folder and the rows."""
+        return {"folder": self.FOLDER, "rows": column(np.array(self.rows), "i4")}, "", ""
 
 
-#: Where they lie, by `report.external_media`.
-PLACES: Mapping[bool, Callable[[Path, float], Place]] = MappingProxyType(
-    {False: Within, True: Beside}
-)
-
-
-#: What is done with a glimpse: True if it was kept, False if there is no room for it.
-Keep = Callable[[Glimpse], bool]
+#: Media writers by the setting `report.external_media`.
+MEDIA_WRITERS: dict[bool, Callable[[Path, float], MediaWriter]] = {
+    False: EmbeddedMedia,
+    True: ExternalMedia,
+}
+#: Stores a clip; False if it does not fit.
+AddClip = Callable[[RenderedClip], bool]
 
 logger = logging.getLogger(__name__)
 
-# ROIs that a worker is given at once, and before it is asked whether there is still room.
-_CHUNK, _WAVE = 16, 256
-# The surest members of a cluster that its mean spectrogram is made of.
+# ROIs of a job of a worker, and of a batch of jobs before the free space is checked again.
+_JOB, _BATCH = 16, 256
+# Number of members, by descending probability, in the mean spectrogram of a cluster.
 _AVERAGED = 20
 _PERCENTILE = 90
 _HIGHEST_HZ = 15_000.0
@@ -132,14 +145,14 @@ Rows = npt.NDArray[np.int64]
 
 
 @dataclass
-class Media:
-    """What was made.
+class RenderedMedia:
+    """The clips of a page.
 
     Attributes:
-        rows: of the ROIs that have sound and a picture, in the order they were kept.
-        causes: why others have none, by their rows; what did not fit is not among them.
-        means: mean levels `(height, width)` of each cluster, 0 to 255.
-        averaged: how many ROIs each mean is of.
+        rows: rows of the ROIs with sound and thumbnail, in the order of rendering.
+        causes: errors of ROIs that cannot be read, by row; not of those that did not fit.
+        means: mean levels `(height, width)` by cluster, 0 to 255.
+        averaged: number of ROIs in each mean.
     """
 
     rows: list[int] = field(default_factory=list)
@@ -148,82 +161,84 @@ class Media:
     averaged: dict[int, int] = field(default_factory=dict)
 
 
-def page_scale(result: RunResult) -> Scale:
-    """The scale on which nine ROIs in ten are seen whole, over the front end's band."""
-    longest = result.settings.report.max_clip_s
-    durations = (result.rois["end_s"] - result.rois["start_s"]).clip(upper=longest)
+def thumbnail_scale(result: MecResult) -> ThumbnailScale:
+    """Return the scale that shows 90 % of the ROIs completely, in the band of the front end."""
+    durations = result.rois.durations.clip(max=result.settings.report.max_clip_s)
     usual = float(np.percentile(durations, _PERCENTILE)) if len(durations) else 1.0
     front = result.settings.front_end
     high = _HIGHEST_HZ if front.high_hz == "nyquist" else min(front.high_hz, _HIGHEST_HZ)
     low = min(front.low_hz, high / 2)
-    return Scale(usual + 2 * min(MARGIN_S, usual / 4), low, high)
+    return ThumbnailScale(usual + 2 * min(MARGIN_S, usual / 4), low, high)
 
 
-def make_media(
-    result: RunResult,
-    members: Mapping[int, Members],
+def render_media(
+    result: MecResult,
+    members: Mapping[int, ClusterMembers],
     order: Rows,
-    scale: Scale,
-    keep: Keep,
+    scale: ThumbnailScale,
+    *,
+    add: AddClip,
     progress: Progress = silent,
-) -> Media:
-    """Hear ROIs in an order until one is not kept.
+) -> RenderedMedia:
+    """Render clips in the given order until one does not fit.
 
     Args:
-        result: the run.
-        members: of its clusters.
-        order: of the rows `(n,)`.
-        scale: of the pictures.
-        keep: is given each glimpse in this order, whatever the number of workers.
-        progress: told of ROIs heard, in the stage `clips`.
+        result: the result of MEC.
+        members: members of its clusters.
+        order: rows of the ROIs to render.
+        scale: scale of the thumbnails.
+        add: called with each clip in this order, whatever the number of workers.
+        progress: called with the number of rendered ROIs, in the stage `clips`.
     """
-    media = Media()
+    media = RenderedMedia()
     cluster_of = {
-        int(row): number for number, own in members.items() for row in own.order[:_AVERAGED]
+        int(row): number for number, cluster in members.items() for row in cluster.order[:_AVERAGED]
     }
-    for done, glimpse in enumerate(_in_order(result, order, scale), start=1):
-        if glimpse.cause is not None:
-            media.causes[glimpse.row] = glimpse.cause
-        elif not keep(glimpse):
+    for done, clip in enumerate(_render_in_order(result, order, scale), start=1):
+        if clip.cause is not None:
+            media.causes[clip.row] = clip.cause
+        elif not add(clip):
             break
         else:
-            media.rows.append(glimpse.row)
-            _average(media, cluster_of.get(glimpse.row), glimpse)
-        if done % _CHUNK == 0:
+            media.rows.append(clip.row)
+            _add_to_mean(media, cluster_of.get(clip.row), clip)
+        if done % _JOB == 0:
             progress("clips", done, len(order))
     progress("clips", len(order), len(order))
     for number, count in media.averaged.items():
         media.means[number] /= count
     if media.causes:
         logger.warning(
-            "%d ROIs have neither sound nor picture in the page, since they cannot be read; the "
-            "first: %s",
+            "%d ROIs have neither sound nor thumbnail in the page, since they cannot be read; "
+            "the first: %s",
             len(media.causes),
             next(iter(media.causes.values())),
         )
     return media
 
 
-def _average(media: Media, number: int | None, glimpse: Glimpse) -> None:
+def _add_to_mean(media: RenderedMedia, number: int | None, clip: RenderedClip) -> None:
     if number is None:
         return
-    levels = glimpse.levels.astype(np.float32)
+    levels = clip.levels.astype(np.float32)
     media.means[number] = media.means[number] + levels if number in media.means else levels
     media.averaged[number] = media.averaged.get(number, 0) + 1
 
 
-def _in_order(result: RunResult, order: Rows, scale: Scale) -> Iterator[Glimpse]:
+def _render_in_order(
+    result: MecResult, order: Rows, scale: ThumbnailScale
+) -> Iterator[RenderedClip]:
     names = ("root", "recording", "start_s", "end_s")
-    columns = [result.rois[name].to_numpy() for name in names]
-    longest = result.settings.report.max_clip_s
-    hear = partial(glimpses, reader=result.reader, scale=scale)
-    for first in range(0, len(order), _WAVE):
-        stretches = []
-        for row in order[first : first + _WAVE].tolist():
-            root, recording, start, end = (column[row] for column in columns)
-            end = min(float(end), float(start) + longest)
-            stretches.append(Stretch(row, str(root), str(recording), float(start), end))
-        jobs = [stretches[i : i + _CHUNK] for i in range(0, len(stretches), _CHUNK)]
-        heard = dict(map_unordered(hear, jobs, result.settings.compute))
-        for place in range(len(jobs)):
-            yield from heard[place]
+    columns = [result.rois.table[name].to_numpy() for name in names]
+    max_s = result.settings.report.max_clip_s
+    render = partial(render_clips, reader=result.rois.reader, scale=scale)
+    for first in range(0, len(order), _BATCH):
+        requests = []
+        for row in order[first : first + _BATCH].tolist():
+            root, recording, start, end = (values[row] for values in columns)
+            end = min(float(end), float(start) + max_s)
+            requests.append(ClipRequest(row, str(root), str(recording), float(start), end))
+        jobs = [requests[i : i + _JOB] for i in range(0, len(requests), _JOB)]
+        rendered = dict(map_unordered(render, jobs, result.settings.compute))
+        for number in range(len(jobs)):
+            yield from rendered[number]

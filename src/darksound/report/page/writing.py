@@ -1,4 +1,4 @@
-"""`report.html`: put together and written."""
+"""Write the report page, `report.html`."""
 
 import hashlib
 import logging
@@ -14,28 +14,34 @@ from markupsafe import Markup
 
 from darksound.atomic import write_bytes
 from darksound.progress import Progress, silent
-from darksound.report.page.cards import Codes, cluster_cards
+from darksound.report.page.cards import RoiCodes, cluster_cards
 from darksound.report.page.content import page_content
 from darksound.report.page.encoding import column, script_safe_json
-from darksound.report.page.media import PLACES, Media, make_media, page_scale
-from darksound.report.page.members import cluster_members, showing_order
-from darksound.run.reading import RunResult
+from darksound.report.page.media import (
+    MEDIA_WRITERS,
+    RenderedMedia,
+    render_media,
+    thumbnail_scale,
+)
+from darksound.report.page.members import clip_order, cluster_members
+from darksound.report.result import MecResult
+from darksound.rois.review import read_review
 from darksound.settings import ReportSettings
 
-__all__ = ["FILE", "Page", "write_page"]
+__all__ = ["PAGE_FILE", "Page", "write_page"]
 
-#: What the page is called in a run.
-FILE = "report.html"
+#: Name of the page in the run directory.
+PAGE_FILE = "report.html"
 
 logger = logging.getLogger(__name__)
 
 _MEGABYTE = 1e6
 _DEFAULT_MB = 50.0
 _MEAN_BYTES = 4000
-# Causes that are told in full.
-_MOST_CAUSES = 200
+# Number of read errors whose text is in the page.
+_MAX_CAUSES = 200
 _ASSETS = files("darksound.report.page") / "assets"
-# In this order; each uses what stands before it.
+# In this order: scripts use only names of the scripts before them while they load.
 _SCRIPTS = (
     "data.js",
     "elements.js",
@@ -43,14 +49,14 @@ _SCRIPTS = (
     "media.js",
     "review.js",
     "charts.js",
-    "stamps.js",
+    "markers.js",
     "map.js",
     "gestures.js",
     "clips.js",
     "cards.js",
     "merging.js",
     "colouring.js",
-    "story.js",
+    "run_tab.js",
     "keys.js",
     "main.js",
 )
@@ -58,88 +64,97 @@ _SCRIPTS = (
 
 @dataclass(frozen=True)
 class Page:
-    """A page that was written.
+    """A written page.
 
     Attributes:
-        path: of it.
-        size: in bytes, without a folder beside it.
-        rois: how many ROIs it shows.
-        heard: how many of them have sound and a picture.
-        unreadable: how many have none because their recordings cannot be read.
+        path: path of the page.
+        size: size in bytes, without external media.
+        rois: number of ROIs.
+        with_sound: number of ROIs with sound and thumbnail.
+        unreadable: number of ROIs without, because they cannot be read.
     """
 
     path: Path
     size: int
     rois: int
-    heard: int
+    with_sound: int
     unreadable: int
 
 
 def write_page(
-    result: RunResult,
-    path: Path | None = None,
+    result: MecResult,
+    out: str | Path | None = None,
     *,
-    review: str | None = None,
+    review: str | Path | None = None,
     progress: Progress = silent,
 ) -> Page:
-    """Write the page of a run; `result.settings.report` says what it holds.
+    """Write the report page of a result; `result.settings.report` sets its content and size.
 
-    The same run gives the same page, whatever the number of workers.
+    The same result gives the same page, whatever the number of workers.
 
     Args:
-        result: the run.
-        path: of the page; None: `report.html` in the run.
-        review: the text of a `review.csv` that the page starts from where its browser kept none.
-        progress: told of the ROIs heard, in the stage `clips`.
+        result: the result of MEC.
+        out: path of the page; None: `report.html` in the run directory.
+        review: path of a `review.csv` of the run; the page starts with it, unless the browser
+            has stored a review of this run.
+        progress: called with the number of rendered ROIs, in the stage `clips`.
 
     Raises:
+        InputError: the review is of another run, or `out` is None for an unsaved result.
         RunError: the page cannot be written.
     """
-    path = result.path / FILE if path is None else path
+    path = result.directory / PAGE_FILE if out is None else Path(out)
     members = cluster_members(result)
-    codes, scale = Codes(result.rois), page_scale(result)
-    fixed = page_content(result, codes, scale)
+    codes, scale = RoiCodes(result.rois.table), thumbnail_scale(result)
+    fixed = {**page_content(result, codes, scale), "review": _review_text(result, review)}
 
-    def page(media: Media, told: object, images: str, sounds: str) -> bytes:
+    def html(media: RenderedMedia, index: object, images: str, sounds: str) -> bytes:
         cards = cluster_cards(result, members, media, codes, scale)
-        content = {**fixed, "clusters": cards, "media": told, "review": review}
+        content = {**fixed, "clusters": cards, "media": index}
         content["unreadable"] = column(np.array(sorted(media.causes)), "i4")
-        content["causes"] = list(media.causes.items())[:_MOST_CAUSES]
+        content["causes"] = list(media.causes.items())[:_MAX_CAUSES]
         return _html(result, script_safe_json(content), images, sounds)
 
     report = result.settings.report
-    # Mean spectrograms, which are not there yet, are about as large as this.
-    bare = len(page(Media(), None, "", "")) + _MEAN_BYTES * len(members)
-    room = _room(report, bare)
-    place = PLACES[report.external_media](path.parent, room)
-    order = showing_order(result, members) if room > 0 else np.empty(0, np.int64)
-    media = make_media(result, members, order, scale, place.keep, progress)
-    content = page(media, *place.close())
+    # The mean spectrograms do not exist yet; they have about this size.
+    tables_size = len(html(RenderedMedia(), None, "", "")) + _MEAN_BYTES * len(members)
+    max_bytes = _media_size(report, tables_size)
+    writer = MEDIA_WRITERS[report.external_media](path.parent, max_bytes)
+    order = clip_order(result, members) if max_bytes > 0 else np.empty(0, np.int64)
+    media = render_media(result, members, order, scale, add=writer.add, progress=progress)
+    content = html(media, *writer.close())
     write_bytes(path, content)
-    _remark(bare, len(result), media)
+    _log_missing_clips(tables_size, len(result), media)
     return Page(path, len(content), len(result), len(media.rows), len(media.causes))
 
 
-def _room(report: ReportSettings, bare: int) -> float:
+def _review_text(result: MecResult, review: str | Path | None) -> str | None:
+    if review is None:
+        return None
+    result.reviewed(read_review(review))  # raises for the review of another run
+    return Path(review).read_text(encoding="utf-8-sig")
+
+
+def _media_size(report: ReportSettings, tables_size: int) -> float:
+    """Return the maximum size of all clips in bytes; not positive where there is no space."""
     if report.external_media:
         return inf if report.page_mb == "auto" else _MEGABYTE * report.page_mb
     limit = _DEFAULT_MB if report.page_mb == "auto" else report.page_mb
-    return _MEGABYTE * limit - bare
+    return _MEGABYTE * limit - tables_size
 
 
-def _remark(bare: int, rois: int, media: Media) -> None:
-    silent_rois = rois - len(media.rows) - len(media.causes)
-    if silent_rois:
+def _log_missing_clips(tables_size: int, rois: int, media: RenderedMedia) -> None:
+    if rois - len(media.rows) - len(media.causes):
         logger.info(
-            "%d of %d ROIs have sound and a picture in the page; for more, raise "
+            "%d of %d ROIs have sound and a thumbnail in the page; for more, raise "
             "--report-mb (%.0f MB are tables) or use --external-media.",
             len(media.rows),
             rois,
-            bare / _MEGABYTE,
+            tables_size / _MEGABYTE,
         )
 
 
-def _html(result: RunResult, data: str, images: str, sounds: str) -> bytes:
+def _html(result: MecResult, data: str, images: str, sounds: str) -> bytes:
     environment = Environment(
         autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True
     )
@@ -151,7 +166,7 @@ def _html(result: RunResult, data: str, images: str, sounds: str) -> bytes:
         run=result.name,
         version=result.version,
         policy=_policy(script, style),
-        # Ours, or made of characters that mean nothing in HTML.
+        # Package files, base64, or JSON without HTML characters.
         style=Markup(style),
         script=Markup(script),
         data=Markup(data),
@@ -162,9 +177,9 @@ def _html(result: RunResult, data: str, images: str, sounds: str) -> bytes:
 
 
 def _policy(script: str, style: str) -> str:
-    """What the page may do: run this script and style, and show what it holds or what lies beside.
+    """Return the content security policy: this script and style, embedded and local media.
 
-    Nothing is ever asked of a network, and no markup that slipped in could run.
+    There are no network requests, and injected markup cannot run.
     """
     return "; ".join(
         (

@@ -1,4 +1,4 @@
-"""The page as a file: what is in it, how large it is, and that names stay text."""
+"""The page as a file: its content and size, and that names are never markup."""
 
 import base64
 import hashlib
@@ -10,16 +10,22 @@ from dataclasses import replace
 import numpy as np
 import pytest
 import soundfile
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from PIL import Image
 from tests.report.page.small_run import HOSTILE
 
 from darksound.errors import InputError
 from darksound.report.page import media as media_module
-from darksound.report.page.clips import RATE, Scale, Stretch, glimpses, spectrogram
+from darksound.report.page.clips import (
+    RATE,
+    ClipRequest,
+    ThumbnailScale,
+    render_clips,
+    spectrogram,
+)
 from darksound.report.page.encoding import column, script_safe_json
-from darksound.report.page.members import cluster_members, nearest_clusters, showing_order
+from darksound.report.page.members import clip_order, cluster_members, nearest_clusters
 from darksound.report.page.writing import write_page
 
 
@@ -32,11 +38,12 @@ def data_of(path):
     return json.loads(re.search(r'id="data">(.*?)</script>', text, re.S)[1])
 
 
-def array(given_column):
-    raw = base64.b64decode(given_column["data"])
-    return np.frombuffer(raw, np.dtype(f"<{given_column['kind']}"))
+def array(encoded):
+    raw = base64.b64decode(encoded["data"])
+    return np.frombuffer(raw, np.dtype(f"<{encoded['kind']}"))
 
 
+@settings(deadline=None)
 @given(st.text(), st.sampled_from(["</script>", "<!--", "\u2028", "&lt;", '"', "\ud800"]))
 def test_json_in_a_script_stays_data(text, barb):
     written = script_safe_json({text: [text + barb, float("nan")]})
@@ -51,7 +58,7 @@ def test_columns_come_back(kind):
     assert array(column(values, kind)).tolist() == values.tolist()
 
 
-def test_no_name_is_markup(page):
+def test_hostile_names_are_not_markup(page):
     text = page.read_text(encoding="utf-8")
     assert text.count("<script") == 4
     assert text.count("</script") == 4
@@ -74,120 +81,122 @@ def test_only_its_own_script_and_style_may_run(page):
         assert f"{tag}-src 'sha256-{digest}'" in policy
 
 
-def test_every_roi_has_sound_and_picture_where_there_is_room(page, result):
-    told = data_of(page)["media"]
-    assert sorted(array(told["rows"])) == list(range(len(result)))
+def test_every_roi_has_sound_and_thumbnail_within_the_size(page, result):
+    media = data_of(page)["media"]
+    assert sorted(array(media["rows"])) == list(range(len(result)))
     text = page.read_text(encoding="utf-8")
     sounds = re.search(r'id="sounds">(.*?)</script>', text, re.S)[1]
     images = re.search(r'id="images">(.*?)</script>', text, re.S)[1]
-    assert len(sounds) == array(told["sounds"]).sum()
-    first = base64.b64decode(sounds[: array(told["sounds"])[0]])
+    assert len(sounds) == array(media["sounds"]).sum()
+    first = base64.b64decode(sounds[: array(media["sounds"])[0]])
     wave, rate = soundfile.read(io.BytesIO(first))
-    row = array(told["rows"])[0]
-    duration = result.rois["end_s"][row] - result.rois["start_s"][row]
+    row = array(media["rows"])[0]
+    duration = result.rois.durations[row]
     assert rate == RATE
     assert duration < len(wave) / rate < 1.6 * duration
-    picture = Image.open(io.BytesIO(base64.b64decode(images[: array(told["images"])[0]])))
+    picture = Image.open(io.BytesIO(base64.b64decode(images[: array(media["images"])[0]])))
     assert (picture.format, picture.size) == ("WEBP", (192, 80))
 
 
-def test_a_small_budget_holds_the_medoids_and_is_kept(result, tmp_path, caplog):
+def test_a_small_page_has_the_medoids_and_keeps_its_size(result, tmp_path, caplog):
     caplog.set_level("INFO")
     whole = write_page(result, tmp_path / "whole.html")
     budget = 1e-6 * whole.size - 0.04
     small = write_page(with_report(result, page_mb=budget), tmp_path / "small.html")
     assert small.size <= 1e6 * budget < whole.size
-    assert 3 <= small.heard < small.rois == 36
+    assert 3 <= small.with_sound < small.rois == 36
     medoids = {members.medoid for members in cluster_members(result).values()}
     assert set(array(data_of(small.path)["media"]["rows"])[:3].tolist()) == medoids
-    assert f"{small.heard} of 36 ROIs have sound" in caplog.text
+    assert f"{small.with_sound} of 36 ROIs have sound" in caplog.text
 
 
-def test_a_page_without_room_has_no_sound_and_says_so(result, tmp_path, caplog):
+def test_a_page_without_space_has_no_sound_and_logs_it(result, tmp_path, caplog):
     caplog.set_level("INFO")
     page = write_page(with_report(result, page_mb=0.01), tmp_path / "page.html")
-    assert page.heard == 0
+    assert page.with_sound == 0
     assert "0 of 36 ROIs have sound" in caplog.text
 
 
-def test_external_media_lie_in_a_folder_under_names_of_our_own(result, tmp_path):
+def test_external_media_are_in_a_folder_under_row_numbers(result, tmp_path):
     page = write_page(with_report(result, external_media=True), tmp_path / "page.html")
     names = sorted(path.name for path in (tmp_path / "report_media").iterdir())
     expected = [f"{row:07d}.{suffix}" for row in range(36) for suffix in ("mp3", "webp")]
     assert names == expected
-    assert page.heard == 36
+    assert page.with_sound == 36
     assert page.size < write_page(result, tmp_path / "whole.html").size / 1.5
-    assert data_of(page.path)["media"]["beside"] == "report_media"
+    assert data_of(page.path)["media"]["folder"] == "report_media"
 
 
-def test_the_page_does_not_depend_on_who_is_first(result, page, tmp_path, monkeypatch):
+def test_the_page_is_independent_of_the_order_of_workers(result, page, tmp_path, monkeypatch):
     def backwards(function, jobs, settings):
-        for place in reversed(range(len(jobs))):
-            yield place, function(jobs[place])
+        for number in reversed(range(len(jobs))):
+            yield number, function(jobs[number])
 
-    monkeypatch.setattr(media_module, "in_any_order", backwards)
+    monkeypatch.setattr(media_module, "map_unordered", backwards)
     again = write_page(result, tmp_path / "again.html")
     assert again.path.read_bytes() == page.read_bytes()
 
 
-def test_a_recording_that_is_gone_is_told_of(result, tmp_path, caplog):
-    rois = result.rois.assign(recording=result.rois["recording"].replace({HOSTILE[-1]: "gone.wav"}))
+def test_a_missing_recording_is_reported(result, tmp_path, caplog):
+    table = result.rois.table
+    table = table.assign(recording=table["recording"].replace({HOSTILE[-1]: "gone.wav"}))
+    rois = replace(result.rois, table=table)
     page = write_page(replace(result, rois=rois), tmp_path / "page.html")
-    assert (page.heard, page.unreadable) == (30, 6)
+    assert (page.with_sound, page.unreadable) == (30, 6)
     causes = dict(data_of(page.path)["causes"])
-    assert set(causes) == set(np.flatnonzero(rois["recording"] == "gone.wav"))
+    assert set(causes) == set(np.flatnonzero(table["recording"] == "gone.wav"))
     assert "gone.wav" in causes[35]
-    assert "6 ROIs have neither sound nor picture" in caplog.text
+    assert "6 ROIs have neither sound nor thumbnail" in caplog.text
 
 
 def test_a_run_of_noise_alone_has_a_page(result, tmp_path):
     clusters = result.clusters.assign(cluster=-1, probability=0.0)
-    own = with_report(replace(result, clusters=clusters), page_mb=0.01)
-    told = data_of(write_page(own, tmp_path / "page.html").path)
-    assert (told["clusters"], told["noise"]["size"], told["coverage"]) == ([], 36, 0)
+    noise = with_report(replace(result, clusters=clusters), page_mb=0.01)
+    data = data_of(write_page(noise, tmp_path / "page.html").path)
+    assert (data["clusters"], data["noise"]["size"], data["coverage"]) == ([], 36, 0)
 
 
-def test_members_are_the_surest_and_the_least_sure(result):
+def test_members_have_the_highest_and_the_lowest_probabilities(result):
     labels = result.clusters["cluster"].to_numpy()
-    sure = result.clusters["probability"].to_numpy()
-    found = cluster_members(result)
-    assert list(found) == [0, 1, 2]
-    for number, own in found.items():
+    probability = result.clusters["probability"].to_numpy()
+    members = cluster_members(result)
+    assert list(members) == [0, 1, 2]
+    for number, cluster in members.items():
         rows = np.flatnonzero(labels == number)
-        assert sorted(own.order) == rows.tolist()
-        assert own.order[0] == own.medoid
+        assert sorted(cluster.order) == rows.tolist()
+        assert cluster.order[0] == cluster.medoid
         vectors = np.asarray(result.embeddings, np.float32)[rows]
         vectors = vectors / np.linalg.norm(vectors, axis=1, keepdims=True)
         squared = ((vectors[:, None] - vectors[None]) ** 2).sum(axis=(1, 2))
-        assert own.medoid == rows[np.argmin(squared)]
-        others = np.setdiff1d(rows, [own.medoid])
-        assert sorted(sure[own.typical]) == sorted(np.sort(sure[others])[-5:])
-        assert not set(own.typical) & set(own.borderline)
-        assert own.medoid not in own.borderline
-        rest = np.setdiff1d(others, own.typical)
-        assert sure[own.borderline].tolist() == np.sort(sure[rest])[:3].tolist()
+        assert cluster.medoid == rows[np.argmin(squared)]
+        others = np.setdiff1d(rows, [cluster.medoid])
+        assert sorted(probability[cluster.typical]) == sorted(np.sort(probability[others])[-5:])
+        assert not set(cluster.typical) & set(cluster.borderline)
+        assert cluster.medoid not in cluster.borderline
+        rest = np.setdiff1d(others, cluster.typical)
+        assert probability[cluster.borderline].tolist() == np.sort(probability[rest])[:3].tolist()
 
 
-def test_the_showing_order_goes_round_the_clusters(result):
+def test_the_clip_order_takes_one_of_each_cluster_in_turn(result):
     members = cluster_members(result)
-    order = showing_order(result, members)
+    order = clip_order(result, members)
     assert sorted(order) == list(range(36))
     labels = result.clusters["cluster"].to_numpy()
     assert labels[order[:3]].tolist() == [0, 1, 2]
-    shown = {row for own in members.values() for row in (*own.typical, *own.borderline)}
+    shown = {row for cluster in members.values() for row in (*cluster.typical, *cluster.borderline)}
     shown |= set(np.flatnonzero(labels == -1).tolist())
     assert set(order[3 : 3 + len(shown)].tolist()) == shown
     assert labels[order[3:7]].tolist() == [-1, 0, 1, 2]
     assert set(labels[order[3 + len(shown) :]].tolist()) == {0}
 
 
-def test_nearest_clusters_are_by_distance_of_their_centres(result):
+def test_nearest_clusters_are_ordered_by_the_distance_of_centres(result):
     members = cluster_members(result)
     for number, near in nearest_clusters(members, 5).items():
         centre = members[number].centre
         expected = sorted(
-            (float(np.linalg.norm(centre - own.centre)), other)
-            for other, own in members.items()
+            (float(np.linalg.norm(centre - cluster.centre)), other)
+            for other, cluster in members.items()
             if other != number
         )
         assert [other for other, _ in near] == [other for _, other in expected]
@@ -195,17 +204,17 @@ def test_nearest_clusters_are_by_distance_of_their_centres(result):
 
 
 @pytest.mark.parametrize("hertz", [1000, 4000, 9000])
-def test_a_tone_lies_at_its_frequency(hertz):
-    scale = Scale(span_s=1.0, low_hz=500, high_hz=11_500)
+def test_a_tone_is_at_its_frequency(hertz):
+    scale = ThumbnailScale(span_s=1.0, low_hz=500, high_hz=11_500)
     wave = np.sin(2 * np.pi * hertz * np.arange(RATE // 2) / RATE).astype(np.float32)
     levels = spectrogram(wave, scale)
     from_top = (scale.high_hz - hertz) / (scale.high_hz - scale.low_hz) * scale.height
     loudest = levels.sum(axis=1).argmax() + 0.5
     assert abs(loudest - from_top) <= 1
-    # Half as long as the picture is wide, it lies in the middle.
-    heard = np.flatnonzero(levels.any(axis=0))
-    assert abs(heard[0] - 48) <= 2
-    assert abs(heard[-1] - 143) <= 2
+    # The clip has half the width of the thumbnail and is centred.
+    columns = np.flatnonzero(levels.any(axis=0))
+    assert abs(columns[0] - 48) <= 2
+    assert abs(columns[-1] - 143) <= 2
 
 
 class _Reader:
@@ -221,16 +230,16 @@ class _Reader:
         return ""
 
 
-def test_glimpses_do_without_a_margin_that_is_not_there():
-    scale = Scale(1.0, 500, 11_500)
-    stretches = [
-        Stretch(0, "", "plain", 0.0, 1.0),
-        Stretch(1, "", "short", 0.0, 1.0),
-        Stretch(2, "", "broken", 0.0, 1.0),
+def test_clips_near_the_end_of_a_file_have_no_margin():
+    scale = ThumbnailScale(1.0, 500, 11_500)
+    requests = [
+        ClipRequest(0, "", "plain", 0.0, 1.0),
+        ClipRequest(1, "", "short", 0.0, 1.0),
+        ClipRequest(2, "", "broken", 0.0, 1.0),
     ]
-    plain, short, broken = glimpses(stretches, _Reader(), scale)
+    plain, short, broken = render_clips(requests, _Reader(), scale)
     assert soundfile.info(io.BytesIO(plain.sound)).duration == pytest.approx(1.1, abs=0.01)
     assert soundfile.info(io.BytesIO(short.sound)).duration == pytest.approx(1.0, abs=0.01)
     assert (broken.sound, broken.cause) == (b"", "broken: damaged")
-    # Faint recordings are as loud as others.
+    # Clips of faint recordings are scaled to the same peak.
     assert np.abs(soundfile.read(io.BytesIO(plain.sound))[0]).max() > 0.5

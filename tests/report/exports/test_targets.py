@@ -1,11 +1,11 @@
-"""Names that every file system takes."""
+"""Names that are valid on every file system."""
 
 import re
 import unicodedata
 from pathlib import PurePosixPath
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from darksound.report.exports.targets import distinct, safe_name, safe_path
@@ -24,8 +24,9 @@ def acceptable(name):
     assert name.split(".")[0].casefold() not in {"con", "prn", "aux", "nul", "com1", "lpt¹"}
 
 
+@settings(deadline=None)
 @given(hostile)
-def test_any_text_makes_a_name_that_windows_takes(text):
+def test_any_text_gives_a_name_that_is_valid_on_windows(text):
     acceptable(safe_name(text))
     path = safe_path(text)
     assert not path.is_absolute()
@@ -61,16 +62,17 @@ def test_long_names_are_cut_between_letters():
     assert unicodedata.is_normalized("NFC", name)
 
 
-def test_paths_keep_their_folders_and_lead_nowhere_else():
+def test_paths_keep_their_folders_and_stay_in_the_target():
     assert safe_path("night/a.wav") == PurePosixPath("night/a.wav")
     assert safe_path("night\\a.wav") == PurePosixPath("night/a.wav")
     assert safe_path("../../a.wav") == PurePosixPath("__/__/a.wav")
     assert safe_path("/etc/passwd") == PurePosixPath("etc/passwd")
 
 
+@settings(deadline=None)
 @given(st.lists(st.sampled_from(["a", "A", "a-2", "é", "e\u0301", "b"]), max_size=12))
-def test_names_that_only_case_or_accents_tell_apart_become_distinct(names):
-    found = distinct(names)
-    folded = {unicodedata.normalize("NFKC", name).casefold() for name in found}
+def test_names_that_differ_in_case_or_accents_only_become_distinct(names):
+    unique = distinct(names)
+    folded = {unicodedata.normalize("NFKC", name).casefold() for name in unique}
     assert len(folded) == len(names)
-    assert all(new.startswith(old) for new, old in zip(found, names, strict=True))
+    assert all(new.startswith(old) for new, old in zip(unique, names, strict=True))

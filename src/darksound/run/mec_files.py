@@ -1,0 +1,251 @@
+"""The files of a MEC run: the only place where they are written and read.
+
+`rois.parquet`, `clusters.parquet`, `iterations.csv`, `embeddings.npy`, `checkpoints/best`,
+`settings.toml`, `run.json`, `journal.jsonl` (with the notes) and, where inputs were skipped,
+`errors.csv`. While the run is not finished, `state.safetensors` holds its state after the last
+iteration.
+"""
+
+import json
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import pandas as pd
+import pyarrow as pa
+import pyarrow.parquet as pq
+import torch
+from pyarrow import csv
+from safetensors import SafetensorError, safe_open
+from safetensors.torch import save
+
+from darksound.atomic import write_bytes, write_text
+from darksound.cluster.iteration import iteration_table
+from darksound.cluster.result import CLUSTER_SCHEMA, MecOutcome
+from darksound.cluster.state import MecState
+from darksound.errors import InputError, RunError
+from darksound.meta.checkpoints import save_checkpoint
+from darksound.rois.roi_set import RoiSet, read_roi_table
+from darksound.run.directory import create_directory, lock_folder
+from darksound.run.files import (
+    read_problems,
+    write_array,
+    write_csv,
+    write_parquet,
+    write_problems,
+    write_roi_parquet,
+)
+from darksound.run.journal import Journal
+from darksound.run.manifest import MANIFEST_FILE, Manifest, read_manifest, write_manifest
+from darksound.settings import Settings, load_settings, to_toml
+from darksound.store.readers import DispatchReader
+from darksound.synthesis.demo import is_demo
+
+__all__ = [
+    "MecFiles",
+    "read_mec_files",
+    "read_mec_state",
+    "remove_mec_state",
+    "write_mec_files",
+    "write_mec_run",
+    "write_mec_state",
+]
+
+_COMMAND = "mec"
+_SETTINGS, _JOURNAL, _ERRORS = "settings.toml", "journal.jsonl", "errors.csv"
+_ROIS, _CLUSTERS, _ITERATIONS = "rois.parquet", "clusters.parquet", "iterations.csv"
+_EMBEDDINGS, _CHECKPOINTS, _STATE = "embeddings.npy", "checkpoints", "state.safetensors"
+_REQUIRED = (_SETTINGS, _ROIS, _CLUSTERS, _ITERATIONS, _EMBEDDINGS)
+_RESULT_EVENT = "result"
+
+
+@dataclass(frozen=True)
+class MecFiles:
+    """The content of a MEC run's directory; row i of every table and array is ROI i.
+
+    Attributes:
+        rois: the `n` ROIs; its problems are the skipped inputs.
+        clusters: `n` rows, columns of `CLUSTER_SCHEMA`.
+        iterations: one row an iteration; `kept` is boolean.
+        embeddings: `(n, dim)` of the kept iteration, memory-mapped.
+        settings: the settings of the run.
+        notes: notes of the run, such as why it ended early.
+        manifest: the content of `run.json`.
+    """
+
+    rois: RoiSet
+    clusters: pd.DataFrame
+    iterations: pd.DataFrame
+    embeddings: npt.NDArray[np.floating[Any]]
+    settings: Settings
+    notes: tuple[str, ...]
+    manifest: Manifest
+
+
+def write_mec_files(folder: Path, outcome: MecOutcome) -> None:
+    """Write the tables, embeddings, learner and notes of MEC into a run directory.
+
+    Raises:
+        RunError: a file cannot be written.
+    """
+    write_roi_parquet(folder / _ROIS, outcome.rois.table)
+    write_parquet(folder / _CLUSTERS, outcome.clusters, CLUSTER_SCHEMA)
+    write_csv(folder / _ITERATIONS, outcome.iterations)
+    write_array(folder / _EMBEDDINGS, outcome.embeddings)
+    kept = outcome.iterations[outcome.iterations["kept"]].iloc[0]
+    metrics = {str(name): float(value) for name, value in kept.items() if name != "kept"}
+    save_checkpoint(folder / _CHECKPOINTS, "best", outcome.learner, metrics=metrics)
+    notes = list(outcome.notes)
+    Journal(folder / _JOURNAL).append(_RESULT_EVENT, kept=outcome.kept, notes=notes)
+
+
+def write_mec_run(folder: Path, outcome: MecOutcome, manifest: Manifest) -> None:
+    """Write a finished MEC run into a new or empty directory.
+
+    `run.json` is written last: before it is there, the directory is not a run.
+
+    Raises:
+        RunError: the directory is not empty, or a file cannot be written.
+    """
+    create_directory(folder)
+    with lock_folder(folder):
+        write_text(folder / _SETTINGS, to_toml(outcome.settings))
+        write_problems(folder / _ERRORS, outcome.rois.problems)
+        write_mec_files(folder, outcome)
+        write_manifest(folder, manifest)
+
+
+def read_mec_files(folder: Path, root: str | Path | None = None) -> MecFiles:
+    """Read the directory of a finished MEC run.
+
+    Args:
+        folder: the run directory.
+        root: current folder of the recordings, if they were moved; synthetic ROIs do not change.
+
+    Raises:
+        RunError: it is not a MEC run, is not finished, or a file is missing or damaged.
+        SettingsError: its settings are of another version of darksound.
+    """
+    manifest = _mec_manifest(folder)
+    for name in _REQUIRED:
+        if not (folder / name).is_file():
+            raise RunError(f"{folder / name} is missing; {_remedy(folder, manifest)}")
+    try:
+        table = read_roi_table(folder / _ROIS)
+        clusters = pq.read_table(folder / _CLUSTERS).to_pandas()
+        iterations = _read_iterations(folder / _ITERATIONS)
+        embeddings = np.load(folder / _EMBEDDINGS, mmap_mode="r", allow_pickle=False)
+        problems = read_problems(folder / _ERRORS)
+    except (InputError, OSError, ValueError, KeyError, pa.ArrowException) as error:
+        raise RunError(f"A file of the run in {folder} is damaged: {error}") from None
+    _check_rows(folder, table, clusters, embeddings)
+    # Parquet returns a nullable integer column with missing values as floats.
+    clusters["assigned_cluster"] = clusters["assigned_cluster"].astype("Int64")
+    if root is not None:
+        synthetic = table["root"].map(is_demo).astype(bool)
+        table["root"] = table["root"].where(synthetic, str(Path(root).resolve()))
+    return MecFiles(
+        rois=RoiSet(table, DispatchReader(), problems),
+        clusters=clusters,
+        iterations=iterations,
+        embeddings=embeddings,
+        settings=load_settings(config=folder / _SETTINGS),
+        notes=_read_notes(folder),
+        manifest=manifest,
+    )
+
+
+def _read_iterations(path: Path) -> pd.DataFrame:
+    # pandas' own parser may change the last digit of a number.
+    table = csv.read_csv(path)
+    fields = [f.with_type(pa.float64()) if pa.types.is_null(f.type) else f for f in table.schema]
+    return table.cast(pa.schema(fields)).to_pandas().astype({"kept": bool})
+
+
+def _mec_manifest(folder: Path) -> Manifest:
+    manifest = read_manifest(folder)
+    if manifest is None:
+        raise RunError(
+            f"{folder / MANIFEST_FILE} is missing: {folder} is not a run; name the directory that "
+            "darksound mec wrote."
+        )
+    if manifest.command != _COMMAND:
+        raise RunError(
+            f"{folder} holds a {manifest.command} run, which has no clusters; name a run of "
+            "darksound mec."
+        )
+    return manifest
+
+
+def _remedy(folder: Path, manifest: Manifest) -> str:
+    if manifest.status == "done":
+        return "restore it from a copy, or run darksound mec again."
+    return f"the run is not finished; resume it with: darksound mec --resume --out {folder}"
+
+
+def _check_rows(
+    folder: Path,
+    rois: pd.DataFrame,
+    clusters: pd.DataFrame,
+    embeddings: npt.NDArray[np.floating[Any]],
+) -> None:
+    same = len(rois) == len(clusters) == len(embeddings)
+    if not same or not (rois["roi_id"].to_numpy() == clusters["roi_id"].to_numpy()).all():
+        raise RunError(
+            f"The tables in {folder} are not of the same ROIs ({len(rois)} in {_ROIS}, "
+            f"{len(clusters)} in {_CLUSTERS}, {len(embeddings)} in {_EMBEDDINGS}); files of "
+            "two runs were mixed. Run darksound mec again."
+        )
+
+
+def _read_notes(folder: Path) -> tuple[str, ...]:
+    entries = [e for e in Journal(folder / _JOURNAL).read() if e.get("event") == _RESULT_EVENT]
+    return tuple(str(note) for note in entries[-1].get("notes", ())) if entries else ()
+
+
+_META = "state"
+_ARRAY = "array:"
+
+
+def write_mec_state(folder: Path, state: MecState) -> None:
+    """Write the state after an iteration, and `iterations.csv` so far, into a run directory.
+
+    Raises:
+        RunError: the disk is full, or the folder cannot be written to.
+    """
+    meta, arrays, tensors = state.to_parts()
+    packed = {name: value.contiguous() for name, value in tensors.items()}
+    packed |= {f"{_ARRAY}{name}": torch.tensor(value) for name, value in arrays.items()}
+    write_bytes(folder / _STATE, save(packed, metadata={_META: json.dumps(meta)}))
+    write_csv(folder / _ITERATIONS, iteration_table(state.iterations, state.kept))
+
+
+def read_mec_state(folder: Path) -> MecState | None:
+    """Return the last state in a run directory, or None where no iteration was finished.
+
+    Raises:
+        RunError: the file is damaged, or of another version.
+    """
+    path = folder / _STATE
+    if not path.exists():
+        return None
+    try:
+        with safe_open(path, framework="pt") as file:
+            meta = json.loads(file.metadata()[_META])
+            stored = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
+    except (OSError, SafetensorError, ValueError, KeyError, TypeError) as error:
+        raise RunError(f"{path} is damaged ({error}); start a new run.") from None
+    arrays = {
+        name.removeprefix(_ARRAY): value.numpy()
+        for name, value in stored.items()
+        if name.startswith(_ARRAY)
+    }
+    tensors = {name: value for name, value in stored.items() if not name.startswith(_ARRAY)}
+    return MecState.from_parts(meta, arrays, tensors)
+
+
+def remove_mec_state(folder: Path) -> None:
+    """Remove the state of a finished run."""
+    (folder / _STATE).unlink(missing_ok=True)

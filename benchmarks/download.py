@@ -1,7 +1,7 @@
 """Compares the throughput of `darksound download` with that of curl, on a server on this machine.
 
-Both download the same file to the same folder; curl writes it, darksound also hashes it, syncs it to
-disk and renames it. Prints megabytes per second of each and their ratio, medians over the rounds.
+Both download the same file to the same folder; curl writes it, darksound also hashes it, syncs it
+to disk and renames it. Prints megabytes per second of each and their ratio, medians over rounds.
 
     python benchmarks/download.py --megabytes 200 --rounds 7
 """

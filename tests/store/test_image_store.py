@@ -266,10 +266,10 @@ def test_unreadable_rois_are_skipped_and_reported(root, settings, caplog):
             assert word in cause
         assert "4 of 21 ROIs" in caplog.text
         names = store.rois.table["recording"].tolist()
-        place = names.index("17.wav")
+        row = names.index("17.wav")
         wave, _ = read(root / "17.wav", 0, 0.8, RATE)
         expected = FrontEnd(settings.audio, settings.front_end, RATE)([wave])
-        torch.testing.assert_close(store.batch([place]), expected, atol=2.1e-3, rtol=0)
+        torch.testing.assert_close(store.batch([row]), expected, atol=2.1e-3, rtol=0)
 
 
 def test_a_set_without_a_readable_roi_is_an_error(root, settings):
@@ -326,6 +326,6 @@ def test_overlapping_rois_are_each_limited_to_their_band(tmp_path, settings):
     assert high
     assert max(high) < min(low)  # the lowest frequency is in the last row
     for rois, choice in ((annotated, "segmented"), (segmented, "none")):
-        one, other = heights(rois, choice)
-        assert one == other == low | high
+        first, second = heights(rois, choice)
+        assert first == second == low | high
     assert heights(annotated, "all") == [low, high]

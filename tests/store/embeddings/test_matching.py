@@ -29,11 +29,11 @@ def _embeddings(windows: list[tuple[str, float, float]]) -> Embeddings:
 @given(st.permutations(range(12)), st.sets(st.integers(0, 11), min_size=1))
 def test_every_roi_gets_the_vector_of_its_own_times(order, present):
     windows = [(f"{i % 3}.wav", i // 3 * 3.0, i // 3 * 3.0 + 3) for i in range(12)]
-    kept = [i for i in order if i in present]
-    found = _embeddings([windows[i] for i in kept])
-    rows, taken, problems = match_embeddings(found, _rois(windows), "table")
+    selected = [i for i in order if i in present]
+    embeddings = _embeddings([windows[i] for i in selected])
+    rows, taken, problems = match_embeddings(embeddings, _rois(windows), "table")
     assert rows.tolist() == sorted(present)
-    assert [kept[t] for t in taken] == sorted(present)
+    assert [selected[t] for t in taken] == sorted(present)
     assert len(problems) == 12 - len(present)
 
 
@@ -52,16 +52,16 @@ def test_every_roi_gets_the_vector_of_its_own_times(order, present):
     ],
 )
 def test_a_recording_matches_by_any_of_its_names(name):
-    found = _embeddings([("owl/b.wav", 0, 3), (name, 0, 3)])
-    rows, taken, _ = match_embeddings(found, _rois([("wren/a.wav", 0.0, 3.0)]), "table")
+    embeddings = _embeddings([("owl/b.wav", 0, 3), (name, 0, 3)])
+    rows, taken, _ = match_embeddings(embeddings, _rois([("wren/a.wav", 0.0, 3.0)]), "table")
     assert (rows.tolist(), taken.tolist()) == ([0], [1])
 
 
 def test_a_name_that_two_recordings_share_matches_neither():
-    found = _embeddings([("/x/owl/a.wav", 0, 3), ("/x/wren/a.wav", 0, 3)])
+    embeddings = _embeddings([("/x/owl/a.wav", 0, 3), ("/x/wren/a.wav", 0, 3)])
     with pytest.raises(InputError, match=r"None of the 1 ROIs .*a.wav"):
-        match_embeddings(found, _rois([("crake/a.wav", 0.0, 3.0)]), "table")
-    rows, taken, _ = match_embeddings(found, _rois([("wren/a.wav", 0.0, 3.0)]), "table")
+        match_embeddings(embeddings, _rois([("crake/a.wav", 0.0, 3.0)]), "table")
+    rows, taken, _ = match_embeddings(embeddings, _rois([("wren/a.wav", 0.0, 3.0)]), "table")
     assert (rows.tolist(), taken.tolist()) == ([0], [1])
     bare = _embeddings([("a.wav", 0, 3), ("owl/b.wav", 0, 3)])
     windows = [("owl/a.wav", 0.0, 3.0), ("wren/a.wav", 0.0, 3.0), ("owl/b.wav", 0.0, 3.0)]
@@ -76,20 +76,20 @@ def test_a_file_of_the_same_name_in_another_folder_does_not_match():
 
 
 def test_rounded_times_match_and_other_times_do_not():
-    found = _embeddings([("a.wav", 0.0, 3.0), ("a.wav", 3.0, 6.0)])
+    embeddings = _embeddings([("a.wav", 0.0, 3.0), ("a.wav", 3.0, 6.0)])
     rois = _rois([("a.wav", 3.004, 6.0), ("a.wav", 1.0, 4.0), ("b.wav", 0.0, 3.0)])
-    rows, taken, problems = match_embeddings(found, rois, "table.csv")
+    rows, taken, problems = match_embeddings(embeddings, rois, "table.csv")
     assert (rows.tolist(), taken.tolist()) == ([0], [1])
     assert "from 1.000 to 4.000 s (the nearest is from 0.000 to 3.000 s)" in problems[0].cause
     assert "table.csv has no embedding of this recording" in problems[1].cause
 
 
 def test_vectors_that_are_not_finite_are_skipped():
-    found = _embeddings([("a.wav", 0.0, 3.0), ("a.wav", 3.0, 6.0)])
-    found.vectors[0, 1] = np.nan
+    embeddings = _embeddings([("a.wav", 0.0, 3.0), ("a.wav", 3.0, 6.0)])
+    embeddings.vectors[0, 1] = np.nan
     rois = _rois([("a.wav", 0.0, 3.0), ("a.wav", 3.0, 6.0)])
-    for one in (found, Embeddings(found.vectors, pd.DataFrame(), found.root)):
-        rows, taken, problems = match_embeddings(one, rois, "table")
+    for variant in (embeddings, Embeddings(embeddings.vectors, pd.DataFrame(), embeddings.root)):
+        rows, taken, problems = match_embeddings(variant, rois, "table")
         assert (rows.tolist(), taken.tolist()) == ([1], [1])
         assert len(problems) == 1
 

@@ -2,7 +2,7 @@
 
 from difflib import get_close_matches
 
-from darksound.audio.embedding_models import EMBEDDING_MODELS, TABLE_SCHEME
+from darksound.audio.embedding_models import EMBEDDING_MODELS, TABLE_SCHEME, scheme_of
 from darksound.errors import SettingsError
 from darksound.settings import BackboneSettings
 
@@ -40,7 +40,7 @@ def family_path(settings: BackboneSettings) -> str:
     Raises:
         SettingsError: the name is unknown.
     """
-    name = settings.name.partition(":")[0]
+    name = scheme_of(settings)
     if name not in BACKBONES:
         near = get_close_matches(name, BACKBONES, n=3) or _EXAMPLES
         raise SettingsError(

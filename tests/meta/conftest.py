@@ -1,4 +1,4 @@
-"""Tiny images in memory, and settings small enough to train on them in a blink."""
+"""Images in memory, and settings small enough to train on them in a second."""
 
 from collections.abc import Callable, Sequence
 from copy import copy
@@ -14,7 +14,7 @@ from darksound.settings import Settings
 
 
 class NoReader:
-    """Nothing here is ever heard: the images are there already."""
+    """A reader that fails: the images exist already."""
 
     def read(self, root, recording, start_s, end_s, rate):
         raise AssertionError("sound was read")
@@ -23,10 +23,10 @@ class NoReader:
         return ""
 
 
-class FakeImages:
-    """What an ImageStore offers, with images drawn from the class and the row.
+class MemoryImages:
+    """A store of images in memory.
 
-    A class is a pattern; a row adds noise, a version some more.
+    The image of a row is the pattern of its class with noise of the row and its version.
     """
 
     kind = "images"
@@ -44,11 +44,11 @@ class FakeImages:
     def __len__(self) -> int:
         return len(self.rois)
 
-    def take(self, rows: npt.NDArray[np.int64]) -> "FakeImages":
-        taken = copy(self)
-        taken.rois, taken._rows = replace(self.rois.take(rows), problems=()), self._rows[rows]
-        taken.n_versions, taken.batches = 1, []
-        return taken
+    def take(self, rows: npt.NDArray[np.int64]) -> "MemoryImages":
+        store = copy(self)
+        store.rois, store._rows = replace(self.rois.take(rows), problems=()), self._rows[rows]
+        store.n_versions, store.batches = 1, []
+        return store
 
     def batch(
         self, rows: npt.NDArray[np.int64], versions: npt.NDArray[np.int64] | None = None
@@ -68,7 +68,7 @@ class FakeImages:
         return torch.from_numpy(image.astype(np.float32))
 
 
-def _rois(
+def labelled_rois(
     classes: int = 6,
     size: int = 8,
     recordings: int = 4,
@@ -90,27 +90,27 @@ def _rois(
     return RoiSet(table, NoReader())
 
 
-@pytest.fixture
+@pytest.fixture(scope="session")
 def make_rois() -> Callable[..., RoiSet]:
-    """Labelled ROIs: `classes` of `size` ROIs each, in `recordings` recordings a class."""
-    return _rois
+    """Return a function that makes `classes` of `size` ROIs, in `recordings` of each class."""
+    return labelled_rois
 
 
-@pytest.fixture
-def make_images(tiny: Settings) -> Callable[..., FakeImages]:
-    """Images of ROIs, by default of `make_rois()`."""
+@pytest.fixture(scope="session")
+def make_images(tiny: Settings) -> Callable[..., MemoryImages]:
+    """Return a function that makes images of ROIs, by default of `make_rois()`."""
 
     def make(
         rois: RoiSet | None = None, settings: Settings = tiny, versions: int = 0
-    ) -> FakeImages:
-        return FakeImages(_rois() if rois is None else rois, settings, versions)
+    ) -> MemoryImages:
+        return MemoryImages(labelled_rois() if rois is None else rois, settings, versions)
 
     return make
 
 
-@pytest.fixture
+@pytest.fixture(scope="session")
 def tiny() -> Settings:
-    """A network of a few thousand weights, and short training, in float32."""
+    """Return settings of a network of a few thousand weights and short training, in float32."""
     return Settings().replace(
         backbone={"channels": (4, 4, 8, 8), "embedding_dim": 16, "weights": "none"},
         episodes={"n_way": 3, "n_shot": 2, "n_query": 2},

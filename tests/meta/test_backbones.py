@@ -1,4 +1,4 @@
-"""Backbones: shapes, seeds, weights, and what is said when they cannot be had."""
+"""Backbones: shapes, seeds, weights, and errors where weights are missing."""
 
 import urllib.error
 
@@ -12,7 +12,7 @@ from darksound.meta.backbones import BACKBONES
 from darksound.meta.backbones.build import build_backbone
 
 
-def test_small_is_about_a_million_weights_and_halves_the_image_four_times(tiny):
+def test_the_small_cnn_has_about_a_million_weights_and_halves_the_image_four_times(tiny):
     backbone = build_backbone(
         tiny.replace(backbone={"channels": (16, 32, 64, 128), "embedding_dim": 256})
     )
@@ -22,44 +22,44 @@ def test_small_is_about_a_million_weights_and_halves_the_image_four_times(tiny):
     assert 300_000 < sum(p.numel() for p in backbone.parameters()) < 1_200_000
 
 
-def test_smalls_weighted_mean_hears_a_song_alone_however_much_silence_is_around(tiny):
+def test_the_weighted_mean_of_the_small_cnn_does_not_depend_on_silence(tiny):
     backbone = build_backbone(tiny.replace(backbone={"embedding_dim": 64})).eval()
-    one = torch.zeros(1, 3, 96, 192)
-    one[:, :, 30:60, 20:50] = torch.rand(3, 30, 30)
-    # The same song twice, and still half of the image is silent.
-    two = one + one.roll(96, dims=-1)
-    maps = backbone.feature_map(one).shape[1]
+    once = torch.zeros(1, 3, 96, 192)
+    once[:, :, 30:60, 20:50] = torch.rand(3, 30, 30)
+    # The same song twice; still half of the image is silent.
+    twice = once + once.roll(96, dims=-1)
+    n_maps = backbone.feature_map(once).shape[1]
     plain, weighted = [], []
-    for summary in (backbone.summary(one), backbone.summary(two)):
-        _, last = summary.split([summary.shape[1] - 18 * maps, 18 * maps], dim=1)
-        mean, _, loud = last.split(6 * maps, dim=1)
+    for features in (backbone.pooled_features(once), backbone.pooled_features(twice)):
+        _, last = features.split([features.shape[1] - 18 * n_maps, 18 * n_maps], dim=1)
+        mean, _, weighted_mean = last.split(6 * n_maps, dim=1)
         plain.append(mean)
-        weighted.append(loud)
-    off = [float(((b - a).norm() / a.norm()).detach()) for a, b in (plain, weighted)]
-    assert off[1] < 0.1 < off[0]
-    assert torch.isfinite(backbone.summary(torch.zeros(1, 3, 96, 192))).all()
+        weighted.append(weighted_mean)
+    change = [float(((b - a).norm() / a.norm()).detach()) for a, b in (plain, weighted)]
+    assert change[1] < 0.1 < change[0]
+    assert torch.isfinite(backbone.pooled_features(torch.zeros(1, 3, 96, 192))).all()
 
 
-def test_untrained_small_spreads_a_batch_to_distances_that_a_softmax_can_use(tiny):
+def test_distances_of_the_untrained_small_cnn_suit_a_softmax(tiny):
     backbone = build_backbone(tiny.replace(backbone={"embedding_dim": 64})).train()
     vectors = backbone(torch.rand(64, 3, 16, 24))
     distances = torch.cdist(vectors, vectors).square()
     assert 12 < distances.sum() / (64 * 63) < 20
 
 
-def test_same_seed_same_weights_and_global_randomness_untouched(tiny):
+def test_the_seed_determines_the_weights_and_global_generators_are_unchanged(tiny):
     before = torch.random.get_rng_state()
-    one, two, other = (build_backbone(tiny.replace(seed=seed)) for seed in (3, 3, 4))
+    first, second, other = (build_backbone(tiny.replace(seed=seed)) for seed in (3, 3, 4))
     assert torch.equal(before, torch.random.get_rng_state())
-    assert torch.equal(one.stem.weight, two.stem.weight)
-    assert not torch.equal(one.stem.weight, other.stem.weight)
+    assert torch.equal(first.stem.weight, second.stem.weight)
+    assert not torch.equal(first.stem.weight, other.stem.weight)
 
 
 @pytest.mark.parametrize(
     ("name", "dim", "channels", "size"),
     [("resnet18", 512, 512, 7), ("alexnet", 256, 256, 6), ("densenet121", 1024, 1024, 7)],
 )
-def test_torchvision_networks_give_vectors_and_maps(tiny, name, dim, channels, size):
+def test_torchvision_networks_return_vectors_and_maps(tiny, name, dim, channels, size):
     backbone = build_backbone(tiny.replace(backbone={"name": name})).eval()
     assert (backbone.dim, backbone.map_channels) == (dim, channels)
     images = torch.rand(1, 3, 96, 192)
@@ -68,7 +68,7 @@ def test_torchvision_networks_give_vectors_and_maps(tiny, name, dim, channels, s
         assert backbone.feature_map(images).shape == (1, channels, size, size)
 
 
-def test_resnet18_is_torchvisions_without_its_last_layer(tiny):
+def test_resnet18_equals_torchvisions_without_its_last_layer(tiny):
     backbone = build_backbone(tiny.replace(backbone={"name": "resnet18"})).eval()
     whole = torchvision.models.resnet18()
     body = {k.removeprefix("net."): v for k, v in backbone.state_dict().items()}
@@ -85,7 +85,7 @@ def test_resnet18_is_torchvisions_without_its_last_layer(tiny):
 
 @pytest.mark.parametrize("layout", [torch.contiguous_format, torch.channels_last])
 @pytest.mark.parametrize("size", [(128, 282), (256, 282), (300, 260), (97, 200), (230, 224)])
-def test_crop_is_the_published_resize_and_centre_crop(tiny, size, layout):
+def test_crop_equals_the_published_resize_and_centre_crop(tiny, size, layout):
     settings = tiny.replace(backbone={"name": "alexnet"}, front_end={"fit": "crop"})
     images = torch.rand(2, 3, *size).contiguous(memory_format=layout)
     published = torchvision.transforms.Compose(
@@ -101,37 +101,41 @@ def test_crop_is_the_published_resize_and_centre_crop(tiny, size, layout):
     torch.testing.assert_close(prepared, published(images), atol=1e-5, rtol=1e-5)
 
 
-def test_every_torchvision_classifier_has_a_name_and_an_unknown_one_is_told_of_them(tiny):
-    assert {"small", "resnet50", "efficientnet_b0", "convnext_tiny"} <= set(BACKBONES)
-    with pytest.raises(SettingsError, match=r"backbone\.name cannot be 'resnet19'.*resnet1"):
+def test_every_torchvision_classifier_is_registered():
+    classifiers = torchvision.models.list_models(module=torchvision.models)
+    assert set(classifiers) <= set(BACKBONES)
+
+
+def test_an_unknown_backbone_is_refused_with_similar_names(tiny):
+    with pytest.raises(SettingsError, match=r"backbone\.name is 'resnet19'.*resnet1"):
         build_backbone(tiny.replace(backbone={"name": "resnet19"}))
 
 
-def test_weights_that_cannot_be_fetched_are_a_sentence_with_alternatives(tiny, monkeypatch):
+def test_weights_that_cannot_be_downloaded_are_an_error_with_alternatives(tiny, monkeypatch):
     def unreachable(*args, **kwargs):
         raise urllib.error.URLError("no route to host")
 
     monkeypatch.setattr("torchvision.models._api.load_state_dict_from_url", unreachable)
     settings = tiny.replace(backbone={"name": "resnet18", "weights": "imagenet"})
-    with pytest.raises(CheckpointError, match=r"resnet18 cannot be fetched.*'none'.*'small'"):
+    with pytest.raises(CheckpointError, match=r"resnet18 cannot be downloaded.*'none'.*'small'"):
         build_backbone(settings)
 
 
-def test_small_has_no_imagenet_weights(tiny):
-    with pytest.raises(SettingsError, match=r"backbone\.weights cannot be 'imagenet'"):
+def test_the_small_cnn_has_no_imagenet_weights(tiny):
+    with pytest.raises(SettingsError, match=r"backbone\.weights is 'imagenet'"):
         build_backbone(tiny.replace(backbone={"weights": "imagenet"}))
 
 
 @pytest.mark.parametrize("suffix", [".pt", ".safetensors"])
-def test_a_file_brings_its_weights(tiny, tmp_path, suffix):
-    given = build_backbone(tiny.replace(seed=5))
+def test_weights_are_loaded_from_a_file(tiny, tmp_path, suffix):
+    source = build_backbone(tiny.replace(seed=5))
     path = tmp_path / f"weights{suffix}"
-    state = {f"backbone.{k}": v for k, v in given.state_dict().items()} | {
+    state = {f"backbone.{k}": v for k, v in source.state_dict().items()} | {
         "relation_module.3.bias": torch.zeros(1)
     }
     torch.save(state, path) if suffix == ".pt" else save_file(state, path)
     loaded = build_backbone(tiny.replace(backbone={"weights": str(path)}))
-    torch.testing.assert_close(loaded.state_dict(), given.state_dict())
+    torch.testing.assert_close(loaded.state_dict(), source.state_dict())
 
 
 def test_a_file_of_another_network_is_refused(tiny, tmp_path):

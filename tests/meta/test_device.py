@@ -1,4 +1,4 @@
-"""Devices and precision."""
+"""Resolution of device and precision."""
 
 import pytest
 import torch
@@ -8,7 +8,7 @@ from darksound.meta.device import autocast, resolve_device
 from darksound.settings import ComputeSettings
 
 
-def test_bfloat16_is_taken_only_where_the_hardware_has_it(monkeypatch):
+def test_auto_precision_is_bfloat16_only_if_the_hardware_has_it(monkeypatch):
     monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
     monkeypatch.setattr(torch.cpu, "_is_amx_tile_supported", lambda: False, raising=False)
     for native, expected in ((True, torch.bfloat16), (False, None)):
@@ -26,13 +26,13 @@ def test_bfloat16_is_taken_only_where_the_hardware_has_it(monkeypatch):
     ("capability", "expected"),
     [((6, 1), None), ((7, 5), torch.float16), ((8, 0), torch.bfloat16), ((9, 0), torch.bfloat16)],
 )
-def test_a_gpu_takes_the_type_that_its_tensor_cores_have(monkeypatch, capability, expected):
+def test_auto_precision_on_a_gpu_is_the_type_of_its_tensor_cores(monkeypatch, capability, expected):
     monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
     monkeypatch.setattr(torch.cuda, "get_device_capability", lambda: capability)
     assert resolve_device(ComputeSettings()) == (torch.device("cuda"), expected)
 
 
-def test_a_device_that_is_not_there_is_a_sentence(monkeypatch):
+def test_a_missing_device_is_a_settings_error(monkeypatch):
     monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
     monkeypatch.setattr(torch.backends.mps, "is_available", lambda: False)
     with pytest.raises(SettingsError, match=r"compute\.device is 'cuda'"):

@@ -1,6 +1,7 @@
-"""Two processes learn what one does from the same steps."""
+"""Training in two processes equals training in one on the same steps."""
 
 import dataclasses
+from datetime import timedelta
 
 import numpy as np
 import pytest
@@ -8,66 +9,71 @@ import torch
 import torch.distributed as dist
 from hypothesis import given
 from hypothesis import strategies as st
-from tests.meta.conftest import FakeImages, _rois
+from tests.meta.conftest import MemoryImages, labelled_rois
 
 from darksound.errors import SettingsError
 from darksound.meta.checkpoints import TrainState
-from darksound.meta.distributed import ProcessGroup, DistributedRegime, current_process_group
+from darksound.meta.distributed import DistributedRegime, ProcessGroup, current_process_group
 from darksound.meta.learners.build import build_learner
-from darksound.meta.training import REGIMES, _sampler, fit
-from darksound.settings import Settings, TrainingSettings
+from darksound.meta.regimes import REGIMES
+from darksound.meta.training import _sampler, fit
+from darksound.settings import TrainingSettings
 
-# Method and regime; and tasks of a step that two processes cannot share evenly.
-WAYS = [
+CASES = [
     ("prototypical", "episodic"),
     ("matching", "episodic"),
     ("relation", "episodic"),
     ("prototypical", "classical"),
 ]
-TASKS = 3
+# Two processes cannot share this number of episodes in a step evenly.
+EPISODES_PER_STEP = 3
+# Far above the few seconds of a quiet machine, so that load never decides a test.
+TIMEOUT = timedelta(hours=1)
 
 
-def _after_a_step(settings, crew):
-    """Gradients, and what batch norm remembers, after the forward and the backward pass."""
-    images = FakeImages(_rois(), settings, versions=1)
+def _state_after_two_steps(settings, group):
+    """Return gradients, buffers of batch norm and the loss after forward and backward passes."""
+    images = MemoryImages(labelled_rois(), settings, versions=1)
     learner = build_learner(settings)
     regime = REGIMES[settings.training.regime](
         learner, images, _sampler(images, settings), settings
     )
-    shared = DistributedRegime(regime, TASKS, crew)
-    shared.module.train()
+    distributed = DistributedRegime(regime, EPISODES_PER_STEP, group)
+    module = distributed.module
+    module.train()
     for number in range(2):
-        shared.module.zero_grad()
-        step = shared.step(4, number)
-        step.loss.backward()
-    found = {f"grad {k}": p.grad for k, p in shared.module.named_parameters() if p.grad is not None}
-    return found | dict(shared.module.named_buffers()) | {"loss": step.loss.detach()}
+        module.zero_grad()
+        result = distributed.step(4, number)
+        result.loss.backward()
+    gradients = {f"grad {k}": p.grad for k, p in module.named_parameters() if p.grad is not None}
+    return gradients | dict(module.named_buffers()) | {"loss": result.loss.detach()}
 
 
-def _trained(settings):
-    """Figures and weights of a whole training."""
+def _train(settings):
+    """Return the figures of all epochs, and the final weights."""
     reports = []
     learner = fit(
+        MemoryImages(labelled_rois(), settings, versions=1),
         TrainState(build_learner(settings)),
-        FakeImages(_rois(), settings, versions=1),
-        FakeImages(_rois(classes=4, first=6), settings),
         settings,
+        validation_images=MemoryImages(labelled_rois(classes=4, first=6), settings),
         on_epoch=lambda report, state: reports.append(report),
     )
-    figures = [dataclasses.astuple(one)[:6] for one in reports]
+    figures = [dataclasses.astuple(report)[:6] for report in reports]
     return torch.tensor(figures, dtype=torch.float64), learner.state_dict()
 
 
-def _one_of_two(rank, folder, settings):
+def _run_rank(rank, folder, settings):
     torch.set_num_threads(1)
-    dist.init_process_group("gloo", f"file://{folder}/store", rank=rank, world_size=2)
-    crew = current_process_group()
+    address = f"file://{folder}/store"
+    dist.init_process_group("gloo", address, rank=rank, world_size=2, timeout=TIMEOUT)
+    group = current_process_group()
     torch.save(
         {
-            "steps": {way: _after_a_step(settings[way], crew) for way in WAYS},
-            "trained": _trained(settings["whole"]),
-            "all": crew.all_of([f"{i}" for i in crew.own(5)]),
-            "told": crew.broadcast(lambda: rank + 10),
+            "steps": {case: _state_after_two_steps(settings[case], group) for case in CASES},
+            "training": _train(settings["training"]),
+            "gathered": group.all_gather([f"{i}" for i in group.shard(5)]),
+            "broadcast": group.broadcast(lambda: rank + 10),
         },
         folder / f"{rank}.pt",
     )
@@ -75,75 +81,77 @@ def _one_of_two(rank, folder, settings):
 
 
 @pytest.fixture(scope="module")
-def settings():
-    tiny = Settings().replace(
-        backbone={"channels": (4, 4, 8, 8), "embedding_dim": 16, "weights": "none"},
-        episodes={"n_way": 3, "n_shot": 2, "n_query": 2},
-        training={"epochs": 3, "episodes_per_epoch": 6, "batch_size": 8, "validation_episodes": 4},
-        compute={"device": "cpu", "precision": "float32", "batch_size": 16},
-    )
-    each = {
-        (method, regime): tiny.replace(learner={"method": method}, training={"regime": regime})
-        for method, regime in WAYS
+def settings(tiny):
+    training = {"epochs": 3, "episodes_per_epoch": 6}
+    cases = {
+        (method, regime): tiny.replace(
+            learner={"method": method}, training={**training, "regime": regime}
+        )
+        for method, regime in CASES
     }
-    return each | {"whole": tiny.replace(training={"episodes_per_step": 2})}
+    return cases | {"training": tiny.replace(training={**training, "episodes_per_step": 2})}
 
 
 @pytest.fixture(scope="module")
-def two(settings, tmp_path_factory):
-    """What each of two processes found."""
-    folder = tmp_path_factory.mktemp("two")
-    torch.multiprocessing.spawn(_one_of_two, (folder, settings), nprocs=2)
+def two_ranks(settings, tmp_path_factory):
+    """Return the results of both processes."""
+    folder = tmp_path_factory.mktemp("two_ranks")
+    torch.multiprocessing.spawn(_run_rank, (folder, settings), nprocs=2)
     return [torch.load(folder / f"{rank}.pt", weights_only=False) for rank in range(2)]
 
 
-def _hold(theirs, ours, rtol=1e-5):
-    assert theirs.keys() == ours.keys()
-    for name, value in ours.items():
+def _assert_close(actual, expected, rtol=1e-5):
+    assert actual.keys() == expected.keys()
+    for name, value in expected.items():
         scale = float(value.abs().max())
-        torch.testing.assert_close(theirs[name], value, rtol=rtol, atol=rtol * scale, msg=name)
+        torch.testing.assert_close(actual[name], value, rtol=rtol, atol=rtol * scale, msg=name)
 
 
-@pytest.mark.parametrize("way", WAYS, ids=" ".join)
-def test_two_processes_have_the_gradients_of_one_on_the_joined_batch(way, settings, two):
-    alone = _after_a_step(settings[way], ProcessGroup())
-    assert any(name.startswith("grad") for name in alone)
-    losses = [found["steps"][way].pop("loss") for found in two]
-    # Each loss is of the process's own tasks; their mean is of all.
-    torch.testing.assert_close(torch.stack(losses).mean(), alone.pop("loss"))
+# The first test that uses the fixture starts the processes, which takes minutes under load.
+@pytest.mark.timeout(1800)
+@pytest.mark.parametrize("case", CASES, ids=" ".join)
+def test_two_processes_have_the_gradients_of_one(case, settings, two_ranks):
+    expected = _state_after_two_steps(settings[case], ProcessGroup())
+    assert any(name.startswith("grad") for name in expected)
+    expected_loss = expected.pop("loss")
+    states = [dict(rank["steps"][case]) for rank in two_ranks]
+    losses = [state.pop("loss") for state in states]
+    # Each loss is of the rank's own episodes; their mean is of all.
+    torch.testing.assert_close(torch.stack(losses).mean(), expected_loss)
     assert losses[0] != losses[1]
-    for found in two:
-        _hold(found["steps"][way], alone)
+    for state in states:
+        _assert_close(state, expected)
 
 
-def test_a_shared_training_ends_as_one_alone_does(settings, two):
-    figures, weights = _trained(settings["whole"])
-    for found in two:
-        theirs, learnt = found["trained"]
-        assert len(theirs) == settings["whole"].training.epochs
-        torch.testing.assert_close(theirs, figures, rtol=1e-4, atol=1e-4)
-        _hold(learnt, weights, rtol=1e-3)
-    for (name, one), other in zip(
-        two[0]["trained"][1].items(), two[1]["trained"][1].values(), strict=True
-    ):
-        assert torch.equal(one, other), name
+@pytest.mark.timeout(1800)
+def test_two_processes_end_with_the_weights_of_one(settings, two_ranks):
+    expected_figures, expected_weights = _train(settings["training"])
+    for rank in two_ranks:
+        figures, weights = rank["training"]
+        assert len(figures) == settings["training"].training.epochs
+        torch.testing.assert_close(figures, expected_figures, rtol=1e-4, atol=1e-4)
+        _assert_close(weights, expected_weights, rtol=1e-3)
+    (_, first), (_, second) = (rank["training"] for rank in two_ranks)
+    for name, value in first.items():
+        assert torch.equal(value, second[name]), name
 
 
-def test_processes_tell_each_other_in_order(two):
-    for found in two:
-        assert found["all"] == list("01234")
-        assert found["told"] == 10
+@pytest.mark.timeout(1800)
+def test_all_gather_and_broadcast_keep_the_order_of_ranks(two_ranks):
+    for rank in two_ranks:
+        assert rank["gathered"] == list("01234")
+        assert rank["broadcast"] == 10
 
 
 @given(count=st.integers(0, 60), size=st.integers(1, 9))
-def test_shares_are_all_there_is_and_differ_by_one_at_most(count, size):
-    shares = [ProcessGroup(rank, size).own(count) for rank in range(size)]
-    assert np.concatenate(shares).tolist() == list(range(count))
-    assert max(map(len, shares)) - min(map(len, shares)) <= 1
+def test_shards_are_complete_and_differ_by_at_most_one(count, size):
+    shards = [ProcessGroup(rank, size).shard(count) for rank in range(size)]
+    assert np.concatenate(shards).tolist() == list(range(count))
+    assert max(map(len, shards)) - min(map(len, shards)) <= 1
 
 
-def test_each_process_needs_a_task():
-    assert ProcessGroup(1, 4).tasks_a_step(TrainingSettings()) == 4
-    assert ProcessGroup(1, 4).tasks_a_step(TrainingSettings(episodes_per_step=6)) == 6
+def test_each_process_needs_an_episode():
+    assert ProcessGroup(1, 4).episodes_per_step(TrainingSettings()) == 4
+    assert ProcessGroup(1, 4).episodes_per_step(TrainingSettings(episodes_per_step=6)) == 6
     with pytest.raises(SettingsError, match="episodes_per_step is 3, and 4 processes"):
-        ProcessGroup(1, 4).tasks_a_step(TrainingSettings(episodes_per_step=3))
+        ProcessGroup(1, 4).episodes_per_step(TrainingSettings(episodes_per_step=3))

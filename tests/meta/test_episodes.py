@@ -1,4 +1,4 @@
-"""Episodes: what every one of them must be, whatever the labels."""
+"""Episodes: properties that hold for all labels and recordings."""
 
 import logging
 from itertools import combinations
@@ -16,84 +16,88 @@ SIZES = st.lists(st.lists(st.integers(1, 6), min_size=1, max_size=6), min_size=2
 
 
 def labelled(sizes):
-    """Labels and recordings: `sizes[k][r]` ROIs of class k in its recording r."""
-    rows = [(k, r) for k, takes in enumerate(sizes) for r, n in enumerate(takes) for _ in range(n)]
+    """Return labels and recordings: `sizes[k][r]` ROIs of class k in its recording r."""
+    rows = [
+        (k, r) for k, counts in enumerate(sizes) for r, n in enumerate(counts) for _ in range(n)
+    ]
     return [f"class {k}" for k, _ in rows], [f"{k}/{r}.wav" for k, r in rows]
 
 
-def can_be_parted(takes, n_shot, n_query):
-    total = sum(takes)
-    subsets = (s for n in range(len(takes)) for s in combinations(takes, n + 1))
+def can_be_separated(counts, n_shot, n_query):
+    total = sum(counts)
+    subsets = (s for n in range(len(counts)) for s in combinations(counts, n + 1))
     return any(n_shot <= sum(s) <= total - n_query for s in subsets)
 
 
 @settings(max_examples=150, deadline=None)
 @given(SIZES, st.integers(2, 8), st.integers(1, 4), st.integers(1, 4), st.integers(0, 99))
-def test_every_episode_is_a_fair_task(sizes, n_way, n_shot, n_query, seed):
+def test_every_episode_is_valid(sizes, n_way, n_shot, n_query, seed):
     labels, recordings = labelled(sizes)
-    sizes_ok = [k for k, takes in enumerate(sizes) if sum(takes) >= n_shot + n_query]
-    wanted = EpisodeSettings(n_way=n_way, n_shot=n_shot, n_query=n_query)
-    if len(sizes_ok) < 2:
+    large = [k for k, counts in enumerate(sizes) if sum(counts) >= n_shot + n_query]
+    episode_settings = EpisodeSettings(n_way=n_way, n_shot=n_shot, n_query=n_query)
+    if len(large) < 2:
         with pytest.raises(InputError, match="at least 2 must"):
-            EpisodeSampler(labels, recordings, wanted)
+            EpisodeSampler(labels, recordings, episode_settings)
         return
-    sampler = EpisodeSampler(labels, recordings, wanted)
+    sampler = EpisodeSampler(labels, recordings, episode_settings)
     episode = sampler.sample(np.random.default_rng(seed))
-    assert episode.n_way == min(n_way, len(sizes_ok))
+    assert episode.n_way == min(n_way, len(large))
     assert len(set(episode.classes)) == episode.n_way
     assert len(set(episode.rows)) == episode.n_way * (n_shot + n_query)
     names = np.array(labels)
     assert list(names[episode.support]) == list(np.repeat(episode.classes, n_shot))
     assert list(names[episode.query]) == list(np.repeat(episode.classes, n_query))
     assert list(episode.support_labels) == list(np.repeat(np.arange(episode.n_way), n_shot))
-    takes = np.array(recordings)
+    recording_names = np.array(recordings)
     for k, name in enumerate(episode.classes):
-        known = set(takes[episode.support[k * n_shot : (k + 1) * n_shot]])
-        asked = set(takes[episode.query[k * n_query : (k + 1) * n_query]])
-        if can_be_parted(sizes[int(str(name).split()[1])], n_shot, n_query):
-            assert not known & asked
+        support = set(recording_names[episode.support[k * n_shot : (k + 1) * n_shot]])
+        query = set(recording_names[episode.query[k * n_query : (k + 1) * n_query]])
+        if can_be_separated(sizes[int(str(name).split()[1])], n_shot, n_query):
+            assert not support & query
 
 
-def test_same_generator_same_episode_and_rows_by_their_own_names():
+def test_the_generator_determines_the_episode_and_rows_have_their_numbers():
     labels, recordings = labelled([[3, 3, 3]] * 4)
-    names = np.arange(len(labels)) * 10
-    wanted = EpisodeSettings(n_way=3, n_shot=2, n_query=2)
-    sampler = EpisodeSampler(labels, recordings, wanted, names)
-    episode, again, other = (sampler.sample(np.random.default_rng(s)) for s in (1, 1, 2))
-    assert np.array_equal(episode.rows, again.rows)
-    assert not np.array_equal(episode.rows, other.rows)
-    assert set(episode.rows) <= set(names)
+    numbers = np.arange(len(labels)) * 10
+    episode_settings = EpisodeSettings(n_way=3, n_shot=2, n_query=2)
+    sampler = EpisodeSampler(labels, recordings, episode_settings, numbers)
+    first, second, other = (sampler.sample(np.random.default_rng(s)) for s in (1, 1, 2))
+    assert np.array_equal(first.rows, second.rows)
+    assert not np.array_equal(first.rows, other.rows)
+    assert set(first.rows) <= set(numbers)
 
 
-def test_recordings_are_mixed_where_that_is_asked_for_or_they_are_not_known():
+def test_recordings_are_mixed_if_the_settings_allow_or_they_are_unknown():
     labels, recordings = labelled([[5, 5]] * 3)
-    apart = EpisodeSettings(n_way=2, n_shot=4, n_query=1)
-    takes = np.array(recordings)
+    separate = EpisodeSettings(n_way=2, n_shot=4, n_query=1)
+    recording_names = np.array(recordings)
 
     def shared(sampler):
         episodes = [sampler.sample(np.random.default_rng(s)) for s in range(20)]
-        return any(set(takes[e.support]) & set(takes[e.query]) for e in episodes)
+        return any(
+            set(recording_names[e.support]) & set(recording_names[e.query]) for e in episodes
+        )
 
-    mixed = apart.model_copy(update={"separate_recordings": False})
-    assert not shared(EpisodeSampler(labels, recordings, apart))
+    mixed = separate.replace(separate_recordings=False)
+    assert not shared(EpisodeSampler(labels, recordings, separate))
     assert shared(EpisodeSampler(labels, recordings, mixed))
-    assert shared(EpisodeSampler(labels, None, apart))
+    assert shared(EpisodeSampler(labels, None, separate))
 
 
-def test_both_sides_draw_from_several_recordings():
+def test_support_and_query_come_from_several_recordings():
     labels, recordings = labelled([[9] * 6] * 2)
     sampler = EpisodeSampler(labels, recordings, EpisodeSettings(n_way=2, n_shot=5, n_query=5))
-    takes = np.array(recordings)
-    widths = {
-        len(set(takes[side[:5]]))
+    recording_names = np.array(recordings)
+    n_recordings = {
+        len(set(recording_names[side[:5]]))
         for seed in range(40)
         for episode in [sampler.sample(np.random.default_rng(seed))]
         for side in (episode.support, episode.query)
     }
-    assert {1, 2, 3} <= widths
+    assert {1, 2, 3} <= n_recordings
 
 
-def test_small_classes_are_named_with_their_size_and_unlabelled_rows_left_out(caplog):
+def test_small_classes_and_unlabelled_rows_are_skipped_with_a_log_line(caplog):
     labels, recordings = labelled([[12], [12], [4], [3, 3]])
     labels += [None] * 20
     recordings += ["elsewhere.wav"] * 20
@@ -105,7 +109,7 @@ def test_small_classes_are_named_with_their_size_and_unlabelled_rows_left_out(ca
     assert max(np.concatenate(sampler.rows_by_class)) < 24
 
 
-def test_max_per_class_limits_what_a_class_offers_evenly():
+def test_max_per_class_selects_evenly_spaced_rois():
     labels, recordings = labelled([[30], [30]])
     sampler = EpisodeSampler(
         labels, recordings, EpisodeSettings(n_shot=5, n_query=5, max_per_class=10)
@@ -117,7 +121,7 @@ def test_max_per_class_limits_what_a_class_offers_evenly():
         EpisodeSampler(labels, recordings, EpisodeSettings(n_shot=5, n_query=5, max_per_class=9))
 
 
-def test_integer_labels_are_classes_too():
+def test_labels_may_be_integers():
     sampler = EpisodeSampler(np.repeat([0, 1, 10], 12), None, EpisodeSettings())
     assert sorted(sampler.classes) == [0, 1, 10]
     assert sampler.sample(np.random.default_rng(0)).n_way == 3

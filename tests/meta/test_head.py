@@ -1,21 +1,24 @@
-"""The head on embeddings: nothing at first, of unit length, standardised by its first data."""
+"""The head on vectors: the identity at first, unit length, standardised by its first data."""
+
+from copy import copy
 
 import numpy as np
 import pytest
 import torch
 import torch.nn.functional as F
-from hypothesis import given, settings, strategies
+from hypothesis import given, strategies
+from hypothesis import settings as hypothesis_settings
 
 from darksound.errors import SettingsError
 from darksound.meta.augmentation import augment_vectors
 from darksound.meta.backbones.build import usable_untrained
 from darksound.meta.backbones.head import Head
-from darksound.meta.checkpoints import load_checkpoint, save_checkpoint
+from darksound.meta.checkpoints import TrainState, load_checkpoint, save_checkpoint
 from darksound.meta.features import compute_features
 from darksound.meta.learners import LEARNERS
 from darksound.meta.learners.build import build_learner
-from darksound.meta.steps import make_optimizer
-from darksound.meta.training import TrainState, fit
+from darksound.meta.optimization import make_optimizer
+from darksound.meta.training import fit
 from darksound.rois.roi_set import RoiSet, as_roi_table
 from darksound.settings import AugmentationSettings, HeadSettings, Settings
 
@@ -31,7 +34,7 @@ VECTORS = Settings().replace(
 
 
 class MemoryVectors:
-    """A store of vectors in which dimensions differ in scale and most tell nothing of the class."""
+    """A store of vectors; dimensions differ in scale, and most do not depend on the class."""
 
     kind = "vectors"
 
@@ -56,6 +59,11 @@ class MemoryVectors:
     def __len__(self) -> int:
         return len(self.x)
 
+    def take(self, rows):
+        store = copy(self)
+        store.x, store.rois = self.x[torch.as_tensor(rows)], self.rois.take(rows)
+        return store
+
     def batch(self, rows, versions=None):
         return self.x[torch.as_tensor(np.asarray(rows))]
 
@@ -70,19 +78,19 @@ def standardised(x: torch.Tensor) -> torch.Tensor:
 
 
 @pytest.mark.parametrize("method", sorted(LEARNERS))
-def test_every_learner_begins_with_the_standardised_embeddings(method, store):
+def test_initial_embeddings_are_the_standardised_vectors(method, store):
     learner = build_learner(VECTORS.replace(learner={"method": method}))
-    vectors = compute_features(learner, store, None, VECTORS, embed=True)
+    vectors = compute_features(store, learner, VECTORS.compute, embed=True)
     torch.testing.assert_close(vectors, standardised(store.x), rtol=1e-4, atol=1e-5)
 
 
 @pytest.mark.parametrize("method", sorted(LEARNERS))
-def test_every_learner_begins_by_comparing_cosines(method, store):
+def test_initial_scores_are_functions_of_the_cosine(method, store):
     learner = build_learner(VECTORS.replace(learner={"method": method})).eval()
-    vectors = compute_features(learner, store, None, VECTORS)
-    known, asked = vectors[[0, 12, 24]], vectors[[3, 15, 27, 40, 50]]
-    scores = learner.score(learner.adapt(known, torch.arange(3), 3), asked)
-    cosines = asked @ known.T
+    vectors = compute_features(store, learner, VECTORS.compute)
+    support, query = vectors[[0, 12, 24]], vectors[[3, 15, 27, 40, 50]]
+    scores = learner.score(learner.adapt(support, torch.arange(3), 3), query)
+    cosines = query @ support.T
     assert (scores.argsort(1) == cosines.argsort(1)).all()
     if method == "prototypical":
         torch.testing.assert_close(scores, 10 * (cosines - 1), rtol=1e-4, atol=1e-4)
@@ -95,8 +103,8 @@ def test_every_learner_begins_by_comparing_cosines(method, store):
     scale=strategies.floats(1e-3, 1e3),
     cut=strategies.integers(1, 29),
 )
-@settings(max_examples=40, deadline=None)
-def test_settling_takes_the_same_figures_however_vectors_come(offset, scale, cut):
+@hypothesis_settings(max_examples=40, deadline=None)
+def test_fitted_statistics_do_not_depend_on_the_batches(offset, scale, cut):
     x = torch.randn(30, 5, generator=torch.Generator().manual_seed(1)) * scale + offset
     x[:, 4] = offset
     head = Head(5, HeadSettings())
@@ -105,22 +113,21 @@ def test_settling_takes_the_same_figures_however_vectors_come(offset, scale, cut
     assert head.is_fitted
     wide = x.double()
     torch.testing.assert_close(head.mean, wide.mean(0).float(), rtol=1e-5, atol=1e-5)
-    want = wide[:, :4].std(0, correction=0).float()
-    torch.testing.assert_close(head.deviation[:4], want, rtol=1e-4, atol=1e-6)
-    assert head.deviation[4] == 1, "a constant dimension is not blown up"
+    expected = wide[:, :4].std(0, correction=0).float()
+    torch.testing.assert_close(head.deviation[:4], expected, rtol=1e-4, atol=1e-6)
+    assert head.deviation[4] == 1, "a constant dimension is not scaled"
 
 
-def test_a_head_keeps_the_figures_of_its_first_data_in_its_checkpoint(store, tmp_path):
+def test_fitted_statistics_are_saved_in_the_checkpoint(store, tmp_path):
     learner = build_learner(VECTORS)
-    first = compute_features(learner, store, None, VECTORS)
+    first = compute_features(store, learner, VECTORS.compute)
     save_checkpoint(tmp_path, "best", learner)
-    again = load_checkpoint(tmp_path / "best.safetensors")
-    other = MemoryVectors(seed=9)
-    compute_features(again, other, None, VECTORS)
-    torch.testing.assert_close(compute_features(again, store, None, VECTORS), first)
+    loaded = load_checkpoint(tmp_path / "best.safetensors")
+    compute_features(MemoryVectors(seed=9), loaded, VECTORS.compute)
+    torch.testing.assert_close(compute_features(store, loaded, VECTORS.compute), first)
 
 
-def test_without_standardisation_a_head_needs_no_data():
+def test_without_standardisation_a_head_is_always_fitted():
     head = Head(3, HeadSettings(standardise=False))
     assert head.is_fitted
     torch.testing.assert_close(head(torch.tensor([[3.0, 0, 4]])), torch.tensor([[0.6, 0, 0.8]]))
@@ -131,7 +138,7 @@ def test_a_head_has_no_maps():
         Head(3, HeadSettings()).feature_map(torch.zeros(1, 3))
 
 
-def test_learners_on_embeddings_need_no_warm_up():
+def test_heads_are_usable_untrained_and_the_small_cnn_is_not():
     assert usable_untrained(VECTORS.backbone)
     assert not usable_untrained(Settings().backbone)
 
@@ -141,54 +148,54 @@ def test_learners_on_embeddings_need_no_warm_up():
     [("prototypical", "episodic"), ("prototypical", "classical"), ("matching", "episodic"),
      ("relation", "episodic")],
 )  # fmt: skip
-def test_every_learner_learns_which_dimensions_matter(method, regime, store):
-    wanted = VECTORS.replace(
+def test_training_brings_classes_together(method, regime, store):
+    settings = VECTORS.replace(
         learner={"method": method}, training={"regime": regime, "learning_rate": 3e-3}
     )
-    learner = build_learner(wanted)
-    before = _margin(compute_features(learner, store, None, wanted, embed=True))
-    fit(TrainState(learner), store, None, wanted)
-    after = _margin(compute_features(learner, store, None, wanted, embed=True))
+    learner = build_learner(settings)
+    before = _margin(compute_features(store, learner, settings.compute, embed=True))
+    fit(store, TrainState(learner), settings)
+    after = _margin(compute_features(store, learner, settings.compute, embed=True))
     assert after > before + 0.02
 
 
 def _margin(vectors: torch.Tensor) -> float:
-    """Mean cosine within classes, less that between them."""
+    """Return the mean cosine within classes minus that between classes."""
     codes = torch.arange(len(vectors)) // 12
     same = codes[:, None] == codes[None]
     cosines = vectors @ vectors.T
     return float(cosines[same].mean() - cosines[~same].mean())
 
 
-def test_the_head_has_a_rate_and_a_decay_of_its_own():
-    wanted = VECTORS.replace(
+def test_the_head_has_its_own_learning_rate_and_weight_decay():
+    settings = VECTORS.replace(
         learner={"method": "matching"},
         training={"head_lr_multiplier": 4.0, "head_weight_decay": 0.5, "weight_decay": 0.01},
     )
-    learner = build_learner(wanted)
-    own, head = make_optimizer(learner, wanted, 1e-3).param_groups
-    assert (own["lr"], own["weight_decay"]) == (1e-3, 0.01)
-    assert (head["lr"], head["weight_decay"], head["factor"]) == (4e-3, 0.5, 4.0)
-    sizes = [sum(p.numel() for p in group["params"]) for group in (own, head)]
+    learner = build_learner(settings)
+    other, head = make_optimizer(learner, settings.training, 1e-3).param_groups
+    assert (other["lr"], other["weight_decay"]) == (1e-3, 0.01)
+    assert (head["lr"], head["weight_decay"]) == (4e-3, 0.5)
+    sizes = [sum(p.numel() for p in group["params"]) for group in (other, head)]
     assert sizes[1] == sum(p.numel() for p in learner.backbone.parameters())
     assert sum(sizes) == sum(p.numel() for p in learner.parameters())
 
 
-def test_augmented_vectors_stay_near_and_differ_from_draw_to_draw():
+def test_augmented_vectors_stay_close_and_differ_between_seeds():
     x = torch.randn(40, 8, generator=torch.Generator().manual_seed(3)) * 5 + 2
 
-    def altered(seed: int = 0, **changes: float) -> torch.Tensor:
-        nothing = {"vector_noise": 0.0, "vector_drop": 0.0, "vector_mix": 0.0}
-        made = AugmentationSettings.model_validate({**nothing, **changes})
-        return augment_vectors(x, made, torch.Generator().manual_seed(seed))
+    def augmented(seed: int = 0, **changes: float) -> torch.Tensor:
+        off = {"vector_noise": 0.0, "vector_drop": 0.0, "vector_mix": 0.0}
+        settings = AugmentationSettings.model_validate({**off, **changes})
+        return augment_vectors(x, settings, torch.Generator().manual_seed(seed))
 
-    assert torch.equal(altered(), x)
-    noisy = altered(vector_noise=0.2)
+    assert torch.equal(augmented(), x)
+    noisy = augmented(vector_noise=0.2)
     assert float(((noisy - x) / x.std(0)).std()) == pytest.approx(0.2, rel=0.1)
-    dropped = altered(vector_drop=0.25)
+    dropped = augmented(vector_drop=0.25)
     assert float((dropped != x).float().mean()) == pytest.approx(0.25, abs=0.06)
     torch.testing.assert_close(dropped[dropped != x], x.mean(0).expand_as(x)[dropped != x])
-    mixed = altered(vector_mix=0.3)
+    mixed = augmented(vector_mix=0.3)
     assert (mixed - x).norm(dim=1).max() <= 0.3 * torch.cdist(x, x).max()
-    assert not torch.equal(altered(seed=1, vector_noise=0.2), noisy)
-    assert torch.equal(altered(vector_noise=0.2), noisy)
+    assert not torch.equal(augmented(seed=1, vector_noise=0.2), noisy)
+    assert torch.equal(augmented(vector_noise=0.2), noisy)

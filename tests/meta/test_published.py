@@ -1,4 +1,4 @@
-"""State dicts as the reference code publishes them, made here from torchvision and easyfsl."""
+"""State dicts in the format of the reference code, made from torchvision and easyfsl."""
 
 import os
 import pickle
@@ -66,7 +66,7 @@ def oracle_scores(oracle, images):
 
 
 @pytest.mark.parametrize("renamed", [True, False])
-def test_matching_on_resnet18_scores_as_easyfsl(resnet, thesis, tmp_path, renamed):
+def test_matching_on_resnet18_equals_easyfsl(resnet, thesis, tmp_path, renamed):
     oracle = easyfsl.methods.MatchingNetworks(without_classifier(resnet), feature_dimension=512)
     path = tmp_path / "matching.pt"
     if renamed:
@@ -81,7 +81,7 @@ def test_matching_on_resnet18_scores_as_easyfsl(resnet, thesis, tmp_path, rename
 
 
 @pytest.mark.parametrize("layer", ["layer4.0.conv2", "layer4.1.bn2"])
-def test_relation_on_resnet18_scores_as_easyfsl_also_without_the_layers_beyond(
+def test_relation_on_resnet18_equals_easyfsl_without_the_layers_after_the_maps(
     resnet, thesis, tmp_path, layer
 ):
     body = create_feature_extractor(resnet, [layer])
@@ -107,7 +107,7 @@ def test_relation_on_resnet18_scores_as_easyfsl_also_without_the_layers_beyond(
 
 
 @pytest.mark.parametrize("name", ["vgg16", "densenet121", "alexnet"])
-def test_the_other_backbones_are_known_by_their_keys(thesis, tmp_path, name):
+def test_other_backbones_are_identified_by_their_keys(thesis, tmp_path, name):
     with torch.device("meta"):
         network = without_classifier(torchvision.models.get_model(name))
     state = {
@@ -122,7 +122,7 @@ def test_the_other_backbones_are_known_by_their_keys(thesis, tmp_path, name):
     assert learner.settings.front_end == thesis.front_end
 
 
-def test_a_plain_torchvision_state_dict_loses_its_fc_of_any_size(thesis, tmp_path):
+def test_the_classifier_of_a_torchvision_state_dict_is_ignored(thesis, tmp_path):
     network = torchvision.models.resnet18(num_classes=290).eval()
     path = tmp_path / "classical.pth"
     torch.save(network.state_dict(), path)
@@ -140,7 +140,7 @@ class Malice:
 
 
 @pytest.mark.parametrize("how", ["torch", "pickle", "module"])
-def test_a_pickle_with_code_in_it_is_refused_unopened(thesis, tmp_path, monkeypatch, how):
+def test_a_pickle_with_code_is_refused_without_running_it(thesis, tmp_path, monkeypatch, how):
     monkeypatch.chdir(tmp_path)
     path = tmp_path / "malice.pt"
     if how == "torch":
@@ -149,7 +149,7 @@ def test_a_pickle_with_code_in_it_is_refused_unopened(thesis, tmp_path, monkeypa
         path.write_bytes(pickle.dumps(Malice(), protocol=2))
     else:
         torch.save(nn.Linear(2, 2), path)
-    with pytest.raises(CheckpointError, match=r"malice\.pt holds code"):
+    with pytest.raises(CheckpointError, match=r"malice\.pt contains code"):
         load_published(path, thesis)
     assert not (tmp_path / "made-by-a-pickle").exists()
 
@@ -157,18 +157,18 @@ def test_a_pickle_with_code_in_it_is_refused_unopened(thesis, tmp_path, monkeypa
 @pytest.mark.parametrize(
     "content", [b"", b"some text", b"\x80\x02garbage", b"PK\x03\x04 and then nothing"]
 )
-def test_a_file_that_is_no_weights_file_is_a_sentence(thesis, tmp_path, content):
+def test_other_files_are_a_checkpoint_error(thesis, tmp_path, content):
     path = tmp_path / "broken.pt"
     path.write_bytes(content)
-    with pytest.raises(CheckpointError, match=r"broken\.pt is damaged or no weights file"):
+    with pytest.raises(CheckpointError, match=r"broken\.pt is damaged or not a weights file"):
         load_published(path, thesis)
 
 
-def test_other_things_are_named_for_what_they_are(resnet, thesis, tmp_path):
+def test_the_message_names_what_a_file_contains_instead(resnet, thesis, tmp_path):
     path = tmp_path / "other.pt"
     for content, message in (
-        ([1, 2], "holds no state dict"),
-        ({"epoch": 3}, "holds other things than tensors"),
+        ([1, 2], "contains no state dict"),
+        ({"epoch": 3}, "contains other objects than tensors"),
         ({"conv.weight": torch.zeros(2)}, "not of a published backbone"),
     ):
         torch.save(content, path)

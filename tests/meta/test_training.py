@@ -1,4 +1,4 @@
-"""Training: resuming, best weights, schedule, early stop, and what is trained on."""
+"""Training: resuming, best weights, learning rate, early stopping, data, fine-tuning."""
 
 import copy
 import dataclasses
@@ -11,15 +11,22 @@ import torch
 
 from darksound.errors import CheckpointError, InputError, SettingsError
 from darksound.meta import training
-from darksound.meta.checkpoints import load_checkpoint, load_train_state, save_train_state
+from darksound.meta.checkpoints import (
+    EpochReport,
+    TrainState,
+    load_checkpoint,
+    load_train_state,
+    save_train_state,
+)
 from darksound.meta.learners import LEARNERS
 from darksound.meta.learners.build import build_learner
-from darksound.meta.training import EpochReport, TrainState, fit, train
+from darksound.meta.optimization import make_optimizer
+from darksound.meta.training import fine_tune, fit, make_scheduler, train
 
 
 @pytest.fixture
 def built(make_images, monkeypatch):
-    """`train` without sound; the list is of the image stores it asked for."""
+    """Replace the images of `train` by ones in memory, and return the list of its stores."""
     stores = []
 
     def build(rois, settings, progress=None, versions=0):
@@ -37,44 +44,50 @@ def figures(reports):
 
 @pytest.mark.parametrize("regime", ["episodic", "classical"])
 @pytest.mark.parametrize("precision", ["float32", "bfloat16"])
-def test_four_epochs_are_two_and_two_more_to_the_bit(
+def test_a_resumed_training_equals_an_uninterrupted_one_exactly(
     tiny, make_images, make_rois, tmp_path, regime, precision
 ):
     settings = tiny.replace(training={"regime": regime}, compute={"precision": precision})
     images = make_images(settings=settings, versions=2)
-    held = make_images(make_rois(classes=4, first=6), settings)
-    whole, first = [], []
-    straight = fit(
-        TrainState(build_learner(settings)),
+    validation = make_images(make_rois(classes=4, first=6), settings)
+    whole, parts = [], []
+    uninterrupted = fit(
         images,
-        held,
+        TrainState(build_learner(settings)),
         settings,
+        validation_images=validation,
         on_epoch=lambda report, state: whole.append(report),
     )
 
     def stop_after_two(report, state):
-        first.append(report)
+        parts.append(report)
         save_train_state(tmp_path, state)
         if report.epoch == 2:
             raise KeyboardInterrupt
 
     with pytest.raises(KeyboardInterrupt):
-        fit(TrainState(build_learner(settings)), images, held, settings, on_epoch=stop_after_two)
+        fit(
+            images,
+            TrainState(build_learner(settings)),
+            settings,
+            validation_images=validation,
+            on_epoch=stop_after_two,
+        )
     resumed = fit(
-        load_train_state(tmp_path),
         images,
-        held,
+        load_train_state(tmp_path),
         settings,
-        on_epoch=lambda report, state: first.append(report),
+        validation_images=validation,
+        on_epoch=lambda report, state: parts.append(report),
     )
-    assert figures(first) == figures(whole)
+    assert figures(parts) == figures(whole)
     assert len(whole) == 4
-    for key, value in straight.state_dict().items():
+    for key, value in uninterrupted.state_dict().items():
         assert torch.equal(value, resumed.state_dict()[key]), key
 
 
 @pytest.mark.parametrize("method", LEARNERS)
-def test_every_learner_learns_to_tell_patterns_apart(tiny, make_images, make_rois, method):
+def test_each_learner_is_trained_to_classify_patterns(tiny, make_images, make_rois, method):
     settings = tiny.replace(
         learner={"method": method},
         training={"epochs": 2, "episodes_per_epoch": 25, "learning_rate": 5e-3},
@@ -83,62 +96,63 @@ def test_every_learner_learns_to_tell_patterns_apart(tiny, make_images, make_roi
     )
     reports = []
     fit(
-        TrainState(build_learner(settings)),
         make_images(make_rois(classes=10), settings),
-        make_images(make_rois(classes=6, first=10), settings),
+        TrainState(build_learner(settings)),
         settings,
+        validation_images=make_images(make_rois(classes=6, first=10), settings),
         on_epoch=lambda report, state: reports.append(report),
     )
     assert reports[-1].train_loss < reports[0].train_loss
     assert reports[-1].train_accuracy > 0.75
 
 
-def test_the_weights_that_come_back_are_a_copy_of_the_best_epochs(tiny, make_images, monkeypatch):
+def test_the_returned_weights_are_a_copy_of_the_best_epochs(tiny, make_images, monkeypatch):
     accuracies = iter([0.3, 0.5, 0.9, 0.7, 0.9])
     monkeypatch.setattr(training, "_validate", lambda *args: (1.0, next(accuracies)))
-    kept = {}
+    weights = {}
     learner = fit(
+        make_images(),
         TrainState(build_learner(tiny)),
-        make_images(),
-        make_images(),
         tiny,
-        on_epoch=lambda report, state: kept.update(
+        validation_images=make_images(),
+        on_epoch=lambda report, state: weights.update(
             {report.epoch: copy.deepcopy(state.learner.state_dict())}
         ),
     )
     for key, value in learner.state_dict().items():
-        assert torch.equal(value, kept[2][key]), key
-    assert not torch.equal(kept[2]["backbone.stem.weight"], kept[4]["backbone.stem.weight"])
+        assert torch.equal(value, weights[2][key]), key
+    stems = [weights[epoch]["backbone.stem.weight"] for epoch in (2, 4)]
+    assert not torch.equal(*stems)
     assert not learner.training
 
 
-def test_a_learner_that_training_makes_no_better_comes_back_as_it_was(
+def test_a_learner_that_training_does_not_improve_is_returned_unchanged(
     tiny, make_images, monkeypatch, tmp_path, caplog
 ):
     accuracies = iter([0.9, 0.5, 0.9, 0.7, 0.6])
     monkeypatch.setattr(training, "_validate", lambda *args: (1.0, next(accuracies)))
-    given = build_learner(tiny)
-    before = copy.deepcopy(given.state_dict())
+    initial = build_learner(tiny)
+    before = copy.deepcopy(initial.state_dict())
     learner = fit(
-        TrainState(given),
         make_images(),
-        make_images(),
+        TrainState(initial),
         tiny,
+        validation_images=make_images(),
         on_epoch=lambda report, state: save_train_state(tmp_path, state),
     )
-    assert caplog.text.count("kept as it was") == 1
+    assert caplog.text.count("so its weights are kept") == 1
     saved, state = load_checkpoint(tmp_path), load_train_state(tmp_path)
     for key, value in learner.state_dict().items():
         assert torch.equal(value, before[key]), key
         assert torch.equal(value, saved.state_dict()[key]), key
-    assert state.kept.epoch == 0
+    assert state.best_report.epoch == 0
     assert state.best_epoch == 2
     assert not torch.equal(
         state.learner.state_dict()["backbone.stem.weight"], before["backbone.stem.weight"]
     )
 
 
-def test_equal_accuracies_are_told_apart_by_loss():
+def test_epochs_of_equal_accuracy_are_compared_by_loss():
     def report(epoch, accuracy, loss):
         return EpochReport(epoch, 1.0, 0.0, loss, accuracy, 1e-3, 1.0, 1.0)
 
@@ -150,60 +164,93 @@ def test_equal_accuracies_are_told_apart_by_loss():
     assert TrainState(None, reports=without).best_epoch == 2
 
 
-def test_early_stop_and_the_plateau_schedule_agree_with_torchs(tiny, make_images, monkeypatch):
-    scores = [0.5, 0.6, 0.6, 0.55, 0.5, 0.61, 0.4, 0.4, 0.4, 0.4, 0.4, 0.4, 0.4]
-    # That of the learner as it is given, which the schedule must not see, comes first.
-    shown = iter([0.9, *scores])
-    monkeypatch.setattr(training, "_validate", lambda *args: (1.0, next(shown)))
-    settings = tiny.replace(
-        training={
-            "epochs": 30,
-            "episodes_per_epoch": 1,
-            "lr_patience": 1,
-            "lr_factor": 0.5,
-            "early_stopping_patience": 6,
-        }
-    )
+# Accuracies with plateaus, ties and late improvements; the best of them is the sixth.
+ACCURACIES = [0.5, 0.6, 0.6, 0.55, 0.5, 0.61, 0.4, 0.4, 0.4, 0.4, 0.4, 0.4, 0.4]
+PLATEAU = {
+    "epochs": 30,
+    "episodes_per_epoch": 1,
+    "lr_patience": 1,
+    "lr_factor": 0.3,
+    "early_stopping_patience": 6,
+}
+
+
+def test_early_stopping_and_learning_rates_over_a_whole_training(tiny, make_images, monkeypatch):
+    # The first value is of the learner before training, which the scheduler must not use.
+    accuracies = iter([0.9, *ACCURACIES])
+    monkeypatch.setattr(training, "_validate", lambda *args: (1.0, next(accuracies)))
+    settings = tiny.replace(training=PLATEAU)
     rates = []
     fit(
+        make_images(),
         TrainState(build_learner(settings)),
-        make_images(),
-        make_images(),
         settings,
+        validation_images=make_images(),
         on_epoch=lambda report, state: rates.append(report.learning_rate),
     )
-    oracle = torch.optim.AdamW([torch.zeros(1, requires_grad=True)], lr=1e-3)
-    schedule = torch.optim.lr_scheduler.ReduceLROnPlateau(
-        oracle, mode="max", factor=0.5, patience=1, threshold=0.0
-    )
-    expected = []
-    for score in scores[: len(rates)]:
-        expected.append(oracle.param_groups[0]["lr"])
-        schedule.step(score)
-    assert rates == expected
-    assert len(rates) == 6 + 6  # the best is the sixth
+    losses = [1.0] * len(ACCURACIES)
+    assert rates == plateau_rates(ACCURACIES, losses, settings.training)[: len(rates)]
+    assert len(rates) == 6 + 6
 
 
-def test_support_and_query_pass_the_backbone_once(tiny, make_images, make_rois):
+def plateau_rates(accuracies, losses, settings):
+    """Return the learning rate of each epoch by the rule itself, with no scheduler.
+
+    The rate is multiplied by `lr_factor` after more than `lr_patience` epochs in a row that are
+    not the best so far, by accuracy and then by loss.
+    """
+    rate, n_bad, rates = settings.learning_rate, 0, []
+    scores = [(accuracy, -loss) for accuracy, loss in zip(accuracies, losses, strict=True)]
+    for i, score in enumerate(scores):
+        rates.append(rate)
+        is_best = all(score > earlier for earlier in scores[:i])
+        n_bad = 0 if is_best else n_bad + 1
+        if n_bad > settings.lr_patience:
+            rate, n_bad = rate * settings.lr_factor, 0
+    return rates
+
+
+@pytest.mark.parametrize("patience", [0, 1, 3])
+@pytest.mark.parametrize("factor", [0.1, 0.5])
+def test_learning_rates_follow_the_rule_exactly(tiny, patience, factor):
+    settings = tiny.training.replace(lr_patience=patience, lr_factor=factor, learning_rate=3e-4)
+    rng = np.random.default_rng(patience)
+    accuracies = rng.choice([0.6, 0.7, 0.8, 0.8, 0.9], 60).tolist()
+    losses = rng.choice([0.1, 0.2, 0.3], 60).tolist()
+    optimizer = make_optimizer(build_learner(tiny), settings, settings.learning_rate)
+    scheduler = make_scheduler(optimizer, settings)
+    state, rates = TrainState(None), []
+    for epoch, (accuracy, loss) in enumerate(zip(accuracies, losses, strict=True), start=1):
+        rates.append(optimizer.param_groups[0]["lr"])
+        state.reports.append(EpochReport(epoch, 1.0, 0.5, loss, accuracy, 0.0, 1.0, 1.0))
+        scheduler.step(state.best_epoch)
+    assert rates == plateau_rates(accuracies, losses, settings)
+    assert len(set(rates)) > 5
+
+
+def test_support_and_query_pass_the_backbone_as_one_batch(tiny, make_images, make_rois):
     learner = build_learner(tiny)
     sizes = []
     learner.backbone.register_forward_hook(
         lambda module, inputs, output: sizes.append(len(output)) if module.training else None
     )
-    fit(TrainState(learner), make_images(), None, tiny)
+    fit(make_images(), TrainState(learner), tiny)
     assert sizes == [3 * (2 + 2)] * (4 * 3)
 
 
-def test_validation_sees_each_roi_once_an_epoch_and_the_same_tasks(tiny, make_images, make_rois):
+def test_validation_embeds_each_roi_once_an_epoch_for_the_same_episodes(
+    tiny, make_images, make_rois
+):
     settings = tiny.replace(training={"epochs": 2, "validation_episodes": 50})
-    held = make_images(make_rois(classes=3, first=6), settings)
-    fit(TrainState(build_learner(settings)), make_images(), held, settings)
-    seen = np.concatenate(held.batches)
+    validation = make_images(make_rois(classes=3, first=6), settings)
+    state = TrainState(build_learner(settings))
+    fit(make_images(), state, settings, validation_images=validation)
+    rows = np.concatenate(validation.batches)
     # Before the first epoch, and after each of two.
-    assert sorted(seen) == sorted(list(range(len(held))) * 3)
+    assert sorted(rows) == sorted(list(range(len(validation))) * 3)
 
 
-def test_altered_sound_is_trained_on_and_never_validated_on(tiny, make_rois, built):
+def test_altered_sound_is_used_for_training_and_not_for_validation(tiny, make_rois, built):
     split = ["train"] * 32 + ["val"] * 16
     train(make_rois(split=split), tiny.replace(augmentation={"sound_versions": 3}))
     assert [store.n_versions for store in built] == [4, 1]
@@ -212,26 +259,26 @@ def test_altered_sound_is_trained_on_and_never_validated_on(tiny, make_rois, bui
     assert [store.n_versions for store in built] == [1, 1]
 
 
-def test_the_tables_split_decides_and_test_rois_are_left_alone(tiny, make_rois, built):
+def test_the_split_of_the_table_is_used_and_test_rois_are_ignored(tiny, make_rois, built):
     learner = train(make_rois(split=["train"] * 24 + ["val"] * 16 + ["test"] * 8), tiny)
     assert [len(store) for store in built] == [24, 16]
     assert learner.classes == ("species-00", "species-01", "species-02")
 
 
-def test_classes_are_held_out_where_there_are_many_else_recordings(tiny, make_rois, built):
+def test_classes_are_held_out_if_there_are_many_and_recordings_otherwise(tiny, make_rois, built):
     train(make_rois(classes=10), tiny.replace(training={"validation_share": 0.3}))
-    of_train, of_val = (set(store.rois.labels) for store in built)
-    assert len(of_val) == 3
-    assert not of_train & of_val
+    training_part, validation_part = (set(store.rois.labels) for store in built)
+    assert len(validation_part) == 3
+    assert not training_part & validation_part
     built.clear()
     train(make_rois(classes=3, size=16, recordings=4), tiny)
-    of_train, of_val = (store.rois.table for store in built)
-    assert set(of_train["label"]) == set(of_val["label"])
-    assert not set(of_train["recording"]) & set(of_val["recording"])
-    assert of_val.groupby("label").size().tolist() == [4, 4, 4]
+    training_part, validation_part = (store.rois.table for store in built)
+    assert set(training_part["label"]) == set(validation_part["label"])
+    assert not set(training_part["recording"]) & set(validation_part["recording"])
+    assert validation_part.groupby("label").size().tolist() == [4, 4, 4]
 
 
-def test_without_validation_the_training_loss_decides(tiny, make_rois, built, caplog):
+def test_without_validation_epochs_are_compared_by_training_loss(tiny, make_rois, built, caplog):
     states = []
     with caplog.at_level(logging.WARNING):
         train(
@@ -246,17 +293,17 @@ def test_without_validation_the_training_loss_decides(tiny, make_rois, built, ca
     assert states[-1][1].best_epoch == lowest.epoch
 
 
-def test_a_learner_is_trained_further_but_not_on_images_of_another_front_end(tiny, make_images):
+def test_images_of_another_front_end_are_refused_for_further_training(tiny, make_images):
     learner = build_learner(tiny)
-    assert fit(TrainState(learner), make_images(), None, tiny) is learner
+    assert fit(make_images(), TrainState(learner), tiny) is learner
     other = tiny.replace(front_end={"n_bands": 64})
     with pytest.raises(CheckpointError, match=r"front_end\.n_bands \(96 against 64\)"):
-        fit(TrainState(learner), make_images(settings=other), None, other)
+        fit(make_images(settings=other), TrainState(learner), other)
     shorter = tiny.replace(audio={"roi_s": 0.25})
-    fit(TrainState(learner), make_images(settings=shorter), None, shorter)
+    fit(make_images(settings=shorter), TrainState(learner), shorter)
 
 
-def test_no_labels_and_a_regime_that_would_leave_parts_untrained_are_refused(
+def test_missing_labels_and_a_regime_that_does_not_fit_the_learner_are_refused(
     tiny, make_rois, built
 ):
     rois = make_rois()
@@ -264,18 +311,55 @@ def test_no_labels_and_a_regime_that_would_leave_parts_untrained_are_refused(
     with pytest.raises(InputError, match="None of these ROIs has a label"):
         train(rois, tiny)
     classical = tiny.replace(training={"regime": "classical"}, learner={"method": "relation"})
-    with pytest.raises(SettingsError, match="'relation' has parts of its own"):
+    with pytest.raises(SettingsError, match="'relation' has other parameters"):
         train(make_rois(), classical)
 
 
-def test_progress_opens_and_closes_each_epoch(tiny, make_images):
-    told = []
+def test_progress_is_reported_for_each_epoch(tiny, make_images):
+    calls = []
     fit(
-        TrainState(build_learner(tiny)),
         make_images(),
-        None,
+        TrainState(build_learner(tiny)),
         tiny,
-        progress=lambda stage, done, total, /, values=None: told.append((stage, done, values)),
+        progress=lambda stage, done, total, /, values=None: calls.append((stage, done, values)),
     )
-    assert [(s, d) for s, d, _ in told[:4]] == [("epoch 1/4", i) for i in range(4)]
-    assert set(told[3][2]) == {"loss", "accuracy"}
+    assert [(s, d) for s, d, _ in calls[:4]] == [("epoch 1/4", i) for i in range(4)]
+    assert set(calls[3][2]) == {"loss", "accuracy"}
+
+
+ROWS = np.arange(8, 40)
+LABELS = ROWS // 8 % 3
+
+
+def fine_tuned(tiny, images, labels=LABELS, counters=(1,)):
+    learner = build_learner(tiny)
+    fine_tune(
+        images,
+        labels,
+        learner,
+        tiny,
+        rows=ROWS,
+        recordings=None,
+        n_episodes=3,
+        learning_rate=1e-2,
+        counters=counters,
+    )
+    return learner
+
+
+def test_fine_tuning_is_in_place_reproducible_and_uses_its_rows_alone(tiny, make_images):
+    images = make_images(versions=1)
+    first, second, other = (fine_tuned(tiny, images, counters=c) for c in ((1,), (1,), (2,)))
+    weights = [learner.backbone.stem.weight for learner in (first, second, other)]
+    assert torch.equal(weights[0], weights[1])
+    assert not torch.equal(weights[0], weights[2])
+    assert not torch.equal(weights[0], build_learner(tiny).backbone.stem.weight)
+    assert not first.training
+    assert set(np.concatenate(images.batches)) <= set(ROWS)
+
+
+def test_fine_tuning_on_one_class_or_another_front_end_is_refused(tiny, make_images):
+    with pytest.raises(InputError, match="Only 1 of 1 classes"):
+        fine_tuned(tiny, make_images(), labels=np.zeros_like(ROWS))
+    with pytest.raises(CheckpointError, match="another front end"):
+        fine_tuned(tiny, make_images(settings=tiny.replace(front_end={"representation": "cqt"})))

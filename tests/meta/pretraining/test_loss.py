@@ -1,4 +1,4 @@
-"""Losses of pretraining against the formulas, written out slowly."""
+"""Losses of pretraining against their formulas."""
 
 import math
 
@@ -19,12 +19,14 @@ def _cosine(a: Tensor, b: Tensor) -> float:
 
 
 def test_contrastive_is_the_mean_of_nt_xent_over_all_recordings(embeddings: Tensor) -> None:
-    both = torch.cat([embeddings[0], embeddings[1]])
+    vectors = torch.cat([embeddings[0], embeddings[1]])
     losses = []
     for i in range(10):
         partner = (i + 5) % 10
-        others = [math.exp(_cosine(both[i], both[j]) / 0.3) for j in range(10) if j != i]
-        losses.append(-math.log(math.exp(_cosine(both[i], both[partner]) / 0.3) / sum(others)))
+        others = [math.exp(_cosine(vectors[i], vectors[j]) / 0.3) for j in range(10) if j != i]
+        losses.append(
+            -math.log(math.exp(_cosine(vectors[i], vectors[partner]) / 0.3) / sum(others))
+        )
     loss, _ = contrastive(embeddings, 0.3)
     assert float(loss) == pytest.approx(sum(losses) / 10, rel=1e-5)
 
@@ -40,8 +42,8 @@ def test_prototypical_is_cross_entropy_of_negative_squared_distances(embeddings:
 
 
 @pytest.mark.parametrize("loss", [contrastive, prototypical])
-def test_accuracy_counts_recordings_whose_nearest_is_their_partner(loss: object) -> None:
-    apart = torch.eye(4).expand(2, 4, 4)
+def test_accuracy_is_the_share_of_recordings_with_their_partner_nearest(loss: object) -> None:
+    separated = torch.eye(4).expand(2, 4, 4)
     swapped = torch.stack([torch.eye(4), torch.eye(4).roll(1, 0)])
-    assert float(loss(apart, 0.1)[1]) == 1.0  # type: ignore[operator]
+    assert float(loss(separated, 0.1)[1]) == 1.0  # type: ignore[operator]
     assert float(loss(swapped, 0.1)[1]) == 0.0  # type: ignore[operator]

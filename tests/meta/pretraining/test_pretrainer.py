@@ -1,4 +1,4 @@
-"""The loop of pretraining: who meets in a batch, that it learns, and going on after a stop."""
+"""Pretraining: composition of batches, training, and resuming."""
 
 import copy
 
@@ -7,7 +7,7 @@ import pytest
 import torch
 
 from darksound.errors import SettingsError
-from darksound.meta.pretraining.batches import PairBatches, _draw_species, _place, _draw_two_songs
+from darksound.meta.pretraining.batches import PairBatches, _draw_species, _draw_two_songs, _place
 from darksound.meta.pretraining.pretrainer import Pretrainer, PretrainReport
 from darksound.settings import Settings
 from darksound.synthesis.song_library import SongLibrary, SongPlan, build_library
@@ -34,23 +34,26 @@ def settings() -> Settings:
 @pytest.fixture(scope="module")
 def libraries(settings: Settings, tmp_path_factory: pytest.TempPathFactory) -> list[SongLibrary]:
     folder = tmp_path_factory.mktemp("songs")
-    own = settings.pretraining
-    plans = [SongPlan(1, own.species, own.individuals, own.songs, w) for w in own.windows_s]
+    sizes = settings.pretraining
+    plans = [
+        SongPlan(1, sizes.species, sizes.individuals, sizes.songs, window_s)
+        for window_s in sizes.windows_s
+    ]
     return [build_library(plan, settings, folder) for plan in plans]
 
 
-def test_a_batch_depends_on_the_seed_and_its_number_alone(
+def test_a_batch_is_determined_by_seed_and_number(
     libraries: list[SongLibrary], settings: Settings
 ) -> None:
     batches = PairBatches(libraries, settings)
-    one, other = batches(0), batches(1)
-    assert one.shape == (2, 8, 3, 96, 192)
-    assert torch.equal(one, PairBatches(libraries, settings)(0))
-    assert not torch.equal(one, other)
-    assert not torch.equal(one, PairBatches(libraries, settings.replace(seed=2))(0))
+    first, other = batches(0), batches(1)
+    assert first.shape == (2, 8, 3, 96, 192)
+    assert torch.equal(first, PairBatches(libraries, settings)(0))
+    assert not torch.equal(first, other)
+    assert not torch.equal(first, PairBatches(libraries, settings.replace(seed=2))(0))
 
 
-def test_two_recordings_of_a_species_are_of_two_of_its_birds(libraries: list[SongLibrary]) -> None:
+def test_two_recordings_of_a_species_are_of_two_individuals(libraries: list[SongLibrary]) -> None:
     plan = libraries[0].plan
     rng = np.random.default_rng(0)
     for species in range(plan.species):
@@ -59,7 +62,7 @@ def test_two_recordings_of_a_species_are_of_two_of_its_birds(libraries: list[Son
         assert len(set((songs // plan.songs).tolist())) == 2
 
 
-def test_species_of_a_batch_are_different_and_many_are_sisters() -> None:
+def test_species_of_a_batch_differ_and_many_are_pairs_of_similar_ones() -> None:
     shares = []
     for seed in range(50):
         drawn = _draw_species(601, 96, np.random.default_rng(seed))
@@ -70,21 +73,21 @@ def test_species_of_a_batch_are_different_and_many_are_sisters() -> None:
     assert 0.55 < np.mean(shares) < 0.78
 
 
-def test_songs_lie_within_their_spans_and_are_mostly_heard() -> None:
+def test_songs_are_mostly_inside_their_spans() -> None:
     lengths = np.array([1, 5, 60, 190, 192, 193, 320] * 50)
     for seed in range(20):
         placed = _place(lengths, 192, np.random.default_rng(seed))
         first, stop = placed.spans.T
         assert ((first >= 0) & (stop <= 192) & (stop > first)).all()
-        start, end = np.maximum(placed.offsets, first), np.minimum(placed.at + lengths, stop)
-        heard = (end - start) / np.minimum(lengths, 192)
-        assert heard.min() >= 0.75 - 1e-9
+        start, end = np.maximum(placed.offsets, first), np.minimum(placed.offsets + lengths, stop)
+        inside = (end - start) / np.minimum(lengths, 192)
+        assert inside.min() >= 0.75 - 1e-9
         framed = stop - first < 192
-        assert (heard[framed] == 1).all()
+        assert (inside[framed] == 1).all()
         assert (np.abs(first + stop - 192) <= 1).all()
 
 
-def test_it_learns_and_going_on_from_a_state_gives_the_same_weights(
+def test_the_loss_falls_and_resuming_gives_the_same_weights(
     libraries: list[SongLibrary], settings: Settings
 ) -> None:
     reports: list[PretrainReport] = []
@@ -106,18 +109,20 @@ def test_it_learns_and_going_on_from_a_state_gives_the_same_weights(
     second = Pretrainer(libraries, settings)
     second.load_state_dict(states[0])
     second.run()
-    for ours, theirs in zip(
+    for expected, actual in zip(
         whole.backbone.state_dict().values(), second.backbone.state_dict().values(), strict=True
     ):
-        assert torch.equal(ours, theirs)
+        assert torch.equal(expected, actual)
 
 
-def test_what_the_embedding_cannot_be_fitted_to_is_refused_before_training(
+def test_too_few_samples_or_features_are_refused_before_training(
     libraries: list[SongLibrary], settings: Settings
 ) -> None:
     few = settings.replace(pretraining={"embedding_fit_batches": 1})
-    with pytest.raises(SettingsError, match=r"dim is 32, and the 16 summaries .* raise"):
+    with pytest.raises(
+        SettingsError, match=r"dim is 32, but the embedding is fitted to 16 samples .* raise"
+    ):
         Pretrainer(libraries, few)
-    with pytest.raises(SettingsError, match=r"have 432 numbers that vary"):
+    with pytest.raises(SettingsError, match=r"of 432 features that vary"):
         Pretrainer(libraries, settings.replace(backbone={"embedding_dim": 433}))
     Pretrainer(libraries, few.replace(pretraining={"embedding_fit_batches": 0}))

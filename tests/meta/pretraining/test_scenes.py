@@ -1,4 +1,4 @@
-"""SceneSimulator: their statistics, what they leave of a song, and the silence around a ROI."""
+"""Scenes: their statistics, visibility of the song, and silence around a ROI."""
 
 import numpy as np
 import pytest
@@ -6,7 +6,7 @@ import torch
 from torch import Tensor
 
 from darksound.audio.front_end import FrontEnd
-from darksound.meta.pretraining.scenes import SceneSimulator, NoisePower
+from darksound.meta.pretraining.scenes import NoisePower, SceneSimulator
 from darksound.settings import Settings
 from darksound.synthesis.song_library import SONG_RATE
 
@@ -34,17 +34,17 @@ def _whole(count: int) -> Tensor:
     return torch.tensor([[0, WIDTH]]).expand(count, 2)
 
 
-def test_scenes_are_images_and_the_generator_alone_decides_them(scenes: SceneSimulator) -> None:
+def test_scenes_are_images_that_the_generator_determines(scenes: SceneSimulator) -> None:
     songs, others = _tone(6, 40, 20, 90), _tone(6, 70, 0, 50)
-    one = scenes(songs, _whole(6), others, _seeded(1))
-    assert one.shape == (6, 3, BANDS, WIDTH)
-    assert one.min() >= 0
-    assert one.max() <= 1
-    assert torch.equal(one, scenes(songs, _whole(6), others, _seeded(1)))
-    assert not torch.equal(one, scenes(songs, _whole(6), others, _seeded(2)))
+    first = scenes(songs, _whole(6), others, _seeded(1))
+    assert first.shape == (6, 3, BANDS, WIDTH)
+    assert first.min() >= 0
+    assert first.max() <= 1
+    assert torch.equal(first, scenes(songs, _whole(6), others, _seeded(1)))
+    assert not torch.equal(first, scenes(songs, _whole(6), others, _seeded(2)))
 
 
-def test_songs_can_be_seen_in_most_scenes_and_each_scene_is_another(scenes: SceneSimulator) -> None:
+def test_songs_are_visible_in_most_scenes_and_scenes_differ(scenes: SceneSimulator) -> None:
     count = 200
     images = scenes(
         _tone(count, 40, 60, 120), _whole(count), torch.zeros(count, 96, 192), _seeded(0)
@@ -56,7 +56,7 @@ def test_songs_can_be_seen_in_most_scenes_and_each_scene_is_another(scenes: Scen
     assert len({tuple(image[0, 10, :20].tolist()) for image in images}) > count // 2
 
 
-def test_around_a_framed_roi_there_is_silence(scenes: SceneSimulator) -> None:
+def test_frames_around_a_framed_roi_are_silent(scenes: SceneSimulator) -> None:
     spans = torch.tensor([[50, 150], [0, WIDTH], [90, 96]])
     images = scenes(_tone(3, 40, 80, 100), spans, torch.zeros(3, BANDS, WIDTH), _seeded(5))
     for image, (first, stop) in zip(images[:, 0], spans.tolist(), strict=True):
@@ -65,17 +65,17 @@ def test_around_a_framed_roi_there_is_silence(scenes: SceneSimulator) -> None:
         assert image[:, first:stop].max() > 0.9
 
 
-def test_speckle_scatters_as_the_front_end_s_own_noise_does() -> None:
+def test_noise_power_has_the_spread_of_noise_in_the_front_end() -> None:
     settings = SETTINGS
-    drawn = NoisePower(settings)(64, WIDTH, _seeded(0))
-    assert drawn.mean((0, 2)).numpy() == pytest.approx(np.ones(BANDS), abs=0.1)
+    power = NoisePower(settings)(64, WIDTH, _seeded(0))
+    assert power.mean((0, 2)).numpy() == pytest.approx(np.ones(BANDS), abs=0.1)
     rng = np.random.default_rng(9)
     waves = [rng.standard_normal(3 * SONG_RATE).astype(np.float32) for _ in range(16)]
     # Level, in units of 50 dB: its scatter in each band is that of the power.
     shown = FrontEnd(settings.audio, settings.front_end.replace(fade_s=0.0), SONG_RATE)(waves)[
         :, 0
     ].flip(-2)
-    theirs = 50 * shown[..., 4:-4]
-    ours = 10 * drawn.clamp_min(1e-3).log10()
+    expected = 50 * shown[..., 4:-4]
+    actual = 10 * power.clamp_min(1e-3).log10()
     high = slice(70, BANDS)
-    assert ours[:, high].std() == pytest.approx(float(theirs[:, high].std(2).mean()), rel=0.15)
+    assert actual[:, high].std() == pytest.approx(float(expected[:, high].std(2).mean()), rel=0.15)

@@ -1,4 +1,4 @@
-"""The package's own weights: there, small enough, described, and loaded where they fit."""
+"""The pretrained weights in the package, and files like them."""
 
 import logging
 from pathlib import Path
@@ -12,17 +12,17 @@ from darksound.meta.weights import bundled_path, read_card, write_pretrained
 from darksound.settings import Settings
 
 
-def test_the_package_brings_weights_with_a_card_that_says_how_to_make_them_again() -> None:
+def test_bundled_weights_have_a_card_with_the_settings_that_reproduce_them() -> None:
     assert bundled_path().stat().st_size < 12e6
     card = read_card(bundled_path())
     assert card["licence"] == "Apache-2.0"
-    again = Settings.model_validate(card["settings"])
-    assert again.front_end == Settings().front_end
-    assert again.pretraining == Settings().pretraining
-    assert again.seed == Settings().seed
+    settings = Settings.model_validate(card["settings"])
+    assert settings.front_end == Settings().front_end
+    assert settings.pretraining == Settings().pretraining
+    assert settings.seed == Settings().seed
 
 
-def test_the_demo_s_species_are_of_another_grammar_than_those_it_was_trained_on() -> None:
+def test_demo_species_are_generated_otherwise_than_the_species_of_pretraining() -> None:
     from darksound.synthesis.song_types import FORMS
     from darksound.synthesis.wild_species import wild_species
 
@@ -31,7 +31,7 @@ def test_the_demo_s_species_are_of_another_grammar_than_those_it_was_trained_on(
     assert not forms & (set(FORMS) - {"calls"})
 
 
-def test_auto_is_our_own_for_the_usual_small_network_and_nothing_for_another_size() -> None:
+def test_auto_weights_are_the_bundled_ones_for_the_default_size_alone() -> None:
     settings = Settings()
     assert resolve_weights(settings.backbone) == "darksound"
     assert resolve_weights(settings.replace(backbone={"embedding_dim": 64}).backbone) == "none"
@@ -40,7 +40,9 @@ def test_auto_is_our_own_for_the_usual_small_network_and_nothing_for_another_siz
     other = build_backbone(settings.replace(seed=5))
     for key, value in backbone.state_dict().items():
         assert torch.equal(value, other.state_dict()[key]), key
-    with pytest.raises(SettingsError, match="cannot be 'darksound' for the backbone 'resnet18'"):
+    with pytest.raises(
+        SettingsError, match="is 'darksound', but the backbone 'resnet18' has no such weights"
+    ):
         resolve_weights(
             settings.replace(backbone={"name": "resnet18", "weights": "darksound"}).backbone
         )
@@ -48,7 +50,7 @@ def test_auto_is_our_own_for_the_usual_small_network_and_nothing_for_another_siz
         build_backbone(settings.replace(backbone={"embedding_dim": 64, "weights": "darksound"}))
 
 
-def test_a_front_end_that_they_were_not_made_with_is_warned_of(
+def test_another_front_end_causes_a_warning(
     caplog: pytest.LogCaptureFixture,
 ) -> None:
     with caplog.at_level(logging.WARNING):
@@ -56,10 +58,10 @@ def test_a_front_end_that_they_were_not_made_with_is_warned_of(
         assert not caplog.records
         build_backbone(Settings().replace(front_end={"low_hz": 100.0}))
     (record,) = caplog.records
-    assert "other front_end.low_hz" in record.getMessage()
+    assert "(front_end.low_hz differs)" in record.getMessage()
 
 
-def test_written_weights_come_back_to_half_precision_with_their_card(tmp_path: Path) -> None:
+def test_written_weights_are_loaded_in_half_precision_with_their_card(tmp_path: Path) -> None:
     settings = Settings().replace(backbone={"channels": (4, 4, 8, 8), "embedding_dim": 16})
     backbone = build_backbone(settings)
     path = tmp_path / "weights.safetensors"
@@ -70,5 +72,5 @@ def test_written_weights_come_back_to_half_precision_with_their_card(tmp_path: P
         assert loaded.state_dict()[key].dtype == value.dtype
         torch.testing.assert_close(loaded.state_dict()[key], value, rtol=1e-3, atol=1e-6)
     path.write_bytes(path.read_bytes()[:100])
-    with pytest.raises(CheckpointError, match="damaged or no safetensors file"):
+    with pytest.raises(CheckpointError, match="damaged or not a safetensors file"):
         read_card(path)

@@ -1,16 +1,16 @@
-"""What finding clusters costs as the number of ROIs grows, and what a sample costs in agreement.
+"""Time and memory of clustering by number of ROIs, and agreement of clusters from a sample.
 
     python benchmarks/scale.py cost [--sizes 1000 2000 ...] [--million] [--figure docs/images/scale]
     python benchmarks/scale.py agreement [--rois 50000]
     python benchmarks/scale.py clusterers [--rois 100000] [--methods hdbscan fast_hdbscan]
 
-The embeddings are made up: 512 dimensions of which 64 tell groups apart, unequal groups (log-normal
-sizes and spreads, more of them where there are more ROIs), a tenth of the ROIs strewn between two
-groups. Sizes come in ascending order, so that the most memory so far is the largest one's;
-compilation is timed apart, on other data. `cost` times the stages of the package with its defaults,
-DBCV on at most `mec.max_validity_samples` ROIs, by the clock and by processor time, which tells more where
-others use the machine. `agreement` compares ways to reduce by the AMI of what is found, each noise
-ROI apart; `clusterers` compares clusterers on the same reduced embeddings.
+The embeddings are synthetic: 512 dimensions of which 64 separate the groups, groups with log-normal
+sizes and spreads, more groups for more ROIs, a tenth of the ROIs between two groups. Sizes are in
+ascending order, so that the peak memory is that of the largest one; compilation is timed
+separately, on other data. `cost` times the stages of the package with its defaults, DBCV on at most
+`mec.max_validity_samples` ROIs, by wall time and by CPU time, which depends less on other
+processes. `agreement` compares reductions by the AMI of the clusters, each noise ROI a cluster of
+its own; `clusterers` compares clusterers on the same reduced embeddings.
 """
 
 import argparse
@@ -25,26 +25,28 @@ from typing import Any
 
 import numpy as np
 
-from darksound.cluster.clusterers import CLUSTERERS, cluster
+from darksound.cluster.clusterers import CLUSTERERS
 from darksound.cluster.clusterers.base import Clustering
+from darksound.cluster.estimators import needs_reduction
 from darksound.cluster.iteration import describe
-from darksound.cluster.metrics import adjusted_mutual_information, noise_apart
-from darksound.cluster.normalise import all_alike, normalise
-from darksound.cluster.notes import Stopwatch
-from darksound.cluster.reducers import reduce
+from darksound.cluster.metrics import adjusted_mutual_information, noise_as_singletons
+from darksound.cluster.normalise import is_constant, normalise
+from darksound.cluster.structure import cluster, reduce
 from darksound.settings import Settings
 
-# Of few ROIs too, so that sizes can be compared.
+# For few ROIs too, so that sizes can be compared.
 HDBSCAN = Settings().replace(reduction={"method": "umap"}, clustering={"method": "hdbscan"})
 SIZES = (1000, 2000, 5000, 10_000, 20_000, 50_000, 100_000)
 MILLION = 1_000_000
 STAGES = ("PCA", "UMAP", "HDBSCAN", "DBCV")
 _COLUMNS = ("rois", "stage", "seconds", "cpu_s", "peak_mb")
 _BLOCK = 8192
+#: A row of the table of `cost`.
+Row = dict[str, Any]
 
 
-def made_up(n: int, dim: int = 512, seed: int = 1979) -> tuple[np.ndarray, np.ndarray]:
-    """Embeddings `(n, dim)` and the groups they are of `(n,)`, -1 for those between two groups."""
+def synthetic(n: int, dim: int = 512, seed: int = 1979) -> tuple[np.ndarray, np.ndarray]:
+    """Embeddings `(n, dim)` and their groups `(n,)`, -1 for ROIs between two groups."""
     rng = np.random.default_rng(seed)
     groups, inner = max(20, round(4 * n**0.4)), 64
     share = rng.lognormal(0, 1, groups)
@@ -52,62 +54,64 @@ def made_up(n: int, dim: int = 512, seed: int = 1979) -> tuple[np.ndarray, np.nd
     centres = rng.standard_normal((groups, inner), dtype=np.float32)
     spread = rng.lognormal(np.log(0.35), 0.35, groups).astype(np.float32)
     labels = rng.choice(groups, n, p=share / share.sum())
-    strewn = rng.random(n) < 0.1
+    between = rng.random(n) < 0.1
     x = np.empty((n, dim), np.float32)
     for start in range(0, n, _BLOCK):
-        own, out = labels[start : start + _BLOCK], strewn[start : start + _BLOCK]
-        inside = centres[own]
-        inside[out] = (inside[out] + centres[rng.permutation(own[out])]) / 2
-        width = np.where(out, 2, 1).astype(np.float32) * spread[own]
-        inside += width[:, None] * rng.standard_normal(inside.shape, dtype=np.float32)
-        noise = rng.standard_normal((len(own), dim), dtype=np.float32)
-        x[start : start + _BLOCK] = inside @ basis + 0.05 * noise
-    labels[strewn] = -1
+        rows = slice(start, start + _BLOCK)
+        groups_of, is_between = labels[rows], between[rows]
+        points = centres[groups_of]
+        others = centres[rng.permutation(groups_of[is_between])]
+        points[is_between] = (points[is_between] + others) / 2
+        width = np.where(is_between, 2, 1).astype(np.float32) * spread[groups_of]
+        points += width[:, None] * rng.standard_normal(points.shape, dtype=np.float32)
+        noise = rng.standard_normal((len(groups_of), dim), dtype=np.float32)
+        x[rows] = points @ basis + 0.05 * noise
+    labels[between] = -1
     return x, labels
 
 
 def peak_mb() -> float:
-    """Most memory that this process has held so far, in MB (10^6 bytes)."""
+    """Peak memory of this process so far, in MB (10^6 bytes)."""
     most = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
     return most / 1e6 if sys.platform == "darwin" else most * 1024 / 1e6
 
 
 def compile_all() -> float:
-    """Seconds that compilation and imports take, once a process."""
-    began = time.perf_counter()
+    """Seconds for imports and compilation, once per process."""
+    start = time.perf_counter()
     settings = HDBSCAN.replace(reduction={"repeats": 1, "n_epochs": 5})
-    # UMAP takes all distances of a few, and seeks neighbours of many.
+    # UMAP computes all distances of few ROIs, and searches neighbours of many.
     for n in (1000, 5000):
-        x, _ = made_up(n, dim=64, seed=1)
-        found = cluster(reduce(x, settings.reduction, 1), settings.clustering)
-        describe(0, x, found, None, None, settings, Stopwatch())
-    return time.perf_counter() - began
+        x, _ = synthetic(n, dim=64, seed=1)
+        clustering = cluster(reduce(x, settings.reduction, 1), settings.clustering)
+        describe(x, clustering, settings)
+    return time.perf_counter() - start
 
 
-def one_size(n: int, dim: int) -> list[dict[str, float | str]]:
-    """Seconds and peak memory of each stage for `n` ROIs."""
-    rows: list[dict[str, float | str]] = []
+def one_size(n: int, dim: int) -> list[Row]:
+    """Time and peak memory of each stage for `n` ROIs."""
+    rows: list[Row] = []
 
     def timed(stage: str, work: Callable[[], Any]) -> Any:
-        began, busy = time.perf_counter(), time.process_time()
+        start, cpu_start = time.perf_counter(), time.process_time()
         result = work()
-        seconds, cpu = time.perf_counter() - began, time.process_time() - busy
-        row = dict(zip(_COLUMNS, (n, stage, seconds, cpu, peak_mb()), strict=True))
+        seconds, cpu = time.perf_counter() - start, time.process_time() - cpu_start
+        row: Row = dict(zip(_COLUMNS, (n, stage, seconds, cpu, peak_mb()), strict=True))
         rows.append(row)
         print(f"{n:>9,} {stage:<12} {seconds:>8.2f} s, {cpu:>8.2f} s of CPU", end="")
         print(f" {row['peak_mb']:>8.0f} MB", flush=True)
         return result
 
     settings = HDBSCAN
-    x, labels = timed("made up", lambda: made_up(n, dim))
-    how = settings.reduction
-    timed("normalise", lambda: all_alike(normalise(x, how.normalise)))
-    fifty = how.model_copy(update={"method": "pca", "n_components": 50})
-    timed("PCA", lambda: reduce(x, fifty, 1))
-    reduced = timed("UMAP", lambda: reduce(x, how, 1))
-    found = timed("HDBSCAN", lambda: cluster(reduced, settings.clustering))
-    timed("DBCV", lambda: describe(0, x, found, None, None, settings, Stopwatch()))
-    print(f"{n:>9,} {found.n_clusters} clusters, {told(labels, found)}", flush=True)
+    x, labels = timed("synthetic", lambda: synthetic(n, dim))
+    reduction = settings.reduction
+    timed("normalise", lambda: is_constant(normalise(x, reduction.normalise)))
+    pca = reduction.replace(method="pca", n_components=50)
+    timed("PCA", lambda: reduce(x, pca, 1))
+    reduced = timed("UMAP", lambda: reduce(x, reduction, 1))
+    clustering = timed("HDBSCAN", lambda: cluster(reduced, settings.clustering))
+    timed("DBCV", lambda: describe(x, clustering, settings))
+    print(f"{n:>9,} {clustering.n_clusters} clusters, {scores(labels, clustering)}", flush=True)
     return rows
 
 
@@ -127,7 +131,7 @@ def cost(
         draw(rows, figure)
 
 
-def read(table: Path | None) -> list[dict[str, float | str]]:
+def read(table: Path | None) -> list[Row]:
     """Rows of a table that `cost` wrote."""
     if table is None:
         return []
@@ -136,19 +140,19 @@ def read(table: Path | None) -> list[dict[str, float | str]]:
     return [{k: v if k == "stage" else float(v) for k, v in row.items()} for row in rows]
 
 
-def of_stage(rows: list[dict], stage: str, what: str) -> tuple[np.ndarray, np.ndarray]:
-    own = sorted((row["rois"], row[what]) for row in rows if row["stage"] == stage)
-    n, values = np.array(own, dtype=float).T
+def of_stage(rows: list[Row], stage: str, what: str) -> tuple[np.ndarray, np.ndarray]:
+    points = sorted((row["rois"], row[what]) for row in rows if row["stage"] == stage)
+    n, values = np.array(points, dtype=float).T
     return n, values
 
 
-def slope(rows: list[dict], stage: str) -> float:
+def slope(rows: list[Row], stage: str) -> float:
     """The power of n that seconds grow with, fitted over all sizes; NaN for one size."""
     n, seconds = of_stage(rows, stage, "seconds")
     return float(np.polyfit(np.log(n), np.log(seconds), 1)[0]) if len(n) > 1 else float("nan")
 
 
-def draw(rows: list[dict], path: Path) -> None:
+def draw(rows: list[Row], path: Path) -> None:
     """Seconds of each stage and peak memory against the number of ROIs, as PNG and SVG."""
     from matplotlib.figure import Figure
 
@@ -162,7 +166,7 @@ def draw(rows: list[dict], path: Path) -> None:
     memory.semilogx(n, peak / 1000, marker="o", markersize=4, color="black")
     memory.set_ylim(0)
     times.set_ylabel("seconds")
-    memory.set_ylabel("most memory, GB")
+    memory.set_ylabel("peak memory, GB")
     for axes in (times, memory):
         axes.set_xlabel("ROIs")
         axes.grid(alpha=0.3)
@@ -171,58 +175,69 @@ def draw(rows: list[dict], path: Path) -> None:
         page.savefig(path.with_suffix(suffix), dpi=160)
 
 
-def told(truth: np.ndarray, found: Clustering) -> str:
-    """Coverage, and AMI with the truth: of all ROIs, and of those that are of a group."""
-    inside, apart = truth >= 0, noise_apart(found.labels)
-    of_groups = adjusted_mutual_information(truth[inside], apart[inside])
-    everything = adjusted_mutual_information(noise_apart(truth), apart)
-    return f"coverage {found.coverage:.3f}, AMI {everything:.3f} ({of_groups:.3f} without strewn)"
+def scores(groups: np.ndarray, clustering: Clustering) -> str:
+    """Coverage, and AMI with the groups: of all ROIs, and of those in a group."""
+    inside, clusters = groups >= 0, noise_as_singletons(clustering.labels)
+    in_groups = adjusted_mutual_information(groups[inside], clusters[inside])
+    everything = adjusted_mutual_information(noise_as_singletons(groups), clusters)
+    return (
+        f"coverage {clustering.coverage:.3f}, AMI {everything:.3f} "
+        f"({in_groups:.3f} of ROIs in groups)"
+    )
 
 
 def agreement(n: int, dim: int) -> None:
-    """The full way beside its shortcuts, and beside itself with another seed."""
+    """UMAP of all ROIs compared with its shortcuts, and with another seed."""
     compile_all()
-    x, labels = made_up(n, dim)
+    x, labels = synthetic(n, dim)
     full = {"max_fit_samples": n, "pca_above": n, "repeats": 1}
-    ways: dict[str, tuple[dict[str, int], int]] = {
+    variants: dict[str, tuple[dict[str, int], int]] = {
         "all ROIs, all dimensions": (full, 1),
-        "the same, another seed": (full, 2),
+        "all ROIs, another seed": (full, 2),
         "all ROIs, 50 axes": ({**full, "pca_above": 0}, 1),
-        "half of them fitted": ({**full, "max_fit_samples": n // 2}, 1),
-        "a quarter fitted": ({**full, "max_fit_samples": n // 4}, 1),
-        "a tenth fitted": ({**full, "max_fit_samples": n // 10}, 1),
+        "half of them in the sample": ({**full, "max_fit_samples": n // 2}, 1),
+        "a quarter in the sample": ({**full, "max_fit_samples": n // 4}, 1),
+        "a tenth in the sample": ({**full, "max_fit_samples": n // 10}, 1),
     }
     first = None
-    for name, (values, seed) in ways.items():
+    for name, (values, seed) in variants.items():
         settings = HDBSCAN.replace(reduction=values)
-        began, busy = time.perf_counter(), time.process_time()
-        found = cluster(reduce(x, settings.reduction, seed), settings.clustering)
-        took = f"{time.perf_counter() - began:.0f} s ({time.process_time() - busy:.0f} s of CPU)"
-        first = found if first is None else first
-        same = adjusted_mutual_information(noise_apart(first.labels), noise_apart(found.labels))
-        print(f"{name}: {took}, {found.n_clusters} clusters, {told(labels, found)}, ", end="")
+        start, cpu_start = time.perf_counter(), time.process_time()
+        clustering = cluster(reduce(x, settings.reduction, seed), settings.clustering)
+        seconds, cpu_s = time.perf_counter() - start, time.process_time() - cpu_start
+        first = clustering if first is None else first
+        same = adjusted_mutual_information(
+            noise_as_singletons(first.labels), noise_as_singletons(clustering.labels)
+        )
+        print(f"{name}: {seconds:.0f} s ({cpu_s:.0f} s of CPU), ", end="")
+        print(f"{clustering.n_clusters} clusters, {scores(labels, clustering)}, ", end="")
         print(f"AMI with the first {same:.3f}", flush=True)
 
 
 def clusterers(n: int, dim: int, methods: list[str]) -> None:
-    """Clusterers on the same reduced embeddings, or on the embeddings themselves."""
+    """Clusterers on the same reduced embeddings, or on embeddings without reduction."""
     compile_all()
-    x, labels = made_up(n, dim)
+    x, labels = synthetic(n, dim)
     settings = HDBSCAN
     reduced = reduce(x, settings.reduction, 1)
-    small = made_up(5000, dim, seed=1)[0]
+    small = synthetic(5000, dim, seed=1)[0]
     first = None
     for method in methods:
-        how = settings.clustering.model_copy(update={"method": method})
-        whole = not CLUSTERERS[method].reduced
-        space, warm = (normalise(x, "l2"), small) if whole else (reduced, small[:, :10])
-        cluster(warm, how)
-        began, busy = time.perf_counter(), time.process_time()
-        found = cluster(space, how)
-        took = f"{time.perf_counter() - began:.1f} s ({time.process_time() - busy:.1f} s of CPU)"
-        first = found if first is None else first
-        same = adjusted_mutual_information(noise_apart(first.labels), noise_apart(found.labels))
-        print(f"{method}: {took}, {found.n_clusters} clusters, {told(labels, found)}, ", end="")
+        clustering_settings = settings.clustering.replace(method=method)
+        if needs_reduction(method):
+            points, compile_points = reduced, small[:, :10]
+        else:
+            points, compile_points = normalise(x, "l2"), small
+        cluster(compile_points, clustering_settings)
+        start, cpu_start = time.perf_counter(), time.process_time()
+        clustering = cluster(points, clustering_settings)
+        seconds, cpu_s = time.perf_counter() - start, time.process_time() - cpu_start
+        first = clustering if first is None else first
+        same = adjusted_mutual_information(
+            noise_as_singletons(first.labels), noise_as_singletons(clustering.labels)
+        )
+        print(f"{method}: {seconds:.1f} s ({cpu_s:.1f} s of CPU), ", end="")
+        print(f"{clustering.n_clusters} clusters, {scores(labels, clustering)}, ", end="")
         print(f"AMI with the first {same:.3f}", flush=True)
 
 
@@ -234,9 +249,9 @@ def main() -> None:
     parser.add_argument("--rois", type=int, default=50_000)
     parser.add_argument("--dim", type=int, default=512)
     parser.add_argument("--methods", nargs="+", default=sorted(CLUSTERERS, reverse=True))
-    parser.add_argument("--earlier", type=Path, help="CSV of smaller sizes to go on from")
-    parser.add_argument("--table", type=Path, help="CSV of what was measured")
-    parser.add_argument("--figure", type=Path, help="where PNG and SVG go, without suffix")
+    parser.add_argument("--earlier", type=Path, help="CSV of smaller sizes, to continue from")
+    parser.add_argument("--table", type=Path, help="CSV of the results")
+    parser.add_argument("--figure", type=Path, help="path of the PNG and SVG files, without suffix")
     given = parser.parse_args()
     print(f"{os.cpu_count()} cores", flush=True)
     if given.what == "cost":

@@ -30,7 +30,7 @@ def blobs(sizes, d=8, spread=0.15, seed=0, stray=0):
 @pytest.fixture(params=["fast_hdbscan", pytest.param("evoc", marks=pytest.mark.slow)])
 def method(request) -> str:
     pytest.importorskip(request.param)
-    return request.param
+    return str(request.param)
 
 
 def test_clusters_agree_with_hdbscan(method):

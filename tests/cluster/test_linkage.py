@@ -27,7 +27,7 @@ def _exhaustive(x, smallest, metric):
     """The cut of scipy's tree with the highest S^1.5 H, S by scikit-learn."""
     condensed = pdist(x, metric)
     tree, distances = linkage(condensed, "average"), squareform(condensed)
-    best = (0.0, None)
+    best_score, best = 0.0, None
     for groups in range(2, len(x) // 2 + 1):
         found = np.unique(fcluster(tree, groups, "maxclust"), return_inverse=True)[1]
         sizes = np.bincount(found)
@@ -35,9 +35,9 @@ def _exhaustive(x, smallest, metric):
         own = silhouette_samples(distances, found, metric="precomputed") * large
         share = sizes[sizes >= smallest] / len(x)
         score = max(0, own.mean()) ** 1.5 * -(share * np.log2(share)).sum()
-        if score > best[0]:
-            best = (score, np.where(large, found, -1))
-    return best[1]
+        if score > best_score:
+            best_score, best = score, np.where(large, found, -1)
+    return best
 
 
 @pytest.mark.parametrize("metric", ["euclidean", "cosine", "cityblock"])

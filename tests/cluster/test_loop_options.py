@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 
 from darksound.cluster import loop
+from darksound.cluster.clusterers.base import Clustering
 from darksound.cluster.loop import MecLoop
 from darksound.cluster.validity import cluster_validity
 
@@ -83,7 +84,7 @@ def test_labels_come_from_the_iteration_of_the_setting(
     def fewer(embeddings, *_, **__):
         k = next(clusterings)
         labels = np.arange(len(embeddings)) % k
-        return loop.Clustering(labels, np.ones(len(labels)), np.zeros(len(labels)), np.ones(k))
+        return Clustering(labels, np.ones(len(labels)), np.zeros(len(labels)), np.ones(k))
 
     monkeypatch.setattr(loop, "find_clusters", fewer)
     wanted = {"labels_from": source, "iterations": 2, "selection_criterion": "persistence"}
@@ -119,7 +120,7 @@ def test_the_loop_ends_without_a_better_iteration(
 
     def random_clusters(embeddings, *_, **__):
         labels = np.random.default_rng(next(seeds)).integers(0, 3, len(embeddings))
-        return loop.Clustering(labels, np.ones(len(labels)), np.zeros(len(labels)), np.ones(3))
+        return Clustering(labels, np.ones(len(labels)), np.zeros(len(labels)), np.ones(3))
 
     monkeypatch.setattr(loop, "find_clusters", random_clusters)
     wanted = {"patience": 2, "iterations": 9, "selection_criterion": "persistence"}

@@ -40,11 +40,11 @@ def without_times(iteration: Iteration) -> dict[str, float]:
     return {k: v for k, v in row.items() if k != "seconds" and k not in STAGES}
 
 
-def assert_same(one: MecState, other: MecState) -> None:
-    assert one.kept == other.kept
-    for a, b in zip(one.iterations, other.iterations, strict=True):
-        assert without_times(a) == pytest.approx(without_times(b), nan_ok=True, abs=0)
-    for a, b in ((one.last, other.last), (one.best, other.best)):
+def assert_same(first: MecState, second: MecState) -> None:
+    assert first.kept == second.kept
+    for one, other in zip(first.iterations, second.iterations, strict=True):
+        assert without_times(one) == pytest.approx(without_times(other), nan_ok=True, abs=0)
+    for a, b in ((first.last, second.last), (first.best, second.best)):
         assert (a.embeddings == b.embeddings).all()
         assert (a.clustering.labels == b.clustering.labels).all()
         assert all(torch.equal(a.weights[name], b.weights[name]) for name in a.weights)
@@ -75,13 +75,12 @@ def test_a_loop_resumed_after_any_iteration_equals_an_uninterrupted_one(
 
 def test_restart_fine_tunes_the_initial_weights(images, tiny_learner, tiny_settings, monkeypatch):
     starts = []
-    monkeypatch.setattr(
-        loop,
-        "fine_tune",
-        lambda images, labels, network, *_, **__: (
-            starts.append(copy_weights(network)) or _change(network)
-        ),
-    )
+
+    def record(images, labels, network, *_, **__):
+        starts.append(copy_weights(network))
+        _change(network)
+
+    monkeypatch.setattr(loop, "fine_tune", record)
     for restart in (True, False):
         mec_settings = {"restart": restart, "iterations": 2}
         MecLoop(images, tiny_learner, tiny_settings.replace(mec=mec_settings)).run()

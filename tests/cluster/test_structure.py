@@ -286,12 +286,12 @@ def test_maps_have_two_coordinates_whatever_the_number(n):
 
 def test_the_clustering_with_the_highest_weighted_entropy_is_used(monkeypatch):
     x, truth = blobs([12] * 4)
-    halves, fourths = (truth // 2, truth)
-    coordinates = {}
+    halves, fourths = truth // 2, truth
+    numbers: dict[int, int] = {}
 
     def fake_reduce(embeddings, settings, seed, **_):
-        coordinates[seed] = coordinates.get(seed, len(coordinates))
-        return np.full((len(embeddings), 2), coordinates[seed], np.float32)
+        numbers[seed] = numbers.get(seed, len(numbers))
+        return np.full((len(embeddings), 2), numbers[seed], np.float32)
 
     def fake_cluster(points, settings, seed, **_):
         labels = (halves, fourths, np.zeros_like(truth))[int(points[0, 0])]
@@ -302,10 +302,10 @@ def test_the_clustering_with_the_highest_weighted_entropy_is_used(monkeypatch):
     monkeypatch.setattr(structure, "reduce", fake_reduce)
     monkeypatch.setattr(structure, "cluster", fake_cluster)
     for n_init, expected in ((1, halves), (2, fourths), (3, fourths)):
-        coordinates.clear()
+        numbers.clear()
         found = find_clusters(x, HDBSCAN.replace(reduction={"n_init": n_init}))
         assert (found.labels == expected).all()
-        assert len(coordinates) == n_init
+        assert len(numbers) == n_init
 
 
 def test_n_init_is_6_for_few_rois_and_ends_if_the_seed_changes_nothing(monkeypatch):

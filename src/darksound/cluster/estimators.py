@@ -340,7 +340,7 @@ def _parameter_names(factory: type) -> frozenset[str]:
 
 
 def _parameters(estimator: Any) -> dict[str, Any]:
-    if not (hasattr(estimator, "get_params") and hasattr(estimator, "set_params")):
+    if isinstance(estimator, type) or not hasattr(estimator, "get_params"):
         return {}
     return dict(estimator.get_params(deep=False))
 

@@ -46,15 +46,15 @@ def by_drive(shop):
     """2023, a split's own archive: `split/family/species/clip.wav`."""
     packed = zip_of(species("test/Strigidae", 4, 6))
     target = shop.server.serve("/download", packed)
-    request = shop.server.serve("/uc", b"", confirm(target))
-    shop.publish("darksound-2023:test", packed, (Mirror("drive", request, "page"),))
+    address = shop.server.serve("/uc", b"", confirm(target))
+    shop.publish("darksound-2023:test", packed, (Mirror("drive", address, "page"),))
     return "darksound-2023:test", "md5 of the archive as published"
 
 
 def by_kaggle(shop, packed, md5_of):
     storage = shop.server.serve("/bucket", packed)
-    request = shop.server.serve("/kaggle", b"", responses.redirect(storage))
-    mirrors = (Mirror("kaggle", request, "page", whole_set=True),)
+    address = shop.server.serve("/kaggle", b"", responses.redirect(storage))
+    mirrors = (Mirror("kaggle", address, "page", whole_set=True),)
     shop.publish("darksound-2023:test", md5_of, mirrors, counts=(4, 24))
     return "darksound-2023:test"
 

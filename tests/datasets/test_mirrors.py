@@ -41,15 +41,15 @@ def storage():
 
 def test_drive_is_confirmed_and_resumed_after_a_drop(sets, packed):
     confirm = CONFIRM.format(action=sets.server.address("/download"))
-    request = sets.server.serve("/uc", b"", responses.page(confirm))
+    address = sets.server.serve("/uc", b"", responses.page(confirm))
     sets.server.serve("/download", packed, responses.dropping(20_000), responses.correct)
-    sets.publish(SPEC, packed, (Mirror("drive", f"{request}?export=download&id=F", "page"),))
+    sets.publish(SPEC, packed, (Mirror("drive", f"{address}?export=download&id=F", "page"),))
     (installed,) = download(SPEC, settings=sets.settings)
     assert installed.marker.check.kind == "md5"
     paths = [each.path for each in sets.server.requests]
     assert paths == ["/uc?export=download&id=F", "/download?id=FILE%261&confirm=t&uuid=0a1b"] * 2
     assert [each.start for each in sets.server.requests] == [0, 0, 20_000, 20_000]
-    assert installed.marker.source == f"{request}?export=download&id=F"
+    assert installed.marker.source == f"{address}?export=download&id=F"
 
 
 def test_drive_delivers_small_files_without_confirmation(sets, packed):
@@ -59,9 +59,9 @@ def test_drive_delivers_small_files_without_confirmation(sets, packed):
 
 
 def test_drive_falls_back_to_its_other_address_if_the_page_has_no_form(sets, packed):
-    request = sets.server.serve("/uc", b"", responses.page("<title>Drive</title>"))
+    address = sets.server.serve("/uc", b"", responses.page("<title>Drive</title>"))
     other = sets.server.serve("/download", packed)
-    sets.publish(SPEC, packed, (Mirror("drive", request, "page", fallback=other),))
+    sets.publish(SPEC, packed, (Mirror("drive", address, "page", fallback=other),))
     assert download(SPEC, settings=sets.settings)[0].marker.check.kind == "md5"
 
 
@@ -76,13 +76,14 @@ def test_drive_falls_back_to_its_other_address_if_the_page_has_no_form(sets, pac
     ],
 )
 def test_drive_pages_without_a_form_are_errors(sets, packed, page, message):
-    request = sets.server.serve("/uc", b"", responses.page(page))
+    address = sets.server.serve("/uc", b"", responses.page(page))
     other = sets.server.serve("/download", packed, responses.status(403))
-    mirrors = (Mirror("drive", request, "page", fallback=other), Mirror("drive", request, "page"))
+    mirrors = (Mirror("drive", address, "page", fallback=other), Mirror("drive", address, "page"))
     sets.publish(SPEC, packed, mirrors)
     with pytest.raises(DownloadError, match=message) as caught:
         download(SPEC, settings=sets.settings)
-    assert "403" not in str(caught.value)
+    # Ports may contain 403 as well.
+    assert "answered 403" not in str(caught.value)
 
 
 @pytest.mark.parametrize(

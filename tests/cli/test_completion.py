@@ -7,6 +7,9 @@ import sys
 from pathlib import Path
 
 import pytest
+from typer.testing import CliRunner
+
+from darksound.cli.app import app
 
 SHELLS = ("bash", "zsh", "fish")
 
@@ -21,27 +24,33 @@ def run_darksound(*arguments: str, **environment: str) -> subprocess.CompletedPr
     )
 
 
-def complete(shell: str, line: str) -> str:
-    """Return what darksound prints to complete the last word of a line."""
-    words = line.split(" ")
-    environment = {
+def completion_request(shell: str, line: str) -> dict[str, str]:
+    """Return the environment by which a shell asks for completions of the last word of a line."""
+    return {
         "_DARKSOUND_COMPLETE": f"complete_{shell}",
         "COMP_WORDS": line,
-        "COMP_CWORD": str(len(words) - 1),
+        "COMP_CWORD": str(len(line.split(" ")) - 1),
         "_TYPER_COMPLETE_ARGS": line,
         "_TYPER_COMPLETE_FISH_ACTION": "get-args",
     }
-    ended = run_darksound(**environment)
-    assert ended.returncode == 0, ended.stderr
-    return ended.stdout
+
+
+def complete(line: str) -> list[str]:
+    """Return the completions that bash gets for the last word of a line."""
+    request = completion_request("bash", line)
+    return CliRunner().invoke(app, env=request, prog_name="darksound").stdout.split()
 
 
 @pytest.mark.parametrize("shell", SHELLS)
-def test_commands_options_and_choices_are_completed(shell):
-    assert "pretrain" in complete(shell, "darksound pre")
-    assert "--method" in complete(shell, "darksound train --met")
-    methods = complete(shell, "darksound train --method ")
-    assert all(name in methods for name in ("prototypical", "matching", "relation"))
+def test_choices_are_completed_in_every_shell(shell):
+    ended = run_darksound(**completion_request(shell, "darksound train --method "))
+    assert ended.returncode == 0, ended.stderr
+    assert all(name in ended.stdout for name in ("prototypical", "matching", "relation"))
+
+
+def test_commands_and_options_are_completed():
+    assert complete("darksound pre") == ["pretrain"]
+    assert complete("darksound train --met") == ["--method"]
 
 
 @pytest.mark.parametrize("shell", SHELLS)
@@ -65,12 +74,13 @@ def test_completion_script_calls_darksound(shell):
         ("darksound train --backbone on", ["onnx:"]),
         ("darksound train --weights i", ["imagenet"]),
         ("darksound mec --set mec.warm_up", ["mec.warm_up=", "mec.warm_up_epochs="]),
+        ("darksound download darksound-2023", ["darksound-2023"]),
         ("darksound export run --format cl", ["clips"]),
         ("darksound export run --audio ", ["wav", "flac"]),
     ],
 )
 def test_values_are_completed(line, expected):
-    assert complete("bash", line).split() == expected
+    assert complete(line) == expected
 
 
 @pytest.mark.skipif(shutil.which("bash") is None, reason="bash is not installed")

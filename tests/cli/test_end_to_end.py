@@ -228,7 +228,7 @@ def test_changed_recording_is_an_error_on_resuming(tiny, learner, world, monkeyp
     os.utime("sounds/owl/1.wav", (1, 1))
     ended = tiny("mec", "--resume", "--out", "r")
     assert ended.exit_code == 2
-    assert "The data of r changed since it began" in ended.stderr
+    assert "The data of r changed since it started" in ended.stderr
 
 
 @pytest.mark.parametrize(

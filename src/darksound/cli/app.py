@@ -8,9 +8,8 @@ import typer
 from typer.core import TyperCommand, TyperGroup
 
 from darksound.cli.download import download
-from darksound.cli.embed import embed
-from darksound.cli.evaluate import evaluate
 from darksound.cli.export import export
+from darksound.cli.learners import embed, evaluate, pretrain, train
 from darksound.cli.mec import mec
 from darksound.cli.options import (
     CommonOptions,
@@ -18,12 +17,10 @@ from darksound.cli.options import (
     TrainingOptions,
     flatten_options,
 )
-from darksound.cli.pretrain import pretrain
 from darksound.cli.report import report
 from darksound.cli.runner import handle_errors, load_cli_settings
 from darksound.cli.segment import segment
 from darksound.cli.synth import synth
-from darksound.cli.train import train
 
 __all__ = ["app", "main"]
 

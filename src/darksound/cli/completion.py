@@ -6,18 +6,29 @@ completes file names.
 
 from collections.abc import Iterable
 
-__all__ = ["complete_backbone", "complete_data", "complete_setting", "complete_weights"]
+__all__ = [
+    "complete_backbone",
+    "complete_data",
+    "complete_published",
+    "complete_setting",
+    "complete_weights",
+]
 
 
 def _matching(names: Iterable[str], incomplete: str) -> list[str]:
     return [name for name in names if name.startswith(incomplete)]
 
 
-def complete_data(incomplete: str) -> list[str]:
-    """Return the names of the demo and of published sets."""
+def complete_published(incomplete: str) -> list[str]:
+    """Return the names of published sets."""
     from darksound.datasets.registry import REGISTRY
 
-    return _matching(["demo", *REGISTRY], incomplete)
+    return _matching(REGISTRY, incomplete)
+
+
+def complete_data(incomplete: str) -> list[str]:
+    """Return the names of the demo and of published sets."""
+    return [*_matching(["demo"], incomplete), *complete_published(incomplete)]
 
 
 def complete_backbone(incomplete: str) -> list[str]:

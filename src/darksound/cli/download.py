@@ -1,16 +1,57 @@
 """`darksound download`."""
 
 import os
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, ClassVar
 
 import typer
 
-from darksound.cli.options import CommonOptions, DownloadOptions
+from darksound.cli.completion import complete_published
+from darksound.cli.options import CommonOptions, Flags
 from darksound.cli.runner import handle_errors, load_cli_settings, show_result
 from darksound.errors import InputError
 
 __all__ = ["download"]
+
+
+@dataclass(frozen=True)
+class DownloadOptions:
+    """What to do with published sets."""
+
+    panel: ClassVar[str] = "Download"
+
+    root: Annotated[
+        Path | None,
+        typer.Option(metavar="DIR", help="Folder of published sets; default: DARKSOUND_DATA."),
+    ] = None
+    list_sets: Annotated[
+        bool, typer.Option("--list", help="List the published sets, and what is on disk.")
+    ] = False
+    verify: Annotated[
+        bool, typer.Option("--verify", help="Compare the files on disk with their checksums.")
+    ] = False
+    offline: Annotated[bool, typer.Option("--offline", help="Never use the network.")] = False
+    mirror: Annotated[
+        str | None,
+        typer.Option(metavar="URL", help="Mirror to try first, with {set} and {split} in it."),
+    ] = None
+    md5: Annotated[
+        str | None, typer.Option(metavar="MD5", help="Expected checksum of the archive.")
+    ] = None
+    archive_set: Annotated[
+        str | None,
+        typer.Option(
+            "--as", metavar="SET[:SPLIT]", help="Published set that the archive contains."
+        ),
+    ] = None
+
+    def flags(self) -> Flags:
+        """Return the settings of these options."""
+        return {
+            "compute": {"data_dir": self.root},
+            "download": {"offline": self.offline or None, "mirror": self.mirror},
+        }
 
 
 def download(
@@ -20,6 +61,7 @@ def download(
         list[str] | None,
         typer.Argument(
             metavar="SET[:SPLIT]|ARCHIVE",
+            autocompletion=complete_published,
             help="darksound-2023[:SPLIT] or darksound-2024[:SPLIT]; or the path or address of "
             "an archive.",
         ),
@@ -38,14 +80,14 @@ def download(
         state.resume = "the same command; it resumes the download"
         # Messages of decoders are hidden, since unreadable files are listed at the end.
         with state.screen.progress_with_log(Path(os.devnull)) as progress:
-            if options.verifying:
+            if options.verify:
                 result = verify_job(what or (), settings, progress)
-            elif what and not options.listing:
+            elif what and not options.list_sets:
                 credentials = credentials_from(os.environ)
                 result = download_job(
                     what,
                     settings,
-                    named=options.named,
+                    named=options.archive_set,
                     md5=options.md5,
                     credentials=credentials,
                     progress=progress,
@@ -53,5 +95,5 @@ def download(
             else:
                 result = list_job(settings)
         show_result(result, state.screen)
-        if not (what or options.listing or options.verifying):
+        if not (what or options.list_sets or options.verify):
             raise InputError("Name what to download, such as darksound-2024:test.")

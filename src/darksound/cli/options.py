@@ -31,7 +31,6 @@ __all__ = [
     "CommonOptions",
     "DaskOptions",
     "DataOptions",
-    "DownloadOptions",
     "Flags",
     "LearnerOptions",
     "PageOptions",
@@ -288,45 +287,6 @@ class PageOptions:
         """Return the settings of these options."""
         return {
             "report": {"page_mb": self.report_mb, "external_media": self.external_media or None}
-        }
-
-
-@dataclass(frozen=True)
-class DownloadOptions:
-    """What to do with published sets."""
-
-    panel: ClassVar[str] = "Download"
-
-    root: Annotated[
-        Path | None,
-        typer.Option(metavar="DIR", help="Folder of published sets; default: DARKSOUND_DATA."),
-    ] = None
-    listing: Annotated[
-        bool, typer.Option("--list", help="List the published sets, and what is on disk.")
-    ] = False
-    verifying: Annotated[
-        bool, typer.Option("--verify", help="Compare the files on disk with their checksums.")
-    ] = False
-    offline: Annotated[bool, typer.Option("--offline", help="Never use the network.")] = False
-    mirror: Annotated[
-        str | None,
-        typer.Option(metavar="URL", help="Mirror to try first, with {set} and {split} in it."),
-    ] = None
-    md5: Annotated[
-        str | None, typer.Option(metavar="MD5", help="Expected checksum of the archive.")
-    ] = None
-    named: Annotated[
-        str | None,
-        typer.Option(
-            "--as", metavar="SET[:SPLIT]", help="Published set that the archive contains."
-        ),
-    ] = None
-
-    def flags(self) -> Flags:
-        """Return the settings of these options."""
-        return {
-            "compute": {"data_dir": self.root},
-            "download": {"offline": self.offline or None, "mirror": self.mirror},
         }
 
 

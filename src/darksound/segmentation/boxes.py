@@ -14,6 +14,10 @@ __all__ = ["BOX", "Boxes", "border_cuts", "quietest_cuts", "region_boxes", "spli
 
 Ints = npt.NDArray[np.int64]
 
+#: Bounds in seconds and Hz, and the mean power over the background in decibels.
+BOX = np.dtype([(name, np.float64) for name in ("start_s", "end_s", "low_hz", "high_hz", "snr_db")])
+Boxes = npt.NDArray[np.void]
+
 
 def quietest_cuts(profile: npt.NDArray[np.floating], max_frames: int) -> list[int]:
     """Return the frames where a region is cut so that no piece is longer than `max_frames`.
@@ -118,11 +122,6 @@ def _split(
     if right >= 0:
         anchor[frame >= right] = block.stop
     return np.searchsorted(sorted(cuts), frame, side="right"), anchor
-
-
-#: Bounds in seconds and Hz, and the mean power over the background in decibels.
-BOX = np.dtype([(name, np.float64) for name in ("start_s", "end_s", "low_hz", "high_hz", "snr_db")])
-Boxes = npt.NDArray[np.void]
 
 
 def region_boxes(

@@ -14,6 +14,8 @@ __all__ = ["Block", "Grid", "make_grid", "plan_blocks"]
 Floats = npt.NDArray[np.float64]
 
 _REFERENCE_RATE = 48_000
+# Time-frequency points of a block; with everything computed from them about 150 MB.
+_MAX_BLOCK_POINTS = 6_000_000
 
 
 @dataclass(frozen=True)
@@ -82,10 +84,6 @@ def make_grid(rate: int, settings: SegmentationSettings) -> Grid:
             f"{settings.high_hz:g} Hz; lower segmentation.low_hz or leave it out."
         )
     return Grid(rate, n_fft, first, last - first + 1)
-
-
-# Time-frequency points of a block; with everything computed from them about 150 MB.
-_MAX_BLOCK_POINTS = 6_000_000
 
 
 @dataclass(frozen=True)

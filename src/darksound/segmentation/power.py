@@ -16,6 +16,13 @@ Power = npt.NDArray[np.float32]
 
 # Frames per batch; more would not fit the cache of a CPU.
 _BATCH_SIZE = 64
+# Every band is assumed to be without sounds for this share of a chunk.
+_QUIET_SHARE = 0.3
+# Smallest background relative to the loudest point: lossy codecs leave empty bands, above which
+# everything would stand out.
+_MIN_RELATIVE_POWER = 1e-8
+# Rounding noise of 24 bits, for digital silence.
+_MIN_POWER = (2.0**-23) ** 2 / 12
 
 
 def power_spectrum(waveform: npt.NDArray[np.float32], n_fft: int, hop: int) -> Power:
@@ -54,15 +61,6 @@ def smooth(power: Power, size: tuple[int, int]) -> Power:
 def _hann(n_fft: int) -> npt.NDArray[np.float32]:
     phase = 2 * np.pi * np.arange(n_fft) / n_fft
     return (0.5 - 0.5 * np.cos(phase)).astype(np.float32)
-
-
-# Every band is assumed to be without sounds for this share of a chunk.
-_QUIET_SHARE = 0.3
-# Smallest background relative to the loudest point: lossy codecs leave empty bands, above which
-# everything would stand out.
-_MIN_RELATIVE_POWER = 1e-8
-# Rounding noise of 24 bits, for digital silence.
-_MIN_POWER = (2.0**-23) ** 2 / 12
 
 
 def floor_power(power: Power) -> Power:

@@ -33,6 +33,24 @@ __all__ = [
 
 logger = logging.getLogger(__name__)
 
+_MAX_LISTED_CAUSES = 3
+# Measured by benchmarks/segmentation_day.py on one core of a server of 2023: audio at 48 kHz
+# relative to real time, and the peak memory of a worker in bytes.
+_TIMES_REAL_TIME = 500.0
+_WORKER_BYTES = 0.42e9
+_STAGE = "seconds of sound"
+_EMPTY = Segmentation(np.empty(0, BOX), ())
+_CHUNK_COLUMNS = {
+    "root": "str",
+    "recording": "str",
+    "start_s": "float64",
+    "end_s": "float64",
+    "level_db": "float64",
+    "quality_flags": "str",
+}
+# The longest ROI without margins has at least this length, for any ROI length.
+_MIN_MAX_ROI_S = 0.05
+
 
 def segment_recording(path: Path, max_roi_s: float, settings: SegmentationSettings) -> Segmentation:
     """Segment a recording in bounded memory.
@@ -69,9 +87,6 @@ def concatenate_blocks(blocks: Sequence[Segmentation]) -> Segmentation:
     return Segmentation(np.sort(boxes, order=list(BOX.names or ())), chunks, cause)
 
 
-_MAX_LISTED_CAUSES = 3
-
-
 class UnusableLimit:
     """Counts unusable recordings, and raises an error if there are too many."""
 
@@ -100,12 +115,6 @@ class UnusableLimit:
                 f"{100 * self._max_share:g} % that segmentation.max_unusable allows:\n  {causes}"
             )
         return cause
-
-
-# Measured by benchmarks/segmentation_day.py on one core of a server of 2023: audio at 48 kHz
-# relative to real time, and the peak memory of a worker in bytes.
-_TIMES_REAL_TIME = 500.0
-_WORKER_BYTES = 0.42e9
 
 
 def check_segmentation_resources(
@@ -139,20 +148,6 @@ def check_segmentation_resources(
     if compute.preflight_check:
         what = f"Segmentation by {workers} workers"
         check_memory(what, memory, "close other programs, lower --workers")
-
-
-_STAGE = "seconds of sound"
-_EMPTY = Segmentation(np.empty(0, BOX), ())
-_CHUNK_COLUMNS = {
-    "root": "str",
-    "recording": "str",
-    "start_s": "float64",
-    "end_s": "float64",
-    "level_db": "float64",
-    "quality_flags": "str",
-}
-# The longest ROI without margins has at least this length, for any ROI length.
-_MIN_MAX_ROI_S = 0.05
 
 
 @dataclass(frozen=True)

@@ -13,8 +13,24 @@ __all__ = ["RegionPoints", "find_nested", "find_regions", "merge_overtones"]
 
 Ratio = npt.NDArray[np.float32]
 Ints = npt.NDArray[np.int64]
+Bools = npt.NDArray[np.bool_]
+Floats = npt.NDArray[np.float64]
+Boxes = npt.NDArray[np.void]
+# Frames of a region, and its loudest frequency in Hz in each, `(n,)`.
+PitchTrack = tuple[npt.NDArray[np.int64], Floats]
 
 _EIGHT_NEIGHBOURS = np.ones((3, 3), dtype=bool)
+# A box is nested in a larger one that covers this share of it.
+_MIN_NESTED_SHARE = 0.8
+# An overtone is simultaneous with its fundamental, for this share of the shorter one.
+_MIN_SIMULTANEOUS_SHARE = 0.8
+# The ratio of the pitches is this near to a whole number, in this share of the frames.
+_MAX_RATIO_ERROR = 0.06
+_MIN_AGREEING_SHARE = 0.6
+_MAX_OVERTONE = 8
+# Two steady tones can be at a whole multiple by chance. The pitch of an overtone varies, by at
+# least this many bands.
+_MIN_VARIATION_BANDS = 3
 
 
 @dataclass(frozen=True)
@@ -99,25 +115,6 @@ def _merge_components(
 
 def _ratio_of(decibels: float) -> float:
     return float(10 ** (decibels / 10))
-
-
-Bools = npt.NDArray[np.bool_]
-Floats = npt.NDArray[np.float64]
-Boxes = npt.NDArray[np.void]
-# Frames of a region, and its loudest frequency in Hz in each, `(n,)`.
-PitchTrack = tuple[npt.NDArray[np.int64], Floats]
-
-# A box is nested in a larger one that covers this share of it.
-_MIN_NESTED_SHARE = 0.8
-# An overtone is simultaneous with its fundamental, for this share of the shorter one.
-_MIN_SIMULTANEOUS_SHARE = 0.8
-# The ratio of the pitches is this near to a whole number, in this share of the frames.
-_MAX_RATIO_ERROR = 0.06
-_MIN_AGREEING_SHARE = 0.6
-_MAX_OVERTONE = 8
-# Two steady tones can be at a whole multiple by chance. The pitch of an overtone varies, by at
-# least this many bands.
-_MIN_VARIATION_BANDS = 3
 
 
 def find_nested(boxes: Boxes) -> Bools:

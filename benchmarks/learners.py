@@ -1,4 +1,4 @@
-"""Learners that benchmarks train, kept between their runs."""
+"""Learners that benchmarks train, saved for further runs."""
 
 from pathlib import Path
 
@@ -9,15 +9,21 @@ __all__ = ["trained"]
 
 
 def trained(audio: Path, settings: ds.Settings, folder: Path | None, name: str) -> ds.Learner:
-    """A learner trained on the windows of `birdguess` and `british`.
+    """Return a learner that is trained on the windows of `birdguess` and `british`.
 
-    That of this name and the settings' seed in the folder, where there is one; else it is put
-    there, or nowhere without a folder.
+    Args:
+        audio: folder of both sets.
+        settings: settings of the training.
+        folder: a learner of this name and seed is loaded from it, or saved to it; None to train
+            without saving.
+        name: of the learner.
     """
     name = f"{name}, {settings.seed}"
     if folder is not None and (path := folder / f"{name}.safetensors").exists():
         return load_checkpoint(path)
     sets = (audio / "birdguess", audio / "british")
     learner = ds.train(ds.load_rois(*sets, rois="windows", settings=settings), settings)
-    # What is read back is what later runs go on with.
-    return learner if folder is None else load_checkpoint(save_checkpoint(folder, name, learner))
+    if folder is None:
+        return learner
+    # Later runs load this file, so this one does too.
+    return load_checkpoint(save_checkpoint(learner, folder, name))

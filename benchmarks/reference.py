@@ -1,4 +1,4 @@
-"""The plain way of doing what darksound does, to measure against: one ROI at a time, float32.
+"""Plain code for the stages of darksound, to compare with: one ROI at a time, in float32.
 
 The images are those of the preset `thesis-2023`, made with librosa alone.
 """
@@ -20,7 +20,7 @@ _LENGTH = 3 * RATE
 
 
 def mel_power(path: Path) -> Floats:
-    """Power in 128 mel bands of three seconds of a file, faded in and out."""
+    """Return the power in 128 mel bands of three seconds of a file, faded in and out."""
     wave, _ = librosa.load(path, sr=None)
     fade = RATE // 10
     ramp = np.sin(np.linspace(0, 1, fade) * np.pi / 2)
@@ -41,7 +41,7 @@ def mel_power(path: Path) -> Floats:
 
 
 def image(path: Path) -> Tensor:
-    """The published image `(3, 224, 224)` of a file, as the network takes it."""
+    """Return the published image `(3, 224, 224)` of a file, normalised for the network."""
     mel = mel_power(path)
     harmonic, percussive = librosa.decompose.hpss(mel, kernel_size=31, margin=(1, 5), power=2.0)
     level = librosa.amplitude_to_db(mel, ref=np.max)
@@ -60,28 +60,31 @@ def image(path: Path) -> Tensor:
 
 
 def resnet() -> nn.Module:
-    """ResNet18 as far as its vectors, untrained."""
+    """Return an untrained ResNet18 without its classification layer."""
     network = torchvision.models.resnet18(weights=None)
     network.fc = nn.Identity()
     return network
 
 
 def embed(network: nn.Module, images: Sequence[Tensor]) -> Tensor:
-    """Vectors `(n, 512)` of images, one at a time."""
+    """Return vectors `(n, 512)` of images, computed one at a time."""
     network.eval()
     with torch.no_grad():
-        return torch.cat([network(one[None]) for one in images])
+        return torch.cat([network(x[None]) for x in images])
 
 
-def episode_loss(network: nn.Module, support: Tensor, query: Tensor, ways: int) -> Tensor:
-    """Prototypical loss of one query a class; support `(ways * shots, ...)` sorted by class."""
-    prototypes = network(support).unflatten(0, (ways, -1)).mean(1)
+def episode_loss(network: nn.Module, support: Tensor, query: Tensor, n_way: int) -> Tensor:
+    """Return the prototypical loss of one query a class.
+
+    The support set `(n_way * n_shot, ...)` is sorted by class.
+    """
+    prototypes = network(support).unflatten(0, (n_way, -1)).mean(1)
     scores = -torch.cdist(network(query), prototypes).square()
-    return nn.functional.cross_entropy(scores, torch.arange(ways))
+    return nn.functional.cross_entropy(scores, torch.arange(n_way))
 
 
 def dbcv(x: Floats, labels: npt.NDArray[np.int64]) -> float:
-    """Density-based cluster validity (Moulavi et al. 2014) by loops over pairs, without noise."""
+    """Return DBCV (Moulavi et al. 2014) by loops over pairs; there must be no noise."""
     n, dim = x.shape
     names = sorted(set(labels.tolist()))
     members = {name: [i for i in range(n) if labels[i] == name] for name in names}
@@ -92,34 +95,34 @@ def dbcv(x: Floats, labels: npt.NDArray[np.int64]) -> float:
             inverse = np.sum([(1.0 / d) ** dim for d in others]) / len(others)
             core[i] = inverse ** (-1.0 / dim)
 
-    def reach(i: int, j: int) -> tuple[float, float]:
-        """Mutual reachability, and the distance, which decides where two of them are equal."""
+    def reachability(i: int, j: int) -> tuple[float, float]:
+        """Return the mutual reachability distance, and the distance, which breaks ties."""
         distance = float(np.linalg.norm(x[i] - x[j]))
         return max(core[i], core[j], distance), distance
 
-    inner = {name: _tree(members[name], reach) for name in names}
+    inner = {name: _tree(members[name], reachability) for name in names}
     validity = 0.0
     for name in names:
         nodes, sparseness = inner[name]
-        apart = min(
-            reach(i, j)[0]
+        separation = min(
+            reachability(i, j)[0]
             for other in names
             if other != name
             for i, j in itertools.product(nodes, inner[other][0])
         )
-        validity += len(members[name]) / n * (apart - sparseness) / max(apart, sparseness)
+        validity += len(members[name]) / n * (separation - sparseness) / max(separation, sparseness)
     return validity
 
 
-def _tree(nodes: list[int], reach) -> tuple[list[int], float]:  # type: ignore[no-untyped-def]
-    """Inner nodes of a minimum spanning tree (Prim), and the longest edge between two of them."""
-    left, joined, edges = set(nodes[1:]), [nodes[0]], []
-    while left:
-        (length, _), i, j = min((reach(i, j), i, j) for i in joined for j in left)
+def _tree(nodes: list[int], reachability) -> tuple[list[int], float]:  # type: ignore[no-untyped-def]
+    """Return inner nodes of a minimum spanning tree (Prim), and the longest edge between them."""
+    remaining, connected, edges = set(nodes[1:]), [nodes[0]], []
+    while remaining:
+        (length, _), i, j = min((reachability(i, j), i, j) for i in connected for j in remaining)
         edges.append((length, i, j))
-        left.remove(j)
-        joined.append(j)
+        remaining.remove(j)
+        connected.append(j)
     degree = {i: sum(i in edge[1:] for edge in edges) for i in nodes}
-    inside = [i for i in nodes if degree[i] > 1] or nodes
+    inner_nodes = [i for i in nodes if degree[i] > 1] or nodes
     lengths = [length for length, i, j in edges if degree[i] > 1 and degree[j] > 1]
-    return inside, max(lengths or [edge[0] for edge in edges])
+    return inner_nodes, max(lengths or [edge[0] for edge in edges])

@@ -115,29 +115,41 @@ class TrainState:
 
 
 def save_checkpoint(
-    folder: Path,
-    name: str,
     learner: Learner,
+    folder: str | Path,
+    name: str = "best",
     *,
     weights: Mapping[str, Tensor] | None = None,
     metrics: Mapping[str, object] | None = None,
 ) -> Path:
-    """Write `name.safetensors`, and `name.json` with the same description for people to read.
+    """Write a learner to `name.safetensors`, and its description to `name.json` for reading.
 
     The description (settings, classes, metrics, format) is also in the metadata of the weights
     file, so the weights file alone is complete. Each file is written to a temporary name and
     renamed.
 
     Args:
-        folder: created if it does not exist.
-        name: file name without suffix, such as `best`.
         learner: the learner to save.
+        folder: created if it does not exist.
+        name: file name without suffix; commands and `load_checkpoint` find `best` in a folder.
         weights: state dict to save; by default that of the learner.
         metrics: figures for the description.
 
     Returns:
         The path of the weights file.
+
+    Raises:
+        RunError: a file cannot be written.
+
+    Examples:
+        >>> import darksound as ds
+        >>> short = {"epochs": 1, "episodes_per_epoch": 1, "validation_episodes": 1}
+        >>> settings = ds.Settings().replace(training=short, augmentation={"enabled": False})
+        >>> learner = ds.train("demo:val", settings)
+        >>> ds.save_checkpoint(learner, "checkpoints", metrics={"note": "a trial"}).name
+        'best.safetensors'
     """
+    folder = Path(folder)
     description = {
         "format": FORMAT,
         "method": learner.method,
@@ -165,8 +177,8 @@ def save_train_state(folder: Path, state: TrainState) -> None:
     best = state.best_report
     if best is not None and (state.epoch == 1 or best.epoch == state.epoch):
         metrics = _without_nan(best)
-        save_checkpoint(folder, "best", state.learner, weights=state.best_weights, metrics=metrics)
-    save_checkpoint(folder, "last", state.learner, metrics=_without_nan(state.reports[-1]))
+        save_checkpoint(state.learner, folder, weights=state.best_weights, metrics=metrics)
+    save_checkpoint(state.learner, folder, "last", metrics=_without_nan(state.reports[-1]))
     initial = state.initial_report
     values = {
         "format": FORMAT,
@@ -189,7 +201,7 @@ def _without_nan(report: EpochReport) -> dict[str, float]:
     return {k: v for k, v in dataclasses.asdict(report).items() if not math.isnan(v)}
 
 
-def load_checkpoint(path: Path, settings: Settings | None = None) -> Learner:
+def load_checkpoint(path: str | Path, settings: Settings | None = None) -> Learner:
     """Return a saved learner, in evaluation mode on the CPU.
 
     Args:
@@ -197,9 +209,20 @@ def load_checkpoint(path: Path, settings: Settings | None = None) -> Learner:
             published state dict (`.pt`, `.pth`), see `load_published`.
         settings: settings for a published state dict; checkpoints of darksound contain theirs.
 
+    Returns:
+        The learner, with the settings and classes that it was trained on.
+
     Raises:
         CheckpointError: the file is missing, damaged, of another format, or does not match its
             description.
+
+    Examples:
+        >>> import darksound as ds
+        >>> settings = ds.Settings().replace(mec={"iterations": 0}, reduction={"method": "pca"})
+        >>> ds.mec("demo:val", settings=settings).save("my-run")
+        >>> learner = ds.load_checkpoint("my-run")
+        >>> learner.method, learner.embedding_dim
+        ('prototypical', 512)
     """
     path = _weights_file(Path(path))
     if path.suffix in _PICKLE_SUFFIXES:

@@ -118,5 +118,11 @@ def fold(network: nn.Module, pairs: Sequence[tuple[str, str]]) -> None:
         norm = network.get_submodule(norm_name)
         assert isinstance(convolution, nn.Conv2d)  # as `foldable_pairs` ensures
         assert isinstance(norm, nn.BatchNorm2d)
-        network.set_submodule(convolution_name, fuse_conv_bn_eval(convolution, norm))
-        network.set_submodule(norm_name, nn.Identity())
+        _replace_submodule(network, convolution_name, fuse_conv_bn_eval(convolution, norm))
+        _replace_submodule(network, norm_name, nn.Identity())
+
+
+def _replace_submodule(network: nn.Module, name: str, module: nn.Module) -> None:
+    # torch 2.4 has no nn.Module.set_submodule.
+    parent_name, _, child_name = name.rpartition(".")
+    setattr(network.get_submodule(parent_name), child_name, module)

@@ -26,6 +26,19 @@ class Learner(nn.Module):
         settings: the settings it was built with; they define which images it accepts.
         embedding_dim: length of the vectors that `embed` returns.
         classes: names of the classes it was trained on, in order; empty before training.
+
+    Examples:
+        >>> import darksound as ds, torch
+        >>> short = {"epochs": 1, "episodes_per_epoch": 1, "validation_episodes": 1}
+        >>> settings = ds.Settings().replace(training=short, augmentation={"enabled": False})
+        >>> learner = ds.train("demo:val", settings)
+        >>> images = ds.build_store("demo:val", learner.settings).batch([0, 1, 40, 41])
+        >>> with torch.inference_mode():
+        ...     features = learner.features(images)
+        ...     prototypes = learner.adapt(features, torch.tensor([0, 0, 1, 1]), n_way=2)
+        ...     scores = learner.score(prototypes, features)
+        >>> features.shape, scores.shape
+        (torch.Size([4, 512]), torch.Size([4, 2]))
     """
 
     method: ClassVar[str]

@@ -1,5 +1,5 @@
 # The public names and their modules; `__init__.py` reads this file to import them on first use.
-from .api import embed, evaluate, mec, train
+from .api import build_store, embed, evaluate, mec, train
 from .cluster.evaluation import Evaluation
 from .datasets.download import download
 from .errors import (
@@ -18,10 +18,10 @@ from .rois.review import Review, read_review
 from .rois.roi_set import Problem, RoiSet
 from .settings import Settings, load_settings
 from .sources import load_rois
-from .store.building import build_store
 from .store.contract import Store
 
 __version__: str
+"""The version of the package."""
 __all__ = [
     "CheckpointError",
     "DarksoundError",

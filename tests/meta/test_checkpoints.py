@@ -25,7 +25,7 @@ from darksound.meta.training import fit
 def test_a_saved_learner_is_loaded_completely(tiny, tmp_path, method):
     learner = build_learner(tiny.replace(learner={"method": method}, seed=9)).eval()
     learner.classes = ("a", "ö")
-    path = save_checkpoint(tmp_path, "best", learner, metrics={"accuracy": 0.5})
+    path = save_checkpoint(learner, tmp_path, metrics={"accuracy": 0.5})
     loaded = load_checkpoint(path)
     images = torch.rand(2, 3, 16, 24)
     assert torch.equal(loaded.embed(images), learner.embed(images))
@@ -39,7 +39,7 @@ def test_a_saved_learner_is_loaded_completely(tiny, tmp_path, method):
 
 
 def test_a_run_directory_stands_for_its_best_checkpoint(tiny, tmp_path):
-    save_checkpoint(tmp_path / "checkpoints", "best", build_learner(tiny))
+    save_checkpoint(build_learner(tiny), tmp_path / "checkpoints")
     assert load_checkpoint(tmp_path).method == "prototypical"
     assert load_checkpoint(tmp_path / "checkpoints").method == "prototypical"
     with pytest.raises(CheckpointError, match="contains no checkpoint"):
@@ -49,13 +49,13 @@ def test_a_run_directory_stands_for_its_best_checkpoint(tiny, tmp_path):
 
 
 def test_no_temporary_file_remains(tiny, tmp_path):
-    save_checkpoint(tmp_path, "best", build_learner(tiny))
+    save_checkpoint(build_learner(tiny), tmp_path)
     assert sorted(path.name for path in tmp_path.iterdir()) == ["best.json", "best.safetensors"]
 
 
 @pytest.mark.parametrize("damage", ["cut", "zeros", "empty", "text"])
 def test_a_damaged_file_is_a_checkpoint_error(tiny, tmp_path, damage):
-    path = save_checkpoint(tmp_path, "best", build_learner(tiny))
+    path = save_checkpoint(build_learner(tiny), tmp_path)
     whole = path.read_bytes()
     damaged = {
         "cut": whole[: len(whole) // 2],
@@ -69,7 +69,7 @@ def test_a_damaged_file_is_a_checkpoint_error(tiny, tmp_path, damage):
 
 
 def test_weights_that_do_not_fit_their_description_are_refused(tiny, tmp_path):
-    path = save_checkpoint(tmp_path, "best", build_learner(tiny))
+    path = save_checkpoint(build_learner(tiny), tmp_path)
     description = json.loads((tmp_path / "best.json").read_text(encoding="utf-8"))
     # Copies, because the file is overwritten below.
     weights = {name: tensor.clone() for name, tensor in load_file(path).items()}
@@ -93,7 +93,7 @@ def test_weights_that_do_not_fit_their_description_are_refused(tiny, tmp_path):
 
 
 def test_images_of_another_front_end_are_refused(tiny, tmp_path, make_images):
-    learner = load_checkpoint(save_checkpoint(tmp_path, "best", build_learner(tiny)))
+    learner = load_checkpoint(save_checkpoint(build_learner(tiny), tmp_path))
     compute_features(make_images(), learner, tiny.compute)
     other = tiny.replace(front_end={"hpss": True}, audio={"sample_rate": 22_050})
     with pytest.raises(CheckpointError, match=r"audio\.sample_rate .*front_end\.hpss"):

@@ -121,7 +121,7 @@ def test_fitted_statistics_do_not_depend_on_the_batches(offset, scale, cut):
 def test_fitted_statistics_are_saved_in_the_checkpoint(store, tmp_path):
     learner = build_learner(VECTORS)
     first = compute_features(store, learner, VECTORS.compute)
-    save_checkpoint(tmp_path, "best", learner)
+    save_checkpoint(learner, tmp_path)
     loaded = load_checkpoint(tmp_path / "best.safetensors")
     compute_features(MemoryVectors(seed=9), loaded, VECTORS.compute)
     torch.testing.assert_close(compute_features(store, loaded, VECTORS.compute), first)

@@ -36,6 +36,17 @@ class Evaluation:
         clustering: the clusters.
         embeddings: `(n, dim)`.
         notes: sentences on settings that had to be changed.
+
+    Examples:
+        >>> import darksound as ds
+        >>> settings = ds.Settings().replace(
+        ...     evaluation={"n_episodes": 20, "folds": 2}, reduction={"method": "pca"}
+        ... )
+        >>> scores = ds.evaluate("demo:val", settings=settings)
+        >>> scores.few_shot.confusion.shape
+        (10, 10)
+        >>> scores.table()["figure"].tolist()[:4]
+        ['accuracy', 'n_clusters', 'coverage', 'dbcv']
     """
 
     rois: RoiSet

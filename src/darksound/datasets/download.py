@@ -80,6 +80,15 @@ def download(
         InputError: there is no such set, split or file.
         SettingsError: the address of the mirror is not valid.
         DownloadError: an archive cannot be downloaded, is damaged, or cannot be written.
+
+    Examples:
+        >>> import darksound as ds
+        >>> try:
+        ...     ds.download("darksound-2025:test")
+        ... except ds.InputError as error:
+        ...     print(error)
+        darksound-2025:test is neither a published set nor an existing archive; sets are
+        darksound-2023, darksound-2024.
     """
     session = _Session(settings if settings is not None else Settings(), credentials, progress)
     try:

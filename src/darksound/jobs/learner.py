@@ -105,7 +105,7 @@ def _key(settings: Settings, data: str) -> str:
 
 def _save_in_cache(learner: Learner, folder: Path) -> None:
     temporary = folder.with_name(f".{folder.name}.{os.getpid()}.part")
-    save_checkpoint(temporary, "best", learner)
+    save_checkpoint(learner, temporary)
     try:
         os.replace(temporary, folder)
     except OSError:

@@ -50,6 +50,17 @@ class MecResult:
         notes: notes of the run, such as why it ended early.
         path: the run directory; None for a result in memory.
         manifest: the content of `run.json`; None for a result in memory.
+
+    Examples:
+        >>> import darksound as ds
+        >>> settings = ds.Settings().replace(mec={"iterations": 0}, reduction={"method": "pca"})
+        >>> result = ds.mec("demo:val", settings=settings)
+        >>> result.table[["recording", "start_s", "cluster", "probability"]].shape
+        (120, 4)
+        >>> result.save("my-run")
+        >>> result = ds.read_run("my-run")
+        >>> result.export("csv", out="clusters.csv").rois
+        120
     """
 
     rois: RoiSet
@@ -362,9 +373,20 @@ def read_run(path: str | Path, root: str | Path | None = None) -> MecResult:
         path: the run directory.
         root: current folder of the recordings, if they were moved; synthetic ROIs do not change.
 
+    Returns:
+        The result, as `darksound.mec` returned it.
+
     Raises:
         RunError: it is not a MEC run, is not finished, or a file is missing or damaged.
         SettingsError: its settings are of another version of darksound.
+
+    Examples:
+        >>> import darksound as ds
+        >>> settings = ds.Settings().replace(mec={"iterations": 0}, reduction={"method": "pca"})
+        >>> ds.mec("demo:val", settings=settings).save("my-run")
+        >>> result = ds.read_run("my-run")
+        >>> result.name, len(result), result.embeddings.shape
+        ('my-run', 120, (120, 512))
     """
     return MecResult.load(path, root)
 

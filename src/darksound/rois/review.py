@@ -50,6 +50,17 @@ class Review:
         table: a row a ROI: `roi_id` (unique), `cluster`, `group` and `rejected`. Groups with the
             same name have the same number.
         names: names by group, for groups with a name.
+
+    Examples:
+        >>> import darksound as ds
+        >>> settings = ds.Settings().replace(mec={"iterations": 0}, reduction={"method": "pca"})
+        >>> result = ds.mec("demo:val", settings=settings)
+        >>> rows = result.table[["roi_id", "cluster"]].assign(name="", rejected=False)
+        >>> rows = rows.assign(group=rows["cluster"].replace(1, 0))
+        >>> rows.to_csv("review.csv", index=False)
+        >>> review = ds.read_review("review.csv")
+        >>> result.n_clusters - result.reviewed(review).n_clusters
+        1
     """
 
     path: Path
@@ -109,9 +120,25 @@ class Review:
 def read_review(path: str | Path) -> Review:
     """Return the review in a `review.csv`.
 
+    Args:
+        path: the file that a report page saved, or a table with at least its columns `roi_id`,
+            `cluster`, `group`, `name` and `rejected`.
+
+    Returns:
+        The review, for `darksound.mec` and `MecResult.reviewed`.
+
     Raises:
         InputError: the file cannot be read, lacks a column, or contradicts itself. The message has
             the row, counted as in a spreadsheet.
+
+    Examples:
+        >>> import darksound as ds, pandas as pd
+        >>> rows = [("a1", 0, 0, "owl", False), ("b2", 1, 0, "owl", False), ("c3", 2, 2, "", True)]
+        >>> columns = ["roi_id", "cluster", "group", "name", "rejected"]
+        >>> pd.DataFrame(rows, columns=columns).to_csv("review.csv", index=False)
+        >>> review = ds.read_review("review.csv")
+        >>> review.merged, review.names
+        ({0: 0, 1: 0}, {0: 'owl'})
     """
     path = Path(path)
     cells = _read(path)

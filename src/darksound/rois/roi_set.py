@@ -161,7 +161,25 @@ class Reader(Protocol):
 
 @dataclass(frozen=True)
 class Problem:
-    """An input that was left out, and the cause."""
+    """An input that was left out, and the cause.
+
+    Attributes:
+        recording: path of the recording or table.
+        cause: one sentence.
+
+    Examples:
+        >>> from pathlib import Path
+        >>> import darksound as ds, numpy as np, soundfile
+        >>> Path("clips").mkdir()
+        >>> soundfile.write("clips/song.wav", np.random.default_rng(1).normal(size=48000), 48000)
+        >>> Path("clips/broken.wav").touch()
+        >>> rois = ds.load_rois("clips")
+        >>> len(rois)
+        1
+        >>> for problem in rois.problems:
+        ...     print(problem.recording, problem.cause.rpartition(": ")[2])
+        broken.wav empty (0 bytes); copy it again or leave it out.
+    """
 
     recording: str
     cause: str
@@ -177,6 +195,16 @@ class RoiSet:
         table: `n` rows with the columns of `darksound.rois.roi_set.SCHEMA`, index 0..n-1.
         reader: reads the sound of the rows.
         problems: inputs that were left out so far.
+
+    Examples:
+        >>> import darksound as ds
+        >>> rois = ds.load_rois("demo:val")
+        >>> len(rois), rois.durations.shape
+        (120, (120,))
+        >>> rois.take([0, 1]).table[["recording", "start_s", "end_s", "label"]]
+                              recording  start_s  end_s        label
+        0  species-041/bird-1_rec-1.wav    0.922  3.024  species-041
+        1  species-041/bird-1_rec-1.wav    4.798  6.204  species-041
     """
 
     table: pd.DataFrame

@@ -96,7 +96,7 @@ def write_mec_files(folder: Path, outcome: MecOutcome) -> None:
     write_array(folder / _EMBEDDINGS, outcome.embeddings)
     kept = outcome.iterations[outcome.iterations["kept"]].iloc[0]
     metrics = {str(name): float(value) for name, value in kept.items() if name != "kept"}
-    save_checkpoint(folder / _CHECKPOINTS, "best", outcome.learner, metrics=metrics)
+    save_checkpoint(outcome.learner, folder / _CHECKPOINTS, metrics=metrics)
     notes = list(outcome.notes)
     Journal(folder / _JOURNAL).append(_RESULT_EVENT, kept=outcome.kept, notes=notes)
 

@@ -31,7 +31,25 @@ __all__ = ["Settings"]
 
 
 class Settings(Section):
-    """All settings of a run. The same settings, data and seed give the same labels."""
+    """All settings of a run. The same settings, data and seed give the same labels.
+
+    Settings are frozen; `replace` returns a changed copy. Each section is an attribute, and each
+    key of a section has a description in `darksound settings` and in the reference of settings.
+
+    Raises:
+        SettingsError: a key is unknown, or a value is not allowed.
+
+    Examples:
+        >>> import darksound as ds
+        >>> settings = ds.Settings(seed=7).replace(mec={"iterations": 5})
+        >>> settings.seed, settings.mec.iterations
+        (7, 5)
+        >>> try:
+        ...     settings.replace(mec={"iteration": 5})
+        ... except ds.SettingsError as error:
+        ...     print(error)
+        There is no setting mec.iteration; did you mean iterations?
+    """
 
     seed: Annotated[int, Field(ge=0, lt=2**32)] = Field(
         1979, description="Seed of all random numbers."

@@ -36,9 +36,18 @@ def load_settings(
         assignments: `section.key=value` with a TOML value; bare words are strings.
         flags: a nested mapping; None values are ignored.
 
+    Returns:
+        Validated settings; keys that no source has are the defaults.
+
     Raises:
         SettingsError: a preset or key is unknown, a value is not allowed, or the file cannot be
             read.
+
+    Examples:
+        >>> import darksound as ds
+        >>> settings = ds.load_settings("paper-2024", assignments=["training.epochs=3"])
+        >>> settings.learner.method, settings.training.epochs
+        ('prototypical', 3)
     """
     if preset not in PRESETS:
         raise SettingsError(f"There is no preset {preset!r}; choose one of {', '.join(PRESETS)}.")

@@ -75,6 +75,16 @@ def load_rois(
         InputError: a source does not exist, is given twice, or has no usable input; or an argument
             has a type that is not data.
         SettingsError: `rois` is not a mode.
+
+    Examples:
+        >>> import darksound as ds
+        >>> rois = ds.load_rois("demo:val", "demo:test")
+        >>> len(rois)
+        360
+        >>> rois.table[["recording", "start_s", "label"]].head(2)
+                              recording  start_s        label
+        0  species-041/bird-1_rec-1.wav    0.922  species-041
+        1  species-041/bird-1_rec-1.wav    4.798  species-041
     """
     options = make_options(settings, rois, root=root, progress=progress, on_chunks=on_chunks)
     names = _flat(specs, "")

@@ -17,7 +17,17 @@ RowKind = Literal["images", "vectors"]
 
 
 class Store(Protocol):
-    """Images or vectors of a set of ROIs; row i belongs to row i of `rois.table`."""
+    """Images or vectors of a set of ROIs; row i belongs to row i of `rois.table`.
+
+    Examples:
+        >>> import darksound as ds
+        >>> store = ds.build_store("demo:val")
+        >>> store.kind, store.shape, len(store)
+        ('images', (3, 96, 192), 120)
+        >>> images = store.batch([0, 1])
+        >>> images.shape, images.dtype
+        (torch.Size([2, 3, 96, 192]), torch.float32)
+    """
 
     @property
     def kind(self) -> RowKind:

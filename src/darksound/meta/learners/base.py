@@ -78,7 +78,7 @@ class Learner(nn.Module):
         return self.features(images)
 
     def adapt(self, support: Tensor, labels: Tensor, n_way: int) -> State:
-        """Return what `score` needs to know of a support set.
+        """Return the state of a support set that `score` takes.
 
         Args:
             support: features of `n` ROIs, as `features` returns them.

@@ -1,10 +1,10 @@
-"""A headless Chromium for the benchmarks of the page."""
+"""Headless Chromium for the benchmarks of the page."""
 
 from selenium import webdriver
 
 
 def headless(*switches: str) -> webdriver.Chrome:
-    """A fresh browser without a screen, with some more switches."""
+    """Return a new headless browser with additional switches."""
     options = webdriver.ChromeOptions()
     options.binary_location = "/usr/bin/chromium"
     for switch in ("--headless=new", "--no-sandbox", "--disable-gpu", *switches):

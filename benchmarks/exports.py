@@ -1,14 +1,13 @@
-"""How long exports of a large run take, and how much memory.
+"""Time and memory of exports of a large run.
 
-Makes a run of so many ROIs without sound, and writes it in each of the formats that need none, each
-in a process of its own: seconds, megabytes on disk, and the process's peak of resident memory,
-beside that of reading the run alone.
+Writes a run without sound and exports it in each format that needs no sound, each in a new process.
+Prints seconds, megabytes on disk and the peak resident memory of the process, also for reading the
+run only.
 
     python benchmarks/exports.py --rois 1000000
 """
 
 import argparse
-import json
 import multiprocessing
 import resource
 import tempfile
@@ -22,10 +21,11 @@ import pyarrow.parquet as pq
 
 from darksound.cluster.result import CLUSTER_SCHEMA
 from darksound.report.accumulation import accumulate
-from darksound.report.circumstances import confounders
+from darksound.report.confounders import confounders
 from darksound.report.exports.export import export
+from darksound.report.result import read_run
 from darksound.rois.roi_set import as_roi_table, write_roi_table
-from darksound.run.reading import read_result
+from darksound.run.manifest import Inputs, Manifest, write_manifest
 from darksound.settings import Settings, to_toml
 
 ROIS_A_RECORDING = 100
@@ -67,27 +67,31 @@ def make_run(folder: Path, n: int) -> Path:
     pq.write_table(table, folder / "clusters.parquet")
     np.save(folder / "embeddings.npy", np.zeros((n, 8), dtype=np.float16))
     (folder / "iterations.csv").write_text("iteration,kept\n0,True\n")
-    (folder / "settings.toml").write_text(to_toml(Settings()))
-    (folder / "run.json").write_text(json.dumps({"command": "mec", "status": "done"}))
+    settings = Settings()
+    (folder / "settings.toml").write_text(to_toml(settings))
+    manifest = Manifest("mec", (), Inputs(), {}, settings.seed, status="done")
+    write_manifest(folder, manifest)
     return folder
 
 
-def work(run: Path, form: str, queue: "multiprocessing.Queue[tuple[float, float, float]]") -> None:
-    began = time.perf_counter()
+def measure(
+    run: Path, task: str, queue: "multiprocessing.Queue[tuple[float, float, float]]"
+) -> None:
+    start = time.perf_counter()
     size = 0
-    if form == "reading alone":
-        len(read_result(run).table)
-    elif form == "accumulation and confounders":
-        table = read_result(run).table
+    if task == "reading only":
+        len(read_run(run).table)
+    elif task == "accumulation and confounders":
+        table = read_run(run).table
         accumulate(table)
         accumulate(table, "hour")
         confounders(table)
     else:
-        path = export(run, form).path
+        path = export(run, task).path
         parts = [path] if path.is_file() else [p for p in path.rglob("*") if p.is_file()]
         size = sum(part.stat().st_size for part in parts)
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
-    queue.put((time.perf_counter() - began, size / 1e6, peak))
+    queue.put((time.perf_counter() - start, size / 1e6, peak))
 
 
 def main() -> None:
@@ -98,14 +102,14 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as folder:
         run = make_run(Path(folder), n)
         print(f"{n} ROIs of {-(-n // ROIS_A_RECORDING)} recordings")
-        for form in ("reading alone", "accumulation and confounders", "csv", "parquet", "raven",
+        for task in ("reading only", "accumulation and confounders", "csv", "parquet", "raven",
                      "audacity"):  # fmt: skip
             queue = context.Queue()
-            process = context.Process(target=work, args=(run, form, queue))
+            process = context.Process(target=measure, args=(run, task, queue))
             process.start()
             seconds, size, peak = queue.get()
             process.join()
-            print(f"{form:30s} {seconds:7.1f} s {size:8.1f} MB on disk {peak:8.0f} MB of memory")
+            print(f"{task:30s} {seconds:7.1f} s {size:8.1f} MB on disk {peak:8.0f} MB of memory")
 
 
 if __name__ == "__main__":

@@ -1,16 +1,16 @@
-"""How fast the page of a run opens and its map pans in headless Chromium, and how large it is.
+"""Time to open the report page, frame rate of its map in headless Chromium, and size of the page.
 
-Makes a run of many synthetic ROIs (100,000 in 60 clusters unless told otherwise) with sound for as
-many as fit into the page's 50 MB, writes `report.html`, opens it from disk, and pans the whole map
-for some seconds. Opening counts from the navigation to the first frame after everything is loaded
-and the map is painted. A frame of panning counts when the map was painted anew in it. Needs
-chromium, chromedriver and selenium.
+Creates a result of many synthetic ROIs (by default 100,000 in 60 clusters), with sound for as many
+as fit into a page of 50 MB. Writes `report.html`, opens it from disk, and pans the whole map for
+some seconds. The time to open ends with the first frame after everything is loaded and painted. A
+frame counts when the map was painted in it. Needs chromium, chromedriver and selenium.
 
     python benchmarks/page.py --rois 100000
 """
 
 import argparse
 import tempfile
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -18,8 +18,8 @@ import pandas as pd
 from browser import headless
 
 from darksound.report.page.writing import write_page
-from darksound.rois.roi_set import as_roi_table
-from darksound.run.reading import RunResult
+from darksound.report.result import MecResult
+from darksound.rois.roi_set import RoiSet, as_roi_table
 from darksound.settings import Settings
 
 _READY = """
@@ -33,21 +33,21 @@ const box = canvas.getBoundingClientRect();
 const prototype = CanvasRenderingContext2D.prototype;
 const put = prototype.putImageData;
 let paints = 0;
-prototype.putImageData = function (...given) { paints++; return put.apply(this, given); };
+prototype.putImageData = function (...values) { paints++; return put.apply(this, values); };
 const send = (type, x) => canvas.dispatchEvent(new PointerEvent(type, {
   pointerId: 1, button: 0, bubbles: true, clientX: x, clientY: box.top + box.height / 2,
 }));
 canvas.setPointerCapture = () => {};
 const middle = box.left + box.width / 2;
 send("pointerdown", middle);
-const began = performance.now();
+const start = performance.now();
 let frame = 0;
 (function step() {
   const now = performance.now();
-  if (now - began > 1000 * seconds) {
+  if (now - start > 1000 * seconds) {
     send("pointerup", middle);
     prototype.putImageData = put;
-    return done([paints, (now - began) / 1000]);
+    return done([paints, (now - start) / 1000]);
   }
   send("pointermove", middle + 120 * Math.sin(++frame / 10));
   requestAnimationFrame(step);
@@ -55,8 +55,8 @@ let frame = 0;
 """
 
 
-class _Chirps:
-    """Two seconds and a half of a chirp in noise for any ROI."""
+class _ChirpReader:
+    """Return a chirp in noise for any ROI."""
 
     def read(
         self, root: str, recording: str, start_s: float, end_s: float, rate: int | None
@@ -71,15 +71,15 @@ class _Chirps:
         return ""
 
 
-def synthetic_run(folder: Path, n: int, k: int) -> RunResult:
-    """A run of `n` ROIs in `k` clusters, a tenth of them noise."""
+def synthetic_result(folder: Path, n: int, k: int) -> MecResult:
+    """Return a result of `n` ROIs in `k` clusters, with 10 % noise."""
     rng = np.random.default_rng(11)
     cluster = rng.integers(k, size=n)
     centre = rng.normal(scale=10, size=(k, 2))
-    place = centre[cluster] + rng.normal(scale=0.6, size=(n, 2))
+    position = centre[cluster] + rng.normal(scale=0.6, size=(n, 2))
     vectors = rng.normal(size=(k, 32))[cluster] + rng.normal(scale=0.3, size=(n, 32))
     noise = rng.random(n) < 0.1
-    place[noise] = rng.normal(scale=11, size=(noise.sum(), 2))
+    position[noise] = rng.normal(scale=11, size=(noise.sum(), 2))
     cluster = np.where(noise, -1, cluster)
     recording = rng.integers(2000, size=n)
     rois = as_roi_table(
@@ -101,26 +101,30 @@ def synthetic_run(folder: Path, n: int, k: int) -> RunResult:
             "outlier_score": rng.random(n),
             "assigned_cluster": pd.array([pd.NA] * n, dtype="Int64"),
             "assigned_probability": np.nan,
-            "x": place[:, 0].astype(np.float32),
-            "y": place[:, 1].astype(np.float32),
+            "x": position[:, 0].astype(np.float32),
+            "y": position[:, 1].astype(np.float32),
             "persistence": np.where(noise, np.nan, 0.2),
         }
     )
     iterations = pd.DataFrame(
         {
             "iteration": [0, 1], "n_clusters": [k, k], "coverage": [0.9, 0.9], "dbcv": [0.2, 0.3],
-            "information": [1.0, 2.0], "ami_previous": [np.nan, 0.9], "persistence": [0.2, 0.2],
-            "seconds": [1.0, 1.0], "kept": [False, True],
+            "weighted_entropy": [1.0, 2.0], "ami_previous": [np.nan, 0.9],
+            "persistence": [0.2, 0.2], "seconds": [1.0, 1.0], "kept": [False, True],
         }
     )  # fmt: skip
-    return RunResult(
-        folder, {"inputs": {}}, Settings(), rois, clusters, iterations,
-        vectors.astype(np.float32), _Chirps(),
-    )  # fmt: skip
+    return MecResult(
+        rois=RoiSet(rois, _ChirpReader()),
+        clusters=clusters,
+        iterations=iterations,
+        embeddings=vectors.astype(np.float32),
+        settings=Settings(),
+        path=folder,
+    )
 
 
 def measure(path: Path, width: int, height: int, ratio: float, seconds: float) -> str:
-    """Open the page in a fresh browser and pan; what was measured, as a line."""
+    """Open the page in a new browser and pan; return the measurements as a line."""
     browser = headless("--disable-dev-shm-usage")
     try:
         browser.set_script_timeout(120)
@@ -144,18 +148,17 @@ def main() -> None:
     parser.add_argument("--page-mb", type=float, default=50.0)
     parser.add_argument("--seconds", type=float, default=5.0, help="of panning")
     parser.add_argument("--page", type=Path, help="measure this page instead of a new one")
-    given = parser.parse_args()
+    args = parser.parse_args()
     with tempfile.TemporaryDirectory() as folder:
-        path = given.page
+        path = args.page
         if path is None:
-            result = synthetic_run(Path(folder), given.rois, given.clusters)
-            settings = result.settings.replace(report={"page_mb": given.page_mb})
-            result = RunResult(**{**vars(result), "settings": settings})
-            page = write_page(result)
+            result = synthetic_result(Path(folder), args.rois, args.clusters)
+            settings = result.settings.replace(report={"page_mb": args.page_mb})
+            page = write_page(replace(result, settings=settings))
             path = page.path
-            print(f"{page.rois} ROIs, {page.heard} with sound, {page.size / 1e6:.1f} MB")
+            print(f"{page.rois} ROIs, {page.with_sound} with sound, {page.size / 1e6:.1f} MB")
         for width, height, ratio in ((1400, 1000, 1), (1400, 1000, 2), (400, 860, 2)):
-            print(measure(path.resolve(), width, height, ratio, given.seconds))
+            print(measure(path.resolve(), width, height, ratio, args.seconds))
 
 
 if __name__ == "__main__":

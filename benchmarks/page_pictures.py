@@ -1,7 +1,7 @@
-"""Pictures of the page of a run for the documents: light and dark, 1400 and 400 pixels wide.
+"""Screenshots of the report page for the docs: light and dark, 1400 and 400 pixels wide.
 
-Opens `report.html` of a run in headless Chromium, names two clusters, chooses a clip, and writes
-`report-THEME-WIDTH.png`. The pictures in the documents are of the demo:
+Opens `report.html` of a run in headless Chromium, names two clusters, selects a clip, and writes
+`report-THEME-WIDTH.png`. The screenshots in the docs are of the demo:
 
     darksound mec --data demo --iterations 1 --out runs/demo
     python benchmarks/page_pictures.py runs/demo docs/images
@@ -26,8 +26,10 @@ input.dispatchEvent(new Event("change"));
 _READY = "const done = arguments[0]; setTimeout(() => requestAnimationFrame(done), 700);"
 
 
-def picture(browser: webdriver.Chrome, url: str, theme: str, width: int, height: int) -> bytes:
-    """What the page looks like after some work."""
+def screenshot(
+    browser: webdriver.Chrome, url: str, theme: str, *, width: int, height: int
+) -> bytes:
+    """Return a screenshot of the page with two names and a selected clip."""
     size = {"width": width, "height": height, "deviceScaleFactor": 1, "mobile": width < 600}
     browser.execute_cdp_cmd("Emulation.setDeviceMetricsOverride", size)
     browser.get(url)
@@ -40,10 +42,10 @@ def picture(browser: webdriver.Chrome, url: str, theme: str, width: int, height:
     browser.execute_script("arguments[0].click(); document.activeElement.blur()", clip)
     browser.execute_script("document.getElementById('audio').pause()")
     if width > 600:
-        stage = browser.find_element(By.ID, "zoom-all")
-        ActionChains(browser).move_to_element(stage).perform()
+        button = browser.find_element(By.ID, "zoom-all")
+        ActionChains(browser).move_to_element(button).perform()
     else:
-        # Below the map lies what a phone shows next.
+        # The first view of a phone is the map; show the part below.
         browser.execute_script("scrollTo(0, arguments[0])", height // 2)
     browser.execute_script("document.getElementById('status').textContent = ''")
     browser.execute_async_script(_READY)
@@ -54,14 +56,14 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("run", type=Path)
     parser.add_argument("out", type=Path)
-    given = parser.parse_args()
+    args = parser.parse_args()
     browser = headless("--hide-scrollbars")
     try:
         for theme in ("light", "dark"):
             for width, height in _SIZES:
-                url = (given.run / "report.html").resolve().as_uri()
-                path = given.out / f"report-{theme}-{width}.png"
-                path.write_bytes(picture(browser, url, theme, width, height))
+                url = (args.run / "report.html").resolve().as_uri()
+                path = args.out / f"report-{theme}-{width}.png"
+                path.write_bytes(screenshot(browser, url, theme, width=width, height=height))
                 with Image.open(path) as image:
                     image.convert("RGB").save(path, optimize=True)
                 print(path)

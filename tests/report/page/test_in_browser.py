@@ -128,7 +128,7 @@ def test_a_clip_plays(browser, result, tmp_path, external):
     opened.until(lambda: opened.run("return events.includes('playing')"), "did not play")
     opened.until(lambda: opened.run("return events.includes('ended')"), "did not end")
     assert opened.run("return events.includes('error')") is False
-    picture = opened.one("#player-shot img")
+    picture = opened.one("#player-thumbnail img")
     assert opened.run("return arguments[0].naturalWidth", picture) == 192
     assert [line["message"] for line in browser.get_log("browser")] == []
     assert opened.one("#player-title").text.startswith("Cluster 0, probability")
@@ -174,7 +174,7 @@ def test_a_saved_review_can_be_loaded(opened, result):
     other = opened.downloads / "mine.csv"
     other.write_bytes(kept)
     opened.one("#load-file").send_keys(str(other))
-    opened.until(lambda: "Read 21 rows" in opened.one("#status").text, "was not read")
+    opened.until(lambda: "Loaded 21 rows" in opened.one("#status").text, "was not loaded")
     assert opened.saved().read_bytes() == kept
     other.write_text("roi_id,start_s,end_s,cluster,group,name,rejected\nff,0,1,0,0,x,false\n")
     opened.one("#load-file").send_keys(str(other))
@@ -203,7 +203,9 @@ def test_everything_can_be_done_by_keyboard(opened):
     assert opened.focused() == "merge-into"
     opened.keys(Keys.TAB, Keys.TAB, Keys.TAB, Keys.TAB)
     opened.keys(Keys.ENTER)
-    assert opened.one("#status").text.startswith("Cluster 1 is now one with cluster")
+    # The dialog closes a moment after the key.
+    merged = "Cluster 1 is now merged with cluster"
+    opened.until(lambda: opened.one("#status").text.startswith(merged), "was not merged")
     opened.keys("j", "x")
     assert "rejected" in opened.one('article[data-cluster="2"]').get_attribute("class")
     opened.keys(Keys.SPACE)

@@ -1,4 +1,4 @@
-"""The colours of the map stay apart, whatever kind of colour vision looks at them."""
+"""The colours of the map are distinct with every kind of colour vision."""
 
 import json
 import re
@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 SCRIPT = (files("darksound.report.page") / "assets" / "colours.js").read_text(encoding="utf-8")
-# Linear RGB as it is seen without one kind of cone (Machado et al. 2009, table 1, severity 1).
+# Linear RGB as perceived without one type of cone (Machado et al. 2009, table 1, severity 1).
 VISION = {
     "full": np.eye(3),
     "protanopia": [[0.152286, 1.052583, -0.204868], [0.114503, 0.786281, 0.099216],
@@ -22,7 +22,7 @@ VISION = {
 
 
 def palette(theme):
-    part = re.search(rf"{theme}: \{{\s*groups: (\[[^\]]*\]).*?ground: \"(#\w+)\"", SCRIPT, re.S)
+    part = re.search(rf"{theme}: \{{\s*groups: (\[[^\]]*\]).*?background: \"(#\w+)\"", SCRIPT, re.S)
     return json.loads(part[1]), part[2]
 
 
@@ -40,20 +40,20 @@ def lab(rgb):
 
 @pytest.mark.parametrize("theme", ["light", "dark"])
 @pytest.mark.parametrize("vision", VISION)
-def test_groups_are_told_apart(theme, vision):
+def test_groups_are_distinct(theme, vision):
     colours, _ = palette(theme)
-    seen = [lab(np.array(VISION[vision]) @ linear(colour)) for colour in colours]
-    nearest = min(np.linalg.norm(a - b) for a, b in combinations(seen, 2))
+    perceived = [lab(np.array(VISION[vision]) @ linear(colour)) for colour in colours]
+    nearest = min(np.linalg.norm(a - b) for a, b in combinations(perceived, 2))
     # Nine times a just noticeable difference.
     assert nearest > 9 * 2.3
 
 
 @pytest.mark.parametrize("theme", ["light", "dark"])
-def test_points_stand_out_from_the_ground(theme):
-    colours, ground = palette(theme)
+def test_points_contrast_with_the_background(theme):
+    colours, background = palette(theme)
     weights = np.array([0.2126, 0.7152, 0.0722])
-    under = float(weights @ linear(ground))
+    base = float(weights @ linear(background))
     for colour in colours:
-        own = float(weights @ linear(colour))
-        contrast = (max(own, under) + 0.05) / (min(own, under) + 0.05)
+        luminance = float(weights @ linear(colour))
+        contrast = (max(luminance, base) + 0.05) / (min(luminance, base) + 0.05)
         assert contrast >= 3, (colour, contrast)

@@ -1,8 +1,8 @@
-// A card a cluster. What lies below its head is made when it comes near the view.
+// The cards of clusters. The body of a card is created when it comes near the visible part.
 
 const cards = (() => {
-  const made = new Map(); // by number: {card, parts}
-  const moved = signal();
+  const entries = new Map(); // by number of the cluster
+  const currentChanged = createEvent();
   let current = null;
   const SORTS = {
     size: ["size", (a, b) => b.size - a.size || a.number - b.number],
@@ -15,13 +15,13 @@ const cards = (() => {
         a.number - b.number,
     ],
     persistence: ["persistence", (a, b) => (b.persistence ?? 0) - (a.persistence ?? 0)],
-    probability: ["least sure first", (a, b) => a.probability - b.probability],
+    probability: ["probability, lowest first", (a, b) => a.probability - b.probability],
     low: ["frequency", (a, b) => (a.band?.low_hz ?? 0) - (b.band?.low_hz ?? 0)],
-    lone: ["fewest recordings", (a, b) => a.n_recordings - b.n_recordings || b.size - a.size],
+    recordings: ["fewest recordings", (a, b) => a.n_recordings - b.n_recordings || b.size - a.size],
   };
-  const lone = new Map(page.story.confounders.lone);
+  const singleRecording = new Map(page.details.confounders.single_recording);
 
-  function head(info) {
+  function createHeader(info) {
     const name = make("input", {
       class: "name",
       placeholder: "Name this cluster",
@@ -42,39 +42,39 @@ const cards = (() => {
         }
       },
     });
-    const swatchPlace = make("span");
+    const swatchSlot = make("span");
     const state = make("p", { class: "state", hidden: true });
     const reject = make(
       "button",
       { type: "button", "aria-pressed": "false", onclick: () => review.reject(info.number) },
       "Reject",
     );
-    const part = make(
+    const unmerge = make(
       "button",
-      { type: "button", onclick: () => review.part(info.number), hidden: true },
-      "Part",
+      { type: "button", onclick: () => review.unmerge(info.number), hidden: true },
+      "Unmerge",
     );
     const header = make(
       "header",
       {},
-      make("h3", { id: `cluster-${info.number}` }, swatchPlace, `Cluster ${info.number}`),
+      make("h3", { id: `cluster-${info.number}` }, swatchSlot, `Cluster ${info.number}`),
       make("span", { class: "size" }, `${plural(info.size, "ROI")}, ${percent(info.share)}`),
-      make("span", { class: "push" }),
+      make("span", { class: "spacer" }),
       name,
       make(
         "button",
         { type: "button", "aria-haspopup": "dialog", onclick: () => openMerge(info.number) },
         "Merge",
       ),
-      part,
+      unmerge,
       reject,
       state,
     );
-    return { header, name, state, reject, part, swatchPlace };
+    return { header, name, state, reject, unmerge, swatchSlot };
   }
 
-  function card(info) {
-    const parts = head(info);
+  function createCard(info) {
+    const parts = createHeader(info);
     const body = make("div", { class: "body" });
     const article = make(
       "article",
@@ -93,19 +93,19 @@ const cards = (() => {
     return { info, article, body, ...parts };
   }
 
-  function mean(info) {
+  function meanSpectrogram(info) {
     const { low_hz: low, high_hz: high, span_s: span } = page.scale;
-    if (!info.mean)
+    if (!info.mean_image)
       return make(
         "p",
         { class: "muted" },
-        "No mean spectrogram: no clip of this cluster was heard.",
+        "No mean spectrogram: no clip of this cluster is in the page.",
       );
-    const picture = make("img", {
-      src: `data:image/webp;base64,${info.mean}`,
+    const image = make("img", {
+      src: `data:image/webp;base64,${info.mean_image}`,
       width: page.scale.width,
       height: page.scale.height,
-      alt: `Mean spectrogram of ${plural(info.averaged, "ROI")}, ${kilohertz(low)} to ${kilohertz(high)} kilohertz`,
+      alt: `Mean spectrogram of ${plural(info.n_averaged, "ROI")}, ${kilohertz(low)} to ${kilohertz(high)} kilohertz`,
     });
     return make(
       "figure",
@@ -117,46 +117,43 @@ const cards = (() => {
         make("span", {}, "kHz"),
         make("span", {}, kilohertz(low)),
       ),
-      make("div", { class: "shot" }, picture),
+      make("div", { class: "thumbnail" }, image),
       make(
         "div",
         { class: "time", "aria-hidden": "true" },
-        make("span", {}, `mean of ${info.averaged}`),
+        make("span", {}, `mean of ${info.n_averaged}`),
         make("span", {}, seconds(span)),
       ),
     );
   }
 
-  function near(info) {
+  function nearestButtons(info) {
     return info.nearest.map(([number, distance]) =>
       make(
         "button",
         {
           type: "button",
           title: `distance between centres ${distance.toFixed(3)}`,
-          onclick: () => go(number),
+          onclick: () => show(number),
         },
         `${number}`,
       ),
     );
   }
 
-  function about(info) {
+  function properties(info) {
     const [short, middle, long] = info.duration;
-    return facts([
+    return definitionList([
       [
         "Frequency",
         info.band &&
-          `${kilohertz(info.band.low_hz)} – ${kilohertz(info.band.high_hz)} kHz${info.band.measured ? " (from the picture)" : ""}`,
+          `${kilohertz(info.band.low_hz)} – ${kilohertz(info.band.high_hz)} kHz${info.band.measured ? " (from the mean spectrogram)" : ""}`,
       ],
       ["Length", short === long ? seconds(middle) : `${seconds(short)} – ${seconds(long)}`],
       ["Probability", `mean ${info.probability.toFixed(2)}`],
-      [
-        "Persistence",
-        info.persistence === null ? "not kept by this run" : info.persistence.toFixed(3),
-      ],
+      ["Persistence", info.persistence === null ? "not in this run" : info.persistence.toFixed(3)],
       ["Recordings", info.n_recordings.toLocaleString("en")],
-      ["Nearest", info.nearest.length ? make("span", {}, near(info)) : null],
+      ["Nearest", info.nearest.length ? make("span", {}, nearestButtons(info)) : null],
     ]);
   }
 
@@ -172,8 +169,8 @@ const cards = (() => {
         {},
         make("h4", {}, "Hour of the day"),
         info.hours
-          ? hourColumns(info.hours)
-          : make("p", {}, "These recordings do not tell when they were made."),
+          ? hourChart(info.hours)
+          : make("p", {}, "The time of these recordings is unknown."),
       ),
       make(
         "div",
@@ -182,110 +179,112 @@ const cards = (() => {
           "h4",
           {},
           info.n_recordings > info.recordings.length
-            ? `Recordings, the first ${info.recordings.length} of ${info.n_recordings}`
+            ? `Recordings, the top ${info.recordings.length} of ${info.n_recordings}`
             : "Recordings",
         ),
-        bars(info.recordings.map(names("recording")), true),
+        barChart(info.recordings.map(names("recording")), true),
       ),
       info.labels.length
         ? make(
             "div",
             {},
-            make("h4", {}, "Labels (not used to cluster)"),
-            bars(info.labels.map(names("label"))),
+            make("h4", {}, "Labels (not used)"),
+            barChart(info.labels.map(names("label"))),
           )
         : null,
     );
   }
 
-  function fill({ info, body }) {
+  function fillBody({ info, body }) {
     if (body.childElementCount) return;
-    const line = [info.medoid, ...info.typical, ...info.borderline];
+    const playlist = [info.medoid, ...info.typical, ...info.borderline];
     const noteOf = (row) => (row === info.medoid ? "medoid" : "");
     body.append(
-      make("div", {}, mean(info), about(info)),
+      make("div", {}, meanSpectrogram(info), properties(info)),
       make(
         "div",
         {},
         make("h4", {}, "Most typical"),
-        clipGrid([info.medoid, ...info.typical], noteOf, line),
+        clipGrid([info.medoid, ...info.typical], noteOf, playlist),
         info.borderline.length ? make("h4", {}, "Borderline") : null,
-        info.borderline.length ? clipGrid(info.borderline, () => "", line) : null,
+        info.borderline.length ? clipGrid(info.borderline, () => "", playlist) : null,
       ),
       occurrence(info),
     );
   }
 
-  function update({ info, article, name, state, reject, part, swatchPlace }) {
+  function update({ info, article, name, state, reject, unmerge, swatchSlot }) {
     const number = info.number;
     if (document.activeElement !== name) name.value = review.nameOf(number);
-    const out = review.isRejected(number);
+    const isRejected = review.isRejected(number);
     const others = review.mergedWith(number);
-    const said = [
-      out ? "Rejected: its ROIs drop out." : "",
-      others.length ? `One with ${others.map((other) => `cluster ${other}`).join(", ")}.` : "",
-      lone.get(number) ?? "",
+    const sentences = [
+      isRejected ? "Rejected: its ROIs are excluded." : "",
+      others.length ? `Merged with ${others.map((other) => `cluster ${other}`).join(", ")}.` : "",
+      singleRecording.get(number) ?? "",
     ].filter(Boolean);
-    state.textContent = said.join(" ");
-    state.hidden = !said.length;
-    reject.setAttribute("aria-pressed", String(out));
-    reject.textContent = out ? "Take back" : "Reject";
-    part.hidden = !others.length;
-    article.classList.toggle("rejected", out);
-    swatchPlace.replaceChildren(swatch(out ? noneStyle() : groupStyle(review.groupOf(number))));
+    state.textContent = sentences.join(" ");
+    state.hidden = !sentences.length;
+    reject.setAttribute("aria-pressed", String(isRejected));
+    reject.textContent = isRejected ? "Restore" : "Reject";
+    unmerge.hidden = !others.length;
+    article.classList.toggle("rejected", isRejected);
+    swatchSlot.replaceChildren(
+      swatch(isRejected ? noGroupStyle() : groupStyle(review.groupOf(number))),
+    );
   }
 
   function setCurrent(number) {
-    if (current !== null) made.get(current)?.article.classList.remove("current");
+    if (current !== null) entries.get(current)?.article.classList.remove("current");
     current = number;
-    made.get(number)?.article.classList.add("current");
-    moved(number);
+    entries.get(number)?.article.classList.add("current");
+    currentChanged(number);
   }
 
   function focus(number) {
-    const { article } = made.get(number);
+    const { article } = entries.get(number);
     article.focus({ preventScroll: true });
     article.scrollIntoView({ block: "nearest" });
   }
 
-  function go(number) {
+  function show(number) {
     showTab("clusters");
-    const entry = made.get(number);
+    const entry = entries.get(number);
     if (entry.article.hidden) {
       byId("find").value = "";
-      find();
+      filter();
     }
-    fill(entry);
+    fillBody(entry);
     setCurrent(number);
     focus(number);
   }
 
-  // Where cards scroll beside the map, the card of what was pressed there comes into view.
-  function reveal(number) {
+  // Show the card of a cluster that was clicked on the map, where cards scroll beside the map.
+  function scrollTo(number) {
     if (clusters.has(number) && matchMedia("(min-width: 1000px)").matches) {
-      made.get(number).article.scrollIntoView({ block: "nearest" });
+      entries.get(number).article.scrollIntoView({ block: "nearest" });
     }
   }
 
   function step(by) {
-    const shown = [...byId("cards").children]
+    const visible = [...byId("cards").children]
       .filter((article) => !article.hidden)
       .map((article) => Number(article.dataset.cluster));
-    if (!shown.length) return announce("There is no cluster to go to.");
-    const at = shown.indexOf(current);
-    go(shown[at < 0 ? 0 : Math.min(Math.max(at + by, 0), shown.length - 1)]);
+    if (!visible.length) return showStatus("No cluster is visible.");
+    const index = visible.indexOf(current);
+    show(visible[index < 0 ? 0 : Math.min(Math.max(index + by, 0), visible.length - 1)]);
   }
 
   function sort() {
     const [, compare] = SORTS[byId("sort").value];
     byId("cards").append(
-      ...[...page.clusters].sort(compare).map((info) => made.get(info.number).article),
+      ...[...page.clusters].sort(compare).map((info) => entries.get(info.number).article),
     );
   }
 
-  function find() {
-    const sought = byId("find").value.trim().toLowerCase();
-    for (const { info, article } of made.values()) {
+  function filter() {
+    const query = byId("find").value.trim().toLowerCase();
+    for (const { info, article } of entries.values()) {
       const words = [
         String(info.number),
         `cluster ${info.number}`,
@@ -293,9 +292,9 @@ const cards = (() => {
         ...info.labels.map(([code]) => page.names.label[code]),
       ];
       article.hidden =
-        Boolean(sought) &&
+        Boolean(query) &&
         !words.some(
-          (word) => word === sought || (sought.length > 2 && word.toLowerCase().includes(sought)),
+          (word) => word === query || (query.length > 2 && word.toLowerCase().includes(query)),
         );
     }
   }
@@ -303,53 +302,53 @@ const cards = (() => {
   function start() {
     for (const [value, [label]] of Object.entries(SORTS))
       byId("sort").append(make("option", { value }, label));
-    for (const info of page.clusters) made.set(info.number, card(info));
+    for (const info of page.clusters) entries.set(info.number, createCard(info));
     sort();
     if (!page.clusters.length)
       byId("cards").append(
         make(
           "p",
           { class: "block" },
-          "No cluster was found: all ROIs are noise. Fewer ROIs than clustering.min_cluster_size sound alike; try a smaller one, or more recordings.",
+          "There are no clusters: all ROIs are noise, because fewer similar ROIs than clustering.min_cluster_size were found. Try a smaller value, or more recordings.",
         ),
       );
-    const seen = new IntersectionObserver(
-      (entries) => {
-        for (const entry of entries) {
+    const observer = new IntersectionObserver(
+      (changes) => {
+        for (const entry of changes) {
           if (!entry.isIntersecting) continue;
-          fill(made.get(Number(entry.target.dataset.cluster)));
-          seen.unobserve(entry.target);
+          fillBody(entries.get(Number(entry.target.dataset.cluster)));
+          observer.unobserve(entry.target);
         }
       },
       { rootMargin: "600px" },
     );
-    for (const { article } of made.values()) seen.observe(article);
+    for (const { article } of entries.values()) observer.observe(article);
     const refresh = () => {
-      made.forEach(update);
-      markClips();
+      entries.forEach(update);
+      updateClips();
     };
     review.changed.subscribe(refresh);
     themeChanged.subscribe(refresh);
     player.chosen.subscribe((row) => {
       if (clusters.has(points.cluster[row]) && points.cluster[row] !== current)
         setCurrent(points.cluster[row]);
-      markClips();
+      updateClips();
     });
     refresh();
     byId("sort").addEventListener("change", sort);
-    byId("find").addEventListener("input", find);
-    const known = make(
+    byId("find").addEventListener("input", filter);
+    const names = make(
       "datalist",
       { id: "known-names" },
       page.names.label.map((value) => make("option", { value })),
     );
-    document.body.append(known);
+    document.body.append(names);
   }
 
   return {
-    moved,
-    go,
-    reveal,
+    currentChanged,
+    show,
+    scrollTo,
     step,
     start,
     get current() {
@@ -358,9 +357,9 @@ const cards = (() => {
     editName() {
       if (current === null) step(1);
       if (current === null) return;
-      go(current);
-      made.get(current).name.focus();
-      made.get(current).name.select();
+      show(current);
+      entries.get(current).name.focus();
+      entries.get(current).name.select();
     },
   };
 })();

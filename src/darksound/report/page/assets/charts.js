@@ -2,29 +2,25 @@
 
 const LINE_STYLES = ["", "7 4", "2 3", "9 3 2 3"];
 
-function summed(counts) {
-  return counts.reduce((sum, count) => sum + count, 0);
-}
-
-// Counts as columns; labels stand under some of them.
-function columns(counts, labels, description) {
-  const [width, height, foot] = [240, 66, 16];
-  const most = Math.max(1, ...counts);
+// Counts as columns, some of them with a label.
+function columnChart(counts, labels, description) {
+  const [width, height, axisHeight] = [240, 66, 16];
+  const highest = Math.max(1, ...counts);
   const step = width / counts.length;
   const chart = draw("svg", {
-    viewBox: `0 0 ${width} ${height + foot}`,
+    viewBox: `0 0 ${width} ${height + axisHeight}`,
     role: "img",
     "aria-label": description,
   });
   chart.style.maxWidth = `${width + 40}px`;
   counts.forEach((count, i) => {
-    const tall = count ? Math.max(1.5, (count / most) * (height - 12)) : 0;
+    const columnHeight = count ? Math.max(1.5, (count / highest) * (height - 12)) : 0;
     const box = {
       class: "column",
       x: i * step + 0.5,
       width: Math.max(1, step - 1),
-      y: height - tall,
-      height: tall,
+      y: height - columnHeight,
+      height: columnHeight,
     };
     chart.append(draw("rect", box, draw("title", {}, `${labels(i, true)}: ${count}`)));
     const label = labels(i, false);
@@ -34,29 +30,29 @@ function columns(counts, labels, description) {
       );
   });
   chart.append(draw("path", { class: "axis", d: `M0 ${height + 0.5}H${width}` }));
-  chart.append(draw("text", { x: 0, y: 9 }, `most: ${most}`));
+  chart.append(draw("text", { x: 0, y: 9 }, `max: ${highest}`));
   return chart;
 }
 
-function hourColumns(hours) {
-  const most = hours.indexOf(Math.max(...hours));
-  return columns(
+function hourChart(hours) {
+  const busiest = hours.indexOf(Math.max(...hours));
+  return columnChart(
     hours,
     (hour, full) => (full ? `${hour} to ${hour + 1} h` : hour % 6 === 0 ? String(hour) : ""),
-    `ROIs by hour of the day; most from ${most} to ${most + 1} h`,
+    `ROIs by hour of the day; most from ${busiest} to ${busiest + 1} h`,
   );
 }
 
-// Names and counts as horizontal bars; of a path that is too long the end is seen.
-function bars(rows, paths = false) {
-  const most = Math.max(1, ...rows.map(([, count]) => count));
+// Names and counts as horizontal bars; long paths are cut at the beginning.
+function barChart(rows, paths = false) {
+  const highest = Math.max(1, ...rows.map(([, count]) => count));
   return make(
     "div",
     { class: "bars" },
     rows
       .map(([name, count]) => {
         const bar = make("i");
-        bar.style.width = `${(100 * count) / most}%`;
+        bar.style.width = `${(100 * count) / highest}%`;
         return [
           make(
             "span",
@@ -79,69 +75,69 @@ function niceStep(span, count) {
 
 function ticks(low, high, count) {
   const step = niceStep(high - low || 1, count);
-  const out = [];
+  const values = [];
   for (let value = Math.ceil(low / step) * step; value <= high + 1e-9; value += step)
-    out.push(value);
-  return out;
+    values.push(value);
+  return values;
 }
 
-// Lines over one horizontal axis. series: {name, y}; band: {low, high}; marked: a place on x.
-function lines({ x, series, band, marked, across, description }) {
-  const [width, height, left, foot] = [420, 190, 40, 34];
+// Lines over a horizontal axis. series: {name, y}; band: {low, high}; marked: a value of x.
+function lineChart({ x, series, band, marked, xLabel, description }) {
+  const [width, height, left, axisHeight] = [420, 190, 40, 34];
   const values = series
     .flatMap(({ y }) => y)
     .concat(band ? [...band.low, ...band.high] : [])
     .filter((v) => v !== null);
   const [low, high] = [Math.min(0, ...values), Math.max(1e-9, ...values)];
   const [first, last] = [x[0], x.at(-1)];
-  const across_ = (value) =>
+  const xPosition = (value) =>
     left +
     ((value - first) / (last - first || 1)) * (width - left - 10) +
     (last === first ? (width - left) / 2 : 0);
-  const up = (value) => 8 + (1 - (value - low) / (high - low || 1)) * (height - 8);
+  const yPosition = (value) => 8 + (1 - (value - low) / (high - low || 1)) * (height - 8);
   const path = (ys) =>
     ys
       .map((y, i) =>
         y === null
           ? ""
-          : `${i && ys[i - 1] !== null ? "L" : "M"}${across_(x[i]).toFixed(1)} ${up(y).toFixed(1)}`,
+          : `${i && ys[i - 1] !== null ? "L" : "M"}${xPosition(x[i]).toFixed(1)} ${yPosition(y).toFixed(1)}`,
       )
       .join("");
   const chart = draw("svg", {
-    viewBox: `0 0 ${width} ${height + foot}`,
+    viewBox: `0 0 ${width} ${height + axisHeight}`,
     role: "img",
     "aria-label": description,
   });
   for (const value of ticks(low, high, 4)) {
-    chart.append(draw("path", { class: "grid", d: `M${left} ${up(value)}H${width - 10}` }));
+    chart.append(draw("path", { class: "grid", d: `M${left} ${yPosition(value)}H${width - 10}` }));
     chart.append(
       draw(
         "text",
-        { x: left - 6, y: up(value) + 4, "text-anchor": "end" },
+        { x: left - 6, y: yPosition(value) + 4, "text-anchor": "end" },
         String(Number(value.toPrecision(3))),
       ),
     );
   }
   for (const value of ticks(first, last, Math.min(6, x.length)).filter(Number.isInteger)) {
     chart.append(
-      draw("text", { x: across_(value), y: height + 15, "text-anchor": "middle" }, String(value)),
+      draw("text", { x: xPosition(value), y: height + 15, "text-anchor": "middle" }, String(value)),
     );
   }
   chart.append(
-    draw("text", { x: (left + width) / 2, y: height + 30, "text-anchor": "middle" }, across),
+    draw("text", { x: (left + width) / 2, y: height + 30, "text-anchor": "middle" }, xLabel),
   );
   if (marked !== undefined) {
     chart.append(
       draw("path", {
         class: "axis",
         "stroke-dasharray": "3 3",
-        d: `M${across_(marked)} 8V${height}`,
+        d: `M${xPosition(marked)} 8V${height}`,
       }),
     );
   }
   if (band) {
-    const back = band.high.map((y, i) => [x[i], y]).reverse();
-    const shape = `${path(band.low)}${back.map(([u, v]) => `L${across_(u).toFixed(1)} ${up(v).toFixed(1)}`).join("")}Z`;
+    const upperEdge = band.high.map((y, i) => [x[i], y]).reverse();
+    const shape = `${path(band.low)}${upperEdge.map(([u, v]) => `L${xPosition(u).toFixed(1)} ${yPosition(v).toFixed(1)}`).join("")}Z`;
     chart.append(draw("path", { d: shape, class: "column", opacity: 0.2 }));
   }
   series.forEach(({ y }, i) => {
@@ -157,7 +153,7 @@ function lines({ x, series, band, marked, across, description }) {
         (value, j) =>
           value !== null &&
           chart.append(
-            draw("circle", { cx: across_(x[j]), cy: up(value), r: 3, fill: style.stroke }),
+            draw("circle", { cx: xPosition(x[j]), cy: yPosition(value), r: 3, fill: style.stroke }),
           ),
       );
     }
@@ -165,7 +161,7 @@ function lines({ x, series, band, marked, across, description }) {
   return chart;
 }
 
-function lineKey(series) {
+function lineLegend(series) {
   return make(
     "p",
     {},

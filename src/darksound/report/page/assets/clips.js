@@ -1,38 +1,38 @@
-// Clips and the player: one ROI is current at a time, shown at the foot of the page.
+// Clips and the player: the current ROI is shown at the bottom of the page.
 
 const player = (() => {
   const audio = byId("audio");
-  const chosen = signal();
+  const chosen = createEvent();
   let current = null;
-  let line = []; // rows that previous and next go through
+  let playlist = []; // rows for the previous and next buttons
   let loaded = null;
 
-  function tell(row) {
+  function showRow(row) {
     const cluster = points.cluster[row];
-    const where = cluster === NOISE ? "Noise" : review.titleOf(cluster);
-    const sure =
-      cluster === NOISE ? "" : `, probability ${share(points.probability[row]).toFixed(2)}`;
-    byId("player-title").textContent = `${where}${sure}`;
+    const title = cluster === NOISE ? "Noise" : review.titleOf(cluster);
+    const probability =
+      cluster === NOISE ? "" : `, probability ${shareOf(points.probability[row]).toFixed(2)}`;
+    byId("player-title").textContent = `${title}${probability}`;
     byId("player-about").textContent = media.has(row)
-      ? `${placeOf(row)} in ${recordingOf(row)}`
-      : `${media.why(row)} ${placeOf(row)} in ${recordingOf(row)}`;
-    byId("player-shot").replaceChildren(shot(row, true));
+      ? `${timesOf(row)} in ${recordingOf(row)}`
+      : `${media.missingReason(row)} ${timesOf(row)} in ${recordingOf(row)}`;
+    byId("player-thumbnail").replaceChildren(thumbnail(row, true));
     byId("play").disabled = !media.has(row);
-    const out = review.isClipRejected(row);
-    byId("reject-clip").setAttribute("aria-pressed", String(out));
-    byId("reject-clip").textContent = out ? "Take back" : "Reject clip";
+    const isRejected = review.isClipRejected(row);
+    byId("reject-clip").setAttribute("aria-pressed", String(isRejected));
+    byId("reject-clip").textContent = isRejected ? "Restore clip" : "Reject clip";
   }
 
-  function choose(row, among) {
-    if (among) line = among;
-    else if (!line.includes(row)) line = lineOf(row);
+  function choose(row, rows) {
+    if (rows) playlist = rows;
+    else if (!playlist.includes(row)) playlist = playlistOf(row);
     current = row;
-    tell(row);
+    showRow(row);
     chosen(row);
   }
 
-  // The clips on the card of a ROI's cluster, and the ROI itself.
-  function lineOf(row) {
+  // The clips on the card of the cluster of a ROI, and the ROI itself.
+  function playlistOf(row) {
     const card = clusters.get(points.cluster[row]);
     if (!card)
       return [
@@ -43,12 +43,12 @@ const player = (() => {
     return shown.includes(row) ? shown : [...shown, row];
   }
 
-  function play(row = current, among) {
+  function play(row = current, rows) {
     if (row === null) return;
-    choose(row, among);
+    choose(row, rows);
     if (!media.has(row)) {
       audio.pause();
-      announce(media.why(row));
+      showStatus(media.missingReason(row));
       return;
     }
     if (loaded !== row) {
@@ -57,7 +57,7 @@ const player = (() => {
     }
     audio.currentTime = 0;
     audio.play().catch((error) => {
-      if (error.name !== "AbortError") announce(`This sound cannot be played: ${error.message}`);
+      if (error.name !== "AbortError") showStatus(`This sound cannot be played: ${error.message}`);
     });
   }
 
@@ -70,26 +70,28 @@ const player = (() => {
   }
 
   function step(by) {
-    if (!line.length) return toggle();
-    play(line[(line.indexOf(current) + by + line.length) % line.length]);
+    if (!playlist.length) return toggle();
+    const count = playlist.length;
+    play(playlist[(playlist.indexOf(current) + by + count) % count]);
   }
 
   function rejectCurrent() {
-    if (current === null) return announce("No clip is chosen.");
-    const out = !review.isClipRejected(current);
-    review.rejectClips([current], out);
-    announce(out ? "Clip rejected." : "Clip taken back.");
+    if (current === null) return showStatus("No clip is selected.");
+    const isRejected = !review.isClipRejected(current);
+    review.rejectClips([current], isRejected);
+    showStatus(isRejected ? "Clip rejected." : "Clip restored.");
   }
 
   function start() {
     byId("play").disabled = !media.count;
-    const say = () => {
+    const updateButton = () => {
       byId("play").textContent = audio.paused || audio.ended ? "Play" : "Pause";
     };
-    for (const name of ["play", "playing", "pause", "ended"]) audio.addEventListener(name, say);
+    for (const name of ["play", "playing", "pause", "ended"])
+      audio.addEventListener(name, updateButton);
     audio.addEventListener("error", () => {
       if (loaded !== null)
-        announce("This sound cannot be played; is the folder of clips beside the page?");
+        showStatus("This sound cannot be played; is the folder report_media beside the page?");
       loaded = null;
     });
     byId("play").addEventListener("click", toggle);
@@ -97,7 +99,7 @@ const player = (() => {
     byId("previous").addEventListener("click", () => step(-1));
     byId("reject-clip").addEventListener("click", rejectCurrent);
     review.changed.subscribe(() => {
-      if (current !== null) tell(current);
+      if (current !== null) showRow(current);
     });
   }
 
@@ -115,28 +117,28 @@ const player = (() => {
   };
 })();
 
-const clipButtons = new Map(); // by row: the buttons that show it
+const clipButtons = new Map(); // by row
 
-function clip(row, note, among) {
+function clipButton(row, note, rows) {
   const cluster = points.cluster[row];
-  const figure =
+  const score =
     cluster === NOISE
-      ? `outlier ${share(points.outlier_score[row]).toFixed(2)}`
-      : `p ${share(points.probability[row]).toFixed(2)}`;
+      ? `outlier ${shareOf(points.outlier_score[row]).toFixed(2)}`
+      : `p ${shareOf(points.probability[row]).toFixed(2)}`;
   const button = make(
     "button",
     {
       type: "button",
       class: "clip",
-      title: `${recordingOf(row)}, ${placeOf(row)}`,
-      "aria-label": `Play ${note}${note ? " " : ""}clip, ${figure}, ${recordingOf(row)}, ${placeOf(row)}`,
-      onclick: () => player.play(row, among),
+      title: `${recordingOf(row)}, ${timesOf(row)}`,
+      "aria-label": `Play ${note}${note ? " " : ""}clip, ${score}, ${recordingOf(row)}, ${timesOf(row)}`,
+      onclick: () => player.play(row, rows),
     },
-    shot(row),
-    make("small", {}, make("b", {}, note), figure),
+    thumbnail(row),
+    make("small", {}, make("b", {}, note), score),
   );
   button.dataset.row = row;
-  mark(button, row);
+  updateClip(button, row);
   clipButtons.set(row, [
     ...(clipButtons.get(row) ?? []).filter((other) => other.isConnected),
     button,
@@ -144,19 +146,19 @@ function clip(row, note, among) {
   return button;
 }
 
-function mark(button, row) {
-  button.classList.toggle("rejected", review.isOut(row));
+function updateClip(button, row) {
+  button.classList.toggle("rejected", review.isRoiRejected(row));
   button.classList.toggle("playing", player.current === row);
 }
 
-function markClips() {
-  for (const [row, buttons] of clipButtons) for (const button of buttons) mark(button, row);
+function updateClips() {
+  for (const [row, buttons] of clipButtons) for (const button of buttons) updateClip(button, row);
 }
 
-function clipGrid(rows, noteOf = () => "", among = rows) {
+function clipGrid(rows, noteOf = () => "", playlist = rows) {
   return make(
     "div",
     { class: "clips" },
-    rows.map((row, i) => clip(row, noteOf(row, i), among)),
+    rows.map((row, i) => clipButton(row, noteOf(row, i), playlist)),
   );
 }

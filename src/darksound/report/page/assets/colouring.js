@@ -1,47 +1,51 @@
-// What the colours of the map say, and its legend.
+// The colours of the map, and its legend.
 
-const MOST_ENTRIES = 40;
+const MAX_ENTRIES = 40;
 
 function startColouring(map) {
   const select = byId("colour-by");
   const legend = byId("legend");
-  let out = null; // the legend's entry that is brought out
+  let highlighted = null; // value of the highlighted entry of the legend
 
-  const known = (values) => values.some((value) => value >= 0);
-  const WAYS = {
+  const isKnown = (values) => values.some((value) => value >= 0);
+  const COLOURINGS = {
     cluster: { label: "cluster", groups: clusterGroups, known: true },
-    label: { label: "label", groups: () => named("label", "no label"), known: known(points.label) },
-    recording: { label: "recording", groups: () => named("recording", ""), known: true },
-    site: { label: "site", groups: () => named("site", "no site"), known: known(points.site) },
+    label: {
+      label: "label",
+      groups: () => groupsOf("label", "no label"),
+      known: isKnown(points.label),
+    },
+    recording: { label: "recording", groups: () => groupsOf("recording", ""), known: true },
+    site: { label: "site", groups: () => groupsOf("site", "no site"), known: isKnown(points.site) },
     hour: {
       label: "hour",
       ramp: "hour",
       of: (row) => points.hour[row] / 24,
-      known: known(points.hour),
+      known: isKnown(points.hour),
       none: (row) => points.hour[row] < 0,
-      unknown: "not known",
+      unknown: "unknown",
       ends: ["0 h", "6", "12", "18", "24 h"],
     },
     probability: {
       label: "probability",
       ramp: "probability",
-      of: (row) => share(points.probability[row]),
+      of: (row) => shareOf(points.probability[row]),
       known: true,
       none: (row) => points.cluster[row] === NOISE,
       unknown: "noise",
-      ends: ["0 (least sure)", "1 (sure)"],
+      ends: ["0 (low)", "1 (high)"],
     },
   };
 
   function clusterGroups() {
     const code = Int32Array.from(points.row, (row) => {
       const cluster = points.cluster[row];
-      return cluster === NOISE || review.isOut(row) ? -1 : review.groupOf(cluster);
+      return cluster === NOISE || review.isRoiRejected(row) ? -1 : review.groupOf(cluster);
     });
     return { code, nameOf: (group) => review.titleOf(group), none: "noise and rejected" };
   }
 
-  function named(what, none) {
+  function groupsOf(what, none) {
     return { code: points[what], nameOf: (code) => page.names[what][code], none };
   }
 
@@ -52,14 +56,14 @@ function startColouring(map) {
       .filter((value) => value >= 0)
       .sort((a, b) => counts.get(b) - counts.get(a) || a - b);
     const number = new Map(order.map((value, i) => [value, i + 1]));
-    const keepsNumber = select.value === "cluster";
+    const hasFixedColours = select.value === "cluster";
     map.styles = [
-      { ...noneStyle(), quiet: true },
-      ...order.map((value, i) => groupStyle(keepsNumber ? value : i)),
+      { ...noGroupStyle(), quiet: true },
+      ...order.map((value, i) => groupStyle(hasFixedColours ? value : i)),
     ];
     for (let row = 0; row < page.n; row++) map.styleOf[row] = number.get(code[row]) ?? 0;
     const entries = order
-      .slice(0, MOST_ENTRIES)
+      .slice(0, MAX_ENTRIES)
       .map((value) =>
         entry(
           nameOf(value),
@@ -70,22 +74,22 @@ function startColouring(map) {
         ),
       );
     if (counts.has(-1))
-      entries.push(entry(none, noneStyle(), counts.get(-1), (row) => code[row] < 0, -1));
-    const more = order.length - MOST_ENTRIES;
+      entries.push(entry(none, noGroupStyle(), counts.get(-1), (row) => code[row] < 0, -1));
+    const more = order.length - MAX_ENTRIES;
     legend.replaceChildren(
       ...entries,
       ...(more > 0 ? [make("p", {}, `and ${more.toLocaleString("en")} more`)] : []),
     );
   }
 
-  function entry(name, style, count, has, value) {
+  function entry(name, style, count, includes, value) {
     const button = make(
       "button",
       {
         type: "button",
-        "aria-pressed": String(out === value),
+        "aria-pressed": String(highlighted === value),
         title: `${name}: ${plural(count, "ROI")}`,
-        onclick: () => bringOut(out === value ? null : value, has),
+        onclick: () => highlight(highlighted === value ? null : value, includes),
       },
       swatch(style),
       make("span", {}, name),
@@ -95,9 +99,10 @@ function startColouring(map) {
     return button;
   }
 
-  function bringOut(value, has) {
-    out = value;
-    map.shown = value === null ? null : Uint8Array.from(points.row, (row) => (has(row) ? 1 : 0));
+  function highlight(value, includes) {
+    highlighted = value;
+    map.highlighted =
+      value === null ? null : Uint8Array.from(points.row, (row) => (includes(row) ? 1 : 0));
     for (const button of legend.querySelectorAll("button")) {
       button.setAttribute("aria-pressed", String(button.dataset.value === String(value)));
     }
@@ -107,7 +112,7 @@ function startColouring(map) {
   const STEPS = 24;
 
   function byRamp({ ramp, of, none, unknown, ends }) {
-    map.styles = [{ ...noneStyle(), quiet: true }];
+    map.styles = [{ ...noGroupStyle(), quiet: true }];
     for (let i = 0; i < STEPS; i++)
       map.styles.push({ colour: rampColour(ramp, i / (STEPS - 1)), shape: "circle" });
     for (let row = 0; row < page.n; row++) {
@@ -127,24 +132,24 @@ function startColouring(map) {
         strip,
         make("span", {}, ends.at(-1)),
         ends.length > 2 ? make("span", {}, `(${ends.slice(1, -1).join(", ")} between)`) : null,
-        swatch(noneStyle()),
+        swatch(noGroupStyle()),
         make("span", {}, unknown),
       ),
     );
   }
 
-  function namesOnMap() {
+  function mapLabels() {
     if (select.value !== "cluster") return [];
-    const places = new Map();
+    const rowsOf = new Map();
     for (let row = 0; row < page.n; row++) {
       const cluster = points.cluster[row];
-      if (cluster === NOISE || review.isOut(row)) continue;
+      if (cluster === NOISE || review.isRoiRejected(row)) continue;
       const group = review.groupOf(cluster);
-      if (!places.has(group)) places.set(group, []);
-      places.get(group).push(row);
+      if (!rowsOf.has(group)) rowsOf.set(group, []);
+      rowsOf.get(group).push(row);
     }
-    return [...places].map(([group, rows]) => {
-      // Over the top of the cluster, but not at a straggler.
+    return [...rowsOf].map(([group, rows]) => {
+      // At the top of the cluster, without its outliers.
       const top = rows.sort((a, b) => points.y[a] - points.y[b])[
         Math.floor(0.98 * (rows.length - 1))
       ];
@@ -153,25 +158,21 @@ function startColouring(map) {
   }
 
   function colour() {
-    const way = WAYS[select.value];
-    if (way.ramp) byRamp(way);
-    else byGroups(way.groups());
-    map.names = namesOnMap();
+    const colouring = COLOURINGS[select.value];
+    if (colouring.ramp) byRamp(colouring);
+    else byGroups(colouring.groups());
+    map.labels = mapLabels();
     map.restyle();
   }
 
-  for (const [value, way] of Object.entries(WAYS)) {
+  for (const [value, { label, known }] of Object.entries(COLOURINGS)) {
     select.append(
-      make(
-        "option",
-        { value, disabled: !way.known },
-        way.known ? way.label : `${way.label} (not known)`,
-      ),
+      make("option", { value, disabled: !known }, known ? label : `${label} (unknown)`),
     );
   }
   select.addEventListener("change", () => {
-    out = null;
-    map.shown = null;
+    highlighted = null;
+    map.highlighted = null;
     colour();
   });
   themeChanged.subscribe(colour);
@@ -179,5 +180,5 @@ function startColouring(map) {
     if (select.value === "cluster") colour();
   });
   colour();
-  return { reset: () => bringOut(null) };
+  return { reset: () => highlight(null) };
 }

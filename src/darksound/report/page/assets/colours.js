@@ -1,25 +1,25 @@
-// Colours that stay apart with every kind of colour vision: those of Okabe and Ito (2008), moved
-// until the nearest two are as far apart as can be and all stand out from the ground. Where they
-// begin again, shapes go on.
+// Colours that are distinct with every kind of colour vision: those of Okabe and Ito (2008), moved
+// until the two nearest are as far apart as possible and all contrast with the background. When
+// they are used up, the next shape begins.
 
 const PALETTES = {
   light: {
     groups: ["#0454cf", "#e27700", "#0b804d", "#b3478c", "#3c92f4", "#bc2c0d", "#333333"],
-    none: "#b3b1a9",
+    noGroup: "#b3b1a9",
     faint: "#e3e1da",
-    ink: "#1c2126",
-    ground: "#ffffff",
+    text: "#1c2126",
+    background: "#ffffff",
   },
   dark: {
     groups: ["#528aca", "#e9cd26", "#2ddf7a", "#e98ca6", "#acd0fd", "#e16b2f", "#fffff9"],
-    none: "#5d666f",
+    noGroup: "#5d666f",
     faint: "#2a3138",
-    ink: "#e8ebee",
-    ground: "#181d22",
+    text: "#e8ebee",
+    background: "#181d22",
   },
 };
 
-// Sampled from cividis (Nuñez et al. 2018), low to high; and a ring from night over noon to night.
+// Sampled from cividis (Nuñez et al. 2018), low to high; and a cyclic scale from night to night.
 const RAMPS = {
   light: {
     probability: ["#fdc328", "#d2b03c", "#a59c74", "#7b7b78", "#575d6d", "#2b446e", "#00224e"],
@@ -33,25 +33,26 @@ const RAMPS = {
 
 const SHAPES = ["circle", "up", "square", "diamond", "down", "plus", "cross", "star"];
 
-const themeChanged = signal();
+const themeChanged = createEvent();
 
 function theme() {
   return document.documentElement.dataset.theme === "dark" ? "dark" : "light";
 }
 
-function setTheme(name, keep) {
+function setTheme(name, store) {
   document.documentElement.dataset.theme = name;
   byId("theme").setAttribute("aria-pressed", String(name === "dark"));
-  if (keep) shelf.write("darksound:theme", name);
+  if (store) storage.write("darksound:theme", name);
   themeChanged();
 }
 
 function startTheme() {
-  const asked = matchMedia("(prefers-color-scheme: dark)");
-  const kept = shelf.read("darksound:theme");
-  setTheme(kept === "dark" || kept === "light" ? kept : asked.matches ? "dark" : "light", false);
-  asked.addEventListener("change", (event) => {
-    if (!shelf.read("darksound:theme")) setTheme(event.matches ? "dark" : "light", false);
+  const system = matchMedia("(prefers-color-scheme: dark)");
+  const stored = storage.read("darksound:theme");
+  const known = stored === "dark" || stored === "light";
+  setTheme(known ? stored : system.matches ? "dark" : "light", false);
+  system.addEventListener("change", (event) => {
+    if (!storage.read("darksound:theme")) setTheme(event.matches ? "dark" : "light", false);
   });
   byId("theme").addEventListener("click", () =>
     setTheme(theme() === "dark" ? "light" : "dark", true),
@@ -67,7 +68,7 @@ function rgb(hex) {
   return [number >> 16, (number >> 8) & 255, number & 255];
 }
 
-function hexOf(channels) {
+function toHex(channels) {
   return `#${channels.map((c) => Math.round(c).toString(16).padStart(2, "0")).join("")}`;
 }
 
@@ -79,14 +80,14 @@ function groupStyle(number) {
   };
 }
 
-function noneStyle() {
-  return { colour: palette().none, shape: "circle" };
+function noGroupStyle() {
+  return { colour: palette().noGroup, shape: "circle" };
 }
 
 function rampColour(name, value) {
   const ramp = RAMPS[theme()][name];
-  const place = Math.min(Math.max(value, 0), 1) * (ramp.length - 1);
-  const left = Math.min(Math.floor(place), ramp.length - 2);
+  const position = Math.min(Math.max(value, 0), 1) * (ramp.length - 1);
+  const left = Math.min(Math.floor(position), ramp.length - 2);
   const [from, to] = [rgb(ramp[left]), rgb(ramp[left + 1])];
-  return hexOf(from.map((c, i) => c + (to[i] - c) * (place - left)));
+  return toHex(from.map((c, i) => c + (to[i] - c) * (position - left)));
 }

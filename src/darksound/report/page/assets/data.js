@@ -1,4 +1,4 @@
-// What the page was given: plain values, and columns of all ROIs as typed arrays.
+// The data of the page: plain values, and columns of all ROIs as typed arrays.
 
 const page = JSON.parse(document.getElementById("data").textContent);
 
@@ -11,7 +11,7 @@ const KINDS = {
   f8: Float64Array,
 };
 
-function decoded(text) {
+function fromBase64(text) {
   const characters = atob(text);
   const bytes = new Uint8Array(characters.length);
   for (let i = 0; i < bytes.length; i++) bytes[i] = characters.charCodeAt(i);
@@ -19,7 +19,7 @@ function decoded(text) {
 }
 
 function asArray(column) {
-  return new KINDS[column.kind](decoded(column.data).buffer);
+  return new KINDS[column.kind](fromBase64(column.data).buffer);
 }
 
 const points = Object.fromEntries(
@@ -27,18 +27,18 @@ const points = Object.fromEntries(
 );
 points.row = Uint32Array.from({ length: page.n }, (_, row) => row);
 
-const clusters = new Map(page.clusters.map((card) => [card.number, card]));
+const clusters = new Map(page.clusters.map((info) => [info.number, info]));
 const NOISE = -1;
 
-function share(step) {
+function shareOf(step) {
   return step / 255;
 }
 
-// Text for people.
+// Values as text.
 
 function percent(value) {
-  const figure = 100 * value;
-  return `${figure > 0 && figure < 10 ? figure.toFixed(1) : Math.round(figure)} %`;
+  const rounded = 100 * value;
+  return `${rounded > 0 && rounded < 10 ? rounded.toFixed(1) : Math.round(rounded)} %`;
 }
 
 function kilohertz(hz) {
@@ -64,6 +64,6 @@ function recordingOf(row) {
   return page.names.recording[points.recording[row]];
 }
 
-function placeOf(row) {
+function timesOf(row) {
   return `${clock(points.start_s[row])} – ${clock(points.end_s[row])}`;
 }

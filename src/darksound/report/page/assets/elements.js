@@ -1,4 +1,4 @@
-// Elements are made of text and attributes alone, never of markup.
+// Elements are made from text and attributes only, never from markup.
 
 const SVG = "http://www.w3.org/2000/svg";
 
@@ -6,7 +6,7 @@ function byId(id) {
   return document.getElementById(id);
 }
 
-function filled(element, attributes, children) {
+function configure(element, attributes, children) {
   for (const [name, value] of Object.entries(attributes)) {
     if (name.startsWith("on")) element.addEventListener(name.slice(2), value);
     else if (value === true) element.setAttribute(name, "");
@@ -19,14 +19,14 @@ function filled(element, attributes, children) {
 }
 
 function make(tag, attributes = {}, ...children) {
-  return filled(document.createElement(tag), attributes, children);
+  return configure(document.createElement(tag), attributes, children);
 }
 
 function draw(tag, attributes = {}, ...children) {
-  return filled(document.createElementNS(SVG, tag), attributes, children);
+  return configure(document.createElementNS(SVG, tag), attributes, children);
 }
 
-function facts(pairs) {
+function definitionList(pairs) {
   const shown = pairs.filter(([, value]) => value !== null && value !== undefined);
   return make(
     "dl",
@@ -35,29 +35,29 @@ function facts(pairs) {
   );
 }
 
-let announcing = 0;
+let statusTimer = 0;
 
-function announce(text) {
+function showStatus(text) {
   const status = byId("status");
   status.textContent = text;
-  clearTimeout(announcing);
-  announcing = setTimeout(() => {
+  clearTimeout(statusTimer);
+  statusTimer = setTimeout(() => {
     status.textContent = "";
   }, 6000);
 }
 
-// What other parts of the page want to know when it changes.
+// An event: call it to run its listeners, `subscribe` adds one.
 
-function signal() {
+function createEvent() {
   const listeners = [];
-  const tell = (...told) => listeners.forEach((listener) => listener(...told));
-  tell.subscribe = (listener) => listeners.push(listener);
-  return tell;
+  const notify = (...values) => listeners.forEach((listener) => listener(...values));
+  notify.subscribe = (listener) => listeners.push(listener);
+  return notify;
 }
 
-// A store that does nothing where the browser keeps nothing, as in some private windows.
+// The storage of the browser; it stores nothing in some private windows.
 
-const shelf = {
+const storage = {
   read(key) {
     try {
       return localStorage.getItem(key);

@@ -1,46 +1,50 @@
-// What pointers, the wheel and keys do to the map.
+// Pointer, wheel and keyboard control of the map.
 
-const NEAR = 12;
-const STILL = 5;
-const STEP = 60;
+// Distances in CSS pixels: of a ROI from the pointer, of a move that is still a click, of a pan key.
+const HOVER_DISTANCE = 12;
+const CLICK_DISTANCE = 5;
+const PAN_DISTANCE = 60;
 
-function startGestures(map, on) {
+function startGestures(map, actions) {
   const { canvas } = map;
   const pressed = new Map();
-  let began = null,
-    drawing = false;
+  let pressedAt = null,
+    isDrawing = false;
 
-  const place = (event) => {
+  const positionOf = (event) => {
     const box = canvas.getBoundingClientRect();
     return [event.clientX - box.left, event.clientY - box.top];
   };
 
-  const lassoing = () => byId("lasso").getAttribute("aria-pressed") === "true";
+  const isLassoOn = () => byId("lasso").getAttribute("aria-pressed") === "true";
 
   canvas.addEventListener("pointerdown", (event) => {
     if (event.button !== 0) return;
     canvas.setPointerCapture(event.pointerId);
-    pressed.set(event.pointerId, place(event));
-    began = pressed.size === 1 ? place(event) : null;
-    drawing = pressed.size === 1 && (lassoing() || event.shiftKey);
-    map.lasso = drawing ? [place(event)] : null;
-    on.hover(null);
+    pressed.set(event.pointerId, positionOf(event));
+    pressedAt = pressed.size === 1 ? positionOf(event) : null;
+    isDrawing = pressed.size === 1 && (isLassoOn() || event.shiftKey);
+    map.lasso = isDrawing ? [positionOf(event)] : null;
+    actions.hover(null);
   });
 
   canvas.addEventListener("pointermove", (event) => {
-    const now = place(event);
+    const now = positionOf(event);
     const before = pressed.get(event.pointerId);
     if (!before) {
-      if (event.pointerType !== "touch") on.hover(map.nearest(...now, NEAR), ...now);
+      if (event.pointerType !== "touch") actions.hover(map.nearest(...now, HOVER_DISTANCE), ...now);
       return;
     }
-    if (drawing) {
+    if (isDrawing) {
       map.lasso.push(now);
       map.redraw();
     } else if (pressed.size === 2) {
       pinch(event.pointerId, before, now);
-    } else if ((began && Math.hypot(now[0] - began[0], now[1] - began[1]) > STILL) || !began) {
-      began = null;
+    } else if (
+      (pressedAt && Math.hypot(now[0] - pressedAt[0], now[1] - pressedAt[1]) > CLICK_DISTANCE) ||
+      !pressedAt
+    ) {
+      pressedAt = null;
       canvas.classList.add("dragging");
       map.pan(now[0] - before[0], now[1] - before[1]);
     } else {
@@ -59,47 +63,51 @@ function startGestures(map, on) {
   const release = (event) => {
     if (!pressed.delete(event.pointerId)) return;
     canvas.classList.remove("dragging");
-    if (drawing) {
+    if (isDrawing) {
       const polygon = map.lasso;
       Object.assign(map, { lasso: null });
-      drawing = false;
+      isDrawing = false;
       map.redraw();
-      if (polygon.length > 2 && event.type === "pointerup") on.select(map.within(polygon));
-    } else if (began && event.type === "pointerup") {
-      const row = map.nearest(...began, 2 * NEAR);
-      if (row !== null) on.choose(row);
+      if (polygon.length > 2 && event.type === "pointerup") actions.select(map.within(polygon));
+    } else if (pressedAt && event.type === "pointerup") {
+      const row = map.nearest(...pressedAt, 2 * HOVER_DISTANCE);
+      if (row !== null) actions.choose(row);
     }
-    began = null;
+    pressedAt = null;
   };
   canvas.addEventListener("pointerup", release);
   canvas.addEventListener("pointercancel", release);
-  canvas.addEventListener("pointerleave", () => on.hover(null));
+  canvas.addEventListener("pointerleave", () => actions.hover(null));
 
   canvas.addEventListener(
     "wheel",
     (event) => {
       event.preventDefault();
       const lines = event.deltaMode === 1 ? 20 * event.deltaY : event.deltaY;
-      map.zoom(Math.exp(-0.0016 * Math.max(-400, Math.min(400, lines))), ...place(event));
+      map.zoom(Math.exp(-0.0016 * Math.max(-400, Math.min(400, lines))), ...positionOf(event));
     },
     { passive: false },
   );
-  canvas.addEventListener("dblclick", (event) => map.zoom(2, ...place(event)));
+  canvas.addEventListener("dblclick", (event) => map.zoom(2, ...positionOf(event)));
 
   const keys = {
-    ArrowLeft: () => map.pan(STEP, 0),
-    ArrowRight: () => map.pan(-STEP, 0),
-    ArrowUp: () => map.pan(0, STEP),
-    ArrowDown: () => map.pan(0, -STEP),
+    ArrowLeft: () => map.pan(PAN_DISTANCE, 0),
+    ArrowRight: () => map.pan(-PAN_DISTANCE, 0),
+    ArrowUp: () => map.pan(0, PAN_DISTANCE),
+    ArrowDown: () => map.pan(0, -PAN_DISTANCE),
     "+": () => map.zoom(1.4),
     "=": () => map.zoom(1.4),
     "-": () => map.zoom(1 / 1.4),
     0: () => map.showAll(),
-    v: () => on.select(map.inView()),
+    v: () => actions.select(map.inView()),
     Enter: () => {
-      const row = map.nearest(map.width / map.ratio / 2, map.height / map.ratio / 2, 4 * NEAR);
-      if (row === null) announce("No ROI near the middle of the map.");
-      else on.choose(row);
+      const row = map.nearest(
+        map.width / map.ratio / 2,
+        map.height / map.ratio / 2,
+        4 * HOVER_DISTANCE,
+      );
+      if (row === null) showStatus("No ROI near the centre of the map.");
+      else actions.choose(row);
     },
   };
   canvas.addEventListener("keydown", (event) => {
@@ -111,7 +119,7 @@ function startGestures(map, on) {
   });
   for (const name of ["focus", "blur"]) {
     canvas.addEventListener(name, () => {
-      map.aimed = canvas.matches(":focus-visible");
+      map.showsCrosshair = canvas.matches(":focus-visible");
       map.redraw();
     });
   }
@@ -119,10 +127,10 @@ function startGestures(map, on) {
   byId("zoom-in").addEventListener("click", () => map.zoom(1.5));
   byId("zoom-out").addEventListener("click", () => map.zoom(1 / 1.5));
   byId("zoom-all").addEventListener("click", () => map.showAll());
-  byId("in-view").addEventListener("click", () => on.select(map.inView()));
+  byId("in-view").addEventListener("click", () => actions.select(map.inView()));
   byId("lasso").addEventListener("click", (event) => {
-    const pressedNow = !lassoing();
-    event.currentTarget.setAttribute("aria-pressed", String(pressedNow));
-    canvas.classList.toggle("lasso", pressedNow);
+    const isOn = !isLassoOn();
+    event.currentTarget.setAttribute("aria-pressed", String(isOn));
+    canvas.classList.toggle("lasso", isOn);
   });
 }

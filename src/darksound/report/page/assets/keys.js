@@ -1,4 +1,4 @@
-// Single keys, which can be switched off, and the list of them.
+// Keyboard shortcuts, which can be switched off, and their list.
 
 const KEYS = [
   [["j", "↓"], "next cluster", () => cards.step(1)],
@@ -6,10 +6,10 @@ const KEYS = [
   [["→"], "next clip", () => player.step(1)],
   [["←"], "previous clip", () => player.step(-1)],
   [["Space", "p"], "play or pause", () => player.toggle()],
-  [["n"], "name the cluster (Enter keeps, Escape does not)", () => cards.editName()],
+  [["n"], "name the cluster (Enter saves, Escape cancels)", () => cards.editName()],
   [["m"], "merge the cluster with another", () => withCluster(openMerge)],
-  [["x"], "reject the cluster, or take it back", () => withCluster(rejectCluster)],
-  [["d"], "reject the clip, or take it back", () => player.rejectCurrent()],
+  [["x"], "reject or restore the cluster", () => withCluster(rejectCluster)],
+  [["d"], "reject or restore the clip", () => player.rejectCurrent()],
   [["u"], "undo", () => review.undo()],
   [["l"], "lasso on the map", () => byId("lasso").click()],
   [["v"], "select all ROIs in view", () => byId("in-view").click()],
@@ -17,54 +17,62 @@ const KEYS = [
   [["s"], "save review.csv", () => byId("save").click()],
   [["?"], "this list", () => byId("help").click()],
 ];
-const WRITTEN = {
+const KEY_NAMES = {
   "↓": "ArrowDown",
   "↑": "ArrowUp",
   "→": "ArrowRight",
   "←": "ArrowLeft",
   Space: " ",
 };
-const OFF = "darksound:keys-off";
+const STORAGE_KEY = "darksound:keys-off";
 
-function withCluster(act) {
+function withCluster(action) {
   if (cards.current === null) cards.step(1);
-  if (cards.current !== null) act(cards.current);
+  if (cards.current !== null) action(cards.current);
 }
 
 function rejectCluster(number) {
   review.reject(number);
-  announce(`Cluster ${number} ${review.isRejected(number) ? "rejected" : "taken back"}.`);
+  showStatus(`Cluster ${number} ${review.isRejected(number) ? "rejected" : "restored"}.`);
 }
 
 function startKeys() {
-  const acts = new Map(
-    KEYS.flatMap(([keys, , act]) => keys.map((key) => [WRITTEN[key] ?? key, act])),
+  const actions = new Map(
+    KEYS.flatMap(([keys, , action]) => keys.map((key) => [KEY_NAMES[key] ?? key, action])),
   );
-  const box = byId("keys-on");
-  box.checked = shelf.read(OFF) !== "yes";
-  box.addEventListener("change", () => shelf.write(OFF, box.checked ? "no" : "yes"));
+  const checkbox = byId("keys-on");
+  checkbox.checked = storage.read(STORAGE_KEY) !== "yes";
+  checkbox.addEventListener("change", () =>
+    storage.write(STORAGE_KEY, checkbox.checked ? "no" : "yes"),
+  );
   byId("keys-list").append(
-    ...KEYS.flatMap(([keys, does]) => [
+    ...KEYS.flatMap(([keys, description]) => [
       make(
         "dt",
         {},
         keys.map((key) => make("kbd", {}, key)),
       ),
-      make("dd", {}, does),
+      make("dd", {}, description),
     ]),
   );
   byId("help").addEventListener("click", () => byId("keys").showModal());
   document.addEventListener("keydown", (event) => {
-    if (event.defaultPrevented || event.ctrlKey || event.metaKey || event.altKey || !box.checked)
+    if (
+      event.defaultPrevented ||
+      event.ctrlKey ||
+      event.metaKey ||
+      event.altKey ||
+      !checkbox.checked
+    )
       return;
     if (document.querySelector("dialog[open]")) return;
     const { target } = event;
     if (target.matches("input, select, textarea, summary, pre, [role='tab']")) return;
-    // A button is pressed by the space bar, and nothing else happens.
+    // The space bar presses a button with the focus.
     if (event.key === " " && target.matches("button")) return;
-    const act = acts.get(event.key);
-    if (!act) return;
+    const action = actions.get(event.key);
+    if (!action) return;
     event.preventDefault();
-    act();
+    action();
   });
 }

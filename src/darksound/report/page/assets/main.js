@@ -1,4 +1,4 @@
-// Everything is put in its place.
+// Builds the page.
 
 const TABS = ["clusters", "noise", "selection", "run"];
 
@@ -30,27 +30,27 @@ function startTabs() {
 
 function hoverBox(map) {
   const box = byId("hover");
-  let shown = null;
+  let shownRow = null;
   return (row, x, y) => {
     box.hidden = row === null;
     map.canvas.style.cursor = row === null ? "" : "pointer";
     if (row === null) {
-      shown = null;
+      shownRow = null;
       return;
     }
-    if (row !== shown) {
+    if (row !== shownRow) {
       const cluster = points.cluster[row];
       const title =
         cluster === NOISE
           ? "noise"
-          : `${review.titleOf(cluster)}, p ${share(points.probability[row]).toFixed(2)}`;
+          : `${review.titleOf(cluster)}, p ${shareOf(points.probability[row]).toFixed(2)}`;
       box.replaceChildren(
-        shot(row, true),
+        thumbnail(row, true),
         make("p", {}, title),
-        make("p", { class: "where" }, recordingOf(row)),
-        make("p", { class: "where" }, placeOf(row)),
+        make("p", { class: "source" }, recordingOf(row)),
+        make("p", { class: "source" }, timesOf(row)),
       );
-      shown = row;
+      shownRow = row;
     }
     const stage = byId("stage").getBoundingClientRect();
     box.style.left = `${Math.max(4, Math.min(x + 16, stage.width - box.offsetWidth - 4))}px`;
@@ -72,33 +72,33 @@ function start() {
   const colouring = startColouring(map);
   byId("map").setAttribute(
     "aria-label",
-    `Map of ${plural(page.n, "ROI")} in ${plural(page.n_clusters, "cluster")}; like sounds lie together`,
+    `Map of ${plural(page.n, "ROI")} in ${plural(page.n_clusters, "cluster")}; similar sounds are near each other`,
   );
   startGestures(map, {
     hover: hoverBox(map),
     choose: (row) => {
       player.play(row);
-      cards.reveal(points.cluster[row]);
+      cards.scrollTo(points.cluster[row]);
     },
     select: (rows) => {
-      showSelection(rows);
+      showSelectionTab(rows);
       showTab("selection");
-      announce(`${plural(rows.length, "ROI")} selected.`);
+      showStatus(`${plural(rows.length, "ROI")} selected.`);
     },
   });
   player.start();
   player.chosen.subscribe((row) => {
     map.current = row;
-    map.goTo(row);
+    map.scrollTo(row);
   });
   cards.start();
   startReview();
   startTabs();
-  showSelection([]);
-  showNoise();
-  showRun();
-  themeChanged.subscribe(showRun);
-  cards.moved.subscribe((number) => {
+  showSelectionTab([]);
+  showNoiseTab();
+  showRunTab();
+  themeChanged.subscribe(showRunTab);
+  cards.currentChanged.subscribe((number) => {
     if (player.current === null || points.cluster[player.current] !== number)
       player.choose(clusters.get(number).medoid);
   });

@@ -1,7 +1,7 @@
-// The map: what is in view, its pixels, and which ROI lies under a place.
+// The map: its view, its pixels, and the ROI at a position.
 
 const CELLS = 128;
-const MOST_NAMES = 80;
+const MAX_LABELS = 80;
 
 class RoiMap {
   constructor(canvas) {
@@ -9,12 +9,12 @@ class RoiMap {
     this.context = canvas.getContext("2d", { alpha: false });
     this.styles = []; // of the points: {colour, shape}
     this.styleOf = new Uint16Array(page.n);
-    this.shown = null; // rows that are brought out, as 0 or 1 each; null for all
-    this.names = []; // texts over the points: {text, x, y}
+    this.highlighted = null; // 0 or 1 for each row; null for all
+    this.labels = []; // texts over the points: {text, x, y}
     this.current = null;
     this.lasso = null;
-    this.aimed = false;
-    this.asked = false;
+    this.showsCrosshair = false;
+    this.isPaintRequested = false;
     this.order = null;
     this.measure();
     this.sortIntoCells();
@@ -63,12 +63,12 @@ class RoiMap {
     const width = Math.max(1, Math.round(this.canvas.clientWidth * ratio));
     const height = Math.max(1, Math.round(this.canvas.clientHeight * ratio));
     if (width === this.width && height === this.height) return;
-    const first = this.width === undefined || this.whole;
+    const fit = this.width === undefined || this.isWhole;
     Object.assign(this, { width, height, ratio });
     Object.assign(this.canvas, { width, height });
     this.image = this.context.createImageData(width, height);
     this.pixels = new Uint32Array(this.image.data.buffer);
-    if (first) this.showAll();
+    if (fit) this.showAll();
     this.redraw();
   }
 
@@ -79,32 +79,32 @@ class RoiMap {
       1e-6,
       Math.min((this.width - 2 * margin) / width, (this.height - 2 * margin) / height),
     );
-    this.middle = [left + width / 2, bottom + height / 2];
-    this.whole = true;
+    this.centre = [left + width / 2, bottom + height / 2];
+    this.isWhole = true;
     this.redraw();
   }
 
-  // Between the map's coordinates and CSS pixels of the canvas.
+  // From map coordinates to CSS pixels of the canvas, and back.
   toScreen(x, y) {
     return [
-      (this.width / 2 + (x - this.middle[0]) * this.scale) / this.ratio,
-      (this.height / 2 - (y - this.middle[1]) * this.scale) / this.ratio,
+      (this.width / 2 + (x - this.centre[0]) * this.scale) / this.ratio,
+      (this.height / 2 - (y - this.centre[1]) * this.scale) / this.ratio,
     ];
   }
 
   toMap(x, y) {
     return [
-      this.middle[0] + (x * this.ratio - this.width / 2) / this.scale,
-      this.middle[1] - (y * this.ratio - this.height / 2) / this.scale,
+      this.centre[0] + (x * this.ratio - this.width / 2) / this.scale,
+      this.centre[1] - (y * this.ratio - this.height / 2) / this.scale,
     ];
   }
 
   pan(dx, dy) {
-    this.middle = [
-      this.middle[0] - (dx * this.ratio) / this.scale,
-      this.middle[1] + (dy * this.ratio) / this.scale,
+    this.centre = [
+      this.centre[0] - (dx * this.ratio) / this.scale,
+      this.centre[1] + (dy * this.ratio) / this.scale,
     ];
-    this.whole = false;
+    this.isWhole = false;
     this.redraw();
   }
 
@@ -112,26 +112,26 @@ class RoiMap {
     const [u, v] = this.toMap(x, y);
     this.scale = Math.min(Math.max(this.scale * factor, 1e-6), 1e9);
     const [w, z] = this.toMap(x, y);
-    this.middle = [this.middle[0] + u - w, this.middle[1] + v - z];
-    this.whole = false;
+    this.centre = [this.centre[0] + u - w, this.centre[1] + v - z];
+    this.isWhole = false;
     this.redraw();
   }
 
-  goTo(row) {
+  scrollTo(row) {
     const [x, y] = this.toScreen(points.x[row], points.y[row]);
     const [width, height] = [this.width / this.ratio, this.height / this.ratio];
     if (x < 20 || y < 20 || x > width - 20 || y > height - 20) {
-      this.middle = [points.x[row], points.y[row]];
-      this.whole = false;
+      this.centre = [points.x[row], points.y[row]];
+      this.isWhole = false;
     }
     this.redraw();
   }
 
   redraw() {
-    if (this.asked) return;
-    this.asked = true;
+    if (this.isPaintRequested) return;
+    this.isPaintRequested = true;
     requestAnimationFrame(() => {
-      this.asked = false;
+      this.isPaintRequested = false;
       this.paint();
     });
   }
@@ -140,18 +140,18 @@ class RoiMap {
     const zoomed =
       (this.scale * Math.min(this.extent.width, this.extent.height)) /
       Math.min(this.width, this.height);
-    const usual = Math.min(5, Math.max(1.3, 26 / Math.sqrt(Math.sqrt(page.n) + 12)));
-    return usual * Math.min(2, Math.max(1, Math.sqrt(zoomed))) * this.ratio;
+    const base = Math.min(5, Math.max(1.3, 26 / Math.sqrt(Math.sqrt(page.n) + 12)));
+    return base * Math.min(2, Math.max(1, Math.sqrt(zoomed))) * this.ratio;
   }
 
-  // Take on new styles, or other rows that are brought out: faint rows are painted first, then
+  // Apply changed styles or highlighted rows: rows that are not highlighted are painted first, then
   // quiet ones, then the others.
   restyle() {
     const level = (row) =>
-      this.shown && !this.shown[row] ? 0 : this.styles[this.styleOf[row]].quiet ? 1 : 2;
+      this.highlighted && !this.highlighted[row] ? 0 : this.styles[this.styleOf[row]].quiet ? 1 : 2;
     const levels = Uint8Array.from(points.row, level);
     const next = [0, 0, 0];
-    for (const own of levels) if (own < 2) next[own + 1]++;
+    for (const value of levels) if (value < 2) next[value + 1]++;
     next[2] += next[1];
     this.faintCount = next[1];
     this.order = new Uint32Array(page.n);
@@ -161,29 +161,23 @@ class RoiMap {
 
   paint() {
     if (!this.order) return;
-    const { pixels, width, height, scale, order, styleOf, faintCount } = this;
-    pixels.fill(pixel(rgb(palette().ground)));
+    const { width, height, scale, order, styleOf, faintCount } = this;
+    this.pixels.fill(pixel(rgb(palette().background)));
     const radius = this.radius();
-    const faint = { mark: stamp("circle", 0.8 * radius), colour: pixel(rgb(palette().faint)) };
-    const inks = this.styles.map((style) => ({
-      mark: stamp(style.shape, style.quiet ? 0.7 * radius : radius),
+    const faint = { marker: markerOf("circle", 0.8 * radius), colour: pixel(rgb(palette().faint)) };
+    const looks = this.styles.map((style) => ({
+      marker: markerOf(style.shape, style.quiet ? 0.7 * radius : radius),
       colour: pixel(rgb(style.colour)),
     }));
-    const left = width / 2 - this.middle[0] * scale,
-      top = height / 2 + this.middle[1] * scale;
+    const left = width / 2 - this.centre[0] * scale,
+      top = height / 2 + this.centre[1] * scale;
     const { x, y } = points;
     for (let i = 0; i < order.length; i++) {
       const row = order[i];
-      const ink = i < faintCount ? faint : inks[styleOf[row]];
-      press(
-        pixels,
-        width,
-        height,
-        Math.round(left + x[row] * scale),
-        Math.round(top - y[row] * scale),
-        ink.mark,
-        ink.colour,
-      );
+      const { marker, colour } = i < faintCount ? faint : looks[styleOf[row]];
+      const column = Math.round(left + x[row] * scale);
+      const line = Math.round(top - y[row] * scale);
+      drawMarker(this, column, line, marker, colour);
     }
     this.context.putImageData(this.image, 0, 0);
     this.paintOver(radius);
@@ -191,60 +185,60 @@ class RoiMap {
 
   paintOver(radius) {
     const { context, ratio } = this;
-    const { ink, ground } = palette();
+    const { text, background } = palette();
     context.save();
     context.scale(ratio, ratio);
     context.lineWidth = 2;
     if (this.current !== null) {
       const [x, y] = this.toScreen(points.x[this.current], points.y[this.current]);
-      for (const [size, colour, line] of [
-        [7, ground, 5],
-        [7, ink, 2.2],
+      for (const [size, colour, lineWidth] of [
+        [7, background, 5],
+        [7, text, 2.2],
       ]) {
-        Object.assign(context, { strokeStyle: colour, lineWidth: line });
+        Object.assign(context, { strokeStyle: colour, lineWidth });
         context.beginPath();
         context.arc(x, y, radius / ratio + size, 0, 2 * Math.PI);
         context.stroke();
       }
     }
-    if (this.names.length <= MOST_NAMES) this.paintNames(ink, ground, radius / ratio + 11);
+    if (this.labels.length <= MAX_LABELS) this.paintLabels(radius / ratio + 11);
     if (this.lasso && this.lasso.length > 1) {
       context.beginPath();
       this.lasso.forEach(([x, y]) => context.lineTo(x, y));
       context.closePath();
-      Object.assign(context, { strokeStyle: ink, lineWidth: 1.5, fillStyle: ink });
+      Object.assign(context, { strokeStyle: text, lineWidth: 1.5, fillStyle: text });
       context.stroke();
       context.globalAlpha = 0.08;
       context.fill();
       context.globalAlpha = 1;
     }
-    if (this.aimed) this.paintAim(ink);
+    if (this.showsCrosshair) this.paintCrosshair();
     context.restore();
   }
 
-  paintNames(ink, ground, lift) {
+  paintLabels(offset) {
     const { context } = this;
+    const { text: colour, background } = palette();
     Object.assign(context, {
       font: "600 12.5px system-ui, sans-serif",
       textAlign: "center",
       textBaseline: "middle",
-      strokeStyle: ground,
-      fillStyle: ink,
+      strokeStyle: background,
+      fillStyle: colour,
       lineWidth: 4,
       lineJoin: "round",
     });
-    for (const { text, x, y } of this.names) {
-      const place = this.toScreen(x, y);
-      place[1] -= lift;
-      context.strokeText(text, ...place);
-      context.fillText(text, ...place);
+    for (const { text, x, y } of this.labels) {
+      const [u, v] = this.toScreen(x, y);
+      context.strokeText(text, u, v - offset);
+      context.fillText(text, u, v - offset);
     }
   }
 
-  paintAim(ink) {
+  paintCrosshair() {
     const { context } = this;
     const [x, y] = [this.width / this.ratio / 2, this.height / this.ratio / 2];
-    Object.assign(context, { strokeStyle: ink, lineWidth: 1.5 });
+    Object.assign(context, { strokeStyle: palette().text, lineWidth: 1.5 });
     context.beginPath();
     for (const [u, v] of [
       [1, 0],
@@ -258,25 +252,25 @@ class RoiMap {
     context.stroke();
   }
 
-  // The ROI nearest to a place on the screen, within so many CSS pixels; null where there is none.
-  nearest(x, y, within) {
+  // The ROI nearest to a position on the screen within a distance in CSS pixels; null for none.
+  nearest(x, y, distance) {
     const { left, bottom, width, height } = this.extent;
-    const reach = (within * this.ratio) / this.scale;
+    const reach = (distance * this.ratio) / this.scale;
     const [u, v] = this.toMap(x, y);
     const cell = (value, low, span) => Math.floor(((value - low) / span) * CELLS);
     const clip = (value) => Math.min(CELLS - 1, Math.max(0, value));
     let best = null,
-      least = reach * reach;
+      bestSquare = reach * reach;
     const last = clip(cell(v + reach, bottom, height));
     for (let line = clip(cell(v - reach, bottom, height)); line <= last; line++) {
       const from = line * CELLS + clip(cell(u - reach, left, width));
       const to = line * CELLS + clip(cell(u + reach, left, width));
       for (let i = this.starts[from]; i < this.starts[to + 1]; i++) {
         const row = this.inCells[i];
-        if (this.shown && !this.shown[row]) continue;
-        const far = (points.x[row] - u) ** 2 + (points.y[row] - v) ** 2;
-        if (far < least) {
-          least = far;
+        if (this.highlighted && !this.highlighted[row]) continue;
+        const square = (points.x[row] - u) ** 2 + (points.y[row] - v) ** 2;
+        if (square < bestSquare) {
+          bestSquare = square;
           best = row;
         }
       }
@@ -284,12 +278,12 @@ class RoiMap {
     return best;
   }
 
-  // Rows within a polygon of places on the screen, by the even-odd rule.
+  // Rows in a polygon of positions on the screen, by the even-odd rule.
   within(polygon) {
     const corners = polygon.map(([x, y]) => this.toMap(x, y));
-    const found = [];
+    const rows = [];
     for (let row = 0; row < page.n; row++) {
-      if (this.shown && !this.shown[row]) continue;
+      if (this.highlighted && !this.highlighted[row]) continue;
       const x = points.x[row],
         y = points.y[row];
       let inside = false;
@@ -298,9 +292,9 @@ class RoiMap {
           [c, d] = corners[j];
         if (b > y !== d > y && x < ((c - a) * (y - b)) / (d - b) + a) inside = !inside;
       }
-      if (inside) found.push(row);
+      if (inside) rows.push(row);
     }
-    return found;
+    return rows;
   }
 
   inView() {

@@ -1,7 +1,7 @@
-// Points are stamped into the pixels of the canvas by hand: a hundred thousand in a few
-// milliseconds, on any machine, without a graphics card to ask for.
+// Points are drawn into the pixels of the canvas directly: a hundred thousand take a few
+// milliseconds on any machine, without WebGL.
 
-// Whether a place within the unit circle's square lies inside a shape.
+// Whether a point of the square around the unit circle is inside a shape.
 const INSIDE = {
   circle: (x, y) => x * x + y * y <= 1,
   square: (x, y) => Math.max(Math.abs(x), Math.abs(y)) <= 0.86,
@@ -13,69 +13,70 @@ const INSIDE = {
   cross: (x, y) => INSIDE.plus((x + y) * 0.74, (x - y) * 0.74),
   star: (x, y) => Math.min(Math.abs(x), Math.abs(y)) <= 0.26 || Math.abs(x) + Math.abs(y) <= 0.75,
 };
-const GRAIN = 4;
+const SUBPIXELS = 4;
 
-const stamps = new Map();
+const markers = new Map();
 
-// Offsets of a shape's pixels from its middle, and how far it covers each, 0 to 256: those that it
-// covers whole come first.
-function stamp(shape, radius) {
+// The marker of a shape: offsets of its pixels from its centre, and the coverage of each, 0 to 256,
+// fully covered pixels first.
+function markerOf(shape, radius) {
   const key = `${shape} ${radius.toFixed(2)}`;
-  if (!stamps.has(key)) {
-    if (stamps.size > 500) stamps.clear();
-    stamps.set(key, cut(shape, radius));
+  if (!markers.has(key)) {
+    if (markers.size > 500) markers.clear();
+    markers.set(key, rasterise(shape, radius));
   }
-  return stamps.get(key);
+  return markers.get(key);
 }
 
-function cut(shape, radius) {
+function rasterise(shape, radius) {
   const reach = Math.ceil(radius * 1.2);
-  const found = [];
+  const entries = [];
   for (let y = -reach; y <= reach; y++) {
     for (let x = -reach; x <= reach; x++) {
       let hits = 0;
-      for (let i = 0; i < GRAIN * GRAIN; i++) {
-        const u = x + ((i % GRAIN) + 0.5) / GRAIN - 0.5;
-        const v = y + (Math.floor(i / GRAIN) + 0.5) / GRAIN - 0.5;
+      for (let i = 0; i < SUBPIXELS * SUBPIXELS; i++) {
+        const u = x + ((i % SUBPIXELS) + 0.5) / SUBPIXELS - 0.5;
+        const v = y + (Math.floor(i / SUBPIXELS) + 0.5) / SUBPIXELS - 0.5;
         if (INSIDE[shape](u / radius, v / radius)) hits++;
       }
-      if (hits) found.push([x, y, Math.round((256 * hits) / (GRAIN * GRAIN))]);
+      if (hits) entries.push([x, y, Math.round((256 * hits) / (SUBPIXELS * SUBPIXELS))]);
     }
   }
-  found.sort((a, b) => b[2] - a[2]);
-  const whole = found.filter(([, , cover]) => cover === 256).length;
-  const [dx, dy, cover] = [0, 1, 2].map((part) => Int32Array.from(found, (entry) => entry[part]));
-  return { dx, dy, cover, reach, whole, width: 0, offsets: null };
+  entries.sort((a, b) => b[2] - a[2]);
+  const full = entries.filter(([, , cover]) => cover === 256).length;
+  const [dx, dy, cover] = [0, 1, 2].map((part) => Int32Array.from(entries, (entry) => entry[part]));
+  return { dx, dy, cover, reach, full, width: 0, offsets: null };
 }
 
 function pixel([red, green, blue]) {
   return ((255 << 24) | (blue << 16) | (green << 8) | red) >>> 0;
 }
 
-// `under` where nothing is covered, `over` where all is; channels side by side, two at a time.
-function mixed(under, over, cover) {
+// Blend two colours by a coverage of 0 to 256; two channels are computed at a time.
+function blend(under, over, cover) {
   if (cover === 256) return over;
-  const left = 256 - cover;
-  const odd = (((under & 0xff00ff) * left + (over & 0xff00ff) * cover) >>> 8) & 0xff00ff;
-  const even = ((((under >>> 8) & 0xff) * left + ((over >>> 8) & 0xff) * cover) >>> 8) & 0xff;
+  const remainder = 256 - cover;
+  const odd = (((under & 0xff00ff) * remainder + (over & 0xff00ff) * cover) >>> 8) & 0xff00ff;
+  const even = ((((under >>> 8) & 0xff) * remainder + ((over >>> 8) & 0xff) * cover) >>> 8) & 0xff;
   return (0xff000000 | odd | (even << 8)) >>> 0;
 }
 
-function press(pixels, width, height, x, y, mark, colour) {
-  const { dx, dy, cover, reach, whole } = mark;
+function drawMarker(canvas, x, y, marker, colour) {
+  const { pixels, width, height } = canvas;
+  const { dx, dy, cover, reach, full } = marker;
   if (x < -reach || y < -reach || x >= width + reach || y >= height + reach) return;
   if (x >= reach && y >= reach && x < width - reach && y < height - reach) {
-    if (mark.width !== width) {
-      mark.width = width;
-      mark.offsets = dx.map((step, i) => dy[i] * width + step);
+    if (marker.width !== width) {
+      marker.width = width;
+      marker.offsets = dx.map((step, i) => dy[i] * width + step);
     }
-    const { offsets } = mark;
-    const middle = y * width + x;
+    const { offsets } = marker;
+    const centre = y * width + x;
     let i = 0;
-    for (; i < whole; i++) pixels[middle + offsets[i]] = colour;
+    for (; i < full; i++) pixels[centre + offsets[i]] = colour;
     for (; i < offsets.length; i++) {
-      const at = middle + offsets[i];
-      if (pixels[at] !== colour) pixels[at] = mixed(pixels[at], colour, cover[i]);
+      const at = centre + offsets[i];
+      if (pixels[at] !== colour) pixels[at] = blend(pixels[at], colour, cover[i]);
     }
     return;
   }
@@ -84,21 +85,21 @@ function press(pixels, width, height, x, y, mark, colour) {
       v = y + dy[i];
     if (u < 0 || v < 0 || u >= width || v >= height) continue;
     const at = v * width + u;
-    pixels[at] = mixed(pixels[at], colour, cover[i]);
+    pixels[at] = blend(pixels[at], colour, cover[i]);
   }
 }
 
-// A shape as a small picture, for legends and cards.
+// A marker as a small image, for legends and cards.
 function swatch(style) {
   const canvas = make("canvas", { class: "swatch", width: 28, height: 28, "aria-hidden": "true" });
   const context = canvas.getContext("2d");
   const image = context.createImageData(28, 28);
   const pixels = new Uint32Array(image.data.buffer);
-  const mark = stamp(style.shape, 10.5);
+  const marker = markerOf(style.shape, 10.5);
   const colour = pixel(rgb(style.colour)) & 0xffffff;
-  mark.dx.forEach((dx, i) => {
-    const alpha = Math.min(255, mark.cover[i]);
-    pixels[(14 + mark.dy[i]) * 28 + 14 + dx] = ((alpha << 24) | colour) >>> 0;
+  marker.dx.forEach((dx, i) => {
+    const alpha = Math.min(255, marker.cover[i]);
+    pixels[(14 + marker.dy[i]) * 28 + 14 + dx] = ((alpha << 24) | colour) >>> 0;
   });
   context.putImageData(image, 0, 0);
   return canvas;

@@ -1,13 +1,13 @@
-// Sound and pictures of ROIs: base64 in the page, or files in a folder beside it.
+// Sounds and thumbnails of ROIs: base64 in the page, or files in a folder beside it.
 
 const media = (() => {
-  const { beside, rows, images, sounds } = page.media;
+  const { folder, rows, images, sounds } = page.media;
   const order = asArray(rows);
-  const place = new Int32Array(page.n).fill(-1);
+  const indexOf = new Int32Array(page.n).fill(-1);
   order.forEach((row, i) => {
-    place[row] = i;
+    indexOf[row] = i;
   });
-  const starts = (lengths) => {
+  const startsOf = (lengths) => {
     const ends = asArray(lengths);
     const out = new Float64Array(ends.length + 1);
     ends.forEach((length, i) => {
@@ -15,43 +15,43 @@ const media = (() => {
     });
     return out;
   };
-  const imageStarts = beside ? null : starts(images);
-  const soundStarts = beside ? null : starts(sounds);
+  const imageStarts = folder ? null : startsOf(images);
+  const soundStarts = folder ? null : startsOf(sounds);
   const texts = {};
   const causes = new Map(page.causes);
   const unreadable = new Set(asArray(page.unreadable));
-  let address = null;
+  let blobUrl = null;
 
-  const part = (id, bounds, row) => {
+  const embedded = (id, bounds, row) => {
     texts[id] ??= byId(id).textContent;
-    return texts[id].slice(bounds[place[row]], bounds[place[row] + 1]);
+    return texts[id].slice(bounds[indexOf[row]], bounds[indexOf[row] + 1]);
   };
-  const file = (row, suffix) => `${beside}/${String(row).padStart(7, "0")}.${suffix}`;
+  const file = (row, suffix) => `${folder}/${String(row).padStart(7, "0")}.${suffix}`;
 
   return {
     count: order.length,
     order,
-    has: (row) => place[row] >= 0,
+    has: (row) => indexOf[row] >= 0,
     image: (row) =>
-      beside ? file(row, "webp") : `data:image/webp;base64,${part("images", imageStarts, row)}`,
-    // A blob, since Safari plays no data address; the one before is given back.
+      folder ? file(row, "webp") : `data:image/webp;base64,${embedded("images", imageStarts, row)}`,
+    // A blob, since Safari plays no data URLs; the previous one is released.
     sound(row) {
-      if (beside) return file(row, "mp3");
-      if (address) URL.revokeObjectURL(address);
-      const bytes = decoded(part("sounds", soundStarts, row));
-      address = URL.createObjectURL(new Blob([bytes], { type: "audio/mpeg" }));
-      return address;
+      if (folder) return file(row, "mp3");
+      if (blobUrl) URL.revokeObjectURL(blobUrl);
+      const bytes = fromBase64(embedded("sounds", soundStarts, row));
+      blobUrl = URL.createObjectURL(new Blob([bytes], { type: "audio/mpeg" }));
+      return blobUrl;
     },
-    why: (row) =>
+    missingReason: (row) =>
       causes.get(row) ??
       (unreadable.has(row)
-        ? "Without sound and picture: its recording cannot be read."
-        : "Without sound and picture: there was no room for more in the page."),
+        ? "No sound and thumbnail: the recording cannot be read."
+        : "No sound and thumbnail: the size of the page is limited (--report-mb)."),
   };
 })();
 
-function shot(row, eager = false) {
-  const frame = make("div", { class: "shot" });
+function thumbnail(row, eager = false) {
+  const frame = make("div", { class: "thumbnail" });
   if (row !== null && media.has(row)) {
     frame.append(
       make("img", {
@@ -65,7 +65,7 @@ function shot(row, eager = false) {
       }),
     );
   } else if (row !== null) {
-    frame.append(make("div", { class: "none" }, "no sound here"));
+    frame.append(make("div", { class: "no-sound" }, "no sound"));
   }
   return frame;
 }

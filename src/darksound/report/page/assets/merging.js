@@ -1,17 +1,19 @@
-// The dialog that merges a cluster into another one.
+// The dialog to merge a cluster into another.
 
 function openMerge(number) {
   const dialog = byId("merge"),
     into = byId("merge-into");
-  const near = clusters.get(number).nearest.map(([other]) => other);
-  const rest = page.clusters.map((info) => info.number).filter((other) => !near.includes(other));
-  const choices = [...near, ...rest].filter(
+  const nearest = clusters.get(number).nearest.map(([other]) => other);
+  const others = page.clusters
+    .map((info) => info.number)
+    .filter((other) => !nearest.includes(other));
+  const choices = [...nearest, ...others].filter(
     (other) => review.groupOf(other) !== review.groupOf(number),
   );
-  if (!choices.length) return announce("There is no other cluster to merge with.");
+  if (!choices.length) return showStatus("There is no other cluster to merge with.");
   byId("merge-title").textContent = `Merge cluster ${number}`;
   byId("merge-about").textContent =
-    `${review.titleOf(number)} becomes part of another cluster; the nearest come first.`;
+    `${review.titleOf(number)} is merged into another cluster; the nearest are listed first.`;
   into.replaceChildren(
     ...choices.map((other) =>
       make(
@@ -22,13 +24,13 @@ function openMerge(number) {
     ),
   );
   const show = () =>
-    byId("merge-pictures").replaceChildren(
+    byId("merge-clips").replaceChildren(
       ...[number, Number(into.value)].map((other) =>
         make(
           "div",
           {},
           make("div", {}, `Cluster ${other}`),
-          clip(clusters.get(other).medoid, "medoid"),
+          clipButton(clusters.get(other).medoid, "medoid"),
         ),
       ),
     );
@@ -38,9 +40,9 @@ function openMerge(number) {
   dialog.onclose = () => {
     if (dialog.returnValue === "merge") {
       review.merge(number, Number(into.value));
-      announce(`Cluster ${number} is now one with cluster ${into.value}.`);
+      showStatus(`Cluster ${number} is now merged with cluster ${into.value}.`);
     }
-    cards.go(number);
+    cards.show(number);
   };
   dialog.showModal();
   into.focus();

@@ -1,10 +1,10 @@
-// What a person says of clusters: names, merges, rejections. Kept by the browser, saved as
-// review.csv, and read back from it.
+// The review of clusters: names, merges, rejections. The browser stores it; it can be saved as
+// review.csv and loaded from there.
 
 const review = (() => {
   const key = `darksound:review:${page.key}`;
-  const changed = signal();
-  const MOST_UNDONE = 50;
+  const changed = createEvent();
+  const MAX_UNDO = 50;
   const FIELDS = [
     "roi_id",
     "recording",
@@ -16,51 +16,55 @@ const review = (() => {
     "rejected",
   ];
   let state = { names: {}, groups: {}, rejected: {}, clips: {} };
-  let past = [];
-  let kept = true;
+  let undoStack = [];
+  let isStored = true;
 
   const groupOf = (cluster) => state.groups[cluster] ?? cluster;
   const membersOf = (group) =>
-    page.clusters.map((card) => card.number).filter((c) => groupOf(c) === group);
+    page.clusters.map((info) => info.number).filter((c) => groupOf(c) === group);
 
   function change(act) {
-    past.push(JSON.stringify(state));
-    past = past.slice(-MOST_UNDONE);
+    undoStack.push(JSON.stringify(state));
+    undoStack = undoStack.slice(-MAX_UNDO);
     act();
     store();
   }
 
   function store() {
-    kept = shelf.write(key, JSON.stringify(state));
+    isStored = storage.write(key, JSON.stringify(state));
     changed();
   }
 
-  function touched(cluster, clipsIn) {
+  function isReviewed(cluster, withRejectedClips) {
     const group = groupOf(cluster);
     return (
       Boolean(state.names[group]) ||
       group !== cluster ||
       Boolean(state.rejected[cluster]) ||
       membersOf(group).length > 1 ||
-      clipsIn.has(cluster)
+      withRejectedClips.has(cluster)
     );
   }
 
-  function quoted(value) {
+  function quote(value) {
     const text = String(value);
     return /[",\r\n]/.test(text) ? `"${text.replaceAll('"', '""')}"` : text;
   }
 
+  function reviewedClusters() {
+    const withRejectedClips = new Set(Object.keys(state.clips).map((row) => points.cluster[row]));
+    return page.clusters
+      .map((info) => info.number)
+      .filter((cluster) => isReviewed(cluster, withRejectedClips));
+  }
+
   function csv() {
-    const clipsIn = new Set(Object.keys(state.clips).map((row) => points.cluster[row]));
-    const those = new Set(
-      page.clusters.map((card) => card.number).filter((c) => touched(c, clipsIn)),
-    );
+    const reviewed = new Set(reviewedClusters());
     const lines = [FIELDS.join(",")];
     for (let row = 0; row < page.n; row++) {
       const cluster = points.cluster[row];
-      // Of noise there are the clips that were rejected, and no others: it is no group.
-      if (cluster === NOISE ? !state.clips[row] : !those.has(cluster)) continue;
+      // Noise is not a group: only its rejected clips are listed.
+      if (cluster === NOISE ? !state.clips[row] : !reviewed.has(cluster)) continue;
       const group = groupOf(cluster);
       lines.push(
         [
@@ -71,21 +75,21 @@ const review = (() => {
           cluster,
           group,
           state.names[group] ?? "",
-          isOut(row),
+          isRoiRejected(row),
         ]
-          .map(quoted)
+          .map(quote)
           .join(","),
       );
     }
     return `${lines.join("\r\n")}\r\n`;
   }
 
-  function isOut(row) {
+  function isRoiRejected(row) {
     return Boolean(state.clips[row]) || Boolean(state.rejected[points.cluster[row]]);
   }
 
-  // Rows of a CSV text as RFC 4180 has them.
-  function parsed(text) {
+  // Rows of a CSV text (RFC 4180).
+  function parseCsv(text) {
     const rows = [[]];
     const field = /("(?:[^"]|"")*"|[^",\r\n]*)(,|\r\n|\n|\r|$)/y;
     const source = text.replace(/^\ufeff/, "");
@@ -100,26 +104,26 @@ const review = (() => {
   }
 
   function fromCsv(text) {
-    const [head, ...body] = parsed(text);
-    const at = Object.fromEntries(FIELDS.map((name) => [name, (head ?? []).indexOf(name)]));
-    const missing = FIELDS.filter((name) => at[name] < 0 && name !== "recording");
-    if (missing.length) throw new Error(`it lacks ${missing.join(", ")}`);
+    const [header, ...body] = parseCsv(text);
+    const columnOf = Object.fromEntries(FIELDS.map((name) => [name, (header ?? []).indexOf(name)]));
+    const missing = FIELDS.filter((name) => columnOf[name] < 0 && name !== "recording");
+    if (missing.length) throw new Error(`the columns are missing: ${missing.join(", ")}`);
     const rowOf = new Map(page.ids.map((id, row) => [id, row]));
     const next = { names: {}, groups: {}, rejected: {}, clips: {} };
     const counts = new Map();
     for (const line of body) {
-      const row = rowOf.get(line[at.roi_id]);
-      if (row === undefined || points.cluster[row] !== Number(line[at.cluster])) {
+      const row = rowOf.get(line[columnOf.roi_id]);
+      if (row === undefined || points.cluster[row] !== Number(line[columnOf.cluster])) {
         throw new Error("it is the review of another run");
       }
       const cluster = points.cluster[row],
-        group = Number(line[at.group]);
+        group = Number(line[columnOf.group]);
       if (cluster !== NOISE) {
-        if (!clusters.has(group)) throw new Error(`there is no cluster ${line[at.group]}`);
+        if (!clusters.has(group)) throw new Error(`there is no cluster ${line[columnOf.group]}`);
         if (group !== cluster) next.groups[cluster] = group;
-        if (line[at.name]) next.names[group] = line[at.name];
+        if (line[columnOf.name]) next.names[group] = line[columnOf.name];
       }
-      if (line[at.rejected].toLowerCase() === "true") {
+      if (line[columnOf.rejected].toLowerCase() === "true") {
         next.clips[row] = true;
         counts.set(cluster, (counts.get(cluster) ?? 0) + 1);
       }
@@ -134,11 +138,11 @@ const review = (() => {
   }
 
   function load(text) {
-    const { state: next, rows } = fromCsv(text);
+    const loaded = fromCsv(text);
     change(() => {
-      state = next;
+      state = loaded.state;
     });
-    return rows;
+    return loaded.rows;
   }
 
   function merge(cluster, into) {
@@ -152,8 +156,8 @@ const review = (() => {
     });
   }
 
-  // Take a cluster out of its group; the others keep the name, under the first of them.
-  function part(cluster) {
+  // Remove a cluster from its group; the others keep the name, under the first of them.
+  function unmerge(cluster) {
     change(() => {
       const [group, others] = [groupOf(cluster), review.mergedWith(cluster)];
       delete state.groups[cluster];
@@ -166,12 +170,12 @@ const review = (() => {
   }
 
   try {
-    const found = JSON.parse(shelf.read(key));
-    if (found && ["names", "groups", "rejected", "clips"].every((name) => found[name]))
-      state = found;
+    const stored = JSON.parse(storage.read(key));
+    if (stored && ["names", "groups", "rejected", "clips"].every((name) => stored[name]))
+      state = stored;
     else if (page.review) state = fromCsv(page.review).state;
   } catch {
-    // What is kept there is not ours; it is written anew at the next change.
+    // The stored text is not a review; the next change replaces it.
   }
 
   return {
@@ -179,18 +183,17 @@ const review = (() => {
     csv,
     load,
     groupOf,
-    isOut,
+    isRoiRejected,
     merge,
-    part,
-    get isKept() {
-      return kept;
+    unmerge,
+    get isStored() {
+      return isStored;
     },
     get canUndo() {
-      return past.length > 0;
+      return undoStack.length > 0;
     },
-    get touchedCount() {
-      const clipsIn = new Set(Object.keys(state.clips).map((row) => points.cluster[row]));
-      return page.clusters.filter((card) => touched(card.number, clipsIn)).length;
+    get reviewedCount() {
+      return reviewedClusters().length;
     },
     nameOf: (cluster) => state.names[groupOf(cluster)] ?? "",
     titleOf: (cluster) => state.names[groupOf(cluster)] || `Cluster ${groupOf(cluster)}`,
@@ -198,28 +201,28 @@ const review = (() => {
     isRejected: (cluster) => Boolean(state.rejected[cluster]),
     isClipRejected: (row) => Boolean(state.clips[row]),
     name(cluster, text) {
-      const given = text.replace(/\s+/g, " ").trim();
-      if (given !== this.nameOf(cluster))
+      const entered = text.replace(/\s+/g, " ").trim();
+      if (entered !== this.nameOf(cluster))
         change(() => {
-          state.names[groupOf(cluster)] = given;
+          state.names[groupOf(cluster)] = entered;
         });
     },
-    reject(cluster, out = !state.rejected[cluster]) {
+    reject(cluster, rejected = !state.rejected[cluster]) {
       change(() => {
-        if (out) state.rejected[cluster] = true;
+        if (rejected) state.rejected[cluster] = true;
         else delete state.rejected[cluster];
       });
     },
-    rejectClips(rows, out) {
+    rejectClips(rows, rejected) {
       change(() => {
         for (const row of rows)
-          if (out) state.clips[row] = true;
+          if (rejected) state.clips[row] = true;
           else delete state.clips[row];
       });
     },
     undo() {
-      if (past.length) {
-        state = JSON.parse(past.pop());
+      if (undoStack.length) {
+        state = JSON.parse(undoStack.pop());
         store();
       }
     },
@@ -227,29 +230,31 @@ const review = (() => {
 })();
 
 function download(name, type, text) {
-  const address = URL.createObjectURL(new Blob([text], { type }));
-  const link = make("a", { href: address, download: name, hidden: true });
+  const url = URL.createObjectURL(new Blob([text], { type }));
+  const link = make("a", { href: url, download: name, hidden: true });
   document.body.append(link);
   link.click();
   link.remove();
-  setTimeout(() => URL.revokeObjectURL(address), 10000);
+  setTimeout(() => URL.revokeObjectURL(url), 10000);
 }
 
 function startReview() {
   const show = () => {
-    const count = review.touchedCount;
+    const count = review.reviewedCount;
     byId("save").textContent = count ? `Save review.csv (${count})` : "Save review.csv";
     byId("undo").disabled = !review.canUndo;
   };
   review.changed.subscribe(show);
   review.changed.subscribe(() => {
-    if (!review.isKept)
-      announce("This browser keeps nothing for the page: save review.csv before you close it.");
+    if (!review.isStored)
+      showStatus(
+        "This browser does not store the review: save review.csv before you close the page.",
+      );
   });
   show();
   byId("save").addEventListener("click", () => {
     download("review.csv", "text/csv;charset=utf-8", review.csv());
-    announce(`review.csv saved: ${plural(review.touchedCount, "reviewed cluster")}.`);
+    showStatus(`review.csv saved: ${plural(review.reviewedCount, "reviewed cluster")}.`);
   });
   byId("undo").addEventListener("click", () => review.undo());
   byId("load").addEventListener("click", () => byId("load-file").click());
@@ -258,9 +263,9 @@ function startReview() {
     event.target.value = "";
     if (!file) return;
     try {
-      announce(`Read ${plural(review.load(await file.text()), "row")} of ${file.name}.`);
+      showStatus(`Loaded ${plural(review.load(await file.text()), "row")} of ${file.name}.`);
     } catch (error) {
-      announce(`${file.name} cannot be used: ${error.message}.`);
+      showStatus(`${file.name} cannot be used: ${error.message}.`);
     }
   });
 }

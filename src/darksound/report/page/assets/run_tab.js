@@ -1,4 +1,4 @@
-// Noise and why, the selection, and the story of the run.
+// The tabs of noise, of the selection, and of the run.
 
 function table(title, headings, rows, marked = []) {
   return make(
@@ -7,7 +7,7 @@ function table(title, headings, rows, marked = []) {
     make(
       "table",
       {},
-      title ? make("caption", { class: "unseen" }, title) : null,
+      title ? make("caption", { class: "visually-hidden" }, title) : null,
       make(
         "thead",
         {},
@@ -32,11 +32,11 @@ function table(title, headings, rows, marked = []) {
   );
 }
 
-function block(title, ...children) {
+function section(title, ...children) {
   return make("section", { class: "block" }, make("h2", {}, title), children);
 }
 
-function list(sentences) {
+function bulletList(sentences) {
   return make(
     "ul",
     {},
@@ -44,55 +44,55 @@ function list(sentences) {
   );
 }
 
-function whyNoise(noise) {
-  const share_ = (count) => `${plural(count, "ROI")} (${percent(count / noise.size)})`;
+function noiseReasons(noise) {
+  const countAndShare = (count) => `${plural(count, "ROI")} (${percent(count / noise.size)})`;
   return [
-    noise.why,
-    noise.recognised
-      ? `${share_(noise.recognised)} the learner recognises: with at least ${percent(noise.min_assigned_probability)} they belong to a cluster that they lie outside of. They are listed as assigned, and are not in the cluster.`
+    noise.reason,
+    noise.assigned
+      ? `${countAndShare(noise.assigned)}: the learner assigns them to a cluster with a probability of at least ${percent(noise.min_assigned_probability)}. They stay noise; their assigned cluster is a separate column.`
       : null,
     noise.rejected
-      ? `${share_(noise.rejected)} the learner does not recognise: rare sounds, several at once, or no birds.`
+      ? `${countAndShare(noise.rejected)}: the learner assigns them to no cluster. These may be rare sounds, several sounds at once, or no birds.`
       : null,
-    noise.not_asked
-      ? `Of ${share_(noise.not_asked)} the learner was not asked, since there were fewer than two clusters.`
+    noise.not_computed
+      ? `${countAndShare(noise.not_computed)}: no assignment was computed, because there are fewer than two clusters.`
       : null,
     noise.faint
-      ? `${share_(noise.faint)} are faint: less than ${noise.faint_db.toFixed(1)} dB above the background, as only a tenth of the clustered ROIs are.`
+      ? `${countAndShare(noise.faint)} are faint: their SNR is below ${noise.faint_db.toFixed(1)} dB, the lowest tenth of the clustered ROIs.`
       : null,
     ...noise.flagged.map(
-      ([flag, count]) => `${share_(count)} lie in sound that is flagged “${flag}”.`,
+      ([flag, count]) => `${countAndShare(count)} have the quality flag “${flag}”.`,
     ),
   ].filter(Boolean);
 }
 
-function showNoise() {
+function showNoiseTab() {
   const { noise } = page;
   const view = byId("view-noise");
   if (!noise.size) {
-    view.replaceChildren(block("No noise", make("p", {}, "Every ROI is in a cluster.")));
+    view.replaceChildren(section("No noise", make("p", {}, "Every ROI is in a cluster.")));
     return;
   }
-  const heard = noise.examples.filter((row) => media.has(row));
+  const withSound = noise.examples.filter((row) => media.has(row));
   view.replaceChildren(
-    block(
+    section(
       `${plural(noise.size, "ROI")} in no cluster, ${percent(noise.share)} of all`,
-      list(whyNoise(noise)),
+      bulletList(noiseReasons(noise)),
     ),
-    block(
-      "The most outlying",
+    section(
+      "Highest outlier scores",
       make(
         "p",
         { class: "muted" },
-        "Unlike anything around them: the first place to look for what is rare. An arrow names the cluster that the learner would put a clip into.",
+        "These ROIs differ most from all others; look here for rare sounds. The arrow shows the cluster that the learner assigns.",
       ),
-      heard.length
-        ? clipGrid(heard, (row) =>
+      withSound.length
+        ? clipGrid(withSound, (row) =>
             points.assigned[row] === NOISE ? "" : `→ ${points.assigned[row]}`,
           )
         : make("p", {}, "None of them has sound in this page."),
     ),
-    block(
+    section(
       "Where and when",
       make(
         "div",
@@ -101,7 +101,7 @@ function showNoise() {
           "div",
           {},
           make("h4", {}, "Outlier score"),
-          columns(
+          columnChart(
             noise.outlier_bins,
             (i, full) =>
               full ? `${i / 10} to ${(i + 1) / 10}` : i % 5 === 0 ? String(i / 10) : "",
@@ -113,14 +113,14 @@ function showNoise() {
           {},
           make("h4", {}, "Hour of the day"),
           noise.hours
-            ? hourColumns(noise.hours)
-            : make("p", {}, "These recordings do not tell when they were made."),
+            ? hourChart(noise.hours)
+            : make("p", {}, "The time of these recordings is unknown."),
         ),
         make(
           "div",
           {},
-          make("h4", {}, "Recordings with most"),
-          bars(
+          make("h4", {}, "Recordings with the most noise ROIs"),
+          barChart(
             noise.recordings.map(([code, count]) => [page.names.recording[code], count]),
             true,
           ),
@@ -130,21 +130,21 @@ function showNoise() {
   );
 }
 
-const MOST_CLIPS = 60;
+const MAX_CLIPS = 60;
 
-function showSelection(rows) {
+function showSelectionTab(rows) {
   const view = byId("view-selection");
   byId("tab-selection").textContent = rows.length
     ? `Selection (${rows.length.toLocaleString("en")})`
     : "Selection";
   if (!rows.length) {
     view.replaceChildren(
-      block(
+      section(
         "Nothing is selected",
         make(
           "p",
           {},
-          "Press Lasso and draw around points of the map, or hold Shift while you draw; or press Select view, which takes all that is in view.",
+          "Press Lasso (or hold Shift) and draw around points of the map, or press Select view to select all ROIs in view.",
         ),
       ),
     );
@@ -154,22 +154,22 @@ function showSelection(rows) {
   for (const row of rows)
     counts.set(points.cluster[row], (counts.get(points.cluster[row]) ?? 0) + 1);
   const order = [...counts].sort((a, b) => b[1] - a[1]);
-  const chosen = new Set(rows);
-  const heard = [...media.order].filter((row) => chosen.has(row)).slice(0, MOST_CLIPS);
-  const act = (out) => () => {
-    review.rejectClips(rows, out);
-    announce(`${plural(rows.length, "ROI")} ${out ? "rejected" : "taken back"}.`);
+  const selected = new Set(rows);
+  const withSound = [...media.order].filter((row) => selected.has(row)).slice(0, MAX_CLIPS);
+  const setRejected = (isRejected) => () => {
+    review.rejectClips(rows, isRejected);
+    showStatus(`${plural(rows.length, "ROI")} ${isRejected ? "rejected" : "restored"}.`);
   };
   view.replaceChildren(
-    block(
+    section(
       plural(rows.length, "ROI"),
       make(
         "div",
         { class: "bar" },
-        make("button", { type: "button", onclick: act(true) }, "Reject all"),
-        make("button", { type: "button", onclick: act(false) }, "Take all back"),
+        make("button", { type: "button", onclick: setRejected(true) }, "Reject all"),
+        make("button", { type: "button", onclick: setRejected(false) }, "Restore all"),
       ),
-      bars(
+      barChart(
         order
           .slice(0, 12)
           .map(([cluster, count]) => [
@@ -181,50 +181,50 @@ function showSelection(rows) {
         ? make("p", { class: "muted" }, `and ${order.length - 12} more clusters`)
         : null,
     ),
-    block(
+    section(
       "Clips",
-      heard.length
-        ? clipGrid(heard, (row) =>
+      withSound.length
+        ? clipGrid(withSound, (row) =>
             points.cluster[row] === NOISE ? "noise" : String(points.cluster[row]),
           )
         : make("p", {}, "None of these ROIs has sound in this page."),
       make(
         "p",
         { class: "muted" },
-        `${heard.length.toLocaleString("en")} of them are shown, those with sound first by how typical they are.`,
+        `${withSound.length.toLocaleString("en")} of them are shown: those with sound, the most typical first.`,
       ),
     ),
   );
 }
 
-function accumulationBlock() {
+function accumulationSection() {
   const nouns = { recording: "recordings", hour: "hours of sound" };
-  const [byRecording, byHour] = page.story.accumulation;
-  // Where every recording is an hour of its own, hours tell nothing more.
+  const [byRecording, byHour] = page.details.accumulation;
+  // Equal numbers of units mean that each recording is one hour.
   const shown = byHour.units === byRecording.units ? [byRecording] : [byRecording, byHour];
-  return block(
-    "How many clusters are still unseen",
+  return section(
+    "Unseen clusters",
     make(
       "div",
       { class: "charts" },
-      shown.map((found) =>
+      shown.map((accumulation) =>
         make(
           "div",
           {},
-          make("h4", {}, `Clusters after so many ${nouns[found.unit]}`),
-          found.curve.units.length > 1
-            ? lines({
-                x: found.curve.units,
-                series: [{ name: "clusters", y: found.curve.mean }],
-                band: found.curve,
-                across: nouns[found.unit],
-                description: `Clusters after 1 to ${found.units} ${nouns[found.unit]}: ${found.observed} in all`,
+          make("h4", {}, `Clusters by number of ${nouns[accumulation.unit]}`),
+          accumulation.curve.units.length > 1
+            ? lineChart({
+                x: accumulation.curve.units,
+                series: [{ name: "clusters", y: accumulation.curve.mean }],
+                band: accumulation.curve,
+                xLabel: nouns[accumulation.unit],
+                description: `Clusters in 1 to ${accumulation.units} ${nouns[accumulation.unit]}: ${accumulation.observed} in total`,
               })
             : null,
           make(
             "p",
             {},
-            `${found.observed} clusters in ${found.units.toLocaleString("en")} ${nouns[found.unit]}. Chao2 estimates ${found.chao2.toFixed(1)} in all (95 % interval ${found.low.toFixed(1)} to ${found.high.toFixed(1)})${found.unseen >= 0.5 ? `, so some ${Math.round(found.unseen)} may be unseen` : ""}.`,
+            `${accumulation.observed} clusters in ${accumulation.units.toLocaleString("en")} ${nouns[accumulation.unit]}. Chao2 estimates ${accumulation.chao2.toFixed(1)} in total (95 % interval ${accumulation.low.toFixed(1)} to ${accumulation.high.toFixed(1)})${accumulation.unseen >= 0.5 ? `, so about ${Math.round(accumulation.unseen)} may be unseen` : ""}.`,
           ),
         ),
       ),
@@ -232,27 +232,27 @@ function accumulationBlock() {
     make(
       "p",
       { class: "muted" },
-      "The curve is the mean over all orders in which the sound could have been recorded; the band is its 95 % interval.",
+      "The curve is the mean over all orders of the recordings; the band is its 95 % interval.",
     ),
   );
 }
 
-function confoundersBlock() {
-  const { rows, warnings, lone } = page.story.confounders;
-  const all = [...warnings, ...lone.map(([, sentence]) => sentence)];
-  return block(
-    "What else could explain the clusters",
+function confoundersSection() {
+  const { rows, warnings, single_recording: singleRecording } = page.details.confounders;
+  const all = [...warnings, ...singleRecording.map(([, sentence]) => sentence)];
+  return section(
+    "Confounders",
     make(
       "p",
       {},
-      "Agreement (AMI) of the clusters with where and when sound was recorded: 0 none, 1 the same groups. High values mean that clusters may tell places or recorders apart rather than birds.",
+      "Agreement (AMI) of the clusters with place and time of recording: 0 is none, 1 means the same groups. With a high value, clusters may separate places or recorders rather than call types.",
     ),
     table(
       "Confounders",
       ["", "groups", "ROIs", "AMI"],
       rows.map(([what, groups, rois, ami]) => [
         what,
-        groups ? groups.toLocaleString("en") : "not known",
+        groups ? groups.toLocaleString("en") : "unknown",
         groups ? rois.toLocaleString("en") : "",
         ami === null ? "" : ami.toFixed(3),
       ]),
@@ -261,61 +261,65 @@ function confoundersBlock() {
       ? make(
           "div",
           { class: "warnings" },
-          list(all.slice(0, 12)),
+          bulletList(all.slice(0, 12)),
           all.length > 12 ? make("p", {}, `and ${all.length - 12} more`) : null,
         )
       : null,
   );
 }
 
-function showRun() {
-  const { story } = page;
-  const { curves } = story;
-  const problems = story.problems;
+function showRunTab() {
+  const { details } = page;
+  const { curves, problems } = details;
   byId("view-run").replaceChildren(
     ...[
-      block(
+      section(
         "Iterations",
-        ...story.tables.map(({ title, columns: headings, rows, marked }) =>
+        ...details.tables.map(({ title, columns: headings, rows, marked }) =>
           make("div", {}, make("h4", {}, title), table(title, headings, rows, marked)),
         ),
         curves.x.length > 1
-          ? lines({
+          ? lineChart({
               ...curves,
               marked: curves.kept[0],
-              across: "iteration (dashed: the one that was kept)",
-              description: "Figures by iteration",
+              xLabel: "iteration (dashed: kept)",
+              description: "Metrics by iteration",
             })
           : null,
-        curves.x.length > 1 ? lineKey(curves.series) : null,
+        curves.x.length > 1 ? lineLegend(curves.series) : null,
         make(
           "p",
           { class: "muted" },
-          "The iteration in bold was kept, by a criterion that uses no labels. Coverage stands beside every figure, since leaving out hard ROIs looks like progress.",
+          "The iteration in bold was kept, by a criterion that uses no labels. Compare metrics together with coverage: they also rise when difficult ROIs become noise.",
         ),
-        story.notes.length ? list(story.notes) : null,
+        details.notes.length ? bulletList(details.notes) : null,
       ),
-      accumulationBlock(),
-      confoundersBlock(),
-      block("What was done", facts(story.facts), make("h4", {}, "Versions"), facts(story.versions)),
+      accumulationSection(),
+      confoundersSection(),
+      section(
+        "Run",
+        definitionList(details.facts),
+        make("h4", {}, "Versions"),
+        definitionList(details.versions),
+      ),
       problems.count
-        ? block(
-            `Left out: ${plural(problems.count, "input")}`,
-            table("Left out", ["recording", "cause"], problems.first),
+        ? section(
+            `${plural(problems.count, "skipped input")}`,
+            table("Skipped inputs", ["recording", "cause"], problems.first),
           )
         : null,
-      block(
+      section(
         "Settings",
         make(
           "details",
           {},
-          make("summary", {}, "All settings, as settings.toml has them"),
-          make("pre", { tabindex: "0" }, story.settings),
+          make("summary", {}, "All settings (content of settings.toml)"),
+          make("pre", { tabindex: "0" }, details.settings),
         ),
       ),
-      block(
+      section(
         "This page",
-        facts([
+        definitionList([
           [
             "Sound",
             media.count === page.n
@@ -324,12 +328,13 @@ function showRun() {
           ],
           [
             "Clips",
-            `start and end a little beyond the ROI and are equally loud; at most ${page.scale.max_clip_s} s`,
+            `a little longer than the ROI, scaled to the same peak, at most ${page.scale.max_clip_s} s`,
           ],
           [
-            "Pictures",
-            `${seconds(page.scale.span_s)} wide, ${kilohertz(page.scale.low_hz)} to ${kilohertz(page.scale.high_hz)} kHz, from each clip's background to its peak`,
+            "Thumbnails",
+            `${seconds(page.scale.span_s)} wide, ${kilohertz(page.scale.low_hz)} to ${kilohertz(page.scale.high_hz)} kHz, levels from the background of a clip to its peak`,
           ],
+          ["Terms", "are explained in the glossary of the documentation (docs/glossary.md)"],
           ["Made by", `darksound ${page.version}`],
         ]),
       ),

@@ -101,7 +101,7 @@ def evaluate(
             learner are the learner's. The learner's settings if None.
         reducer: an object with `fit_transform`, in place of `reduction.method`.
         clusterer: an object with `fit_predict`, in place of `clustering.method`.
-        progress: called as work goes on.
+        progress: called with the progress of each stage.
 
     Raises:
         InputError: no labels, too few ROIs per class for an episode, or no ROI that can be read.

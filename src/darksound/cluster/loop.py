@@ -55,7 +55,7 @@ class MecLoop:
         reducer: an object with `fit_transform`, in place of `reduction.method`.
         clusterer: an object with `fit_predict`, in place of `clustering.method`.
         embedding_function: `embed`, or a function with the same result.
-        progress: called as work goes on.
+        progress: called with the progress of each stage.
 
     Raises:
         SettingsError: the reducer or the clusterer is unknown, or its parameters do not fit.

@@ -60,7 +60,7 @@ def mec(
         on_iteration: called after each iteration with its metrics and the state to resume from.
         embedding_function: `embed`, or a function with the same result, such as
             `ResumableEmbedding`.
-        progress: called as work goes on.
+        progress: called with the progress of each stage.
 
     Raises:
         InputError: there are no ROIs, or none that can be read, or the review is of other ROIs.
@@ -126,21 +126,21 @@ def mec_on_images(
         progress=progress,
     )
     state = loop.run(resume=resume, on_iteration=on_iteration)
-    kept = state.best
+    best = state.best
     network = deepcopy(learner)
-    network.load_state_dict(kept.weights)
+    network.load_state_dict(best.weights)
     notes = Notes(state.notes)
-    if kept.clustering.n_clusters < 2 and kept.clustering.coverage < 1:
+    if best.clustering.n_clusters < 2 and best.clustering.coverage < 1:
         notes("Noise ROIs were assigned to no cluster, since fewer than two clusters were found.")
-    assignment = assign_noise(images, network, kept.clustering, settings, progress)
+    assignment = assign_noise(images, network, best.clustering, settings, progress)
     progress("map", 0, 1)
-    coordinates = map_coordinates(kept.embeddings, settings.reduction, settings.seed)
+    coordinates = map_coordinates(best.embeddings, settings.reduction, settings.seed)
     progress("map", 1, 1)
     return MecOutcome(
         rois=images.rois,
-        clusters=cluster_table(images.rois, kept.clustering, assignment, coordinates),
+        clusters=cluster_table(images.rois, best.clustering, assignment, coordinates),
         iterations=iteration_table(state.iterations, state.kept),
-        embeddings=kept.embeddings,
+        embeddings=best.embeddings,
         kept=state.kept,
         learner=network,
         settings=record_estimators(settings, reducer, clusterer),

@@ -141,7 +141,7 @@ def find_clusters(
         reducer: an object with `fit_transform`, in place of `reduction.method`.
         clusterer: an object with `fit_predict`, in place of `clustering.method`.
         note: called with a sentence where a setting had to be changed or there is no structure.
-        progress: called as work goes on.
+        progress: called with the progress of each stage.
         watch: measures both stages.
 
     Raises:

@@ -129,8 +129,8 @@ _CHECKS: dict[RowKind, Callable[[Store, Learner], None]] = {
 def inference_copy(learner: Learner, dtype: torch.dtype | None) -> Learner:
     """Return a copy in evaluation mode with the same output that runs faster.
 
-    Batch norm is folded into convolutions, and weights are cast once to the type that autocast
-    would cast them to in each batch.
+    Batch norm is folded into convolutions, and weights are converted once to the type that autocast
+    would convert them to in each batch.
 
     Args:
         learner: on the device where it will be used.

@@ -1,1 +1,1 @@
-"""The report page: one HTML file to view, hear, name and merge clusters."""
+"""The report page: one HTML file to view, play, name and merge clusters."""

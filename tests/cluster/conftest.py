@@ -8,20 +8,25 @@ import numpy as np
 import pytest
 import torch
 
+from darksound.audio.files import AudioInfo
 from darksound.meta.learners.base import Learner
 from darksound.meta.learners.build import build_learner
 from darksound.rois.roi_set import RoiSet, as_roi_table
 from darksound.settings import Settings
+from darksound.store.contract import RowKind
 
 
 class UnusedReader:
     """A reader for ROIs whose images are in memory."""
 
-    def read(self, root, recording, start_s, end_s, rate):
+    def read(self, root, recording, start_s, end_s, rate, *, channel="mean"):
         raise AssertionError("images are in memory")
 
-    def stamp(self, root, recording):
+    def stamp(self, root: str, recording: str) -> str:
         return ""
+
+    def info(self, root: str, recording: str) -> AudioInfo:
+        raise AssertionError("images are in memory")
 
     def info(self, root, recording):
         raise AssertionError("images are in memory")
@@ -30,7 +35,7 @@ class UnusedReader:
 class MemoryImages:
     """The interface of `ImageStore`, from a tensor."""
 
-    kind = "images"
+    kind: RowKind = "images"
 
     def __init__(self, images: torch.Tensor, settings: Settings, labels: list | None) -> None:
         n = len(images)
@@ -44,7 +49,8 @@ class MemoryImages:
             }
         )
         self.rois = RoiSet(table, UnusedReader())
-        self.settings, self.shape, self.n_versions = settings, tuple(images.shape[1:]), 1
+        self.settings, self.n_versions = settings, 1
+        self.shape: tuple[int, ...] = tuple(images.shape[1:])
         self._images = images
 
     def __len__(self) -> int:

@@ -29,6 +29,9 @@ TWO_BLOBS = {
     "sklearn.cluster.AgglomerativeClustering": {"n_clusters": 2},
 }
 
+# The first import of an extra compiles for minutes, and longer on a busy machine.
+pytestmark = pytest.mark.timeout(1800)
+
 SIZES = (60, 45, 30)
 
 

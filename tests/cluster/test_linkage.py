@@ -17,10 +17,10 @@ LINKAGE = ClusteringSettings(method="linkage")
 
 def blobs(sizes, d=8, stray=0):
     rng = np.random.default_rng(0)
-    truth = np.repeat(np.arange(len(sizes)), sizes)
-    x = rng.normal(size=(len(sizes), d))[truth] + 0.15 * rng.normal(size=(len(truth), d))
+    groups = np.repeat(np.arange(len(sizes)), sizes)
+    x = rng.normal(size=(len(sizes), d))[groups] + 0.15 * rng.normal(size=(len(groups), d))
     far = 3 * rng.normal(size=(stray, d))
-    return np.vstack([x, far]), np.append(truth, np.full(stray, -1))
+    return np.vstack([x, far]), np.append(groups, np.full(stray, -1))
 
 
 def _exhaustive(x, smallest, metric):
@@ -28,15 +28,15 @@ def _exhaustive(x, smallest, metric):
     condensed = pdist(x, metric)
     tree, distances = linkage(condensed, "average"), squareform(condensed)
     best_score, best = 0.0, None
-    for groups in range(2, len(x) // 2 + 1):
-        found = np.unique(fcluster(tree, groups, "maxclust"), return_inverse=True)[1]
-        sizes = np.bincount(found)
-        large = sizes[found] >= smallest
-        own = silhouette_samples(distances, found, metric="precomputed") * large
+    for n_groups in range(2, len(x) // 2 + 1):
+        labels = np.unique(fcluster(tree, n_groups, "maxclust"), return_inverse=True)[1]
+        sizes = np.bincount(labels)
+        large = sizes[labels] >= smallest
+        silhouettes = silhouette_samples(distances, labels, metric="precomputed") * large
         share = sizes[sizes >= smallest] / len(x)
-        score = max(0, own.mean()) ** 1.5 * -(share * np.log2(share)).sum()
+        score = max(0, silhouettes.mean()) ** 1.5 * -(share * np.log2(share)).sum()
         if score > best_score:
-            best_score, best = score, np.where(large, found, -1)
+            best_score, best = score, np.where(large, labels, -1)
     return best
 
 
@@ -49,9 +49,9 @@ def test_it_finds_the_cut_of_an_exhaustive_search(seed, metric):
     x = x[rng.permutation(len(x))]
     settings = LINKAGE.replace(metric=metric, min_cluster_size=3)
     expected = _exhaustive(x, 3, metric)
-    found = AverageLinkage().cluster(x, settings, 0).labels
-    assert adjusted_rand(expected, found) == 1
-    assert ((found == -1) == (expected == -1)).all()
+    clustering = AverageLinkage().cluster(x, settings, 0).labels
+    assert adjusted_rand(expected, clustering) == 1
+    assert ((clustering == -1) == (expected == -1)).all()
 
 
 def test_fine_clusters_are_found_where_the_silhouette_is_higher_for_coarse_ones():
@@ -66,27 +66,27 @@ def test_fine_clusters_are_found_where_the_silhouette_is_higher_for_coarse_ones(
 
 
 def test_probability_outlier_score_and_persistence():
-    x, truth = blobs([20, 12, 9], d=6, stray=2)
-    found = cluster(x, LINKAGE)
-    assert found.n_clusters == 3
-    assert (found.labels[truth == -1] == -1).all()
-    inside = found.labels >= 0
-    assert (found.probability[~inside] == 0).all()
-    assert 0 <= found.probability.min() <= found.probability.max() == 1
-    assert found.probability[inside].mean() > 0.7
-    assert found.outlier_score[~inside].min() > found.outlier_score[inside].max()
-    assert 0 <= found.outlier_score.min() <= found.outlier_score.max() < 1
-    assert found.persistence.shape == (3,)
-    assert ((found.persistence > 0) & (found.persistence < 1)).all()
+    x, groups = blobs([20, 12, 9], d=6, stray=2)
+    clustering = cluster(x, LINKAGE)
+    assert clustering.n_clusters == 3
+    assert (clustering.labels[groups == -1] == -1).all()
+    inside = clustering.labels >= 0
+    assert (clustering.probability[~inside] == 0).all()
+    assert 0 <= clustering.probability.min() <= clustering.probability.max() == 1
+    assert clustering.probability[inside].mean() > 0.7
+    assert clustering.outlier_score[~inside].min() > clustering.outlier_score[inside].max()
+    assert 0 <= clustering.outlier_score.min() <= clustering.outlier_score.max() < 1
+    assert clustering.persistence.shape == (3,)
+    assert ((clustering.persistence > 0) & (clustering.persistence < 1)).all()
 
 
 def test_a_roi_between_two_clusters_has_a_lower_probability():
     rng = np.random.default_rng(1)
     x = np.concatenate([rng.normal(size=(30, 2)), rng.normal((8, 0), size=(30, 2)), [[3.2, 0]]])
-    found = cluster(x, LINKAGE)
-    same_cluster = found.labels == found.labels[-1]
+    clustering = cluster(x, LINKAGE)
+    same_cluster = clustering.labels == clustering.labels[-1]
     assert same_cluster.sum() == 31
-    assert found.probability[-1] == found.probability[same_cluster].min() < 0.6
+    assert clustering.probability[-1] == clustering.probability[same_cluster].min() < 0.6
 
 
 @pytest.mark.parametrize("n", [10, 100, 500])
@@ -98,9 +98,9 @@ def test_vectors_without_any_structure_are_noise(n):
 
 def test_coinciding_rois_are_clusters_and_order_does_not_change_them():
     x = np.repeat(blobs([1] * 6, d=4)[0], 10, axis=0)
-    found = cluster(x, LINKAGE)
-    assert found.n_clusters == 6
-    assert np.isfinite(found.persistence).all()
+    clustering = cluster(x, LINKAGE)
+    assert clustering.n_clusters == 6
+    assert np.isfinite(clustering.persistence).all()
     x, _ = blobs([9, 14, 30], d=4, stray=4)
     order = np.random.default_rng(2).permutation(len(x))
     one, other = cluster(x, LINKAGE), cluster(x[order], LINKAGE)
@@ -148,8 +148,8 @@ def test_published_presets_keep_umap_and_hdbscan(preset):
 
 def test_a_vector_of_zeros_is_noise_by_cosine():
     x, _ = blobs([9, 9])
-    found = cluster(np.vstack([x, np.zeros((1, 8))]), LINKAGE.replace(metric="cosine"))
-    assert found.labels.tolist() == [0] * 9 + [1] * 9 + [-1]
+    clustering = cluster(np.vstack([x, np.zeros((1, 8))]), LINKAGE.replace(metric="cosine"))
+    assert clustering.labels.tolist() == [0] * 9 + [1] * 9 + [-1]
 
 
 def test_an_unsupported_setting_and_an_unknown_metric_are_errors():

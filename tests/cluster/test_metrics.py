@@ -27,62 +27,67 @@ partitions = st.integers(2, 40).flatmap(
 )
 
 
-def brute_force_accuracy(truth: np.ndarray, found: np.ndarray) -> float:
-    classes, clusters = np.unique(truth), np.unique(found)
+def brute_force_accuracy(labels: np.ndarray, predicted: np.ndarray) -> float:
+    classes, clusters = np.unique(labels), np.unique(predicted)
     width = max(len(classes), len(clusters))
     names = list(clusters) + [None] * (width - len(clusters))
     targets = list(classes) + [None] * (width - len(classes))
     best = 0
     for order in permutations(targets):
         to = dict(zip(names, order, strict=True))
-        best = max(best, sum(to[f] == t for f, t in zip(found, truth, strict=True)))
-    return best / len(truth)
+        best = max(best, sum(to[f] == t for f, t in zip(predicted, labels, strict=True)))
+    return best / len(labels)
 
 
 @settings(deadline=None)
 @given(partitions)
 def test_agrees_with_scikit_learn(pair):
-    truth, found = map(np.array, pair)
-    assert normalised_mutual_information(truth, found) == pytest.approx(
-        oracle.v_measure_score(truth, found), abs=1e-9
+    labels, predicted = map(np.array, pair)
+    assert normalised_mutual_information(labels, predicted) == pytest.approx(
+        oracle.v_measure_score(labels, predicted), abs=1e-9
     )
-    assert adjusted_rand(truth, found) == pytest.approx(
-        oracle.adjusted_rand_score(truth, found), abs=1e-9
+    assert adjusted_rand(labels, predicted) == pytest.approx(
+        oracle.adjusted_rand_score(labels, predicted), abs=1e-9
     )
-    apart = len(np.unique(truth)) == len(np.unique(found)) == len(truth)
-    if not apart:  # scikit-learn divides 0 by 0 there; identical partitions agree fully
-        assert adjusted_mutual_information(truth, found) == pytest.approx(
-            oracle.adjusted_mutual_info_score(truth, found), abs=1e-7
+    singletons = len(np.unique(labels)) == len(np.unique(predicted)) == len(labels)
+    if not singletons:  # scikit-learn divides 0 by 0 there; identical partitions agree fully
+        assert adjusted_mutual_information(labels, predicted) == pytest.approx(
+            oracle.adjusted_mutual_info_score(labels, predicted), abs=1e-7
         )
 
 
 @settings(deadline=None, max_examples=40)
 @given(partitions)
 def test_accuracy_is_the_best_matching(pair):
-    truth, found = map(np.array, pair)
-    assert accuracy(truth % 4, found) == pytest.approx(brute_force_accuracy(truth % 4, found))
-    apart = noise_as_singletons(found)[:5]
-    assert accuracy(truth[:5] % 4, apart) == pytest.approx(
-        brute_force_accuracy(truth[:5] % 4, apart)
+    labels, predicted = map(np.array, pair)
+    assert accuracy(labels % 4, predicted) == pytest.approx(
+        brute_force_accuracy(labels % 4, predicted)
+    )
+    singletons = noise_as_singletons(predicted)[:5]
+    assert accuracy(labels[:5] % 4, singletons) == pytest.approx(
+        brute_force_accuracy(labels[:5] % 4, singletons)
     )
 
 
 @settings(deadline=None)
 @given(partitions, st.randoms())
 def test_naming_and_order_do_not_change_it(pair, random):
-    truth, found = map(np.array, pair)
-    order = list(range(len(truth)))
+    labels, predicted = map(np.array, pair)
+    order = list(range(len(labels)))
     random.shuffle(order)
-    first, second = agreement(truth, found), agreement(found[order] * -3, truth[order] + 9)
+    first, second = (
+        agreement(labels, predicted),
+        agreement(predicted[order] * -3, labels[order] + 9),
+    )
     assert (first.nmi, first.ami, first.ari) == pytest.approx((second.nmi, second.ami, second.ari))
 
 
 def test_every_noise_roi_becomes_a_cluster_of_its_own():
-    found = np.array([0, -1, 2, -1, 0])
-    apart = noise_as_singletons(found)
-    assert apart.tolist() == [0, 3, 2, 4, 0]
+    predicted = np.array([0, -1, 2, -1, 0])
+    singletons = noise_as_singletons(predicted)
+    assert singletons.tolist() == [0, 3, 2, 4, 0]
     assert noise_as_singletons(np.array([-1, -1])).tolist() == [0, 1]
-    assert coverage(found) == pytest.approx(0.6)
+    assert coverage(predicted) == pytest.approx(0.6)
 
 
 def test_leaving_out_hard_rois_does_not_raise_metrics_over_all():
@@ -125,9 +130,9 @@ def test_the_row_of_the_table_has_both_kinds():
 
 def test_a_thousand_noise_rois_agree_with_scikit_learn():
     rng = np.random.default_rng(0)
-    truth, found = rng.integers(0, 9, 3000), rng.integers(-1, 3, 3000)
-    found[rng.random(3000) < 0.5] = -1
-    apart = noise_as_singletons(found)
-    assert adjusted_mutual_information(apart, truth) == pytest.approx(
-        oracle.adjusted_mutual_info_score(apart, truth), abs=1e-7
+    labels, predicted = rng.integers(0, 9, 3000), rng.integers(-1, 3, 3000)
+    predicted[rng.random(3000) < 0.5] = -1
+    singletons = noise_as_singletons(predicted)
+    assert adjusted_mutual_information(singletons, labels) == pytest.approx(
+        oracle.adjusted_mutual_info_score(singletons, labels), abs=1e-7
     )

@@ -91,8 +91,8 @@ def test_umap_on_leading_axes_keeps_the_groups_apart(groups) -> None:
     reduced = Umap().reduce(x, settings, 5, ignore_note)
     in_all_dimensions = Umap().reduce(x, settings.replace(pca_above=3000), 5, ignore_note)
     assert not np.array_equal(reduced, in_all_dimensions)
-    found = cluster(reduced, ClusteringSettings(method="hdbscan"))
-    assert adjusted_mutual_info_score(labels, found.labels) > 0.95
+    clustering = cluster(reduced, ClusteringSettings(method="hdbscan"))
+    assert adjusted_mutual_info_score(labels, clustering.labels) > 0.95
 
 
 def test_principal_components_of_many_rois_are_those_of_few(groups, monkeypatch) -> None:
@@ -111,5 +111,5 @@ def test_umap_fitted_on_a_sample_keeps_the_groups_apart(groups) -> None:
     settings = ReductionSettings(max_fit_samples=1000, repeats=1)
     reduced = Umap().reduce(x, settings, 5, sentences.append)
     assert any("fitted on a sample of 1,000 of 3,000 ROIs" in sentence for sentence in sentences)
-    found = cluster(reduced, ClusteringSettings(method="hdbscan"))
-    assert adjusted_mutual_info_score(labels, found.labels) > 0.95
+    clustering = cluster(reduced, ClusteringSettings(method="hdbscan"))
+    assert adjusted_mutual_info_score(labels, clustering.labels) > 0.95

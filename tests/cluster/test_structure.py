@@ -25,10 +25,10 @@ PCA = Settings().replace(reduction={"method": "pca", "n_components": 4})
 
 def blobs(sizes, d=24, spread=0.15, seed=0, stray=0):
     rng = np.random.default_rng(seed)
-    truth = np.repeat(np.arange(len(sizes)), sizes)
-    x = rng.normal(size=(len(sizes), d))[truth] + spread * rng.normal(size=(len(truth), d))
+    groups = np.repeat(np.arange(len(sizes)), sizes)
+    x = rng.normal(size=(len(sizes), d))[groups] + spread * rng.normal(size=(len(groups), d))
     far = 3 * rng.normal(size=(stray, d))
-    return np.vstack([x, far]).astype(np.float32), np.append(truth, np.full(stray, -1))
+    return np.vstack([x, far]).astype(np.float32), np.append(groups, np.full(stray, -1))
 
 
 @pytest.fixture
@@ -43,7 +43,7 @@ def notes():
 
 
 def test_umap_separates_groups_reproducibly_without_warnings(notes, capfd):
-    x, truth = blobs([20] * 5)  # groups of twice n_components, which scipy's solver may refuse
+    x, groups = blobs([20] * 5)  # groups of twice n_components, which scipy's solver may refuse
     settings = ReductionSettings(method="umap", n_neighbors=8)
     with warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("always")
@@ -54,7 +54,7 @@ def test_umap_separates_groups_reproducibly_without_warnings(notes, capfd):
     assert once.shape == (100, 30)  # three concatenated runs
     assert (once == again).all()
     assert (once != other).any()
-    assert adjusted_rand(truth, cluster(once, ClusteringSettings(method="hdbscan")).labels) == 1.0
+    assert adjusted_rand(groups, cluster(once, ClusteringSettings(method="hdbscan")).labels) == 1.0
 
 
 def test_umap_runs_differ_and_the_first_one_is_that_without_repeats(notes):
@@ -172,17 +172,17 @@ def test_auto_sizes_depend_on_the_number_of_rois(n, size, samples):
 
 
 def test_clusters_are_numbered_by_size_whatever_the_order_of_rows():
-    x, truth = blobs([8, 30, 15], d=4, stray=3)
+    x, groups = blobs([8, 30, 15], d=4, stray=3)
     order = np.random.default_rng(0).permutation(len(x))
-    found = cluster(x[order], ClusteringSettings(method="hdbscan"))
-    sizes = np.bincount(found.labels[found.labels >= 0])
+    clustering = cluster(x[order], ClusteringSettings(method="hdbscan"))
+    sizes = np.bincount(clustering.labels[clustering.labels >= 0])
     assert sizes.tolist() == sorted(sizes, reverse=True)
-    assert adjusted_rand(truth[order], found.labels) > 0.95
-    assert found.persistence.shape == (3,)
-    assert (found.probability[found.labels == -1] == 0).all()
-    assert found.outlier_score.min() >= 0
-    assert found.outlier_score.max() <= 1
-    assert found.coverage == np.mean(found.labels >= 0)
+    assert adjusted_rand(groups[order], clustering.labels) > 0.95
+    assert clustering.persistence.shape == (3,)
+    assert (clustering.probability[clustering.labels == -1] == 0).all()
+    assert clustering.outlier_score.min() >= 0
+    assert clustering.outlier_score.max() <= 1
+    assert clustering.coverage == np.mean(clustering.labels >= 0)
 
 
 def test_hdbscan_uses_its_settings():
@@ -205,9 +205,9 @@ def test_coinciding_rois_cluster_without_a_warning(capfd):
     x = np.repeat(blobs([1] * 6, d=4)[0], 10, axis=0)
     with warnings.catch_warnings():
         warnings.simplefilter("error")
-        found = cluster(x, ClusteringSettings(method="hdbscan"))
-    assert found.n_clusters == 6
-    assert np.isfinite(found.outlier_score).all()
+        clustering = cluster(x, ClusteringSettings(method="hdbscan"))
+    assert clustering.n_clusters == 6
+    assert np.isfinite(clustering.outlier_score).all()
 
 
 @pytest.mark.parametrize(
@@ -234,23 +234,23 @@ def test_errors_about_unknown_names_have_the_key(section, values, message):
 
 
 def test_several_clusters_add_no_note(notes):
-    x, truth = blobs([20] * 4)
-    assert adjusted_rand(truth, find_clusters(x, PCA, note=notes).labels) == 1.0
+    x, groups = blobs([20] * 4)
+    assert adjusted_rand(groups, find_clusters(x, PCA, note=notes).labels) == 1.0
     assert notes == []
 
 
 @pytest.mark.parametrize("n", [1, 2, 3])
 def test_a_few_rois_are_noise_with_a_note(n, notes):
-    found = find_clusters(blobs([n])[0], PCA, note=notes)
-    assert found.labels.tolist() == [-1] * n
+    clustering = find_clusters(blobs([n])[0], PCA, note=notes)
+    assert clustering.labels.tolist() == [-1] * n
     assert "too few to cluster" in notes[0]
 
 
 def test_identical_rois_are_one_cluster_with_a_note(notes):
     x = np.tile(blobs([1])[0], (30, 1))
     x[3] *= np.float32(1 + 1e-7)
-    found = find_clusters(x, PCA, note=notes)
-    assert found.labels.tolist() == [0] * 30
+    clustering = find_clusters(x, PCA, note=notes)
+    assert clustering.labels.tolist() == [0] * 30
     assert "have the same embedding" in notes[0]
     assert (map_coordinates(x, PCA.reduction, 7) == 0).all()
     assert not is_constant(blobs([5])[0])
@@ -285,8 +285,8 @@ def test_maps_have_two_coordinates_whatever_the_number(n):
 
 
 def test_the_clustering_with_the_highest_weighted_entropy_is_used(monkeypatch):
-    x, truth = blobs([12] * 4)
-    halves, fourths = truth // 2, truth
+    x, groups = blobs([12] * 4)
+    halves, fourths = groups // 2, groups
     numbers: dict[int, int] = {}
 
     def fake_reduce(embeddings, settings, seed, **_):
@@ -294,7 +294,7 @@ def test_the_clustering_with_the_highest_weighted_entropy_is_used(monkeypatch):
         return np.full((len(embeddings), 2), numbers[seed], np.float32)
 
     def fake_cluster(points, settings, seed, **_):
-        labels = (halves, fourths, np.zeros_like(truth))[int(points[0, 0])]
+        labels = (halves, fourths, np.zeros_like(groups))[int(points[0, 0])]
         return Clustering(
             labels, np.ones(len(labels)), np.zeros(len(labels)), np.ones(labels.max() + 1)
         )
@@ -303,8 +303,8 @@ def test_the_clustering_with_the_highest_weighted_entropy_is_used(monkeypatch):
     monkeypatch.setattr(structure, "cluster", fake_cluster)
     for n_init, expected in ((1, halves), (2, fourths), (3, fourths)):
         numbers.clear()
-        found = find_clusters(x, HDBSCAN.replace(reduction={"n_init": n_init}))
-        assert (found.labels == expected).all()
+        clustering = find_clusters(x, HDBSCAN.replace(reduction={"n_init": n_init}))
+        assert (clustering.labels == expected).all()
         assert len(numbers) == n_init
 
 

@@ -20,9 +20,9 @@ def textbook(x: np.ndarray, clusters: np.ndarray) -> float:
     d = x.shape[1]
     parts = {}
     for name in sorted(set(clusters.tolist()) - {-1}):
-        own = x[clusters == name]
-        between = cdist(own, own)
-        m = len(own)
+        members = x[clusters == name]
+        between = cdist(members, members)
+        m = len(members)
         core = np.array(
             [
                 (sum((1 / between[i, j]) ** d for j in range(m) if j != i) / (m - 1)) ** (-1 / d)
@@ -44,7 +44,7 @@ def textbook(x: np.ndarray, clusters: np.ndarray) -> float:
         inside = [w for w, i, j in tree if degree[i] > 1 and degree[j] > 1]
         sparseness = max(inside or [w for w, _, _ in tree])
         inner = np.flatnonzero(degree > 1) if (degree > 1).any() else np.arange(m)
-        parts[name] = (own[inner], core[inner], sparseness, m)
+        parts[name] = (members[inner], core[inner], sparseness, m)
     total = 0.0
     for name, (nodes, core, sparseness, m) in parts.items():
         separation = min(
@@ -74,7 +74,7 @@ def test_agrees_with_the_textbook(d, spread):
 @pytest.mark.parametrize("seed", range(3))
 @pytest.mark.parametrize("spread", [0.15, 0.6])
 def test_agrees_with_hdbscan(seed, spread):
-    # Where edges tie in mutual reachability hdbscan joins the row that comes first and ours the
+    # Where edges tie in mutual reachability hdbscan joins the first row and darksound the
     # one that is nearest, which makes other nodes inner ones. Core distances approach the nearest
     # neighbour's with the dimension, and ties become rare: 60 is still within float64.
     x, clusters = blobs(25, 3, 60, spread, seed=seed, noise=5)
@@ -177,27 +177,27 @@ def test_weighted_entropy_is_the_entropy_of_valid_clusters():
 @pytest.mark.parametrize(("d", "spread"), [(8, 0.1), (8, 0.3), (256, 0.1), (256, 0.3), (256, 0.6)])
 @pytest.mark.parametrize("seed", range(3))
 def test_weighted_entropy_is_highest_for_the_true_groups(d, spread, seed):
-    x, truth = blobs(20, 12, d, spread, seed=seed)
+    x, groups = blobs(20, 12, d, spread, seed=seed)
     within = np.tile(np.arange(20), 12)
     rng = np.random.default_rng(seed)
-    right = cluster_validity(x, truth).weighted_entropy
+    right = cluster_validity(x, groups).weighted_entropy
     wrong = {
-        "two merged": np.where(truth == 1, 0, truth),
-        "merged to six": truth // 2,
-        "merged to two": truth // 6,
-        "each split in two": truth * 2 + (within >= 10),
-        "each split in five": truth * 5 + within % 5,
-        "a third noise": np.where(rng.random(240) < 0.3, -1, truth),
-        "a tenth misplaced": np.where(rng.random(240) < 0.1, rng.integers(0, 12, 240), truth),
-        "permuted": rng.permutation(truth),
+        "two merged": np.where(groups == 1, 0, groups),
+        "merged to six": groups // 2,
+        "merged to two": groups // 6,
+        "each split in two": groups * 2 + (within >= 10),
+        "each split in five": groups * 5 + within % 5,
+        "a third noise": np.where(rng.random(240) < 0.3, -1, groups),
+        "a tenth misplaced": np.where(rng.random(240) < 0.1, rng.integers(0, 12, 240), groups),
+        "permuted": rng.permutation(groups),
     }
     for what, clusters in wrong.items():
         assert cluster_validity(x, clusters).weighted_entropy < right, what
 
 
 def test_few_confused_groups_have_a_higher_dbcv_but_a_lower_weighted_entropy():
-    poor, truth = blobs(20, 12, 64, 1.1, seed=2)
+    poor, groups = blobs(20, 12, 64, 1.1, seed=2)
     confused, thirds = blobs(80, 3, 64, 0.7, seed=2)
-    before, after = cluster_validity(poor, truth), cluster_validity(confused, thirds)
+    before, after = cluster_validity(poor, groups), cluster_validity(confused, thirds)
     assert after.dbcv > before.dbcv + 0.1
     assert after.weighted_entropy < before.weighted_entropy

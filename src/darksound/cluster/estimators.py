@@ -113,9 +113,9 @@ class _Estimator:
 
         def make(defaults: Mapping[str, Any]) -> Any:
             copy = deepcopy(estimator)
-            given = _parameters(copy)
-            # Other arguments that are None were chosen by whoever made the object.
-            if "random_state" in given and given["random_state"] is None:
+            parameters = _parameters(copy)
+            # Other arguments that are None are the choice of the caller.
+            if "random_state" in parameters and parameters["random_state"] is None:
                 copy.set_params(random_state=defaults["random_state"])
             return copy
 
@@ -237,7 +237,7 @@ class EstimatorClusterer:
 
 
 def resolve_reducer(settings: ReductionSettings, estimator: FitTransform | None = None) -> Reducer:
-    """Return the reducer of the settings, or the given object in its place.
+    """Return the reducer of the settings, or an object in its place.
 
     Raises:
         SettingsError: the reducer is unknown, or the object or its parameters cannot be used.
@@ -261,7 +261,7 @@ def resolve_reducer(settings: ReductionSettings, estimator: FitTransform | None 
 def resolve_clusterer(
     settings: ClusteringSettings, estimator: FitPredict | None = None
 ) -> Clusterer:
-    """Return the clusterer of the settings, or the given object in its place.
+    """Return the clusterer of the settings, or an object in its place.
 
     Raises:
         SettingsError: the clusterer is unknown, or the object or its parameters cannot be used.

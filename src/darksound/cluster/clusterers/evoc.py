@@ -46,11 +46,13 @@ class Evoc(Hdbscan):
     def cluster(
         self, x: npt.NDArray[np.float64], settings: ClusteringSettings, seed: int
     ) -> Clustering:
-        """Cluster embeddings `(n, k)`; the seed is a constant, whatever `seed` is.
+        """Cluster embeddings `(n, k)`; `seed` is not used, EVoC has a constant seed.
 
         Raises:
             SettingsError: EVoC is not installed, or a setting that it does not have was changed.
         """
+        # Verified first, since the first import compiles for minutes.
+        refuse_changed_settings(settings, "evoc", self.unsupported_settings)
         try:
             from evoc import EVoC
         except ImportError:
@@ -58,7 +60,6 @@ class Evoc(Hdbscan):
                 "clustering.method is 'evoc', which is not installed; install it with pip install "
                 "'darksound[evoc]'."
             ) from None
-        refuse_changed_settings(settings, "evoc", self.unsupported_settings)
         n = len(x)
         model = EVoC(
             base_min_cluster_size=resolve_min_cluster_size(settings, n),

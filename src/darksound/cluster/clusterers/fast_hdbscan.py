@@ -54,8 +54,8 @@ class CondensedTree:
     def outlier_scores(self) -> Floats:
         """Return the GLOSH outlier score of each ROI `(n,)`, 0 to 1.
 
-        It says how far below the highest density of its branch a ROI leaves the branch
-        (Campello et al. 2015, eq. 8).
+        It is the difference between the highest density of the ROI's branch and the density at
+        which the ROI leaves it, divided by the former (Campello et al. 2015, eq. 8).
         """
         highest = np.zeros(self._n_branches)
         np.maximum.at(highest, self.parent - self._root, self.density)
@@ -150,6 +150,8 @@ class FastHdbscan(Hdbscan):
             SettingsError: the package is not installed, the metric is not Euclidean, `alpha` is
                 set, or there are more than 30 dimensions.
         """
+        # Verified first, since the first import compiles for a minute.
+        _check(x.shape[1], settings)
         try:
             from fast_hdbscan import HDBSCAN
         except ImportError:
@@ -157,7 +159,6 @@ class FastHdbscan(Hdbscan):
                 "clustering.method is 'fast_hdbscan', which is not installed; install it with pip "
                 "install 'darksound[fast-hdbscan]'."
             ) from None
-        _check(x.shape[1], settings)
         n = len(x)
         min_samples = resolve_min_samples(settings, n)
         model = HDBSCAN(

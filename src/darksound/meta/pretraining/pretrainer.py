@@ -112,10 +112,10 @@ class Pretrainer:
     def __init__(self, libraries: list[SongLibrary], settings: Settings) -> None:
         self.settings = settings
         self.n_steps_done = 0
-        self._batches = PairBatches(libraries, settings)
         self._device, self._dtype = resolve_device(settings.compute)
         self.backbone: Backbone = to_device(build_backbone(settings), self._device)
         self._check_sample_size()
+        self._batches = PairBatches(libraries, settings)
         pretraining = settings.pretraining
         with seeded_torch(settings.seed, Purpose.HEAD):
             head = _projection_head(self.backbone.dim, pretraining.projection_dim)

@@ -15,8 +15,9 @@ from pathlib import Path
 
 import numpy as np
 import pandas as pd
-from browser import headless
 
+from browser import headless
+from darksound.audio.files import AudioInfo
 from darksound.report.page.writing import write_page
 from darksound.report.result import MecResult
 from darksound.rois.roi_set import RoiSet, as_roi_table
@@ -59,7 +60,14 @@ class _ChirpReader:
     """Return a chirp in noise for any ROI."""
 
     def read(
-        self, root: str, recording: str, start_s: float, end_s: float, rate: int | None
+        self,
+        root: str,
+        recording: str,
+        start_s: float,
+        end_s: float,
+        rate: int | None,
+        *,
+        channel: str = "mean",
     ) -> tuple[np.ndarray, int]:
         rate = rate or 48_000
         time = np.arange(round((end_s - start_s) * rate)) / rate
@@ -69,6 +77,9 @@ class _ChirpReader:
 
     def stamp(self, root: str, recording: str) -> str:
         return ""
+
+    def info(self, root: str, recording: str) -> AudioInfo:
+        raise NotImplementedError
 
 
 def synthetic_result(folder: Path, n: int, k: int) -> MecResult:

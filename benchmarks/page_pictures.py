@@ -10,11 +10,12 @@ Opens `report.html` of a run in headless Chromium, names two clusters, selects a
 import argparse
 from pathlib import Path
 
-from browser import headless
 from PIL import Image
 from selenium import webdriver
 from selenium.webdriver.common.action_chains import ActionChains
 from selenium.webdriver.common.by import By
+
+from browser import headless
 
 _SIZES = ((1400, 960), (400, 860))
 _NAME = """

@@ -32,7 +32,7 @@ def test_run_is_exported_and_its_review_constrains_the_next_run(darksound, mec, 
     rows = rois[["roi_id", "recording", "start_s", "end_s", "label"]].copy()
     rows["cluster"] = pd.read_parquet("first/clusters.parquet")["cluster"]
     reviewed = rows[rows["cluster"] >= 0]
-    leading = reviewed.groupby("cluster")["label"].agg(lambda own: own.mode()[0])
+    leading = reviewed.groupby("cluster")["label"].agg(lambda labels: labels.mode()[0])
     reviewed = reviewed.assign(name=reviewed["cluster"].map(leading))
     reviewed["group"] = reviewed.groupby("name")["cluster"].transform("min")
     reviewed["rejected"] = [str(i < 2).lower() for i in range(len(reviewed))]

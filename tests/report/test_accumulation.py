@@ -1,4 +1,4 @@
-"""Accumulation against the slow formulas, and against every way to draw units."""
+"""Accumulation, compared with slow formulas and with all draws of units."""
 
 from itertools import combinations
 from math import comb, sqrt
@@ -21,7 +21,7 @@ matrices = st.integers(1, 7).flatmap(
 
 @given(matrices)
 @settings(max_examples=60, deadline=None)
-def test_the_curve_is_the_mean_over_all_ways_to_draw_units(matrix):
+def test_the_curve_is_the_mean_over_all_draws_of_units(matrix):
     units = matrix.shape[1]
     curve = rarefaction(matrix.sum(axis=1), units)
     assert curve["units"].tolist() == list(range(1, units + 1))
@@ -57,12 +57,12 @@ def test_curves_of_many_units_are_thinned_but_keep_both_ends():
 
 def test_chao2_by_hand():
     # Q1 = 3, Q2 = 2, T = 10: 0.9 * 9 / 4 unseen; variance 2 (.45 * 2.25 + .81 * 3.375 + ...).
-    found = chao2(np.array([1, 1, 1, 2, 2, 4, 7]), 10)
-    assert found.estimate == pytest.approx(7 + 2.025)
+    result = chao2(np.array([1, 1, 1, 2, 2, 4, 7]), 10)
+    assert result.estimate == pytest.approx(7 + 2.025)
     variance = 2 * (0.45 * 1.5**2 + 0.81 * 1.5**3 + 0.2025 * 1.5**4)
     spread = np.exp(1.959964 * np.sqrt(np.log(1 + variance / 2.025**2)))
-    assert found.low == pytest.approx(7 + 2.025 / spread, rel=1e-6)
-    assert found.high == pytest.approx(7 + 2.025 * spread, rel=1e-6)
+    assert result.low == pytest.approx(7 + 2.025 / spread, rel=1e-6)
+    assert result.high == pytest.approx(7 + 2.025 * spread, rel=1e-6)
     # No duplicates: the bias-corrected form.
     assert chao2(np.array([1, 1, 1, 5]), 10).estimate == pytest.approx(4 + 0.9 * 3)
     # Nothing rare: nothing unseen.
@@ -72,15 +72,15 @@ def test_chao2_by_hand():
     assert chao2(np.array([], dtype=np.int64), 10).high == 0
 
 
-def test_chao2s_interval_holds_the_truth_as_often_as_it_says():
+def test_the_interval_of_chao2_has_its_nominal_coverage():
     rng = np.random.default_rng(7)
     held, seen = 0, 0
     for _ in range(300):
         chances = rng.uniform(0.05, 0.4, size=60)
         incidence = rng.binomial(12, chances)
         incidence = incidence[incidence > 0]
-        found = chao2(incidence, 12)
-        held += found.low <= 60 <= found.high
+        result = chao2(incidence, 12)
+        held += result.low <= 60 <= result.high
         seen += incidence.size
     assert seen / 300 < 57
     assert held / 300 > 0.85
@@ -92,18 +92,18 @@ def table(rows):
     return made.astype(dict.fromkeys(("recorded_at", "recorder", "label"), TEXT_DTYPE))
 
 
-def test_recordings_with_noise_alone_count_as_units_and_noise_as_no_cluster():
+def test_recordings_with_noise_only_are_units_but_noise_is_not_a_cluster():
     rows = [("a", 0, None, None, 0), ("a", 1, None, None, 0), ("b", 0, None, None, 0),
             ("b", 3, None, None, 1), ("c", 0, None, None, -1)]  # fmt: skip
-    found = accumulate(table(rows))
-    assert (found.units, found.observed) == (3, 2)
-    np.testing.assert_allclose(found.curve["mean"], [2 / 3 + 1 / 3, 1 + 2 / 3, 2])
-    saved = found.as_table()
+    result = accumulate(table(rows))
+    assert (result.units, result.observed) == (3, 2)
+    np.testing.assert_allclose(result.curve["mean"], [2 / 3 + 1 / 3, 1 + 2 / 3, 2])
+    saved = result.as_table()
     assert saved["unit"].unique().tolist() == ["recording"]
-    assert saved["chao2"].iloc[0] == found.chao2.estimate
+    assert saved["chao2"].iloc[0] == result.chao2.estimate
 
 
-def test_hours_are_the_clocks_where_it_is_known_and_the_recordings_where_it_is_not():
+def test_hours_are_of_the_clock_where_known_else_of_the_recording():
     evening = "2022-01-31T22:30:00+02:00"
     rows = [
         ("a", 0, evening, "SM4", 0),
@@ -113,7 +113,7 @@ def test_hours_are_the_clocks_where_it_is_known_and_the_recordings_where_it_is_n
         ("c", 10, None, None, 2),
         ("c", 3700, None, None, 2),
     ]
-    found = accumulate(table(rows), "hour")
-    assert (found.units, found.observed) == (5, 3)
+    result = accumulate(table(rows), "hour")
+    assert (result.units, result.observed) == (5, 3)
     with pytest.raises(KeyError):
         accumulate(table(rows), "minute")

@@ -1,4 +1,4 @@
-"""Where clusters may be something else than call types."""
+"""Confounders: recordings, recorders, sites and times."""
 
 import numpy as np
 import pandas as pd
@@ -17,8 +17,8 @@ def table(**columns):
     return made
 
 
-def by_what(found):
-    return found[found["cluster"].isna()].set_index("what")
+def by_what(result):
+    return result[result["cluster"].isna()].set_index("what")
 
 
 def test_agreement_is_the_ami_over_clustered_rois_with_a_known_value():
@@ -31,15 +31,15 @@ def test_agreement_is_the_ami_over_clustered_rois_with_a_known_value():
         recorder=[name if k else None for name, k in zip(recorder, known, strict=True)],
         cluster=cluster,
     )
-    found = by_what(confounders(rows))
-    some = known & (cluster >= 0)
-    ours = adjusted_mutual_info_score(cluster[some], recorder[some])
-    assert found.loc["recorder", "ami"] == pytest.approx(ours)
-    assert found.loc["recorder", "rois"] == some.sum()
-    assert found.loc["recording", "groups"] == 23
-    assert abs(found.loc["recording", "ami"]) < 0.1
-    assert found.loc["recording", "warning"] == ""
-    assert np.isnan(found.loc["hour", "ami"])
+    result = by_what(confounders(rows))
+    known_rois = known & (cluster >= 0)
+    expected = adjusted_mutual_info_score(cluster[known_rois], recorder[known_rois])
+    assert result.loc["recorder", "ami"] == pytest.approx(expected)
+    assert result.loc["recorder", "rois"] == known_rois.sum()
+    assert result.loc["recording", "groups"] == 23
+    assert abs(result.loc["recording", "ami"]) < 0.1
+    assert result.loc["recording", "warning"] == ""
+    assert np.isnan(result.loc["hour", "ami"])
 
 
 def test_clusters_that_equal_recorders_give_a_warning():
@@ -49,22 +49,24 @@ def test_clusters_that_equal_recorders_give_a_warning():
         recorded_at=["2022-01-31T05:10:00", "2022-02-01T05:10:00"] * 20,
         cluster=[0, 1] * 20,
     )
-    found = by_what(confounders(rows))
-    assert found.loc["recorder", "ami"] == pytest.approx(1)
-    assert "agree with the recorder (AMI 1.00)" in found.loc["recorder", "warning"]
-    assert found.loc["date", "ami"] == pytest.approx(1)
-    assert found.loc["hour", "groups"] == 1
-    assert found.loc["hour", "warning"] == ""
+    result = by_what(confounders(rows))
+    assert result.loc["recorder", "ami"] == pytest.approx(1)
+    assert "agree with the recorder (AMI 1.00)" in result.loc["recorder", "warning"]
+    assert result.loc["date", "ami"] == pytest.approx(1)
+    assert result.loc["hour", "groups"] == 1
+    assert result.loc["hour", "warning"] == ""
 
 
 def test_clusters_of_one_recording_are_listed_if_there_are_several_recordings():
     recording = ["a.wav"] * 4 + ["b.wav"] * 4
     rows = table(recording=recording, cluster=[0, 0, 0, 1, 1, 2, 2, 3])
-    found = confounders(rows)
-    lone = found[found["cluster"].notna()]
-    assert lone["cluster"].tolist() == [0, 2]  # 3 is of one ROI, and could not be elsewhere
-    assert lone["warning"].tolist()[1] == "Cluster 2 (2 ROIs) occurs in one recording only: b.wav."
-    assert lone["what"].unique().tolist() == ["recording"]
+    result = confounders(rows)
+    single = result[result["cluster"].notna()]
+    assert single["cluster"].tolist() == [0, 2]  # 3 is of one ROI, and could not be elsewhere
+    assert (
+        single["warning"].tolist()[1] == "Cluster 2 (2 ROIs) occurs in one recording only: b.wav."
+    )
+    assert single["what"].unique().tolist() == ["recording"]
     assert confounders(rows.assign(recording="a.wav"))["cluster"].isna().all()
 
 
@@ -90,17 +92,17 @@ def test_date_and_hour_are_those_of_the_roi_by_the_clock_of_the_recorder():
         recorded_at=["2022-01-31T23:59:00+05:00", None],
         label=[None, None],
     ).assign(start_s=[61.0, 0.0])
-    found = recording_context(rows)
-    assert found[["date", "hour"]].iloc[0].tolist() == ["2022-02-01", "00"]
-    assert found[["date", "hour"]].iloc[1].isna().all()
+    result = recording_context(rows)
+    assert result[["date", "hour"]].iloc[0].tolist() == ["2022-02-01", "00"]
+    assert result[["date", "hour"]].iloc[1].isna().all()
 
 
 def test_a_run_of_noise_only_has_no_agreement():
     rows = table(recording=["a/1.wav", "b/2.wav"], cluster=[-1, -1])
-    found = confounders(rows)
-    assert found["what"].tolist() == ["recording", "recorder", "site", "date", "hour"]
-    assert found["ami"].isna().all()
-    assert (found["rois"] == 0).all()
+    result = confounders(rows)
+    assert result["what"].tolist() == ["recording", "recorder", "site", "date", "hour"]
+    assert result["ami"].isna().all()
+    assert (result["rois"] == 0).all()
     accumulation = accumulate(rows)
     assert (accumulation.observed, accumulation.units) == (0, 2)
     assert (accumulation.curve[["mean", "low", "high"]] == 0).all(axis=None)

@@ -1,4 +1,4 @@
-"""Figures for papers, as files."""
+"""Figures for publications, as files."""
 
 import logging
 from xml.etree import ElementTree

@@ -1,4 +1,4 @@
-"""Pictures and tables of segmented recordings."""
+"""Spectrograms, plots and tables of segmented recordings."""
 
 import numpy as np
 import pandas as pd
@@ -8,7 +8,7 @@ from matplotlib.patches import Rectangle
 
 from darksound.report.figures import png
 from darksound.report.soundscape import (
-    busiest_stretch,
+    busiest_interval,
     hourly,
     hourly_plot,
     segmentation_tables,
@@ -29,28 +29,28 @@ def chunks(*rows):
 EVENING = "2022-01-01T22:30:00+02:00"
 
 
-def test_hours_are_those_of_the_recorders_clock_and_go_past_midnight():
-    found = rois(*[("a", 5400.0 + i, 5401.0 + i, 1, 2, EVENING) for i in range(10)],
-                 ("a", 60.0, 61.0, 1, 2, EVENING), ("b", 1.0, 2.0, 1, 2, None))  # fmt: skip
-    heard = chunks(
+def test_hours_are_by_the_clock_of_the_recorder_also_after_midnight():
+    table_of_rois = rois(*[("a", 5400.0 + i, 5401.0 + i, 1, 2, EVENING) for i in range(10)],
+                         ("a", 60.0, 61.0, 1, 2, EVENING), ("b", 1.0, 2.0, 1, 2, None))  # fmt: skip
+    sound = chunks(
         ("a", 0.0, 1800.0, "", EVENING), ("a", 1800.0, 5400.0, "", EVENING),
         ("a", 5400.0, 6000.0, "rain", EVENING), ("b", 0.0, 60.0, "", None),
     )  # fmt: skip
-    named, table = hourly(found, heard)
-    assert named == "hour of the day"
+    kind, table = hourly(table_of_rois, sound)
+    assert kind == "hour of the day"
     assert table.to_numpy().tolist() == [[0, 10, 10, 60], [22, 30, 1, 2], [23, 60, 0, 0]]
-    named, table = hourly(found.assign(recorded_at=None), heard.assign(recorded_at=None))
-    assert named == "hour of the recording"
+    kind, table = hourly(table_of_rois.assign(recorded_at=None), sound.assign(recorded_at=None))
+    assert kind == "hour of the recording"
     assert table["rois"].tolist() == [2, 10]
 
 
-def test_tables_say_how_much_was_found_and_flagged():
-    heard = chunks(
+def test_tables_have_totals_and_flagged_shares():
+    sound = chunks(
         ("a", 0.0, 1800.0, "rain wind", None), ("b", 0.0, 1800.0, "wind", None),
         ("b", 1800.0, 3600.0, "", None), ("b", 3600.0, 7200.0, "", None),
     )  # fmt: skip
-    figures, hours = segmentation_tables(rois(("a", 0.0, 1.0, 1, 2, None)), heard)
-    assert dict(figures.rows) == {
+    totals, hours = segmentation_tables(rois(("a", 0.0, 1.0, 1, 2, None)), sound)
+    assert dict(totals.rows) == {
         "recordings": "2", "hours of sound": "2.50", "ROIs": "1", "ROIs an hour": "0",
         "flagged rain": "20 % of the sound", "flagged wind": "40 % of the sound",
     }  # fmt: skip
@@ -58,30 +58,30 @@ def test_tables_say_how_much_was_found_and_flagged():
     assert hours.rows == (("0", "90.0", "1", "1"), ("1", "60.0", "0", "0"))
 
 
-def test_nothing_at_all_is_told_too():
-    figures, hours = segmentation_tables(rois(), chunks())
-    assert ("ROIs", "0") in figures.rows
+def test_tables_without_rois_and_sound():
+    totals, hours = segmentation_tables(rois(), chunks())
+    assert ("ROIs", "0") in totals.rows
     assert hours.rows == ()
 
 
 @pytest.mark.parametrize(
-    ("starts", "duration", "stretch"),
+    ("starts", "duration", "interval"),
     [([5, 70, 80, 130], 200, (60, 120)), ([], 200, (0, 60)), ([3], 20, (0, 20)),
      ([190], 200, (180, 200))],
 )  # fmt: skip
-def test_the_busiest_stretch_is_drawn(starts, duration, stretch):
+def test_the_busiest_interval_has_most_starts_of_rois(starts, duration, interval):
     table = pd.DataFrame({"start_s": np.array(starts, float)})
-    assert busiest_stretch(table, duration, 60) == stretch
+    assert busiest_interval(table, duration, 60) == interval
 
 
-def test_a_picture_has_a_box_for_each_roi_within_and_marks_flagged_chunks(tmp_path):
+def test_a_spectrogram_has_a_box_for_each_roi_and_marks_flagged_chunks(tmp_path):
     rate = 16_000
     path = tmp_path / "a.wav"
     sf.write(path, np.random.default_rng(0).normal(size=20 * rate) * 0.01, rate)
     table = rois(("a", 1.0, 2.0, 1000, 2000, None), ("a", 9.5, 11.0, 3000, 4000, None),
                  ("a", 15.0, 16.0, 1000, 2000, None))  # fmt: skip
-    heard = chunks(("a", 0.0, 10.0, "insects rain", None), ("a", 10.0, 20.0, "", None))
-    figure = soundscape(path, 0.0, 10.0, table, heard)
+    sound = chunks(("a", 0.0, 10.0, "insects rain", None), ("a", 10.0, 20.0, "", None))
+    figure = soundscape(path, 0.0, 10.0, table, sound)
     (axes,) = figure.axes
     boxes = [p for p in axes.patches if isinstance(p, Rectangle) and not p.get_fill()]
     assert [(b.get_x(), b.get_y(), b.get_width(), b.get_height()) for b in boxes] == [
@@ -93,7 +93,7 @@ def test_a_picture_has_a_box_for_each_roi_within_and_marks_flagged_chunks(tmp_pa
     assert png(figure)[:4] == b"\x89PNG"
 
 
-def test_bars_are_as_high_as_the_hours_are_busy():
+def test_bars_have_the_height_of_rois_per_hour():
     hours = pd.DataFrame({"hour": [5, 6], "minutes": [60, 30], "rois": [3, 3]})
     figure = hourly_plot("hour of the day", hours.assign(rois_per_hour=[3.0, 6.0]))
     (axes,) = figure.axes

@@ -28,7 +28,7 @@ def test_iterations_without_labels_are_one_table_with_the_kept_one_marked():
     assert table.marked == {1}
 
 
-def test_with_labels_every_metric_stands_beside_coverage_clustered_and_over_all():
+def test_with_labels_a_second_table_has_coverage_and_metrics_of_clustered_and_all_rois():
     labelled = {name: [0.5, 0.75] for metric in METRICS for name in (metric, f"{metric}_all")}
     tables = iterations_tables(pd.DataFrame({**PLAIN, **labelled}))
     assert len(tables) == 2
@@ -41,7 +41,7 @@ def test_with_labels_every_metric_stands_beside_coverage_clustered_and_over_all(
     assert tables[1].rows[1] == ("1", "93 %", *["0.750"] * 8)
 
 
-def test_the_hardest_class_comes_first():
+def test_the_class_with_the_lowest_f1_comes_first():
     classes = pd.DataFrame(
         {"precision": [1.0, 0.5], "recall": [1.0, 0.25], "f1": [1.0, 1 / 3], "queries": [8, 9]},
         index=["wren", "owl"],
@@ -53,6 +53,6 @@ def test_the_hardest_class_comes_first():
     )
 
 
-def test_named_figures_read_as_words():
+def test_names_of_metrics_are_shown_as_words():
     table = metrics_table("Kept", {"validation_accuracy": 0.98765})
     assert table.rows == (("validation accuracy", "0.988"),)

@@ -79,6 +79,7 @@ def test_the_final_status_is_recorded(tmp_path):
         (InputError, "failed"),
     ]:
         manifest = read_manifest(stopped(error))
+        assert manifest is not None
         assert manifest.status == status
         assert manifest.ended
 
@@ -86,7 +87,9 @@ def test_the_final_status_is_recorded(tmp_path):
 def test_a_failure_is_in_the_manifest_and_its_traceback_in_the_log():
     with pytest.raises(ZeroDivisionError), open_run(request(out=None)) as run:
         _ = 1 / 0
-    assert "ZeroDivisionError" in read_manifest(run.path).error
+    manifest = read_manifest(run.path)
+    assert manifest is not None
+    assert "ZeroDivisionError" in str(manifest.error)
     assert "Traceback" in (run.path / "run.log").read_text()
 
 
@@ -161,6 +164,7 @@ def test_a_stopped_run_is_resumed(tmp_path):
         assert not run.done
         run.record_data(3, "abc")
     manifest = read_manifest(path)
+    assert manifest is not None
     assert manifest.status == "done"
     assert manifest.times_resumed == 1
     assert not list(path.glob("*.part"))

@@ -64,7 +64,7 @@ def test_embeddings_as_parquet_are_one_column_of_vectors(table, tmp_path):
     assert schema.names == ["roi_id", "recording", "start_s", "end_s", "label", "embedding"]
     assert schema.field("embedding").type.list_size == 4
     back = pd.read_parquet(tmp_path / "e.parquet")
-    assert (np.stack(back["embedding"]) == vectors).all()
+    assert (np.stack(back["embedding"].tolist()) == vectors).all()
     assert back["roi_id"].tolist() == table["roi_id"].tolist()
 
 

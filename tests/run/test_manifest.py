@@ -17,11 +17,14 @@ class Stamps:
     def __init__(self, **stamps):
         self.stamps = stamps
 
-    def read(self, root, recording, start_s, end_s, rate):
+    def read(self, root, recording, start_s, end_s, rate, *, channel="mean"):
         raise AssertionError
 
     def stamp(self, root, recording):
         return self.stamps[recording]
+
+    def info(self, root, recording):
+        raise AssertionError
 
 
 @pytest.fixture

@@ -50,6 +50,7 @@ def test_the_state_is_read_as_it_was_written(tmp_path):
     assert read_mec_state(tmp_path) is None
     write_mec_state(tmp_path, before)
     after = read_mec_state(tmp_path)
+    assert after is not None
     assert [i.as_row().keys() for i in after.iterations] == [
         i.as_row().keys() for i in before.iterations
     ]

@@ -13,7 +13,7 @@ from darksound.jobs.inputs import output_file
 from darksound.progress import Progress
 from darksound.report.figures import png
 from darksound.report.soundscape import (
-    busiest_stretch,
+    busiest_interval,
     hourly,
     hourly_plot,
     segmentation_tables,
@@ -94,7 +94,7 @@ def _plot(folder: Path, rois: RoiSet, chunks: pd.DataFrame, progress: Progress) 
             for table in (rois.table, chunks)
         )
         path = Path(root) / recording
-        start_s, end_s = busiest_stretch(its_rois, probe(path).duration_s, _PLOT_S)
+        start_s, end_s = busiest_interval(its_rois, probe(path).duration_s, _PLOT_S)
         figure = soundscape(path, start_s, end_s, its_rois, its_chunks)
         write_bytes(folder / Path(recording).with_suffix(".png"), png(figure, dpi=100))
         progress("plots", done, count)

@@ -12,7 +12,7 @@ from darksound.audio.files import open_audio
 from darksound.report.tables import Table
 from darksound.segmentation.power import power_spectrum
 
-__all__ = ["busiest_stretch", "hourly", "hourly_plot", "segmentation_tables", "soundscape"]
+__all__ = ["busiest_interval", "hourly", "hourly_plot", "segmentation_tables", "soundscape"]
 
 # Wind and handling noise below this is excluded from the contrast.
 _RUMBLE_HZ = 500.0
@@ -72,7 +72,7 @@ def soundscape(
     return figure
 
 
-def busiest_stretch(rois: pd.DataFrame, duration_s: float, length_s: float) -> tuple[float, float]:
+def busiest_interval(rois: pd.DataFrame, duration_s: float, length_s: float) -> tuple[float, float]:
     """Return start and end of the part of a recording in which most ROIs start.
 
     Args:

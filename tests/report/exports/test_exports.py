@@ -228,8 +228,8 @@ def test_sound_above_full_scale_is_scaled_not_clipped(small_run):
     soundfile.write(path, wave, 48_000, subtype="FLOAT")
     done = export(run, "clips")
     (clip,) = (done.path / "cluster-1").glob("b_*")
-    heard, _ = soundfile.read(clip)
-    np.testing.assert_allclose(heard, wave[12_000:48_000] / 1.5, atol=1e-3)
+    exported, _ = soundfile.read(clip)
+    np.testing.assert_allclose(exported, wave[12_000:48_000] / 1.5, atol=1e-3)
 
 
 def test_an_existing_target_is_replaced_only_if_it_is_an_export_and_with_overwrite(

@@ -23,7 +23,7 @@ def mel_power(path: Path) -> Floats:
     """Return the power in 128 mel bands of three seconds of a file, faded in and out."""
     wave, _ = librosa.load(path, sr=None)
     fade = RATE // 10
-    ramp = np.sin(np.linspace(0, 1, fade) * np.pi / 2)
+    ramp = np.sin(np.linspace(-0.5, 0.5, fade) * np.pi) / 2 + 0.5
     wave[:fade] *= ramp
     wave[-fade:] *= ramp[::-1]
     missing = max(0, _LENGTH - len(wave))
@@ -61,7 +61,7 @@ def image(path: Path) -> Tensor:
 
 def resnet() -> nn.Module:
     """Return an untrained ResNet18 without its classification layer."""
-    network = torchvision.models.resnet18(weights=None)
+    network: nn.Module = torchvision.models.resnet18(weights=None)
     network.fc = nn.Identity()
     return network
 

@@ -143,13 +143,18 @@ def test_settings_are_frozen_and_replace_validates():
             {
                 "seed": 1979,
                 "audio.sample_rate": "native",
+                "audio.channel": "first",
                 "audio.roi_s": 3.0,
                 "front_end.n_fft": 1024,
                 "front_end.hop": 512,
                 "front_end.n_bands": 128,
                 "front_end.low_hz": 0.0,
                 "front_end.high_hz": "nyquist",
+                "front_end.cqt": "published",
+                "front_end.fade_shape": "half_sine",
                 "front_end.fade_s": 0.1,
+                "front_end.fade_share": 1.0,
+                "front_end.remove_background": False,
                 "front_end.hpss": True,
                 "front_end.hpss_kernel": 31,
                 "front_end.hpss_margin": (1.0, 5.0),
@@ -180,6 +185,10 @@ def test_settings_are_frozen_and_replace_validates():
             "paper-2024",
             {
                 "seed": 1979,
+                "audio.sample_rate": "native",
+                "audio.channel": "first",
+                "front_end.fade_shape": "half_sine",
+                "front_end.fade_share": 1.0,
                 "front_end.n_fft": 2048,
                 "front_end.n_bands": 256,
                 "front_end.channels": ("delta", "harmonic", "percussive"),
@@ -216,6 +225,18 @@ def test_image_fingerprint_depends_on_image_settings_only():
     for section, key, value in [("audio", "roi_s", 1.0), ("front_end", "n_bands", 64)]:
         other = settings.replace(**{section: {key: value}})
         assert other.image_fingerprint() != settings.image_fingerprint()
+
+
+def test_newer_keys_with_their_defaults_keep_the_fingerprint():
+    # The values of images made before audio.channel, front_end.cqt and fade_shape existed.
+    assert Settings().image_fingerprint() == "297b7bdb42981791"
+    old_published = {"thesis-2023": "dea4108907fbd4bb", "paper-2024": "ba77f1300357739e"}
+    for preset, value in old_published.items():
+        settings = load_settings(preset)
+        assert settings.image_fingerprint() != value
+        former = {"fade_shape": "quarter_sine", "fade_share": 0.5, "cqt": "power"}
+        former_settings = settings.replace(front_end=former, audio={"channel": "mean"})
+        assert former_settings.image_fingerprint() == value
 
 
 def test_checkpoint_sections_replace_the_settings():

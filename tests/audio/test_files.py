@@ -47,6 +47,15 @@ def test_an_excerpt_equals_what_was_written(tmp_path, wave, name, subtype, toler
     np.testing.assert_allclose(samples, whole[24_000:60_000], atol=1e-6)
 
 
+def test_the_first_channel_can_be_read_alone(tmp_path, wave):
+    path = _write(tmp_path / "a.wav", np.stack([wave, -0.5 * wave], axis=1), subtype="FLOAT")
+    mono = _write(tmp_path / "b.wav", wave, subtype="FLOAT")
+    for rate in (None, 16_000):
+        excerpt = FileReader().read(str(tmp_path), path.name, 0.1, 0.3, rate, channel="first")
+        np.testing.assert_array_equal(excerpt[0], read(mono, 0.1, 0.3, rate)[0])
+        np.testing.assert_array_equal(read(mono, 0.1, 0.3, rate, "first")[0], excerpt[0])
+
+
 def test_channels_are_averaged(tmp_path, wave):
     channels = np.stack([wave, -0.5 * wave, 0.25 * wave, np.zeros_like(wave)], axis=1)
     path = _write(tmp_path / "a.wav", channels, subtype="FLOAT")

@@ -5,7 +5,6 @@ import numpy as np
 import pytest
 import torch
 
-from darksound.audio.files import read
 from darksound.audio.front_end import FrontEnd, image_shape
 from darksound.settings import Settings, load_settings
 
@@ -16,77 +15,6 @@ PUBLISHED = ("thesis-2023", "paper-2024")
 
 def _front_end(settings: Settings, rate: int, device: str = "cpu") -> FrontEnd:
     return FrontEnd(settings.audio, settings.front_end, rate, device)
-
-
-def _prepared(wave: np.ndarray, rate: int) -> np.ndarray:
-    """Return the waveform with the published fade and length."""
-    samples, length = int(0.1 * rate), 3 * rate
-    ramp = np.sin(np.linspace(0, 1, samples) * np.pi / 2)
-    out = wave.astype(np.float64)
-    out[:samples] *= ramp
-    out[-samples:] *= ramp[::-1]
-    missing = length - len(out)
-    if missing > 0:
-        out = np.pad(out, (int(np.ceil(missing / 2)), missing // 2))
-    return out[:length].astype(np.float32)
-
-
-def _expected(wave: np.ndarray, rate: int, preset: str) -> np.ndarray:
-    """Return the published image, made by librosa, `(3, h, w)`."""
-    n_fft, bands = {"thesis-2023": (1024, 128), "paper-2024": (2048, 256)}[preset]
-    mel = librosa.feature.melspectrogram(
-        y=_prepared(wave, rate),
-        sr=rate,
-        n_fft=n_fft,
-        hop_length=512,
-        n_mels=bands,
-        pad_mode="reflect",
-        htk=True,
-        norm="slaney",
-    )[::-1]
-    harmonic, percussive = librosa.decompose.hpss(mel, kernel_size=31, margin=(1, 5), power=2.0)
-    level = librosa.amplitude_to_db(mel, ref=np.max)
-    images = {
-        "harmonic": librosa.amplitude_to_db(harmonic, ref=np.max),
-        "percussive": librosa.amplitude_to_db(percussive, ref=np.max),
-        "delta": librosa.feature.delta(level, width=9, order=1),
-    }
-    order = {
-        "thesis-2023": ("harmonic", "percussive", "delta"),
-        "paper-2024": ("delta", "harmonic", "percussive"),
-    }[preset]
-    scaled = [(x - x.min()) / (np.ptp(x) or 1) for x in (images[name] for name in order)]
-    return np.stack(scaled)
-
-
-@pytest.mark.parametrize("preset", PUBLISHED)
-@pytest.mark.parametrize("seconds", [0.6, 2.2, 4.0])
-@pytest.mark.filterwarnings("ignore:Empty filters")
-def test_published_images_equal_librosas(preset, seconds, song):
-    wave = song(48_000, seconds)
-    actual = _front_end(load_settings(preset).replace(audio={"roi_s": 3.0}), 48_000)([wave])[
-        0
-    ].numpy()
-    np.testing.assert_allclose(actual, _expected(wave, 48_000, preset), atol=1e-4)
-
-
-@pytest.mark.audio
-@pytest.mark.parametrize("preset", PUBLISHED)
-@pytest.mark.filterwarnings("ignore:Empty filters")
-def test_published_images_of_recordings_equal_librosas(preset, audio_root):
-    paths = [
-        *sorted((audio_root / "phoebe").rglob("*.mp3"))[::20],
-        *sorted((audio_root / "british").rglob("*.ogg"))[:2],
-        *sorted((audio_root / "maad").glob("*.wav"))[:2],
-    ]
-    for i, path in enumerate(paths):
-        wave, rate = read(path, 1.0, 2.5 + i / 2, None)
-        actual = _front_end(load_settings(preset).replace(audio={"roi_s": 3.0}), rate)([wave])[
-            0
-        ].numpy()
-        np.testing.assert_allclose(
-            actual, _expected(wave, rate, preset), atol=1e-4, err_msg=str(path)
-        )
 
 
 def test_the_default_image_has_level_floored_and_height(song):
@@ -122,10 +50,10 @@ def test_the_default_image_has_level_floored_and_height(song):
 
 @pytest.mark.parametrize("preset", ["default", *PUBLISHED])
 @pytest.mark.parametrize("representation", ["mel", "spec", "cqt"])
-@pytest.mark.parametrize("hpss", [True, False])
+@pytest.mark.parametrize(("hpss", "background"), [(False, False), (True, "median"), (True, "maad")])
 @pytest.mark.filterwarnings("ignore:n_fft=.*too large")
-def test_every_representation_works_in_every_preset(preset, representation, hpss, song):
-    changes = {"representation": representation, "hpss": hpss, "remove_background": hpss}
+def test_every_representation_works_in_every_preset(preset, representation, hpss, background, song):
+    changes = {"representation": representation, "hpss": hpss, "remove_background": background}
     settings = load_settings(preset).replace(audio={"roi_s": 3.0}).replace(front_end=changes)
     images = _front_end(settings, 48_000)([song(48_000, 1.3)])
     assert images.shape == (1, *image_shape(settings.audio, settings.front_end, 48_000))
@@ -158,8 +86,8 @@ def test_stationary_background_is_removed():
     call = np.sin(2 * np.pi * 6000 * time) * (np.abs(time - 1.5) < 0.2)
     wave = (hum + call).astype(np.float32)
     level = [
-        _front_end(SETTINGS.replace(front_end={"remove_background": on}), rate)([wave])[0, 0]
-        for on in (False, True)
+        _front_end(SETTINGS.replace(front_end={"remove_background": name}), rate)([wave])[0, 0]
+        for name in (False, "median")
     ]
     hum_row = int(level[0][:, 20].argmax())
     assert level[0][hum_row, 30:160].min() > 0.9

@@ -20,17 +20,25 @@ RATE = 48_000
 TIME = np.arange(RATE) / RATE
 
 
-def test_the_published_fade_is_a_quarter_period_of_a_sine_over_a_tenth_of_a_second():
-    out = fade(np.ones(48_000, np.float32), 4800, 0.5)
-    ramp = np.sin(np.linspace(0, 1, 4800) * math.pi / 2)
+@pytest.mark.parametrize(
+    ("shape", "gain"),
+    [
+        ("quarter_sine", lambda x: np.sin(x * math.pi / 2)),
+        ("half_sine", lambda x: np.sin(x * math.pi - math.pi / 2) / 2 + 0.5),
+    ],
+)
+def test_fades_have_torchaudios_shapes(shape, gain):
+    out = fade(np.ones(48_000, np.float32), 4800, shape)
+    ramp = gain(np.linspace(0, 1, 4800))
     np.testing.assert_allclose(out[:4800], ramp, atol=1e-7)
     np.testing.assert_allclose(out[-4800:], ramp[::-1], atol=1e-7)
     assert (out[4800:-4800] == 1).all()
 
 
-@pytest.mark.parametrize(("share", "untouched"), [(0.25, 50), (0.5, 0)])
+@pytest.mark.parametrize(("share", "untouched"), [(0.25, 50), (0.5, 0), (1.0, 0)])
 def test_a_fade_is_at_most_a_share_of_its_roi(share, untouched):
-    out = fade(np.ones(100, np.float32), 4800, share)
+    settings = load_settings("default").front_end.replace(fade_share=share)
+    out, _ = prepare_waveform(np.ones(100, np.float32), RATE, 100, settings)
     assert (out == 1).sum() - 2 == untouched or untouched == 0
     assert out[0] == 0
     assert out[-1] == 0

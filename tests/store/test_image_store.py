@@ -15,7 +15,7 @@ from darksound.rois.roi_set import RoiSet, as_roi_table
 from darksound.settings import Settings
 from darksound.store import shards
 from darksound.store.image_store import build_images
-from darksound.store.rendering import render_images
+from darksound.store.rendering import random_stream, render_images
 
 RATE = 16_000
 COUNT = 21
@@ -54,6 +54,7 @@ def _rois(root: Path) -> RoiSet:
 
 
 def _files(settings: Settings) -> dict[str, bytes]:
+    assert settings.compute.cache_dir is not None
     return {p.name: p.read_bytes() for p in settings.compute.cache_dir.rglob("*") if p.is_file()}
 
 
@@ -63,11 +64,11 @@ class _Counting(FileReader):
     def __init__(self, limit=10**9):
         self.count, self.limit = 0, limit
 
-    def read(self, *args):
+    def read(self, *args, **options):
         if self.count == self.limit:
             raise KeyboardInterrupt
         self.count += 1
-        return super().read(*args)
+        return super().read(*args, **options)
 
 
 def _with(rois: RoiSet, reader: FileReader) -> RoiSet:
@@ -88,6 +89,30 @@ def test_a_batch_holds_the_front_ends_images(root, settings, dtype, step):
     waves = [read(root / names.iat[row], 0, 0.8, RATE)[0] for row in rows]
     torch.testing.assert_close(got, front_end(waves), atol=step, rtol=0)
     assert store.batch([]).shape == (0, 3, 16, 24)
+
+
+@pytest.mark.parametrize(("channel", "columns"), [("mean", slice(2)), ("first", slice(1))])
+def test_images_of_stereo_are_made_of_the_channel_of_the_settings(root, settings, channel, columns):
+    stereo = np.random.default_rng(2).normal(scale=0.1, size=(RATE, 2)).astype(np.float32)
+    sf.write(root / "00.wav", stereo, RATE, subtype="FLOAT")
+    settings = settings.replace(audio={"channel": channel}, compute={"cache_dtype": "float16"})
+    image = build_images(_rois(root), settings).batch([0])
+    wave = stereo[: round(0.8 * RATE), columns].mean(axis=1)
+    expected = FrontEnd(settings.audio, settings.front_end, RATE)([wave])
+    torch.testing.assert_close(image, expected, atol=5e-4, rtol=0)
+
+
+def test_channels_without_limits_need_half_precision(root, settings):
+    settings = settings.replace(front_end={"channels": ("level", "power", "height")})
+    with pytest.raises(SettingsError, match=r"power.*compute\.cache_dtype to float16"):
+        build_images(_rois(root), settings)
+    # A full-scale tone has more power than half precision holds.
+    time = np.arange(RATE) / RATE
+    sf.write(root / "00.wav", 30 * np.sin(2 * np.pi * 1000 * time), RATE, subtype="FLOAT")
+    settings = settings.replace(compute={"cache_dtype": "float16"})
+    power = build_images(_rois(root), settings.replace(front_end={"n_fft": 8192})).batch([0])[:, 1]
+    assert power.isfinite().all()
+    assert power.max() > 100
 
 
 def test_a_second_build_reads_no_sound(root, settings):
@@ -146,7 +171,9 @@ def test_a_changed_recording_gives_new_images(root, settings):
     ("changes", "rendered"),
     [
         ({"front_end": {"level_range_db": 60.0}}, True),
+        ({"front_end": {"fade_shape": "half_sine"}}, True),
         ({"audio": {"roi_s": 0.5}}, True),
+        ({"audio": {"channel": "first"}}, True),
         ({"compute": {"cache_dtype": "float16"}}, True),
         ({"compute": {"batch_size": 3}}, False),
         ({"training": {"epochs": 3}, "seed": 8, "augmentation": {"tilt_db": 1.0}}, False),
@@ -183,7 +210,7 @@ def test_versions_contain_altered_sound(root, settings):
     assert not torch.equal(got[1], got[0])
     assert not torch.equal(got[1], got[2])
     wave, _ = read(root / "19.wav", 0, 0.8, RATE)
-    rng = shards.random_stream(settings.seed, 12, store.rois.table["roi_id"].iat[19], 2)
+    rng = random_stream(settings.seed, 12, store.rois.table["roi_id"].tolist()[19], 2)
     altered = augment_waveform(wave, RATE, rng, settings.augmentation)
     expected = FrontEnd(settings.audio, settings.front_end, RATE)([altered])[0]
     torch.testing.assert_close(got[3], expected, atol=0.5 / 255 + 1e-6, rtol=0)

@@ -13,8 +13,8 @@ from darksound.audio.waveform import split_into_windows
 from darksound.errors import CheckpointError, InputError
 from darksound.rois.roi_set import RoiSet, as_roi_table
 from darksound.settings import Settings
-from darksound.store import shards
 from darksound.store.building import build_store, resolve_backbone
+from darksound.store.rendering import random_stream
 
 N = 21
 
@@ -29,9 +29,9 @@ def root(tmp_path) -> Path:
 
 @pytest.fixture
 def settings(root, monkeypatch) -> Settings:
-    monkeypatch.setattr(shards, "SHARD_ROIS", 8)
+    monkeypatch.setattr("darksound.store.shards.SHARD_ROIS", 8)
     monkeypatch.setattr("darksound.store.cached_store.SHARD_ROIS", 8)
-    monkeypatch.setattr(shards, "_JOB_ROIS", 3)
+    monkeypatch.setattr("darksound.store.shards._JOB_ROIS", 3)
     registry._open_once.cache_clear()
     model = tflite_file(root / "lab.tflite", name="Lab 1")
     return Settings().replace(
@@ -74,7 +74,7 @@ def test_altered_versions_are_of_altered_sound(root, settings):
     assert store.n_versions == 3
     row = store.rois.table.iloc[19]
     wave, _ = read(root / "night.wav", row["start_s"], row["end_s"], RATE)
-    rng = shards.random_stream(settings.seed, 12, row["roi_id"], 2)
+    rng = random_stream(settings.seed, 12, row["roi_id"], 2)
     expected = _vector(augment_waveform(wave, RATE, rng, still.augmentation, None))
     np.testing.assert_allclose(store.batch([19], [2]).numpy()[0], expected, rtol=1e-3, atol=1e-4)
 
@@ -101,15 +101,17 @@ def test_another_model_or_band_gives_other_vectors_and_the_image_settings_do_not
     changed = settings.replace(front_end={"n_bands": 40, "fade_s": 0.0}, audio={"roi_s": 1.0})
     build_store(_rois(root), changed)
     assert len(list((root / "cache").rglob("*.vectors"))) == count
+    build_store(_rois(root), settings.replace(audio={"channel": "first"}))
+    assert len(list((root / "cache").rglob("*.vectors"))) == 2 * count
     # The setting for long ROIs matters only if there are any.
     one_window = settings.replace(embedding_model={"long_rois": "loudest"})
     build_store(_rois(root), one_window)
-    assert len(list((root / "cache").rglob("*.vectors"))) == count
+    assert len(list((root / "cache").rglob("*.vectors"))) == 2 * count
     long, loud = (build_store(_rois(root, 0.25), each) for each in (settings, one_window))
     assert not np.allclose(long.batch([2]), loud.batch([2]))
     other = tflite_file(root / "other.tflite", peak=0.5)
     build_store(_rois(root), settings.replace(backbone={"name": f"tflite:{other}"}))
-    assert len(list((root / "cache").rglob("*.vectors"))) == 4 * count
+    assert len(list((root / "cache").rglob("*.vectors"))) == 5 * count
     # A little longer than the window: one window, at the start or where it is loudest.
     modes = ("mean", "loudest", "start")
     little = [

@@ -3,6 +3,9 @@
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
+import numpy as np
+import scipy.ndimage
+import scipy.signal
 import torch
 import torch.nn.functional as F
 from torch import Tensor
@@ -10,7 +13,18 @@ from torch import Tensor
 from darksound.audio.hpss import running_median
 from darksound.settings import FrontEndSettings
 
-__all__ = ["CHANNELS", "DECIBELS", "ChannelInput", "delta", "min_max_scale", "noise_floor"]
+__all__ = [
+    "BACKGROUND_REMOVERS",
+    "CHANNELS",
+    "DECIBELS",
+    "UNBOUNDED_CHANNELS",
+    "ChannelInput",
+    "delta",
+    "min_max_scale",
+    "noise_floor",
+]
+
+_Spans = Sequence[tuple[int, int]]
 
 _DYNAMIC_RANGE_DB = 80.0
 _PUBLISHED_MIN_POWER = 1e-5
@@ -58,9 +72,7 @@ def delta(x: Tensor, width: int = 9) -> Tensor:
     return F.pad(slopes, (half, half), mode="replicate")
 
 
-def noise_floor(
-    power: Tensor, spans: Sequence[tuple[int, int]], percentile: float, smooth_bands: int = 1
-) -> Tensor:
+def noise_floor(power: Tensor, spans: _Spans, percentile: float, smooth_bands: int = 1) -> Tensor:
     """Estimate the stationary noise of each band: a percentile over the frames of the ROI.
 
     Args:
@@ -79,6 +91,40 @@ def noise_floor(
     return running_median(torch.stack(floors), smooth_bands, -1).unsqueeze(-1)
 
 
+def _subtract_median(power: Tensor, spans: _Spans) -> Tensor:
+    return (power - noise_floor(power, spans, percentile=50)).clamp_min(0)
+
+
+def _attenuate_by_snr(power: Tensor, spans: _Spans) -> Tensor:
+    """Multiply power S by 1 - 1 / (S/N + 1), where N is the noise of each band.
+
+    N is the mean over all frames, opened (greyscale morphology) along the bands by a Gaussian of
+    50 points, except for the two bands at either end. Equal to `maad.sound.remove_background` with
+    its default parameters, which cites Boll 1979 (doi 10.1109/TASSP.1979.1163209).
+    """
+    # The opening adds numbers near 1 to means that may be tiny. It rounds as scikit-maad's only if
+    # means are computed by NumPy, and bands are ordered from highest to lowest as in published use.
+    means = power.flip(-2).cpu().numpy().mean(-1)
+    gaussian = scipy.signal.windows.gaussian(50, 25)
+    noise = np.stack([scipy.ndimage.grey_opening(mean, structure=gaussian) for mean in means])
+    ends = [0, 1, -2, -1]
+    noise[:, ends] = means[:, ends]
+    # Apple's GPUs have single precision only.
+    precision = torch.float32 if power.device.type == "mps" else torch.float64
+    level = torch.from_numpy(noise[:, ::-1].copy()).to(power.device, precision).unsqueeze(-1)
+    level = torch.where(level == 0, torch.finfo(precision).tiny, level)
+    ratio = (power / level).clamp_min(0)
+    return ((1 - 1 / (ratio + 1)) * power).float()
+
+
+#: Functions from power `(b, bands, frames)` and spans, as in `ChannelInput`, to power without
+#: stationary background, by `front_end.remove_background`.
+BACKGROUND_REMOVERS: dict[str, Callable[[Tensor, _Spans], Tensor]] = {
+    "median": _subtract_median,
+    "maad": _attenuate_by_snr,
+}
+
+
 @dataclass(frozen=True)
 class ChannelInput:
     """What channels are computed from; tensors are power `(b, bands, frames)`, lowest band first.
@@ -94,7 +140,7 @@ class ChannelInput:
     power: Tensor
     harmonic: Tensor
     percussive: Tensor
-    spans: Sequence[tuple[int, int]]
+    spans: _Spans
     settings: FrontEndSettings
 
     def decibels(self, power: Tensor) -> Tensor:
@@ -130,7 +176,8 @@ def _delta(x: ChannelInput) -> Tensor:
     return min_max_scale(delta(level) if x.settings.hpss else level)
 
 
-#: Functions to `(b, bands, frames)` in [0, 1], lowest band first; a constant image gives 0.
+#: Functions to `(b, bands, frames)`, lowest band first. Except for `UNBOUNDED_CHANNELS`, values are
+#: in [0, 1], and a constant image gives 0.
 CHANNELS: dict[str, Callable[[ChannelInput], Tensor]] = {
     "level": _level,
     "floored": _floored,
@@ -138,7 +185,10 @@ CHANNELS: dict[str, Callable[[ChannelInput], Tensor]] = {
     "harmonic": _harmonic,
     "percussive": _percussive,
     "delta": _delta,
+    "power": lambda x: x.power,
 }
+#: Channels whose values are not limited to [0, 1].
+UNBOUNDED_CHANNELS = frozenset({"power"})
 
 
 def _scale_range(decibels: Tensor, range_db: float) -> Tensor:

@@ -13,6 +13,7 @@ import soxr
 
 from darksound.audio.compressed import AV_SUFFIXES, PyAVFile
 from darksound.errors import InputError
+from darksound.settings.audio import ChannelMix
 
 __all__ = ["SUFFIXES", "AudioFile", "AudioInfo", "FileReader", "open_audio", "probe", "read"]
 
@@ -112,9 +113,9 @@ def probe(path: Path) -> AudioInfo:
 
 
 def read(
-    path: Path, start_s: float, end_s: float, rate: int | None
+    path: Path, start_s: float, end_s: float, rate: int | None, channel: ChannelMix = "mean"
 ) -> tuple[npt.NDArray[np.float32], int]:
-    """Read an excerpt of a file as mono (mean of the channels), by seek.
+    """Read an excerpt of a file as mono, by seek.
 
     An excerpt that ends a little after the end of the file is clipped.
 
@@ -123,6 +124,7 @@ def read(
         start_s: start in seconds.
         end_s: end in seconds.
         rate: rate in Hz to resample to (soxr HQ); None keeps the file's.
+        channel: `mean` of the channels, or the `first` alone.
 
     Returns:
         Samples `(n,)` and their rate in Hz.
@@ -135,7 +137,7 @@ def read(
         info = _info(file)
         excerpt = f"{path} from {start_s:.3f} to {end_s:.3f} s"
         start, stop = round(start_s * info.rate), round(end_s * info.rate)
-        waveform = _decode(file, info, start, stop, excerpt)
+        waveform = _MIXERS[channel](_decode(file, info, start, stop, excerpt))
     if not np.isfinite(waveform).all():
         raise InputError(
             f"{excerpt}: samples that are not finite (NaN or infinity); "
@@ -153,14 +155,21 @@ class FileReader:
     """Reads ROIs from files below a root folder; implements `darksound.rois.roi_set.Reader`."""
 
     def read(
-        self, root: str, recording: str, start_s: float, end_s: float, rate: int | None
+        self,
+        root: str,
+        recording: str,
+        start_s: float,
+        end_s: float,
+        rate: int | None,
+        *,
+        channel: ChannelMix = "mean",
     ) -> tuple[npt.NDArray[np.float32], int]:
         """Return mono samples `(n,)` of an excerpt and their rate in Hz; see `read`.
 
         Raises:
             InputError: see `read`.
         """
-        return read(Path(root) / recording, start_s, end_s, rate)
+        return read(Path(root) / recording, start_s, end_s, rate, channel)
 
     def stamp(self, root: str, recording: str) -> str:
         """Return the size in bytes and the time of the last change in nanoseconds.
@@ -196,6 +205,7 @@ def _info(file: AudioFile) -> AudioInfo:
 def _decode(
     file: AudioFile, info: AudioInfo, start: int, stop: int, excerpt: str
 ) -> npt.NDArray[np.float32]:
+    """Return samples `(n, channels)`."""
     n_samples = max(stop - start, 1)
     if start < 0 or start >= info.frames:
         raise InputError(
@@ -213,10 +223,25 @@ def _decode(
             f"{excerpt}: only {len(samples) / info.rate:.3f} s are there; the file is cut short, "
             "or the times are of another file."
         )
-    if info.channels == 1:
-        return np.ascontiguousarray(samples[:, 0])
+    return samples
+
+
+def _first_channel(samples: npt.NDArray[np.float32]) -> npt.NDArray[np.float32]:
+    return np.ascontiguousarray(samples[:, 0])
+
+
+def _mean_of_channels(samples: npt.NDArray[np.float32]) -> npt.NDArray[np.float32]:
+    if samples.shape[1] == 1:
+        return _first_channel(samples)
     mono: npt.NDArray[np.float32] = samples.mean(axis=1, dtype=np.float32)
     return mono
+
+
+# From samples `(n, channels)` to mono `(n,)`, by `audio.channel`.
+_MIXERS: dict[str, Callable[[npt.NDArray[np.float32]], npt.NDArray[np.float32]]] = {
+    "mean": _mean_of_channels,
+    "first": _first_channel,
+}
 
 
 def _unreadable(path: Path, error: OSError) -> InputError:

@@ -7,7 +7,7 @@ import numpy.typing as npt
 import torch
 from torch import Tensor
 
-from darksound.audio.channels import CHANNELS, ChannelInput, noise_floor
+from darksound.audio.channels import BACKGROUND_REMOVERS, CHANNELS, ChannelInput
 from darksound.audio.geometry import make_geometry
 from darksound.audio.hpss import separate
 from darksound.audio.representations import REPRESENTATIONS
@@ -63,7 +63,8 @@ class FrontEnd:
             waveforms: samples `(n,)` each, of any length, at the front end's rate.
 
         Returns:
-            float32 `(b, 3, height, width)` in [0, 1]; the lowest frequency is in the last row.
+            float32 `(b, 3, height, width)`, lowest frequency in the last row; in [0, 1], except
+            for the channel `power`.
         """
         batches = [
             self._images(waveforms[start : start + _BATCH_SIZE])
@@ -87,7 +88,7 @@ class FrontEnd:
     def _channel_input(self, power: Tensor, spans: list[tuple[int, int]]) -> ChannelInput:
         settings = self._settings
         if settings.remove_background:
-            power = (power - noise_floor(power, spans, percentile=50)).clamp_min(0)
+            power = BACKGROUND_REMOVERS[settings.remove_background](power, spans)
         if not settings.hpss:
             return ChannelInput(power, power, power, spans, settings)
         harmonic, percussive = separate(power, settings.hpss_kernel, settings.hpss_margin)

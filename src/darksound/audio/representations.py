@@ -1,4 +1,4 @@
-"""Representations of waveforms as power spectrograms, by name: mel, spec, cqt."""
+"""Representations of waveforms as spectrograms, by name: mel, spec, cqt."""
 
 import math
 from collections.abc import Callable
@@ -20,13 +20,14 @@ __all__ = [
     "LinearSpectrogram",
     "MelSpectrogram",
     "PowerSpectrum",
+    "PublishedConstantQ",
     "Representation",
     "mel_filters",
 ]
 
 
 class Representation(Protocol):
-    """Computes power spectrograms of waveforms."""
+    """Computes spectrograms of waveforms: of power, or of magnitude if the CQT is `published`."""
 
     @property
     def height(self) -> int:
@@ -173,6 +174,9 @@ class MelSpectrogram:
 
 _BINS_PER_OCTAVE = 24
 _C1_HZ = 32.703_195_662_574_83
+# Defaults of librosa.cqt, which the published code uses.
+_PUBLISHED_BINS = 84
+_PUBLISHED_BINS_PER_OCTAVE = 12
 
 
 class ConstantQ:
@@ -210,24 +214,76 @@ class ConstantQ:
 
     def __call__(self, waveforms: Tensor) -> Tensor:
         """Return power `(b, height, frames)`, lowest bin first, of waveforms `(b, n)`."""
-        # Importing librosa takes a second, and only this representation needs it.
-        import librosa
+        return _constant_q(
+            waveforms, self._geometry, self._lowest, self._bins, _BINS_PER_OCTAVE
+        ).square_()
 
-        spectrum = librosa.cqt(
-            waveforms.cpu().numpy(),
-            sr=self._geometry.rate,
-            hop_length=self._geometry.hop,
-            fmin=self._lowest,
-            n_bins=self._bins,
-            bins_per_octave=_BINS_PER_OCTAVE,
-        )[..., : self._geometry.frames]
-        power = np.square(np.abs(spectrum), dtype=np.float32)
-        return torch.from_numpy(power).to(waveforms.device)
+
+class PublishedConstantQ:
+    """Magnitude of the constant-Q transform with the defaults of `librosa.cqt`.
+
+    It has 84 bins, 12 an octave, from C1 (32.7 Hz).
+    """
+
+    height = _PUBLISHED_BINS
+
+    def __init__(
+        self, geometry: Geometry, settings: FrontEndSettings, device: torch.device
+    ) -> None:
+        """Check the rate.
+
+        Raises:
+            SettingsError: the highest bin is above half the sampling rate.
+        """
+        min_rate = 2 * _C1_HZ * 2 ** (_PUBLISHED_BINS / _PUBLISHED_BINS_PER_OCTAVE)
+        if geometry.rate < min_rate:
+            raise SettingsError(
+                f"front_end.cqt is published, which needs a sampling rate of {min_rate:.0f} Hz or "
+                f"more; the audio has {geometry.rate} Hz. Set it to power, or raise "
+                "audio.sample_rate."
+            )
+        self._geometry = geometry
+
+    def __call__(self, waveforms: Tensor) -> Tensor:
+        """Return magnitudes `(b, 84, frames)`, lowest bin first, of waveforms `(b, n)`."""
+        return _constant_q(
+            waveforms, self._geometry, _C1_HZ, _PUBLISHED_BINS, _PUBLISHED_BINS_PER_OCTAVE
+        )
+
+
+def _constant_q(
+    waveforms: Tensor, geometry: Geometry, low_hz: float, n_bins: int, bins_per_octave: int
+) -> Tensor:
+    """Return magnitudes `(b, n_bins, frames)`, lowest bin first, of waveforms `(b, n)`."""
+    # Importing librosa takes a second, and only this representation needs it.
+    import librosa
+
+    spectrum = librosa.cqt(
+        waveforms.cpu().numpy(),
+        sr=geometry.rate,
+        hop_length=geometry.hop,
+        fmin=low_hz,
+        n_bins=n_bins,
+        bins_per_octave=bins_per_octave,
+    )
+    magnitude = np.abs(spectrum[..., : geometry.frames]).astype(np.float32, copy=False)
+    return torch.from_numpy(magnitude).to(waveforms.device)
+
+
+_Maker = Callable[[Geometry, FrontEndSettings, torch.device], Representation]
+# Constant-Q transforms by the name in `front_end.cqt`.
+_CONSTANT_Q: dict[str, _Maker] = {"power": ConstantQ, "published": PublishedConstantQ}
+
+
+def _chosen_constant_q(
+    geometry: Geometry, settings: FrontEndSettings, device: torch.device
+) -> Representation:
+    return _CONSTANT_Q[settings.cqt](geometry, settings, device)
 
 
 #: Representations by the name in `front_end.representation`.
-REPRESENTATIONS: dict[str, Callable[[Geometry, FrontEndSettings, torch.device], Representation]] = {
+REPRESENTATIONS: dict[str, _Maker] = {
     "mel": MelSpectrogram,
     "spec": LinearSpectrogram,
-    "cqt": ConstantQ,
+    "cqt": _chosen_constant_q,
 }

@@ -9,6 +9,7 @@ import scipy.fft
 from darksound.settings import FrontEndSettings
 
 __all__ = [
+    "FADE_EXPONENTS",
     "LONG_ROI_RATIO",
     "fade",
     "fit_length",
@@ -21,6 +22,10 @@ Waveform = npt.NDArray[np.float32]
 
 #: A waveform longer than this many windows is split into several; a smaller excess is cut off.
 LONG_ROI_RATIO = 1.05
+
+#: Gains of a fade by the names of torchaudio: powers of sin(pi/2 x), for x from 0 to 1. Its square
+#: is sin(pi x - pi/2)/2 + 1/2.
+FADE_EXPONENTS = {"quarter_sine": 1, "half_sine": 2}
 
 # Width of the transition on either side of the band.
 _TRANSITION_HZ = 250.0
@@ -66,27 +71,30 @@ def prepare_waveform(
         waveform: samples `(n,)`.
         rate: in Hz.
         length: number of samples.
-        settings: `fade_s`, `fade_share` and `long_rois` are used.
+        settings: `fade_shape`, `fade_s`, `fade_share` and `long_rois` are used.
 
     Returns:
         Samples `(length,)`, and how many of them are the ROI; the others are zeros around it.
     """
-    faded = fade(waveform, int(settings.fade_s * rate), settings.fade_share)
+    samples = min(int(settings.fade_s * rate), int(settings.fade_share * len(waveform)))
+    faded = fade(waveform, samples, settings.fade_shape)
     return fit_length(faded, length, settings.long_rois), min(len(waveform), length)
 
 
-def fade(waveform: Waveform, samples: int, max_share: float) -> Waveform:
-    """Fade a waveform in and out; the gain is sin(pi/2 x), x from 0 to 1 over the fade.
+def fade(waveform: Waveform, samples: int, shape: str) -> Waveform:
+    """Fade a waveform in and out, as `torchaudio.transforms.Fade`.
+
+    Where both fades overlap, their gains multiply.
 
     Args:
         waveform: samples `(n,)`.
-        samples: length of each fade.
-        max_share: longest fade, as a share of the ROI.
+        samples: length of each fade, at most n.
+        shape: a key of `FADE_EXPONENTS`.
     """
-    samples = min(samples, int(max_share * len(waveform)))
     if samples == 0:
         return waveform
-    ramp = np.sin(np.linspace(0, math.pi / 2, samples)).astype(np.float32)
+    sine = np.sin(np.linspace(0, math.pi / 2, samples))
+    ramp = (sine ** FADE_EXPONENTS[shape]).astype(np.float32)
     faded = waveform.copy()
     faded[:samples] *= ramp
     faded[-samples:] *= ramp[::-1]

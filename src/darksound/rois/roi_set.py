@@ -15,6 +15,7 @@ import pyarrow.parquet as pq
 from darksound.audio.files import AudioInfo
 from darksound.errors import InputError
 from darksound.rois.text import as_text
+from darksound.settings.audio import ChannelMix
 
 __all__ = [
     "SCHEMA",
@@ -138,11 +139,19 @@ class Reader(Protocol):
     """Reads sound by recording and time, from files or from a synthesiser."""
 
     def read(
-        self, root: str, recording: str, start_s: float, end_s: float, rate: int | None
+        self,
+        root: str,
+        recording: str,
+        start_s: float,
+        end_s: float,
+        rate: int | None,
+        *,
+        channel: ChannelMix = "mean",
     ) -> tuple[npt.NDArray[np.float32], int]:
         """Return mono samples `(n,)` of a stretch and their rate in Hz.
 
-        Samples are resampled to `rate` unless it is None.
+        Samples are resampled to `rate` unless it is None. `channel` is the mean of the channels of
+        the recording, or the first alone.
 
         Raises:
             InputError: the recording cannot be read, or has no usable samples there.

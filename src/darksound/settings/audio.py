@@ -4,15 +4,17 @@ from typing import Annotated, Literal, Self
 
 from pydantic import Field, model_validator
 
-from darksound.settings.section import Section
+from darksound.settings.section import Section, Share
 
-__all__ = ["AudioSettings", "FrontEndSettings", "RoiMode", "RoiSettings"]
+__all__ = ["AudioSettings", "ChannelMix", "FrontEndSettings", "RoiMode", "RoiSettings"]
 
 # Length of windows while the ROI length is still to be chosen from the ROIs.
 _WINDOW_S = 3.0
 
 RoiMode = Literal["auto", "whole", "windows", "segment", "annotations"]
-Channel = Literal["level", "floored", "height", "harmonic", "percussive", "delta"]
+Channel = Literal["level", "floored", "height", "harmonic", "percussive", "delta", "power"]
+#: How several channels of a recording become one: their mean, or the first alone.
+ChannelMix = Literal["mean", "first"]
 
 
 class AudioSettings(Section):
@@ -22,6 +24,11 @@ class AudioSettings(Section):
         48_000,
         description="Sampling rate in Hz to which every ROI is resampled; `native`: the rate of "
         "the recording.",
+    )
+    channel: ChannelMix = Field(
+        "mean",
+        description="What ROIs of recordings with several channels are made of: the mean of the "
+        "channels, or the first.",
     )
     roi_s: Annotated[float, Field(ge=0.05, le=60)] | Literal["auto"] = Field(
         "auto",
@@ -81,7 +88,13 @@ class FrontEndSettings(Section):
     )
     n_bands: Annotated[int, Field(ge=8, le=1024)] = Field(
         96,
-        description="Number of mel bands, or of CQT bins (24 per octave). Ignored by `spec`.",
+        description="Number of mel bands, or of CQT bins. Ignored by `spec` and by the `published` "
+        "CQT.",
+    )
+    cqt: Literal["power", "published"] = Field(
+        "power",
+        description="`power`: squared magnitude, 24 bins per octave from `low_hz`. `published`: "
+        "magnitude of 84 bins, 12 per octave from C1 (32.7 Hz), as `librosa.cqt`.",
     )
     low_hz: Annotated[float, Field(ge=0)] = Field(
         500.0, description="Lowest frequency of the image in Hz."
@@ -89,11 +102,18 @@ class FrontEndSettings(Section):
     high_hz: Annotated[float, Field(gt=0)] | Literal["nyquist"] = Field(
         11_500.0, description="Highest frequency of the image in Hz."
     )
-    fade_s: Annotated[float, Field(ge=0)] = Field(
-        0.1, description="Length in seconds of the fade in and out (a quarter period of a sine)."
+    fade_shape: Literal["quarter_sine", "half_sine"] = Field(
+        "quarter_sine",
+        description="Gain of the fade in and out, for x from 0 to 1. `quarter_sine`: sin(pi/2 x). "
+        "`half_sine`: sin(pi x - pi/2)/2 + 1/2. Names as in torchaudio.",
     )
-    fade_share: Annotated[float, Field(ge=0, le=0.5)] = Field(
-        0.25, description="Longest fade, as a share of the ROI's duration."
+    fade_s: Annotated[float, Field(ge=0)] = Field(
+        0.1, description="Length in seconds of the fade in and of the fade out."
+    )
+    fade_share: Share = Field(
+        0.25,
+        description="Longest fade, as a share of the ROI's duration. Above 0.5, both fades overlap "
+        "in short ROIs, and their gains multiply.",
     )
     long_rois: Literal["loudest", "start"] = Field(
         "loudest", description="Which part of a ROI is used if it exceeds the ROI length."
@@ -107,8 +127,11 @@ class FrontEndSettings(Section):
     hpss_margin: tuple[Annotated[float, Field(ge=1)], Annotated[float, Field(ge=1)]] = Field(
         (1.0, 5.0), description="HPSS margins of the harmonic and of the percussive mask."
     )
-    remove_background: bool = Field(
-        False, description="Subtract each band's median power over the ROI first."
+    remove_background: Literal[False, "median", "maad"] = Field(
+        False,
+        description="Remove stationary background first. `median`: subtract each band's median "
+        "power over the ROI. `maad`: attenuate by the signal-to-noise ratio, as "
+        "`maad.sound.remove_background`.",
     )
     decibels: Literal["power", "published"] = Field(
         "power",
@@ -118,7 +141,8 @@ class FrontEndSettings(Section):
     channels: tuple[Channel, Channel, Channel] = Field(
         ("level", "floored", "height"),
         description="The three channels: `level` (dB), `floored` (dB above the stationary noise "
-        "floor), `height` (frequency as a ramp), `harmonic`, `percussive`, `delta`.",
+        "floor), `height` (frequency as a ramp), `harmonic`, `percussive`, `delta`; `power` (raw "
+        "power, neither in dB nor scaled to [0, 1]; it needs `compute.cache_dtype` `float16`).",
     )
     level_range_db: Annotated[float, Field(gt=0)] = Field(
         50.0, description="Dynamic range of the channel `level` in dB."

@@ -29,6 +29,10 @@ from darksound.settings.segmentation import SegmentationSettings
 
 __all__ = ["Settings"]
 
+# Keys of newer versions. With their defaults they are not part of the hash, so that images that
+# older versions made with the same settings are used.
+_LATER_KEYS = {"audio": {"channel"}, "front_end": {"cqt", "fade_shape"}}
+
 
 class Settings(Section):
     """All settings of a run. The same settings, data and seed give the same labels.
@@ -80,5 +84,12 @@ class Settings(Section):
 
 
 def _digest(parts: dict[str, Section]) -> str:
-    text = json.dumps({k: v.model_dump(mode="json") for k, v in parts.items()}, sort_keys=True)
+    values = {}
+    for name, section in parts.items():
+        defaults = type(section)()
+        unchanged = {
+            key for key in _LATER_KEYS[name] if getattr(section, key) == getattr(defaults, key)
+        }
+        values[name] = section.model_dump(mode="json", exclude=unchanged)
+    text = json.dumps(values, sort_keys=True)
     return hashlib.sha256(text.encode()).hexdigest()[:16]

@@ -4,11 +4,16 @@ from typing import Any
 
 __all__ = ["PRESETS"]
 
+# Rate and channels as recorded; both published sets are mono.
+_PUBLISHED_AUDIO = {"sample_rate": "native", "channel": "first", "roi_s": 3.0}
+
 _PUBLISHED_FRONT_END = {
     "hop": 512,
     "low_hz": 0.0,
     "high_hz": "nyquist",
-    "fade_share": 0.5,
+    "cqt": "published",
+    "fade_shape": "half_sine",
+    "fade_share": 1.0,
     "long_rois": "start",
     "hpss": True,
     "decibels": "published",
@@ -51,7 +56,7 @@ PRESETS: dict[str, dict[str, Any]] = {
     "default": {},
     "thesis-2023": {
         "seed": 1979,
-        "audio": {"sample_rate": "native", "roi_s": 3.0},
+        "audio": _PUBLISHED_AUDIO,
         "segmentation": {**_PUBLISHED_SEGMENTATION, "high_hz": 2500.0},
         "front_end": {
             **_PUBLISHED_FRONT_END,
@@ -80,7 +85,7 @@ PRESETS: dict[str, dict[str, Any]] = {
     },
     "paper-2024": {
         "seed": 1979,
-        "audio": {"sample_rate": "native", "roi_s": 3.0},
+        "audio": _PUBLISHED_AUDIO,
         "segmentation": {**_PUBLISHED_SEGMENTATION, "high_hz": 5000.0},
         "front_end": {
             **_PUBLISHED_FRONT_END,

@@ -71,7 +71,7 @@ def _allowed(kind: Any, metadata: list[Any] | tuple[Any, ...] = ()) -> str:
     if hasattr(kind, "__metadata__"):
         return _allowed(kind.__origin__, kind.__metadata__)
     if get_origin(kind) is Literal:
-        return ", ".join(f"`{value}`" for value in get_args(kind))
+        return ", ".join(_show(value) for value in get_args(kind))
     if get_origin(kind) is tuple:
         items = get_args(kind)
         count = "any number of" if items[-1] is Ellipsis else len(items)

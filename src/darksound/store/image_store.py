@@ -1,7 +1,8 @@
 """Images of ROIs: rendered once by several workers, cached on disk, read by row."""
 
+from darksound.audio.channels import UNBOUNDED_CHANNELS
 from darksound.audio.roi_length import resolve_roi_length
-from darksound.errors import InputError
+from darksound.errors import InputError, SettingsError
 from darksound.progress import Progress, silent
 from darksound.rois.roi_set import RoiSet
 from darksound.settings import Settings
@@ -40,13 +41,19 @@ def build_images(
     Raises:
         InputError: no ROI can be read, or recordings of several sampling rates give images of
             several shapes.
-        SettingsError: the front end does not support a recording's sampling rate, or the cache
-            folder cannot be written to.
+        SettingsError: the front end does not support a recording's sampling rate, the cache folder
+            cannot be written to, or bytes cannot hold the values of a channel.
     """
     if len(rois) == 0:
         raise InputError("There are no ROIs to make images of.")
     roi_s = resolve_roi_length(rois.durations, settings.audio, settings.front_end)
     settings = settings.replace(audio={"roi_s": roi_s})
+    unbounded = UNBOUNDED_CHANNELS.intersection(settings.front_end.channels)
+    if unbounded and settings.compute.cache_dtype == "uint8":
+        raise SettingsError(
+            f"front_end.channels: values of {', '.join(sorted(unbounded))} are not limited to "
+            "[0, 1]; set compute.cache_dtype to float16."
+        )
     key = (_CACHE_VERSION, settings.image_fingerprint(), settings.compute.cache_dtype)
     recipe = Recipe("images", key, render_images, "processes")
     return ImageStore.build(rois, settings, recipe, progress, versions)

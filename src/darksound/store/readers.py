@@ -5,6 +5,7 @@ import numpy.typing as npt
 
 from darksound.audio.files import AudioInfo, FileReader
 from darksound.rois.roi_set import Reader
+from darksound.settings.audio import ChannelMix
 from darksound.synthesis.demo import DemoReader
 
 __all__ = ["DispatchReader"]
@@ -16,14 +17,21 @@ class DispatchReader:
     """Read recordings of any source: from files, unless the root's prefix names a synthesiser."""
 
     def read(
-        self, root: str, recording: str, start_s: float, end_s: float, rate: int | None
+        self,
+        root: str,
+        recording: str,
+        start_s: float,
+        end_s: float,
+        rate: int | None,
+        *,
+        channel: ChannelMix = "mean",
     ) -> tuple[npt.NDArray[np.float32], int]:
         """Return mono samples `(n,)` from `start_s` to `end_s`, and their rate in Hz.
 
         Raises:
             InputError: the recording cannot be read, or has no usable samples there.
         """
-        return _reader(root).read(root, recording, start_s, end_s, rate)
+        return _reader(root).read(root, recording, start_s, end_s, rate, channel=channel)
 
     def stamp(self, root: str, recording: str) -> str:
         """Return a text that changes when the recording does.

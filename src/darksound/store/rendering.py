@@ -146,7 +146,8 @@ def load_waveform(
     Args:
         roi: the ROI.
         reader: of its recording.
-        settings: `front_end` limits its band, `augmentation` and `seed` alter it.
+        settings: `audio.channel` and the band limits of `front_end` are used; `augmentation` and
+            `seed` alter the sound.
         version: 0, or the number of an altered version.
         rate: in Hz to resample to; None keeps the recording's.
 
@@ -156,14 +157,13 @@ def load_waveform(
     Raises:
         InputError: the recording cannot be read, or has no usable samples there.
     """
-    attenuation_db = settings.front_end.band_attenuation_db
-    wave, actual_rate = _read(roi.span, reader, rate, attenuation_db)
+    wave, actual_rate = _read(roi.span, reader, rate, settings)
     if version == 0:
         return wave, actual_rate
     neighbour = None
     if roi.neighbour is not None:
         try:
-            neighbour, _ = _read(roi.neighbour, reader, rate, attenuation_db)
+            neighbour, _ = _read(roi.neighbour, reader, rate, settings)
         except InputError:
             # The neighbour is a ROI of the same set, and reported as such.
             neighbour = None
@@ -172,15 +172,18 @@ def load_waveform(
 
 
 def _read(
-    span: AudioSpan, reader: Reader, rate: int | None, attenuation_db: float
+    span: AudioSpan, reader: Reader, rate: int | None, settings: Settings
 ) -> tuple[Wave, int]:
-    wave, actual_rate = reader.read(span.root, span.recording, span.start_s, span.end_s, rate)
+    channel = settings.audio.channel
+    wave, actual_rate = reader.read(
+        span.root, span.recording, span.start_s, span.end_s, rate, channel=channel
+    )
     if span.band_hz is not None:
-        wave = limit_band(wave, actual_rate, *span.band_hz, attenuation_db)
+        wave = limit_band(wave, actual_rate, *span.band_hz, settings.front_end.band_attenuation_db)
     return wave, actual_rate
 
 
 def _quantise(images: torch.Tensor, settings: Settings) -> ImageRows:
     if settings.compute.cache_dtype == "float16":
-        return images.to(torch.float16).numpy()
+        return images.clamp(max=torch.finfo(torch.float16).max).to(torch.float16).numpy()
     return (images * 255).round().to(torch.uint8).numpy()

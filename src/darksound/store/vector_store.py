@@ -52,8 +52,8 @@ def build_vectors(
     Args:
         rois: ROIs of the store.
         settings: `backbone.name` names the embedding model, `embedding_model` how long ROIs are
-            embedded. `front_end` limits bands, `augmentation` and `seed` define the altered
-            sound, `compute` the cache and the workers.
+            embedded. `audio.channel` selects the channel, `front_end` limits bands, `augmentation`
+            and `seed` define the altered sound, `compute` the cache and the workers.
         progress: called with the number of ROIs done, in the stage `vectors`, if any are computed.
         versions: number of versions of each ROI with altered sound, besides the unaltered one.
 
@@ -79,6 +79,7 @@ def build_vectors(
         model.digest,
         _long_rois_key(rois, settings, model),
         *(str(getattr(settings.front_end, name)) for name in _WAVEFORM_KEYS),
+        *_channel_key(settings),
     )
     recipe = Recipe("vectors", key, _EmbeddingRenderer(model), "threads")
     return VectorStore.build(rois, settings, recipe, progress, versions)
@@ -97,6 +98,11 @@ def _roi_length(settings: Settings, model: EmbeddingModel) -> float:
             settings.audio.roi_s,
         )
     return settings.audio.roi_s
+
+
+def _channel_key(settings: Settings) -> tuple[str, ...]:
+    """Return the channel, but nothing for the default: it was not part of the key at first."""
+    return () if settings.audio.channel == "mean" else (settings.audio.channel,)
 
 
 def _long_rois_key(rois: RoiSet, settings: Settings, model: EmbeddingModel) -> str:

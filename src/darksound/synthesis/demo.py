@@ -10,6 +10,7 @@ import soxr
 from darksound.audio.files import AudioInfo
 from darksound.errors import InputError
 from darksound.rois.roi_set import RoiSet, as_roi_table
+from darksound.settings.audio import ChannelMix
 from darksound.synthesis.recordings import RATE, RecordingPlan, plan_recording, render_recording
 
 __all__ = ["DEMO_SEED", "DemoReader", "demo_rois", "demo_root", "is_demo"]
@@ -85,9 +86,18 @@ class DemoReader:
     """Renders the demo's recordings; a `darksound.rois.roi_set.Reader`."""
 
     def read(
-        self, root: str, recording: str, start_s: float, end_s: float, rate: int | None
+        self,
+        root: str,
+        recording: str,
+        start_s: float,
+        end_s: float,
+        rate: int | None,
+        *,
+        channel: ChannelMix = "mean",
     ) -> tuple[npt.NDArray[np.float32], int]:
         """Return mono samples `(n,)` of a stretch, rendered at 48 kHz, and their rate in Hz.
+
+        Recordings of the demo have one channel, whatever `channel` is.
 
         Raises:
             InputError: the demo has no such recording, or the recording is shorter.

@@ -15,6 +15,7 @@ from torch import Tensor
 from darksound.audio.channels import CHANNELS, ChannelInput
 from darksound.audio.geometry import make_geometry
 from darksound.audio.representations import REPRESENTATIONS
+from darksound.audio.waveform import FADE_EXPONENTS
 from darksound.meta.randomness import Purpose, numpy_generator
 from darksound.settings import Settings
 from darksound.synthesis.song_library import SONG_RATE
@@ -183,13 +184,16 @@ class SceneSimulator:
 
     def _cut(self, power: Tensor, spans: Tensor) -> Tensor:
         """Fade the ROI in and out as the front end does, and set frames outside it to 0."""
-        fade_s, share = self._settings.front_end.fade_s, self._settings.front_end.fade_share
+        settings = self._settings.front_end
         length = (spans[:, 1] - spans[:, 0]).float()
-        fade = torch.minimum(torch.tensor(fade_s * self._frames_per_s), share * length)
+        max_fade = torch.tensor(settings.fade_s * self._frames_per_s)
+        fade = torch.minimum(max_fade, settings.fade_share * length)
         frame = torch.arange(power.shape[-1])[None]
         inside = torch.minimum(frame - spans[:, :1], spans[:, 1:] - 1 - frame) + 0.5
         ramp = (inside / fade.clamp_min(0.5)[:, None]).clamp(0, 1)
-        return power * torch.sin(0.5 * math.pi * ramp).square()[:, None]
+        # Power is the square of the amplitude, which the exponent is for.
+        gain = torch.sin(0.5 * math.pi * ramp).pow(2 * FADE_EXPONENTS[settings.fade_shape])
+        return power * gain[:, None]
 
     def _images(self, power: Tensor, spans: Tensor) -> Tensor:
         pairs = [(int(first), int(stop)) for first, stop in spans.tolist()]

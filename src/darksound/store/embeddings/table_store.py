@@ -17,6 +17,7 @@ from darksound.errors import InputError, SettingsError
 from darksound.progress import Progress, silent
 from darksound.rois.roi_set import SCHEMA, Problem, RoiSet, as_roi_table
 from darksound.settings import BackboneSettings, EmbeddingModelSettings, Settings
+from darksound.settings.audio import ChannelMix
 from darksound.store.contract import RowKind
 from darksound.store.embeddings import file_stamp, read_embeddings
 from darksound.store.embeddings.layout import Embeddings
@@ -166,14 +167,21 @@ class _TableReader:
         self._reader = DispatchReader()
 
     def read(
-        self, root: str, recording: str, start_s: float, end_s: float, rate: int | None
+        self,
+        root: str,
+        recording: str,
+        start_s: float,
+        end_s: float,
+        rate: int | None,
+        *,
+        channel: ChannelMix = "mean",
     ) -> tuple[npt.NDArray[np.float32], int]:
         """Return mono samples `(n,)` from `start_s` to `end_s`, and their rate in Hz.
 
         Raises:
             InputError: the recording cannot be read.
         """
-        return self._reader.read(root, recording, start_s, end_s, rate)
+        return self._reader.read(root, recording, start_s, end_s, rate, channel=channel)
 
     def stamp(self, root: str, recording: str) -> str:
         """Return the stamp of the file of embeddings."""

@@ -28,9 +28,6 @@ class UnusedReader:
     def info(self, root: str, recording: str) -> AudioInfo:
         raise AssertionError("images are in memory")
 
-    def info(self, root, recording):
-        raise AssertionError("images are in memory")
-
 
 class MemoryImages:
     """The interface of `ImageStore`, from a tensor."""

@@ -158,8 +158,8 @@ def disguise(rois: ds.RoiSet, folder: Path) -> tuple[ds.RoiSet, pd.DataFrame]:
     table = rois.table
     is_late = table["start_s"] > table.groupby("recording")["start_s"].transform("median")
     waves = [
-        rois.reader.read(row.root, row.recording, row.start_s, row.end_s, RATE)[0]
-        for row in table.itertuples()
+        rois.reader.read(row["root"], row["recording"], row["start_s"], row["end_s"], RATE)[0]
+        for row in table.to_dict("records")
     ]
     augmentation = ds.Settings().augmentation.replace(noise_snr_db=(5.0, 30.0), time_shift=0.1)
     rng = np.random.default_rng(5)
@@ -180,12 +180,12 @@ def rois_of_length(folder: Path, seconds: float) -> ds.RoiSet:
     """Return ROIs of this length: a part of each 3 s window, or stretches 1 s apart."""
     mode = "windows" if seconds < 3 else "whole"
     rows = [
-        (str(folder / row.recording), start, start + seconds, row.label)
-        for row in ds.load_rois(folder, rois=mode).table.itertuples()
+        (str(folder / row["recording"]), start, start + seconds, row["label"])
+        for row in ds.load_rois(folder, rois=mode).table.to_dict("records")
         for start in (
-            np.array([row.start_s + 0.6] if row.end_s - row.start_s > 2.5 else [])
+            np.array([row["start_s"] + 0.6] if row["end_s"] - row["start_s"] > 2.5 else [])
             if seconds < 3
-            else np.arange(0.0, row.end_s - seconds, seconds + 1)
+            else np.arange(0.0, row["end_s"] - seconds, seconds + 1)
         )
     ]
     with tempfile.NamedTemporaryFile("w", suffix=".csv") as file:
@@ -293,8 +293,8 @@ def main() -> None:
             else:
                 rows.append(score_selection_sets(arguments.audio, method))
         table = pd.DataFrame(rows)
-        mean, deviation = table.mean(), table.std(ddof=0)
-        figures = " | ".join(f"{k} {mean[k]:.3f} ± {deviation[k]:.3f}" for k in table)
+        columns = zip(table.columns, table.mean(), table.std(ddof=0), strict=True)
+        figures = " | ".join(f"{metric} {mean:.3f} ± {std:.3f}" for metric, mean, std in columns)
         print(f"{name}: {figures}", flush=True)
 
 

@@ -81,7 +81,8 @@ def _segment_chunk(
     width, height = rois.max_x - rois.min_x, rois.max_y - rois.min_y
     is_long = rois.max_t - rois.min_t > 0.2
     selected = rois[(width > 0) & (height > 0) & (height < 7 * width) & is_long]
-    return selected[["min_t", "max_t"]].to_numpy(dtype=float)
+    times: Times = selected[["min_t", "max_t"]].to_numpy(dtype=float)
+    return times
 
 
 def by_darksound(path: Path, settings: SegmentationSettings) -> Times:

@@ -69,9 +69,10 @@ def write_songs(folder: Path, count: int) -> list[Path]:
     rois = ds.load_rois("demo:train")
     rows = rois.table.iloc[:: max(1, len(rois) // count)].iloc[:count]
     paths = []
-    for number, row in enumerate(rows.itertuples()):
-        wave, rate = rois.reader.read(row.root, row.recording, row.start_s, row.end_s, 48_000)
-        paths.append(folder / row.label / f"{number:04d}.wav")
+    for number, row in enumerate(rows.to_dict("records")):
+        span = (row["root"], row["recording"], row["start_s"], row["end_s"])
+        wave, rate = rois.reader.read(*span, 48_000)
+        paths.append(folder / row["label"] / f"{number:04d}.wav")
         paths[-1].parent.mkdir(parents=True, exist_ok=True)
         sf.write(paths[-1], wave, rate)
     return sorted(paths)
@@ -80,7 +81,7 @@ def write_songs(folder: Path, count: int) -> list[Path]:
 def hpss(paths: list[Path], rounds: int) -> None:
     mels = [np.ascontiguousarray(reference.mel_power(path)) for path in paths[:24]]
     # The batch size of the front end.
-    batches = torch.from_numpy(np.stack(mels)).float().split(8)
+    batches = torch.split(torch.from_numpy(np.stack(mels)).float(), 8)
     reference_s, seconds = median_seconds(
         lambda: [
             librosa.decompose.hpss(mel, kernel_size=31, margin=(1, 5), power=2.0) for mel in mels
@@ -164,8 +165,8 @@ class _TrainingPair:
         settings = published_settings(cache).replace(episodes=episodes, compute=compute)
         images, learner = build_images(rois, settings), build_learner(settings)
         self.network = reference.resnet()
-        self.network.load_state_dict(learner.backbone.net.state_dict())
-        _, labels = np.unique(rois.labels, return_inverse=True)
+        self.network.load_state_dict(learner.backbone.get_submodule("net").state_dict())
+        _, labels = np.unique(rois.table["label"].to_numpy(), return_inverse=True)
         self.sampler = EpisodeSampler(labels, None, episodes, np.arange(len(rois)))
         self.regime = EpisodicRegime(learner, images, self.sampler, settings)
         self.regime.module.train()
@@ -173,7 +174,10 @@ class _TrainingPair:
         optimizer = make_optimizer(learner, settings.training, learning_rate)
         self.optimizer_step = OptimizerStep(optimizer, settings.compute)
         self.optimizer = torch.optim.Adam(self.network.parameters(), lr=learning_rate)
-        self.files = [Path(r.root) / r.recording for r in rois.table.itertuples()]
+        self.files = [
+            Path(root) / recording
+            for root, recording in rois.table[["root", "recording"]].to_numpy().tolist()
+        ]
         self.seed, self.n_way = settings.seed, n_way
 
     def step(self, number: int) -> float:
@@ -191,7 +195,7 @@ class _TrainingPair:
         query = torch.stack([image(self.files[row]) for row in episode.query[query_order]])
         loss = reference.episode_loss(self.network, support, query, self.n_way)
         self.optimizer.zero_grad()
-        loss.backward()
+        torch.autograd.backward(loss)
         self.optimizer.step()
         return loss.item()
 

@@ -152,8 +152,8 @@ def test_train_takes_rois_in_any_form(same_rois, labelled):
 def test_embed_and_build_store_take_rois_in_any_form(same_rois, learner):
     from_set, from_data = (ds.embed(rois, learner, FAST) for rois in same_rois())
     np.testing.assert_array_equal(from_set, from_data)
-    from_set, from_data = (ds.build_store(rois, learner.settings) for rois in same_rois())
-    assert bool((from_set.batch([0, 47]) == from_data.batch([0, 47])).all())
+    images = [ds.build_store(rois, learner.settings).batch([0, 47]) for rois in same_rois()]
+    assert bool((images[0] == images[1]).all())
 
 
 def test_evaluate_takes_rois_in_any_form(same_rois, learner):
@@ -240,18 +240,19 @@ def test_a_wrong_type_is_one_sentence(call, wrong):
 
 
 @pytest.mark.parametrize(
-    ("call", "message"),
+    ("function", "arguments", "message"),
     [
-        (lambda: ds.build_store(3), "Cannot load ROIs from an object of type int"),
-        (lambda: ds.build_store("demo:val", {}), "settings must be darksound.Settings"),
-        (lambda: ds.mec("demo:val", settings=FAST, review=3), "review must be a darksound.Review"),
-        (lambda: ds.train("demo:val", FAST, validation=3), "Cannot load ROIs from an object"),
-        (lambda: ds.mec("demo:val", settings=FAST, reducer=3), "builtins:int cannot replace"),
+        (ds.build_store, {"rois": 3}, "Cannot load ROIs from an object of type int"),
+        (ds.build_store, {"settings": {}}, "settings must be darksound.Settings"),
+        (ds.mec, {"review": 3}, "review must be a darksound.Review"),
+        (ds.train, {"validation": 3}, "Cannot load ROIs from an object of type int"),
+        (ds.mec, {"reducer": 3}, "builtins:int cannot replace reduction.method"),
+        (ds.evaluate, {"clusterer": 3}, "builtins:int cannot replace clustering.method"),
     ],
 )
-def test_wrong_types_of_other_arguments_are_errors(call, message):
+def test_wrong_types_of_other_arguments_are_errors(function, arguments, message):
     with pytest.raises(ds.DarksoundError, match=re.escape(message)):
-        call()
+        function(**{"rois": "demo:val", "settings": FAST, **arguments})
 
 
 def test_a_saved_result_is_read_as_it_was(labelled, learner, tmp_path):

@@ -37,6 +37,8 @@ from darksound.audio.riff import read_riff_header
 )
 def test_file_names_of_recorders_are_parsed(name, start, prefix):
     parsed = parse_file_name(name)
+    assert parsed is not None
+    assert parsed.start is not None
     assert parsed.start.isoformat() == start
     assert parsed.recorder == prefix
 
@@ -66,6 +68,8 @@ def test_other_file_names_are_not_parsed(name):
 )  # fmt: skip
 def test_comments_of_audiomoth_are_parsed(text, start, gain):
     parsed = parse_audiomoth_comment(text)
+    assert parsed is not None
+    assert parsed.start is not None
     assert parsed.start.isoformat() == start
     assert (parsed.recorder, parsed.gain) == ("AudioMoth 24F319055FDF2902", gain)
 
@@ -75,6 +79,7 @@ def test_comments_of_other_recorders_and_damaged_comments():
     damaged = parse_audiomoth_comment(
         "Recorded at 25:30:00 41/02/2022 (UTC) by AudioMoth 24F3 at gain"
     )
+    assert damaged is not None
     assert (damaged.start, damaged.gain) == (None, None)
 
 
@@ -83,10 +88,12 @@ def test_guano_metadata_are_parsed():
         "GUANO|Version: 1.0\nTimestamp: 2022-01-01T05:30:00+02:00\nMake: Wildlife Acoustics\n"
         "Model: Song Meter Mini\nSerial: SMM00123\nWA|Gain: 18\nNote: 05:30: a wren\n\0"
     )
+    assert parsed.start is not None
     assert parsed.start.isoformat() == "2022-01-01T05:30:00+02:00"
     assert parsed.recorder == "Wildlife Acoustics Song Meter Mini SMM00123"
     assert parsed.gain == "18"
     local = parse_guano("Timestamp: 2022-01-01 05:30:00")
+    assert local.start is not None
     assert local.start.isoformat() == "2022-01-01T05:30:00"
     empty = parse_guano("Timestamp: this morning\nno colon\n")
     assert (empty.start, empty.recorder, empty.gain) == (None, None, None)
@@ -145,6 +152,7 @@ def test_nothing_is_missing_in_files_of_libsndfile(form, tmp_path):
     sf.write(path, np.zeros((1000, 2)), 16_000, format=form, subtype="PCM_24")
     assert read_recording_metadata(path) == RecordingMetadata("2021-01-01T00:00:00")
     header = read_riff_header(path)
+    assert header is not None
     assert header.declared_bytes == 6000
 
 

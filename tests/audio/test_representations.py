@@ -36,12 +36,14 @@ def test_mel_filters_equal_librosas(rate, n_fft, bands, low, high):
 @pytest.mark.filterwarnings("ignore:Empty filters")
 def test_mel_spectrograms_equal_librosas(preset, song):
     settings = load_settings(preset).replace(audio={"roi_s": 3.0})
+    n_fft = settings.front_end.n_fft
+    assert isinstance(n_fft, int)
     wave = song(48_000, 3)
     actual = _make(settings, 48_000)(torch.from_numpy(wave[None]))[0].numpy()
     expected = librosa.feature.melspectrogram(
         y=wave,
         sr=48_000,
-        n_fft=settings.front_end.n_fft,
+        n_fft=n_fft,
         hop_length=512,
         n_mels=settings.front_end.n_bands,
         pad_mode="reflect",

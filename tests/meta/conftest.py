@@ -9,18 +9,23 @@ import numpy.typing as npt
 import pytest
 import torch
 
+from darksound.audio.files import AudioInfo
 from darksound.rois.roi_set import RoiSet, as_roi_table
 from darksound.settings import Settings
+from darksound.store.contract import RowKind
 
 
 class NoReader:
     """A reader that fails: the images exist already."""
 
-    def read(self, root, recording, start_s, end_s, rate):
+    def read(self, root, recording, start_s, end_s, rate, *, channel="mean"):
         raise AssertionError("sound was read")
 
     def stamp(self, root: str, recording: str) -> str:
         return ""
+
+    def info(self, root: str, recording: str) -> AudioInfo:
+        raise AssertionError("a recording was read")
 
 
 class MemoryImages:
@@ -29,8 +34,8 @@ class MemoryImages:
     The image of a row is the pattern of its class with noise of the row and its version.
     """
 
-    kind = "images"
-    shape = (3, 16, 24)
+    kind: RowKind = "images"
+    shape: tuple[int, ...] = (3, 16, 24)
 
     def __init__(self, rois: RoiSet, settings: Settings, versions: int = 0) -> None:
         self.rois, self.settings, self.n_versions = rois, settings, versions + 1
@@ -51,7 +56,9 @@ class MemoryImages:
         return store
 
     def batch(
-        self, rows: npt.NDArray[np.int64], versions: npt.NDArray[np.int64] | None = None
+        self,
+        rows: npt.NDArray[np.int64] | Sequence[int],
+        versions: npt.NDArray[np.int64] | Sequence[int] | None = None,
     ) -> torch.Tensor:
         self.batches.append(np.asarray(rows))
         versions = np.zeros(len(rows), dtype=np.int64) if versions is None else versions

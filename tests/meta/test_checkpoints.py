@@ -109,6 +109,7 @@ def test_a_damaged_training_state_or_one_with_code_is_refused(tiny, tmp_path, ma
         on_epoch=lambda report, state: save_train_state(tmp_path, state),
     )
     state = load_train_state(tmp_path)
+    assert state.best_report is not None
     assert state.epoch == state.best_epoch == state.best_report.epoch == 1
     path = tmp_path / "last.state.pt"
     path.write_bytes(path.read_bytes()[:-200])

@@ -10,6 +10,7 @@ import torch.distributed as dist
 from hypothesis import given
 from hypothesis import strategies as st
 from tests.meta.conftest import MemoryImages, labelled_rois
+from torch.multiprocessing.spawn import spawn
 
 from darksound.errors import SettingsError
 from darksound.meta.checkpoints import TrainState
@@ -96,7 +97,7 @@ def settings(tiny):
 def two_ranks(settings, tmp_path_factory):
     """Return the results of both processes."""
     folder = tmp_path_factory.mktemp("two_ranks")
-    torch.multiprocessing.spawn(_run_rank, (folder, settings), nprocs=2)
+    spawn(_run_rank, (folder, settings), nprocs=2)
     return [torch.load(folder / f"{rank}.pt", weights_only=False) for rank in range(2)]
 
 

@@ -8,10 +8,11 @@ import pytest
 from sklearn.metrics import precision_recall_fscore_support
 
 from darksound.errors import InputError
+from darksound.meta.checkpoints import TrainState
 from darksound.meta.evaluation import evaluate_few_shot, interval_95, per_class_scores
 from darksound.meta.learners import LEARNERS
 from darksound.meta.learners.build import build_learner
-from darksound.meta.training import TrainState, fit
+from darksound.meta.training import fit
 
 
 def test_interval_is_1_96_standard_errors():

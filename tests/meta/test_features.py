@@ -63,7 +63,7 @@ def test_prefetch_computes_in_order_in_one_thread_and_in_advance():
 
 
 def test_prefetch_computes_only_a_few_in_advance():
-    jobs = []
+    jobs: list[int] = []
     results = prefetch(jobs.append, range(100))
     next(results)
     results.close()

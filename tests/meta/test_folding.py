@@ -16,6 +16,8 @@ def _with_statistics(module: nn.Module) -> nn.Module:
     generator = torch.Generator().manual_seed(0)
     for norm in module.modules():
         if isinstance(norm, nn.BatchNorm2d):
+            assert norm.running_mean is not None
+            assert norm.running_var is not None
             for values in (norm.running_mean, norm.bias.data):
                 values.copy_(0.2 * torch.randn(values.shape, generator=generator))
             for values in (norm.running_var, norm.weight.data):

@@ -8,6 +8,7 @@ import torch
 import torch.nn.functional as F
 from hypothesis import given, strategies
 from hypothesis import settings as hypothesis_settings
+from tests.meta.conftest import NoReader
 
 from darksound.errors import SettingsError
 from darksound.meta.augmentation import augment_vectors
@@ -21,6 +22,7 @@ from darksound.meta.optimization import make_optimizer
 from darksound.meta.training import fit
 from darksound.rois.roi_set import RoiSet, as_roi_table
 from darksound.settings import AugmentationSettings, HeadSettings, Settings
+from darksound.store.contract import RowKind
 
 DIM = 12
 VECTORS = Settings().replace(
@@ -36,7 +38,7 @@ VECTORS = Settings().replace(
 class MemoryVectors:
     """A store of vectors; dimensions differ in scale, and most do not depend on the class."""
 
-    kind = "vectors"
+    kind: RowKind = "vectors"
 
     def __init__(self, n_classes: int = 6, each: int = 12, seed: int = 0) -> None:
         rng = np.random.default_rng(seed)
@@ -53,8 +55,9 @@ class MemoryVectors:
                 "label": [f"species {code}" for code in codes],
             }
         )
-        self.rois = RoiSet(table, None)
-        self.settings, self.shape, self.n_versions = VECTORS, (DIM,), 1
+        self.rois = RoiSet(table, NoReader())
+        self.settings, self.n_versions = VECTORS, 1
+        self.shape: tuple[int, ...] = (DIM,)
 
     def __len__(self) -> int:
         return len(self.x)

@@ -66,7 +66,7 @@ def test_matching_equals_easyfsl(tiny, vectors):
 def test_relation_equals_easyfsl(tiny, maps, training):
     learner = build_learner(tiny.replace(learner={"method": "relation"})).train(training)
     oracle = easyfsl.methods.RelationNetworks(nn.Identity(), feature_dimension=8)
-    oracle.relation_module.load_state_dict(learner.relation_module.state_dict())
+    oracle.relation_module.load_state_dict(learner.get_submodule("relation_module").state_dict())
     oracle.train(training)
     state = learner.adapt(maps[: len(LABELS)], LABELS, N_WAY)
     scores = learner.score(state, maps[len(LABELS) :])

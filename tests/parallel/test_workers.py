@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 import soundfile as sf
 
+from darksound.audio.files import AudioInfo
 from darksound.errors import InputError
 from darksound.parallel import workers
 from darksound.parallel.workers import (
@@ -58,4 +59,5 @@ def test_recordings_that_cannot_be_used_have_an_error_in_place_of_their_length(t
     infos = probe_recordings(tmp_path, ["b.wav", "a.wav"], ComputeSettings(workers=2))
     assert list(infos) == ["b.wav", "a.wav"]
     assert isinstance(infos["b.wav"], InputError)
+    assert isinstance(infos["a.wav"], AudioInfo)
     assert infos["a.wav"].duration_s == 0.5

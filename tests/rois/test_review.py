@@ -8,6 +8,7 @@ import pytest
 from darksound.errors import InputError
 from darksound.rois.review import COLUMNS, apply_review, read_review, transfer_review
 from darksound.rois.roi_set import RoiSet, as_roi_table
+from darksound.store.readers import DispatchReader
 
 HEADER = ",".join(COLUMNS)
 
@@ -68,10 +69,10 @@ def test_partly_rejected_cluster_keeps_its_other_rois(tmp_path):
 
 
 def test_rejected_rois_are_removed_and_reviews_of_other_data_are_errors(tmp_path):
-    rois = as_roi_table(
+    table = as_roi_table(
         {"root": "r", "recording": list("xyz"), "start_s": [0.0] * 3, "end_s": [1.0] * 3}
     )
-    rois = RoiSet(rois.assign(roi_id=list("abq")), reader=None)
+    rois = RoiSet(table.assign(roi_id=list("abq")), DispatchReader())
     edits = review(tmp_path, row("a", 0, rejected="true"), row("b", 0))
     assert edits.without_rejected(rois).table["recording"].tolist() == ["y", "z"]
     with pytest.raises(InputError, match="all 1 ROIs are rejected"):

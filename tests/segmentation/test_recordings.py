@@ -15,7 +15,7 @@ import soundfile as sf
 
 from darksound.errors import InputError, SettingsError
 from darksound.rois.roi_set import write_roi_table
-from darksound.segmentation import grid, recordings
+from darksound.segmentation import block, grid, recordings
 from darksound.settings import Settings
 from darksound.sources import load_rois
 
@@ -43,7 +43,7 @@ def settings(tmp_path) -> Settings:
 def segmented(monkeypatch) -> list[str]:
     """Return the list of the recordings whose blocks are segmented, in order."""
     names: list[str] = []
-    original = recordings.segment_block
+    original = block.segment_block
 
     def spy(path, *rest):
         names.append(path.name)
@@ -66,9 +66,10 @@ def test_rows_have_bands_snr_and_metadata_and_simultaneous_tones_are_two(tmp_pat
     pairs = table.groupby("start_s")
     assert len(pairs) == 6
     for _, pair in pairs:
-        low, high = pair.sort_values("low_hz").itertuples()
-        assert low.low_hz < 1500 < low.high_hz < high.low_hz < 6100 < high.high_hz
-        assert low.end_s == high.end_s
+        lower, upper = pair.sort_values("low_hz").to_dict("records")
+        assert lower["low_hz"] < 1500 < lower["high_hz"] < upper["low_hz"]
+        assert upper["low_hz"] < 6100 < upper["high_hz"]
+        assert lower["end_s"] == upper["end_s"]
     assert ((table["end_s"] - table["start_s"] - 0.5).abs() < 0.05).all()
 
 

@@ -94,11 +94,13 @@ def test_mixed_set_has_one_reader(tmp_path: Path, tone) -> None:
     rois = load_rois("demo:val", tmp_path / "clips")
     reader: Reader = rois.reader
     assert isinstance(reader, DispatchReader)
-    for row in rois.table.iloc[[0, -1]].itertuples():
-        wave, rate = reader.read(row.root, row.recording, row.start_s, row.end_s, 24_000)
+    rows = rois.table.iloc[[0, -1]].to_dict("records")
+    for row in rows:
+        start_s, end_s = row["start_s"], row["end_s"]
+        wave, rate = reader.read(row["root"], row["recording"], start_s, end_s, 24_000)
         assert rate == 24_000
-        assert abs(len(wave) - 24_000 * (row.end_s - row.start_s)) <= 2
-    stamps = [reader.stamp(r.root, r.recording) for r in rois.table.iloc[[0, -1]].itertuples()]
+        assert abs(len(wave) - 24_000 * (end_s - start_s)) <= 2
+    stamps = [reader.stamp(row["root"], row["recording"]) for row in rows]
     assert stamps[0].startswith("demo-")
     os.utime(tmp_path / "clips" / "owl" / "a.wav", ns=(5, 5))
     last = rois.table.iloc[-1]
@@ -131,7 +133,7 @@ def test_as_roi_set_returns_a_set_unchanged_and_loads_other_data(tmp_path: Path,
     assert as_roi_set("demo:val").table.equals(rois.table)
     tone(tmp_path / "a.wav", seconds=2.0)
     tone(tmp_path / "b.wav", seconds=2.0)
-    files = [tmp_path / "a.wav", str(tmp_path / "b.wav")]
+    files: list[Path | str] = [tmp_path / "a.wav", str(tmp_path / "b.wav")]
     assert as_roi_set(files).table["recording"].tolist() == ["a.wav", "b.wav"]
     assert as_roi_set(iter(files)).table["recording"].tolist() == ["a.wav", "b.wav"]
     windows = Settings().replace(rois={"mode": "windows"}, audio={"roi_s": 1.0})

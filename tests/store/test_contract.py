@@ -87,8 +87,11 @@ BUILT: dict[InputKind, Callable[[Path], Store]] = {
     "waveforms": _vectors,
     "table": _table,
 }
-IN_MEMORY = {"meta tests": _meta_images, "cluster tests": _cluster_images}
-STORES = {**BUILT, **IN_MEMORY}
+IN_MEMORY: dict[str, Callable[[Path], Store]] = {
+    "meta tests": _meta_images,
+    "cluster tests": _cluster_images,
+}
+STORES: dict[str, Callable[[Path], Store]] = dict([*BUILT.items(), *IN_MEMORY.items()])
 
 
 @pytest.fixture

@@ -22,10 +22,12 @@ from darksound.synthesis.syllables import CONTOURS, KINDS, draw_syllable, render
 
 
 def _read(rois: RoiSet, rows: list[int]) -> list[bytes]:
-    table = rois.table
+    table = rois.table.iloc[rows]
     return [
-        rois.reader.read(row.root, row.recording, row.start_s, row.end_s, None)[0].tobytes()
-        for row in table.iloc[rows].itertuples()
+        rois.reader.read(row["root"], row["recording"], row["start_s"], row["end_s"], None)[
+            0
+        ].tobytes()
+        for row in table.to_dict("records")
     ]
 
 
@@ -109,11 +111,12 @@ def test_another_seed_has_other_species_with_other_labels() -> None:
 
 def test_sound_is_sixteen_bit_audible_and_not_clipped() -> None:
     rois = demo_rois("demo:train")
-    for row in rois.table.iloc[::97].itertuples():
-        wave, rate = rois.reader.read(row.root, row.recording, row.start_s, row.end_s, None)
+    for row in rois.table.iloc[::97].to_dict("records"):
+        start_s, end_s = row["start_s"], row["end_s"]
+        wave, rate = rois.reader.read(row["root"], row["recording"], start_s, end_s, None)
         assert rate == RATE
         assert wave.dtype == np.float32
-        assert abs(len(wave) / rate - (row.end_s - row.start_s)) < 1e-3
+        assert abs(len(wave) / rate - (end_s - start_s)) < 1e-3
         assert 3e-4 < np.sqrt(np.mean(wave**2)) < 0.3
         assert np.mean(np.abs(wave) >= 1 - 1e-4) < 1e-3
         np.testing.assert_array_equal(wave * 32768, np.rint(wave * 32768))

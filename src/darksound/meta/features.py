@@ -1,7 +1,7 @@
 """Features of many ROIs at once, in evaluation mode."""
 
 from collections import deque
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Generator, Iterable
 from concurrent.futures import Future, ThreadPoolExecutor
 from copy import deepcopy
 from typing import TypeVar
@@ -144,7 +144,7 @@ def inference_copy(learner: Learner, dtype: torch.dtype | None) -> Learner:
     return copy
 
 
-def prefetch(make: Callable[[Job], Result], jobs: Iterable[Job]) -> Iterator[Result]:
+def prefetch(make: Callable[[Job], Result], jobs: Iterable[Job]) -> Generator[Result, None, None]:
     """Yield `make(job)` of each job, in order, computed by a thread in advance."""
     with ThreadPoolExecutor(1, thread_name_prefix="prefetch") as thread:
         pending: deque[Future[Result]] = deque()

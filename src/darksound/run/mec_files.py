@@ -161,7 +161,8 @@ def _read_iterations(path: Path) -> pd.DataFrame:
     # pandas' own parser may change the last digit of a number.
     table = csv.read_csv(path)
     fields = [f.with_type(pa.float64()) if pa.types.is_null(f.type) else f for f in table.schema]
-    return table.cast(pa.schema(fields)).to_pandas().astype({"kept": bool})
+    iterations: pd.DataFrame = table.cast(pa.schema(fields)).to_pandas().astype({"kept": bool})
+    return iterations
 
 
 def _mec_manifest(folder: Path) -> Manifest:

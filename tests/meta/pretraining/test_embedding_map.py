@@ -19,7 +19,8 @@ def pairs() -> Pairs:
     rng = np.random.default_rng(3)
     species = rng.normal(size=(600, 6)) * [3, 2, 2, 1, 1, 1]
     place = rng.normal(size=(2, 600, 1)) * [5, -4, 3, 0, 0, 0]
-    return np.float32(species + place + 0.2 * rng.normal(size=(2, 600, 6)) + 7)
+    features = species + place + 0.2 * rng.normal(size=(2, 600, 6)) + 7
+    return features.astype(np.float32)
 
 
 def _embed(pairs: Pairs, shrinkage: float, dim: int = 6) -> npt.NDArray[np.float64]:

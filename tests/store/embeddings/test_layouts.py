@@ -53,7 +53,7 @@ def _bacpipe(folder: Path) -> Path:
     array_folder = folder / "2026-05-01_10-30___lab-spring"
     by_recording = _columns().groupby("recording").indices
     for name, rows in by_recording.items():
-        path = array_folder / f"{name.removesuffix('.wav')}_lab.npy"
+        path = array_folder / f"{str(name).removesuffix('.wav')}_lab.npy"
         path.parent.mkdir(parents=True, exist_ok=True)
         np.save(path, VECTORS[rows])
     metadata = {
@@ -93,7 +93,7 @@ def _birdnet_files(folder: Path) -> Path:
 
 def _birdnet_old(folder: Path) -> Path:
     for name, rows in _columns().groupby("recording").indices.items():
-        path = folder / "old" / f"{name.removesuffix('.wav')}.birdnet.embeddings.txt"
+        path = folder / "old" / f"{str(name).removesuffix('.wav')}.birdnet.embeddings.txt"
         path.parent.mkdir(parents=True, exist_ok=True)
         lines = (f"{WINDOWS[r][1]}\t{WINDOWS[r][2]}\t{_text(VECTORS[r])}\n" for r in rows)
         path.write_text("".join(lines))

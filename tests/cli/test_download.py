@@ -159,13 +159,140 @@ def test_the_root_may_be_another_folder(shop, darksound):
     assert "24 clips" not in darksound("download", "--list").stdout
 
 
-def test_without_a_name_the_sets_are_listed(shop, darksound):
-    ended = darksound("download")
-    assert ended.exit_code == 2
+def whole_set_by_kaggle(shop):
+    """2023, all splits in one archive, from the first mirror."""
+    files = {}
+    for split in ("train", "val", "test"):
+        files |= species(f"darksound/{split}/Strigidae", 4, 6)
+    address = shop.server.serve("/kaggle", zip_of(files))
+    for split in ("train", "val", "test"):
+        mirrors = (Mirror("kaggle", address, "page", whole_set=True),)
+        shop.publish(f"darksound-2023:{split}", b"", mirrors, counts=(4, 24))
+
+
+def test_the_list_needs_no_network(shop, darksound):
+    ended = darksound("download", "--list", "--offline")
+    assert ended.exit_code == 0
     assert "darksound-2023:val" in ended.stdout
-    assert "Name what to download" in ended.stderr
-    assert darksound("download", "--list", "--offline").exit_code == 0
     assert shop.server.requests == []
+
+
+def test_without_a_name_all_of_darksound_2023_is_downloaded_after_a_description(shop, darksound):
+    whole_set_by_kaggle(shop)
+    ended = darksound("download")
+    assert ended.exit_code == 0, ended.output
+    first = ended.stderr.splitlines()
+    assert first[0].startswith(f"Downloading darksound-2023 to {shop.root}, where ")
+    assert first[1] == (
+        "  darksound-2023:train: 24 clips of 4 species as published; the server states the size "
+        "of the archive"
+    )
+    assert first[4].startswith("from 127.0.0.1:")
+    assert [path.name for path in sorted(shop.root.glob("darksound-2023/*/Strigidae"))] == (
+        ["Strigidae"] * 3
+    )
+    assert len(shop.server.requests) == 1
+    again = darksound("download")
+    assert again.exit_code == 0
+    assert "train: 24 clips of 4 species, 3" in again.stderr
+    assert "on disk already; only verified" in again.stderr
+    assert len(shop.server.requests) == 1
+    assert "Downloading" not in darksound("download", "-q").stderr
+
+
+def test_the_description_names_what_was_not_published_and_the_custom_mirror(shop, darksound):
+    ended = darksound("download", "--mirror", f"{shop.server.address('')}/sets", "--root", "else")
+    assert ended.exit_code == 2
+    assert f"Downloading darksound-2023 to {Path('else')}, where" in ended.stderr
+    assert "darksound-2023:val: number of clips not published; the server" in ended.stderr
+
+
+def test_the_cause_of_a_failed_mirror_is_printed_once(shop, darksound):
+    kaggle = shop.server.serve("/kaggle", b"", responses.status(403))
+    drive = shop.server.serve("/uc", b"", responses.status(503))
+    mirrors = (Mirror("kaggle", kaggle, "page", whole_set=True), Mirror("drive", drive, "page"))
+    for split in ("train", "val", "test"):
+        shop.publish(f"darksound-2023:{split}", b"", mirrors)
+    failed = darksound("download", "--set", "download.max_attempts=3")
+    assert failed.exit_code == 2
+    assert failed.output.count("answered 403") == 1
+    assert failed.output.count("answered 503") == 1
+    assert "attempt 2 of 3 failed; retrying in" in failed.stderr
+    # An archive of all splits is requested once, the archive of each split three times.
+    assert [each.path for each in shop.server.requests].count("/kaggle") == 1
+    assert [each.path for each in shop.server.requests].count("/uc") == 9
+
+    packed = zip_of(species("test/Strigidae", 4, 6))
+    shop.server.serve("/uc", packed)
+    shop.publish("darksound-2023:test", packed, mirrors)
+    fetched = darksound("download", "darksound-2023:test")
+    assert fetched.exit_code == 0, fetched.output
+    assert fetched.output.count("answered 403") == 1
+
+
+NEEDS = [
+    ("train", ("train", "val"), "demo:train"),
+    ("mec", ("test",), "demo"),
+    ("evaluate", ("test",), "demo:test"),
+]
+
+
+@pytest.mark.parametrize(("command", "splits", "demo"), NEEDS)
+def test_without_data_on_disk_commands_explain_how_to_get_them(
+    command, splits, demo, shop, darksound, learner
+):
+    arguments = [learner] if command == "evaluate" else []
+    ended = darksound(command, *arguments)
+    assert ended.exit_code == 2
+    specs = [f"darksound-2023:{split}" for split in splits]
+    assert f"Error: {' and '.join(specs)} " in ended.stderr
+    assert "`darksound download` downloads the whole set" in ended.stderr
+    assert f"`darksound download {' '.join(specs)}` only what is missing" in ended.stderr
+    assert f"`--data {demo}` needs no download" in ended.stderr
+    assert not Path("runs").exists()
+
+
+def test_only_the_missing_split_is_named(shop, darksound):
+    Path("data/darksound-2023/train/Strigidae/bird0").mkdir(parents=True)
+    ended = darksound("train", "--method", "relation")
+    assert ended.exit_code == 2
+    assert "Error: darksound-2023:val is not on disk" in ended.stderr
+    assert "darksound-2023:train" not in ended.stderr
+
+
+def test_the_commands_without_data_use_the_published_splits(shop, darksound, world, monkeypatch):
+    whole_set_by_kaggle(shop)
+    assert darksound("download").exit_code == 0
+    tiny = ("--config", world / "tiny.toml")
+
+    def inputs(run):
+        return json.loads(Path(run, "run.json").read_text())["inputs"]["data"]
+
+    # Interrupted after an epoch, and resumed.
+    with monkeypatch.context() as patched:
+        patched.setattr("darksound.jobs.train.write_csv", interrupt)
+        ended = darksound("train", "--method", "relation", *tiny, "--out", "t")
+    assert ended.exit_code == 130, ended.output
+    assert inputs("t") == ["darksound-2023:train", "darksound-2023:val"]
+    ended = darksound("train", "--resume", "--out", "t")
+    assert ended.exit_code == 0, ended.output
+    manifest = json.loads(Path("t/run.json").read_text())
+    assert (manifest["rois"], manifest["times_resumed"]) == (48, 1)
+    epochs = pd.read_csv("t/training.csv")
+    assert epochs["validation_accuracy"].notna().all()
+    # The split val decides; no training ROI is held out.
+    assert "held out" not in Path("t/run.log").read_text()
+
+    ended = darksound("evaluate", "t", *tiny, "--out", "e")
+    assert ended.exit_code == 0, ended.output
+    ended = darksound("mec", "--iterations", 1, "--checkpoint", "t", *tiny, "--out", "m")
+    assert ended.exit_code == 0, ended.output
+    assert inputs("e") == inputs("m") == ["darksound-2023:test"]
+    assert set(pd.read_parquet("m/rois.parquet")["split"]) == {"test"}
+
+
+def interrupt(*_):
+    raise KeyboardInterrupt
 
 
 @pytest.mark.parametrize(

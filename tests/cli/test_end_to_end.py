@@ -246,7 +246,7 @@ def test_changed_recording_is_an_error_on_resuming(tiny, learner, world, monkeyp
         ),
         (("mec", "--data", "demo", "--backbone", "resnet"), "backbone.name is 'resnet'; choose"),
         (("mec", "--data", "demo", "--device", "cuda"), "compute.device is 'cuda'"),
-        (("train",), "name labelled ROIs with --data"),
+        (("train",), "`--data demo:train` needs no download"),
         (
             ("train", "--data", "demo:train", "--method", "x"),
             "'x' is not one of 'prototypical', 'matching'",

@@ -415,14 +415,16 @@ def test_a_full_disk_is_an_error_before_anything_is_written(sets, archive, monke
 
 def test_the_next_mirror_is_tried_and_every_failure_reported(sets, archive):
     bad = sets.server.serve("/bad.zip", b"", responses.status(404))
+    worse = sets.server.serve("/worse.zip", b"", responses.status(403))
     sets.serve(archive)
     good = sets.server.address("/test.zip")
     sets.publish(SPEC, archive, (Mirror("url", bad, bad), Mirror("url", good, good)))
     assert fetched(sets).marker.source == good
-    sets.publish("darksound-2024:train", archive, (Mirror("url", bad, bad),) * 2)
+    sets.publish("darksound-2024:train", archive, (Mirror("url", bad, bad), Mirror("url", worse, worse)))
     with pytest.raises(DownloadError) as caught:
         download("darksound-2024", settings=sets.settings)
-    assert str(caught.value).count(f"{bad} answered 404") == 2
+    assert str(caught.value).count(f"{bad} answered 404") == 1
+    assert str(caught.value).count(f"{worse} answered 403") == 1
 
 
 def test_the_mirror_in_the_settings_is_tried_first(sets, archive):

@@ -10,7 +10,6 @@ import typer
 from darksound.cli.completion import complete_published
 from darksound.cli.options import CommonOptions, Flags
 from darksound.cli.runner import handle_errors, load_cli_settings, show_result
-from darksound.errors import InputError
 
 __all__ = ["download"]
 
@@ -63,17 +62,18 @@ def download(
             metavar="SET[:SPLIT]|ARCHIVE",
             autocompletion=complete_published,
             help="darksound-2023[:SPLIT] or darksound-2024[:SPLIT]; or the path or address of "
-            "an archive.",
+            "an archive; default: darksound-2023, all splits.",
         ),
     ] = None,
 ) -> None:
     """Download published sets, so that --data finds them by name; or verify those on disk.
 
-    Sets on disk are verified, and downloaded again only if they are damaged. An archive that you
-    downloaded is installed too.
+    Without a name, darksound-2023 is downloaded. Sets on disk are verified, and downloaded again
+    only if they are damaged. An archive that you downloaded is installed too.
     """
     with handle_errors(common) as state:
-        from darksound.jobs.download import download_job, list_job, verify_job
+        from darksound.datasets.registry import DEFAULT_SET
+        from darksound.jobs.download import describe_download, download_job, list_job, verify_job
         from darksound.settings.compute import credentials_from
 
         settings = load_cli_settings(common, options.flags())
@@ -82,18 +82,18 @@ def download(
         with state.screen.progress_with_log(Path(os.devnull)) as progress:
             if options.verify:
                 result = verify_job(what or (), settings, progress)
-            elif what and not options.list_sets:
+            elif options.list_sets:
+                result = list_job(settings)
+            else:
                 credentials = credentials_from(os.environ)
+                if not (what or settings.download.offline):
+                    state.screen.info(describe_download([DEFAULT_SET], settings))
                 result = download_job(
-                    what,
+                    what or [DEFAULT_SET],
                     settings,
                     named=options.archive_set,
                     md5=options.md5,
                     credentials=credentials,
                     progress=progress,
                 )
-            else:
-                result = list_job(settings)
         show_result(result, state.screen)
-        if not (what or options.list_sets or options.verify):
-            raise InputError("Name what to download, such as darksound-2024:test.")

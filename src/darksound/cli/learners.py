@@ -33,7 +33,11 @@ def train(
     run: RunOptions,
     common: CommonOptions,
 ) -> None:
-    """Train a few-shot learner on labelled ROIs."""
+    """Train a few-shot learner on labelled ROIs.
+
+    Without --data, the splits train and val of darksound-2023 are used. --data demo:train needs no
+    files.
+    """
     run_job("train", _train_job, common, run, data, learner.flags(), training.flags())
 
 
@@ -53,7 +57,10 @@ def evaluate(
         typer.Argument(help="Trained learner: a run directory or a weights file."),
     ] = None,
 ) -> None:
-    """Evaluate a learner on labelled ROIs: few-shot accuracy, and agreement of clusters."""
+    """Evaluate a learner on labelled ROIs: few-shot accuracy, and agreement of clusters.
+
+    Without --data, the test split of darksound-2023 is used. --data demo:test needs no files.
+    """
     run_job("evaluate", _evaluate_job, common, run, data, learner.flags(), checkpoint=checkpoint)
 
 

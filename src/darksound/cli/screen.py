@@ -64,8 +64,11 @@ class Screen:
     def __init__(self, verbose: bool = False, quiet: bool = False) -> None:
         self.verbose = verbose
         self._quiet = quiet
-        self._results = Console(width=None if sys.stdout.isatty() else _FILE_WIDTH)
-        self._messages = Console(stderr=True, width=None if sys.stderr.isatty() else _FILE_WIDTH)
+        # Without emoji, because rich replaces parts of names such as `darksound-2023:train:`.
+        self._results = Console(width=None if sys.stdout.isatty() else _FILE_WIDTH, emoji=False)
+        self._messages = Console(
+            stderr=True, width=None if sys.stderr.isatty() else _FILE_WIDTH, emoji=False
+        )
 
     def message(self, text: str, style: str | None = None) -> None:
         """Print a message to stderr."""

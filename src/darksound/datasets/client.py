@@ -24,6 +24,7 @@ __all__ = [
     "Client",
     "Reply",
     "custom_mirror",
+    "host_of",
     "is_address",
     "redacted",
     "request_archive",
@@ -49,6 +50,11 @@ def redacted(address: str) -> str:
         for key, value in parse_qsl(parts.query, keep_blank_values=True)
     ]
     return urlunsplit((parts.scheme, host, parts.path, urlencode(query), ""))
+
+
+def host_of(address: str) -> str:
+    """Return the host of an address, with its port if one is given."""
+    return urlsplit(redacted(address)).netloc
 
 
 def is_address(text: str) -> bool:

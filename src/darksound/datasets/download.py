@@ -3,7 +3,7 @@
 import hashlib
 import logging
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
 from itertools import groupby
@@ -14,12 +14,13 @@ from darksound.datasets.archives import ArchiveError
 from darksound.datasets.client import (
     Client,
     custom_mirror,
+    host_of,
     is_address,
     redacted,
     request_archive,
 )
 from darksound.datasets.disk import ByteProgress, hash_file, new_md5
-from darksound.datasets.failures import MirrorError
+from darksound.datasets.failures import MirrorError, UndeliveredError
 from darksound.datasets.install import (
     InstalledSplit,
     InstallPlan,
@@ -115,6 +116,8 @@ class _Session:
         self.credentials = credentials or {}
         self.progress = progress
         self.client = Client(settings.download)
+        # By address: mirrors of whole sets that failed are not tried again for the next split.
+        self.failed: dict[str, MirrorError] = {}
 
     def fetch(
         self, mirror: Mirror, split: PublishedSplit, name: str, md5: str | None, exclusive: bool
@@ -182,14 +185,19 @@ def _install_sets(splits: Sequence[PublishedSplit], session: _Session) -> list[I
         plan = plan_installation(list(group), session.compute, session.progress)
         installed = dict(plan.installed)
         errors += plan.errors
+        undelivered: dict[PublishedSplit, Sequence[DownloadError]] = {}
         for split in plan.missing:
             if split.name in installed:
                 continue
             try:
                 fetched = _from_mirrors(split, plan, session)
                 installed |= {each.split.name: each for each in fetched}
+            except UndeliveredError as error:
+                undelivered[split] = error.causes
             except DownloadError as error:
                 errors.append(str(error))
+        if undelivered:
+            errors.append(_undelivered_text(undelivered))
         all_installed += installed.values()
     if errors:
         raise DownloadError("\n".join(errors))
@@ -207,23 +215,38 @@ def _from_mirrors(
         )
     address = session.download.mirror
     custom = [] if address is None else [custom_mirror(address, split)]
+    mirrors = [*custom, *split.mirrors]
+    causes = [session.failed[m.address] for m in mirrors if m.address in session.failed]
     errors: list[DownloadError] = []
-    for mirror in (*custom, *split.mirrors):
+    for mirror in mirrors:
+        if mirror.address in session.failed:
+            continue
+        if errors:
+            logger.info("%s: a mirror failed; trying %s.", split.spec, host_of(mirror.address))
         try:
-            return _from_mirror(mirror, split, plan, session)
+            installed = _from_mirror(mirror, split, plan, session)
         except (MirrorError, ArchiveError) as error:
-            logger.info("%s", error)
             errors.append(error)
+            if mirror.whole_set and isinstance(error, MirrorError):
+                session.failed[mirror.address] = error
+            continue
+        # Not before, because the error has all causes where no mirror delivers.
+        for cause in errors:
+            logger.info("A mirror of %s failed: %s", split.spec, cause)
+        return installed
+    raise UndeliveredError(split.spec, [*causes, *errors])
+
+
+def _undelivered_text(undelivered: Mapping[PublishedSplit, Sequence[DownloadError]]) -> str:
+    """Return the message on splits of one set that no mirror delivered; each cause occurs once."""
+    errors = [error for causes in undelivered.values() for error in causes]
     offline = all(isinstance(error, MirrorError) and error.cause.network for error in errors)
-    summary = (
-        "This machine seems to be offline, as no mirror can be reached"
-        if offline
-        else "No mirror delivered it"
-    )
-    causes = "".join(f"\n  - {error}" for error in errors)
-    raise DownloadError(
-        f"{split.spec} could not be downloaded. {summary}:{causes}\n{_manual_download(split)}"
-    )
+    summary = f"No mirror delivered {'it' if len(undelivered) == 1 else 'them'}"
+    if offline:
+        summary = "This machine seems to be offline, as no mirror can be reached"
+    specs = ", ".join(split.spec for split in undelivered)
+    causes = "".join(f"\n  - {cause}" for cause in dict.fromkeys(map(str, errors)))
+    return f"{specs} could not be downloaded. {summary}:{causes}\n{_manual_download(*undelivered)}"
 
 
 def _from_mirror(
@@ -280,10 +303,11 @@ def _deleted_after_use(archive: LocalArchive, exclusive: bool) -> Iterator[None]
     delete_archive(archive.path, exclusive)
 
 
-def _manual_download(split: PublishedSplit) -> str:
-    """Return how to download a split by hand."""
+def _manual_download(*splits: PublishedSplit) -> str:
+    """Return how to download splits by hand."""
     pages = dict.fromkeys(
         f"{mirror.page} (then --as {split.set_name if mirror.whole_set else split.spec})"
+        for split in splits
         for mirror in split.mirrors
     )
     return (

@@ -6,7 +6,7 @@ Covers HTTP statuses, web pages in place of an archive, and exceptions of the HT
 import re
 import socket
 import ssl
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from http import HTTPStatus
@@ -18,7 +18,14 @@ from urllib3.exceptions import SSLError as TlsError
 
 from darksound.errors import DownloadError
 
-__all__ = ["Cause", "MirrorError", "page_error", "status_error", "translated_errors"]
+__all__ = [
+    "Cause",
+    "MirrorError",
+    "UndeliveredError",
+    "page_error",
+    "status_error",
+    "translated_errors",
+]
 
 
 @dataclass(frozen=True)
@@ -101,8 +108,22 @@ class MirrorError(DownloadError):
     ) -> None:
         super().__init__(f"{address} {event}. {cause.remedy}")
         self.cause = cause
+        self.address = address
         self.retry_after_s = retry_after_s
         self.temporary = cause.temporary if temporary is None else temporary
+
+
+class UndeliveredError(DownloadError):
+    """No mirror delivered a split.
+
+    Args:
+        spec: the split.
+        causes: the error of each mirror.
+    """
+
+    def __init__(self, spec: str, causes: Sequence[DownloadError]) -> None:
+        super().__init__(f"No mirror delivered {spec}.")
+        self.causes = causes
 
 
 def status_error(

@@ -10,6 +10,7 @@ from darksound.errors import InputError
 from darksound.settings import ComputeSettings
 
 __all__ = [
+    "DEFAULT_SET",
     "REGISTRY",
     "Mirror",
     "PublishedSet",
@@ -127,6 +128,9 @@ def _set(home: str, citation: str, *splits: PublishedSplit) -> PublishedSet:
     by_name = {split.name: split for split in splits}
     return PublishedSet(splits[0].set_name, home, f"as stated at {home}", citation, by_name)
 
+
+#: The set that commands use where none is named.
+DEFAULT_SET = "darksound-2023"
 
 #: All published sets by name.
 REGISTRY: Mapping[str, PublishedSet] = {

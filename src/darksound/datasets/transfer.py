@@ -95,7 +95,15 @@ class RetryPolicy:
             raise error
         backoff = self._settings.backoff_base_s * 2 ** (self._failures - 1)
         seconds = min(max(backoff * (1 + _JITTER * self._jitter()), requested), longest)
-        logger.info("%s Retrying in %.0f s.", error, seconds)
+        # The message of the error is logged by the caller, or raised, after the last attempt.
+        logger.debug("%s", error)
+        logger.info(
+            "%s: attempt %d of %d failed; retrying in %.0f s.",
+            error.address,
+            self._failures,
+            self._settings.max_attempts,
+            seconds,
+        )
         self._sleep(seconds)
 
 

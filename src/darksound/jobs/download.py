@@ -1,15 +1,17 @@
 """Download, verify and list published sets."""
 
 import shlex
+import shutil
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 
 from darksound.datasets import registry
+from darksound.datasets.client import host_of
 from darksound.datasets.disk import format_bytes
 from darksound.datasets.download import download
 from darksound.datasets.install import InstalledSplit
-from darksound.datasets.marker import CHECKS, SplitState, all_split_states
-from darksound.datasets.registry import data_folder
+from darksound.datasets.marker import CHECKS, SplitState, all_split_states, read_split_state
+from darksound.datasets.registry import data_folder, select_splits
 from darksound.datasets.verify import Verification, verify
 from darksound.jobs.base import JobResult
 from darksound.progress import Progress
@@ -17,7 +19,7 @@ from darksound.report.tables import Table
 from darksound.settings import Settings
 from darksound.settings.compute import Credentials
 
-__all__ = ["download_job", "list_job", "verify_job"]
+__all__ = ["describe_download", "download_job", "list_job", "verify_job"]
 
 _NONE = "-"
 _SHOWN = 20
@@ -33,8 +35,48 @@ def list_job(settings: Settings) -> JobResult:
     columns = ("set", "archive", "on disk", "what was verified")
     return JobResult(
         (Table(f"Published sets, in {folder}", columns, rows),),
-        "`darksound download SET` downloads a set, or one split of it as SET:SPLIT.",
+        f"`darksound download SET` downloads a set, or one split of it as SET:SPLIT; without a "
+        f"name, it downloads {registry.DEFAULT_SET}.",
     )
+
+
+def describe_download(what: Sequence[str], settings: Settings) -> str:
+    """Return what a download of published sets installs, how much, from where and where to.
+
+    Args:
+        what: names of sets or splits.
+        settings: the data folder and the mirror.
+
+    Raises:
+        InputError: there is no such set or split.
+    """
+    splits = select_splits(*what)
+    states = [read_split_state(split, settings.compute) for split in splits]
+    folder = data_folder(settings.compute)
+    addresses = [settings.download.mirror or ""]
+    addresses += [mirror.address for split in splits for mirror in split.mirrors]
+    hosts = dict.fromkeys(host_of(address) for address in addresses if address)
+    lines = [f"Downloading {', '.join(what)} to {folder}, where {_free_space(folder)} is free:"]
+    lines += [f"  {state.split.spec}: {_amount(state)}" for state in states]
+    lines.append(f"from {', or else '.join(hosts)}")
+    return "\n".join(lines)
+
+
+def _amount(state: SplitState) -> str:
+    """Return how much a split is, as far as it is known before the download."""
+    if state.marker is not None:
+        return f"{_on_disk(state)[0]}, on disk already; only verified"
+    split = state.split
+    counts = "number of clips not published"
+    if split.n_clips is not None:
+        counts = f"{split.n_clips} clips of {split.n_species} species as published"
+    partial = f", {format_bytes(state.partial_bytes)} on disk" if state.partial_bytes else ""
+    return f"{counts}; the server states the size of the archive{partial}"
+
+
+def _free_space(folder: Path) -> str:
+    existing = next(path for path in (folder, *folder.absolute().parents) if path.exists())
+    return format_bytes(shutil.disk_usage(existing).free)
 
 
 def download_job(

@@ -5,7 +5,7 @@ from darksound.cluster.evaluation import Evaluation, evaluate
 from darksound.errors import InputError
 from darksound.jobs.base import JobResult, seed_everything
 from darksound.jobs.estimate import Workload, log_estimate
-from darksound.jobs.inputs import load_run_rois, resolve_run_settings, table_lists_rois
+from darksound.jobs.inputs import load_run_rois, resolve_run_settings, use_default_data
 from darksound.jobs.learner import load_learner
 from darksound.meta.backbones.build import usable_untrained
 from darksound.meta.learners.build import build_learner
@@ -37,8 +37,7 @@ def evaluate_run(run: Run, progress: Progress) -> JobResult:
             "There is no learner to evaluate; name a training run or a weights file, an embedding "
             "model with --backbone, or a table with --embeddings."
         )
-    if not inputs.data and not table_lists_rois(run.settings.backbone):
-        raise InputError("There are no data to evaluate on; name labelled ROIs with --data.")
+    use_default_data(run, "test", demo="demo:test")
     settings = resolve_run_settings(run, checkpoint_learner)
     learner = build_learner(settings) if checkpoint_learner is None else checkpoint_learner
     rois = load_run_rois(run, settings, progress)

@@ -1,9 +1,12 @@
 """The resolved settings and the ROIs of a run."""
 
+from dataclasses import replace
 from pathlib import Path
 
 from darksound.audio.embedding_models import input_kind, licence_of
-from darksound.errors import RunError
+from darksound.datasets.marker import read_split_state
+from darksound.datasets.registry import DEFAULT_SET, data_folder, select_splits
+from darksound.errors import InputError, RunError
 from darksound.meta.learners.base import Learner
 from darksound.progress import Progress
 from darksound.rois.roi_set import RoiSet
@@ -13,7 +16,13 @@ from darksound.sources import load_rois
 from darksound.store.building import resolve_backbone
 from darksound.store.embeddings.table_store import rois_of_table
 
-__all__ = ["load_run_rois", "output_file", "resolve_run_settings", "table_lists_rois"]
+__all__ = [
+    "load_run_rois",
+    "output_file",
+    "resolve_run_settings",
+    "table_lists_rois",
+    "use_default_data",
+]
 
 
 def resolve_run_settings(run: Run, learner: Learner | None = None) -> Settings:
@@ -44,6 +53,38 @@ def resolve_run_settings(run: Run, learner: Learner | None = None) -> Settings:
 def table_lists_rois(backbone: BackboneSettings) -> bool:
     """Return whether the backbone is a table of embeddings, which can list the ROIs itself."""
     return input_kind(backbone) == "table"
+
+
+def use_default_data(run: Run, *splits: str, demo: str) -> None:
+    """Let a run without data use splits of the published set, and record them as its inputs.
+
+    Nothing changes where the run names data, or where its table of embeddings lists the ROIs.
+
+    Args:
+        run: the run.
+        splits: names such as `test`.
+        demo: data that the message offers in place of the published set.
+
+    Raises:
+        InputError: a split is not on disk; the message explains how to get it.
+    """
+    if run.inputs.data or table_lists_rois(run.settings.backbone):
+        return
+    specs = tuple(f"{DEFAULT_SET}:{split}" for split in splits)
+    compute = run.settings.compute
+    states = [read_split_state(split, compute) for split in select_splits(*specs)]
+    missing = [state.split.spec for state in states if not state.exists]
+    if missing:
+        is_one = len(missing) == 1
+        raise InputError(
+            f"{' and '.join(missing)} {'is' if is_one else 'are'} not on disk (searched in "
+            f"{data_folder(compute) / DEFAULT_SET}), and without --data `darksound "
+            f"{run.manifest.command}` needs {'it' if is_one else 'them'}. `darksound download` "
+            f"downloads the whole set, `darksound download {' '.join(missing)}` only what is "
+            f"missing; if it is in another folder, set DARKSOUND_DATA to that folder. "
+            f"`--data {demo}` needs no download."
+        )
+    run.record_inputs(replace(run.inputs, data=specs))
 
 
 def load_run_rois(run: Run, settings: Settings, progress: Progress) -> RoiSet:

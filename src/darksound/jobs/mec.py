@@ -1,7 +1,6 @@
 """The job of `darksound mec`."""
 
 import logging
-from dataclasses import replace
 from pathlib import Path
 
 import pandas as pd
@@ -14,7 +13,7 @@ from darksound.cluster.state import MecState
 from darksound.errors import InputError
 from darksound.jobs.base import JobResult, seed_everything
 from darksound.jobs.estimate import Workload, log_estimate
-from darksound.jobs.inputs import load_run_rois, resolve_run_settings, table_lists_rois
+from darksound.jobs.inputs import load_run_rois, resolve_run_settings, use_default_data
 from darksound.jobs.learner import load_learner, needs_warm_up, warm_up_learner
 from darksound.jobs.report import report_page
 from darksound.meta.learners.build import build_learner
@@ -37,12 +36,10 @@ from darksound.run.mec_files import (
 )
 from darksound.settings import Settings
 
-__all__ = ["DEFAULT_DATA", "REVIEW", "load_review", "mec_run", "write_diagnostics", "write_review"]
+__all__ = ["REVIEW", "load_review", "mec_run", "write_diagnostics", "write_review"]
 
 logger = logging.getLogger(__name__)
 
-#: What is clustered without `--data`: the test split of the published set.
-DEFAULT_DATA = "darksound-2023:test"
 #: The review of the run's own clusters, transferred from the review that it was started with.
 REVIEW = "review.csv"
 # A copy of the review that the run was started with.
@@ -120,8 +117,7 @@ def mec_run(run: Run, progress: Progress) -> JobResult:
     """
     seed_everything(run.settings.seed)
     review = load_review(run)
-    if not run.inputs.data and not table_lists_rois(run.settings.backbone):
-        run.record_inputs(replace(run.inputs, data=(DEFAULT_DATA,)))
+    use_default_data(run, "test", demo="demo")
     inputs = run.inputs
     checkpoint_learner = load_learner(inputs.checkpoint, run.settings)
     settings = resolve_run_settings(run, checkpoint_learner)

@@ -11,10 +11,9 @@ from pathlib import Path
 
 import pandas as pd
 
-from darksound.errors import InputError
 from darksound.jobs.base import JobResult, seed_everything
 from darksound.jobs.estimate import Workload, log_estimate
-from darksound.jobs.inputs import load_run_rois, resolve_run_settings, table_lists_rois
+from darksound.jobs.inputs import load_run_rois, resolve_run_settings, use_default_data
 from darksound.meta.checkpoints import EpochReport, TrainState, load_train_state, save_train_state
 from darksound.meta.distributed import current_process_group
 from darksound.meta.learners.base import Learner
@@ -130,13 +129,15 @@ def _state(folder: Path, settings: Settings) -> TrainState:
 def train_run(run: Run, progress: Progress) -> JobResult:
     """Train a learner; write `checkpoints/` and `training.csv`, one row per epoch.
 
+    Without data it trains on the splits `train` and `val` of the published set.
+
     Raises:
         InputError, SettingsError, CheckpointError: see `darksound.train`.
         RunError: the run cannot be resumed.
     """
     seed_everything(run.settings.seed)
-    if not run.inputs.data and not table_lists_rois(run.settings.backbone):
-        raise InputError("There are no data to train on; name labelled ROIs with --data.")
+    # The column `split` of these ROIs says which of them are for validation.
+    use_default_data(run, "train", "val", demo="demo:train")
     settings = _with_episodes_per_step(run, resolve_run_settings(run))
     learner = build_learner(settings)
     rois = load_run_rois(run, settings, progress)

@@ -1,5 +1,6 @@
 """State dicts in the format of the reference code, made from torchvision and easyfsl."""
 
+import logging
 import os
 import pickle
 
@@ -12,6 +13,7 @@ from torchvision.models.feature_extraction import create_feature_extractor
 
 from darksound.errors import CheckpointError
 from darksound.meta.checkpoints import load_checkpoint
+from darksound.meta.learners.build import build_learner
 from darksound.meta.published import load_published
 from darksound.settings import load_settings
 
@@ -80,11 +82,9 @@ def test_matching_on_resnet18_equals_easyfsl(resnet, thesis, tmp_path, renamed):
     torch.testing.assert_close(scores(learner, images), expected, rtol=1e-4, atol=1e-4)
 
 
-@pytest.mark.parametrize("layer", ["layer4.0.conv2", "layer4.1.bn2"])
-def test_relation_on_resnet18_equals_easyfsl_without_the_layers_after_the_maps(
-    resnet, thesis, tmp_path, layer
-):
-    body = create_feature_extractor(resnet, [layer])
+def relation_oracle(network, layer, channels=512):
+    """A relation network of easyfsl on the maps of a layer, without the layers after it."""
+    body = create_feature_extractor(network, [layer])
 
     class Maps(nn.Module):
         def __init__(self):
@@ -94,16 +94,80 @@ def test_relation_on_resnet18_equals_easyfsl_without_the_layers_after_the_maps(
         def forward(self, images):
             return self.body(images)[layer]
 
-    oracle = easyfsl.methods.RelationNetworks(Maps(), feature_dimension=512)
+    return easyfsl.methods.RelationNetworks(Maps(), feature_dimension=channels)
+
+
+def save_relation(oracle, path):
     state = {k.replace("backbone.body.", "backbone."): v for k, v in oracle.state_dict().items()}
-    assert ("backbone.layer4.1.bn2.weight" in state) == (layer == "layer4.1.bn2")
-    path = tmp_path / "relation.pt"
     torch.save(state, path)
-    learner = load_published(path, thesis.replace(learner={"relation_layer": layer}))
-    assert learner.method == "relation"
+    return state
+
+
+@pytest.mark.parametrize("preset", ["thesis-2023", "paper-2024"])
+@pytest.mark.parametrize("layer", ["layer4.0.conv2", "layer4.1.bn2"])
+def test_the_layer_of_relation_is_read_from_the_keys(resnet, tmp_path, caplog, preset, layer):
+    oracle = relation_oracle(resnet, layer)
+    path = tmp_path / "relation.pt"
+    state = save_relation(oracle, path)
+    assert ("backbone.layer4.1.bn2.weight" in state) == (layer == "layer4.1.bn2")
+    with caplog.at_level(logging.INFO):
+        learner = load_published(path, load_settings(preset))
+    assert f"Relation compares the maps of {layer}." in caplog.messages
+    assert (learner.method, learner.settings.learner.relation_layer) == ("relation", layer)
+    assert learner.backbone.map_layer == layer
     images = torch.rand(6, 3, 128, 282)
     expected = oracle_scores(oracle, learner.backbone.prepare(images))
     torch.testing.assert_close(scores(learner, images), expected, rtol=1e-4, atol=1e-4)
+
+
+def test_another_layer_gives_other_scores(resnet, thesis, tmp_path):
+    oracle = relation_oracle(resnet, "layer4.1.bn2")
+    # Larger weights, so that scores are not all about 0.5.
+    with torch.no_grad():
+        oracle.relation_module[5].weight.mul_(30)
+    path = tmp_path / "relation.pt"
+    save_relation(oracle, path)
+    learner = load_published(path, thesis)
+    images = torch.rand(6, 3, 128, 282)
+    right = scores(learner, images)
+    setattr(learner.backbone, "map_layer", "layer4.0.conv2")  # noqa: B010 - of a subclass
+    assert (scores(learner, images) - right).abs().max() > 0.1
+
+
+def test_channels_select_the_layer_of_a_complete_network(resnet, thesis, tmp_path):
+    """A file with the layers after the maps too, as a wrapper of the whole network saves it."""
+    oracle = relation_oracle(resnet, "layer3.1.bn2", channels=256)
+    state = {k: v for k, v in oracle.state_dict().items() if not k.startswith("backbone.")}
+    network = without_classifier(resnet).state_dict()
+    state |= {f"backbone.{key}": value for key, value in network.items()}
+    path = tmp_path / "relation.pt"
+    torch.save(state, path)
+    learner = load_published(path, thesis)
+    assert learner.backbone.map_layer == "layer3.1.bn2"
+    images = torch.rand(6, 3, 128, 282)
+    expected = oracle_scores(oracle, learner.backbone.prepare(images))
+    torch.testing.assert_close(scores(learner, images), expected, rtol=1e-4, atol=1e-4)
+
+
+@pytest.mark.parametrize(
+    ("name", "channels", "layer"),
+    [
+        ("vgg16", 512, "features.30"),
+        ("alexnet", 256, "features.12"),
+        ("densenet121", 1024, "features.norm5"),
+    ],
+)
+def test_other_backbones_compare_their_published_layer(thesis, tmp_path, name, channels, layer):
+    settings = thesis.replace(
+        backbone={"name": name, "weights": "none"},
+        learner={"method": "relation", "relation_layer": "auto"},
+    )
+    learner = build_learner(settings)
+    state = {k.replace("backbone.net.", "backbone."): v for k, v in learner.state_dict().items()}
+    path = tmp_path / "relation.pt"
+    torch.save(state, path)
+    loaded = load_published(path, thesis)
+    assert (loaded.backbone.map_layer, loaded.backbone.map_channels) == (layer, channels)
 
 
 @pytest.mark.parametrize("name", ["vgg16", "densenet121", "alexnet"])
@@ -118,7 +182,7 @@ def test_other_backbones_are_identified_by_their_keys(thesis, tmp_path, name):
     torch.save(state, path)
     learner = load_published(path, thesis)
     assert (learner.method, learner.settings.backbone.name) == ("prototypical", name)
-    assert learner.backbone.net.features[0].weight.abs().max() == 0
+    assert next(learner.backbone.parameters()).abs().max() == 0
     assert learner.settings.front_end == thesis.front_end
 
 
@@ -132,6 +196,42 @@ def test_the_classifier_of_a_torchvision_state_dict_is_ignored(thesis, tmp_path)
     with torch.inference_mode():
         logits = network.fc(learner.embed(images))
         torch.testing.assert_close(logits, network(learner.backbone.prepare(images)))
+
+
+@pytest.mark.parametrize(
+    ("name", "preset", "expected"),
+    [
+        ("matching-networks-20way-5shot-classical.pt", "default", "matching"),
+        ("relation-networks-5way-1shot-classical.pt", "thesis-2023", "relation"),
+        ("classical.pt", "thesis-2023", "matching"),
+        ("prototypical-networks-20way-5shot-classical.pt", "thesis-2023", None),
+        ("classical.pt", "paper-2024", None),
+    ],
+)
+def test_a_classical_file_of_another_learner_is_a_warning(
+    resnet, tmp_path, caplog, name, preset, expected
+):
+    path = tmp_path / name
+    torch.save(resnet.state_dict(), path)
+    assert load_published(path, load_settings(preset)).method == "prototypical"
+    warnings = [record.getMessage() for record in caplog.records if record.levelname == "WARNING"]
+    if expected is None:
+        assert warnings == []
+    else:
+        assert warnings == [
+            f"{path} has the weights of a backbone and none of the learner {expected!r}, as the "
+            "classical regime saves them, so it is loaded as 'prototypical'."
+        ]
+
+
+def test_a_prototypical_file_of_the_episodic_regime_is_no_warning(resnet, thesis, tmp_path, caplog):
+    path = tmp_path / "episodic.pt"
+    oracle = easyfsl.methods.PrototypicalNetworks(without_classifier(resnet))
+    torch.save(oracle.state_dict(), path)
+    settings = thesis.replace(learner={"freeze_backbone": True})
+    learner = load_published(path, settings)
+    assert (learner.method, learner.settings.learner.freeze_backbone) == ("prototypical", False)
+    assert not [record for record in caplog.records if record.levelname == "WARNING"]
 
 
 class Malice:

@@ -145,6 +145,7 @@ def test_a_learner_that_training_does_not_improve_is_returned_unchanged(
     for key, value in learner.state_dict().items():
         assert torch.equal(value, before[key]), key
         assert torch.equal(value, saved.state_dict()[key]), key
+    assert state.best_report is not None
     assert state.best_report.epoch == 0
     assert state.best_epoch == 2
     assert not torch.equal(
@@ -152,16 +153,17 @@ def test_a_learner_that_training_does_not_improve_is_returned_unchanged(
     )
 
 
-def test_epochs_of_equal_accuracy_are_compared_by_loss():
+def test_epochs_of_equal_accuracy_are_compared_by_loss(tiny):
     def report(epoch, accuracy, loss):
         return EpochReport(epoch, 1.0, 0.0, loss, accuracy, 1e-3, 1.0, 1.0)
 
+    learner = build_learner(tiny)
     reports = [report(1, 0.9, 0.5), report(2, 0.9, 0.4), report(3, 0.9, 0.4), report(4, 0.8, 0.1)]
-    assert TrainState(None, reports=reports).best_epoch == 2
+    assert TrainState(learner, reports=reports).best_epoch == 2
     without = [
         EpochReport(i + 1, x, 0, math.nan, math.nan, 1, 1, 1) for i, x in enumerate([3, 1, 2])
     ]
-    assert TrainState(None, reports=without).best_epoch == 2
+    assert TrainState(learner, reports=without).best_epoch == 2
 
 
 # Accuracies with plateaus, ties and late improvements; the best of them is the sixth.
@@ -217,9 +219,10 @@ def test_learning_rates_follow_the_rule_exactly(tiny, patience, factor):
     rng = np.random.default_rng(patience)
     accuracies = rng.choice([0.6, 0.7, 0.8, 0.8, 0.9], 60).tolist()
     losses = rng.choice([0.1, 0.2, 0.3], 60).tolist()
-    optimizer = make_optimizer(build_learner(tiny), settings, settings.learning_rate)
+    learner = build_learner(tiny)
+    optimizer = make_optimizer(learner, settings, settings.learning_rate)
     scheduler = make_scheduler(optimizer, settings)
-    state, rates = TrainState(None), []
+    state, rates = TrainState(learner), []
     for epoch, (accuracy, loss) in enumerate(zip(accuracies, losses, strict=True), start=1):
         rates.append(optimizer.param_groups[0]["lr"])
         state.reports.append(EpochReport(epoch, 1.0, 0.5, loss, accuracy, 0.0, 1.0, 1.0))
@@ -315,6 +318,31 @@ def test_missing_labels_and_a_regime_that_does_not_fit_the_learner_are_refused(
         train(make_rois(), classical)
 
 
+@pytest.mark.parametrize("method", ["matching", "relation"])
+def test_a_frozen_backbone_keeps_its_weights_and_statistics(tiny, make_images, tmp_path, method):
+    settings = tiny.replace(learner={"method": method, "freeze_backbone": True})
+    learner = build_learner(settings)
+    before = copy.deepcopy(learner.state_dict())
+    state = TrainState(learner)
+    fit(make_images(settings=settings), state, settings)
+    assert state.epoch == settings.training.epochs
+    changed = {k for k, v in learner.state_dict().items() if not torch.equal(v, before[k])}
+    assert changed
+    # Batch norm's statistics are in the state dict too.
+    assert not {key for key in changed if key.startswith("backbone.")}
+    save_train_state(tmp_path, state)
+    resumed = load_train_state(tmp_path).learner
+    assert resumed.training
+    assert not resumed.backbone.training
+    assert not any(p.requires_grad for p in resumed.backbone.parameters())
+
+
+def test_a_frozen_backbone_without_other_parameters_is_refused(tiny):
+    settings = tiny.replace(learner={"freeze_backbone": True})
+    with pytest.raises(SettingsError, match=r"learner\.freeze_backbone leaves nothing to train"):
+        build_learner(settings)
+
+
 def test_progress_is_reported_for_each_epoch(tiny, make_images):
     calls = []
     fit(
@@ -350,10 +378,10 @@ def fine_tuned(tiny, images, labels=LABELS, counters=(1,)):
 def test_fine_tuning_is_in_place_reproducible_and_uses_its_rows_alone(tiny, make_images):
     images = make_images(versions=1)
     first, second, other = (fine_tuned(tiny, images, counters=c) for c in ((1,), (1,), (2,)))
-    weights = [learner.backbone.stem.weight for learner in (first, second, other)]
+    weights = [ln.backbone.get_parameter("stem.weight") for ln in (first, second, other)]
     assert torch.equal(weights[0], weights[1])
     assert not torch.equal(weights[0], weights[2])
-    assert not torch.equal(weights[0], build_learner(tiny).backbone.stem.weight)
+    assert not torch.equal(weights[0], build_learner(tiny).backbone.get_parameter("stem.weight"))
     assert not first.training
     assert set(np.concatenate(images.batches)) <= set(ROWS)
 

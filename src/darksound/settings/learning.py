@@ -201,6 +201,11 @@ class LearnerSettings(Section):
         description="Layer of a torchvision backbone whose feature maps Relation Networks "
         "compare, such as `layer4.0.conv2`; `auto`: depends on the backbone.",
     )
+    freeze_backbone: bool = Field(
+        False,
+        description="Train Matching's LSTMs or the relation module alone: the backbone gets no "
+        "gradient, and its batch norm keeps its statistics.",
+    )
 
 
 class EpisodeSettings(Section):

@@ -1,6 +1,6 @@
 """torchvision's image classifiers as backbones, without their classification layers."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Container
 from functools import lru_cache
 from http.client import HTTPException
 from typing import Any, cast
@@ -16,7 +16,7 @@ from darksound.meta.backbones.base import Backbone, BackboneFamily, fold, foldab
 from darksound.meta.weights import IMAGENET
 from darksound.settings import Settings
 
-__all__ = ["FAMILY", "FITS", "RELATION_LAYERS", "SIZE", "TorchvisionBackbone"]
+__all__ = ["FAMILY", "FITS", "RELATION_LAYERS", "SIZE", "TorchvisionBackbone", "last_layer"]
 
 #: Height and width of their input.
 SIZE = 224
@@ -90,6 +90,30 @@ RELATION_LAYERS = {
     "densenet121": "features.norm5",
     "alexnet": "features.12",
 }
+
+
+def last_layer(name: str, keys: Container[str], channels: int) -> str | None:
+    """Return the last layer of a network that a state dict has weights of.
+
+    Args:
+        name: torchvision's name of the network.
+        keys: of the state dict.
+        channels: number of output channels of the layer.
+
+    Returns:
+        The dotted name of a convolution or batch norm outside of shortcuts; None without any.
+    """
+    with torch.device("meta"):
+        modules = _network(name, pretrained=False).named_modules()
+    layers = [
+        layer
+        for layer, module in modules
+        if isinstance(module, (nn.Conv2d, nn.BatchNorm2d))
+        and len(module.weight) == channels
+        and "downsample" not in layer
+        and f"{layer}.weight" in keys
+    ]
+    return layers[-1] if layers else None
 
 
 class TorchvisionBackbone(Backbone):

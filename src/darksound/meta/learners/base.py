@@ -1,6 +1,6 @@
 """The contract of a few-shot learner: features, adaptation to a support set, scores of queries."""
 
-from typing import ClassVar
+from typing import ClassVar, Self
 
 import torch.nn.functional as F
 from torch import Tensor, nn
@@ -49,6 +49,15 @@ class Learner(nn.Module):
         self.settings = settings
         self.embedding_dim = backbone.dim
         self.classes: tuple[str, ...] = ()
+        if settings.learner.freeze_backbone:
+            backbone.requires_grad_(False)
+
+    def train(self, mode: bool = True) -> Self:
+        """Set training or evaluation mode; a frozen backbone stays in evaluation mode."""
+        super().train(mode)
+        if self.settings.learner.freeze_backbone:
+            self.backbone.eval()
+        return self
 
     @classmethod
     def class_for(cls, backbone: Backbone) -> "type[Learner]":

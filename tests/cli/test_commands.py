@@ -204,7 +204,7 @@ def test_tables_are_not_folded_without_a_terminal(darksound, job):
     [
         (
             ("mec", "--preset", "thesis"),
-            "Invalid value for '--preset': Value error, 'thesis' is not one of 'default'",
+            "Invalid value for '--preset': ... 'thesis' is not one of 'default'",
         ),
         (("mec", "--set", "mec.iteration=3"), "did you mean iterations?"),
         (("mec", "--set", "mec"), "not of the form section.key=value"),
@@ -217,7 +217,7 @@ def test_tables_are_not_folded_without_a_terminal(darksound, job):
         (("mec", "--iterations", "few"), "Invalid value for '--iterations'"),
         (("mec", "--data", "demo:none"), "There is no demo 'demo:none'"),
         (("mec", "--resume"), "There is no mec run in"),
-        (("mec", "--nothing"), "No such option: --nothing"),
+        (("mec", "--nothing"), "No such option ... --nothing"),
         (("mce",), "Did you mean 'mec'"),
         (("settings", "--regime", "classic"), "'classic' is not one of 'episodic', 'classical'"),
     ],
@@ -225,7 +225,9 @@ def test_tables_are_not_folded_without_a_terminal(darksound, job):
 def test_wrong_usage_ends_with_2_and_writes_nothing(words, message, darksound, tmp_path):
     ended = darksound(*words)
     assert ended.exit_code == 2
-    assert message in one_line(ended.stderr)
+    # Versions of Typer differ in the words in place of " ... ".
+    for part in message.split(" ... "):
+        assert part in one_line(ended.stderr)
     assert "Traceback" not in ended.stderr
     assert list(tmp_path.iterdir()) == []
 

@@ -19,6 +19,16 @@ from darksound.rois.text import TEXT_DTYPE
 SVG = "{http://www.w3.org/2000/svg}"
 
 
+def shown_array(axes):
+    """Return the values of the first image of the axes."""
+    return axes.images[0].get_array()
+
+
+def bars(axes):
+    """Return the rectangles of the axes."""
+    return list(axes.patches)
+
+
 def texts(path):
     return [text.text for text in ElementTree.parse(path).iter(f"{SVG}text")]
 
@@ -67,21 +77,20 @@ def test_labels_match_their_clusters_on_the_diagonal_and_noise_is_last():
     assert [text.get_text() for text in axes.get_xticklabels()] == [
         "cluster 2", "trill", "cluster 0", "noise",
     ]  # fmt: skip
-    shares = axes.images[0].get_array()
+    shares = shown_array(axes)
     np.testing.assert_allclose(shares, [[0.75, 0, 0.25, 0], [0, 0.75, 0, 0.25]])
 
 
 def test_labels_without_any_cluster_are_all_noise():
     axes = label_matrix(np.array([-1, -1]), np.array(["a", "b"], dtype=object), {}).axes[0]
-    np.testing.assert_allclose(axes.images[0].get_array(), [[1], [1]])
+    np.testing.assert_allclose(shown_array(axes), [[1], [1]])
 
 
 @pytest.mark.parametrize("count", [0, 1, 12, 200])
 def test_sizes_are_drawn_from_the_largest_to_the_noise(count):
     clusters = pd.Series(np.repeat(np.arange(-1, count), np.arange(3, 4 + count)))
     axes = sizes_plot(clusters, {}).axes[0]
-    widths = [bar.get_width() for bar in axes.patches]
-    assert widths == [*range(3 + count, 3, -1), 3]
+    assert [bar.get_width() for bar in bars(axes)] == [*range(3 + count, 3, -1), 3]
 
 
 def test_the_accumulation_shows_curve_and_estimate():
@@ -89,10 +98,10 @@ def test_the_accumulation_shows_curve_and_estimate():
         {"root": "r", "recording": list("abc"), "start_s": 0.0, "cluster": [0, 1, 1]}
     ).assign(label=None, recorder=None, recorded_at=None)
     table = table.astype(dict.fromkeys(("label", "recorder", "recorded_at"), TEXT_DTYPE))
-    found = accumulate(table)
-    estimate, curve = accumulation_plot(found).axes[0].lines
-    np.testing.assert_allclose(curve.get_ydata(), found.curve["mean"])
-    assert set(estimate.get_ydata()) == {found.chao2.estimate}
+    result = accumulate(table)
+    estimate, curve = accumulation_plot(result).axes[0].lines
+    np.testing.assert_allclose(np.asarray(curve.get_ydata()), result.curve["mean"])
+    assert set(np.asarray(estimate.get_ydata())) == {result.chao2.estimate}
 
 
 def test_sheets_show_six_of_each_cluster_ten_clusters_a_page(tmp_path):
@@ -115,7 +124,7 @@ def test_sheets_show_six_of_each_cluster_ten_clusters_a_page(tmp_path):
     assert [len(page.axes) for page in pages] == [60, 12]
     first = pages[0].axes[0]
     assert first.get_ylim() == (0, 8000)
-    levels = first.images[0].get_array()
+    levels = shown_array(first)
     assert levels.mean(axis=1).argmax() / levels.shape[0] == pytest.approx(0.25, abs=0.02)
-    (box,) = first.patches
+    (box,) = bars(first)
     assert (box.get_y(), box.get_height()) == (1500, 1000)

@@ -27,6 +27,11 @@ def points(n, clusters):
     return pd.DataFrame({"x": rng.normal(size=n), "y": rng.normal(size=n), "cluster": labels})
 
 
+def shown_array(axes):
+    """Return the values of the first image of the axes."""
+    return axes.images[0].get_array()
+
+
 def drawn(figure):
     image = imread(io.BytesIO(figures.png(figure)))
     assert image[..., :3].std() > 0.01
@@ -42,8 +47,8 @@ def test_a_confusion_matrix_is_drawn_whatever_its_size(n):
 
 def test_rows_of_a_confusion_matrix_are_shares_of_the_true_class():
     figure = figures.confusion_matrix(np.array([[3, 1], [0, 8]]), ["a", "b"])
-    shown = figure.axes[0].images[0].get_array()
-    assert np.allclose(shown, [[0.75, 0.25], [0, 1]])
+    shown = shown_array(figure.axes[0])
+    assert np.allclose(shown, np.array([[0.75, 0.25], [0, 1]]))
 
 
 @pytest.mark.parametrize("clusters", [0, 1, 9, 120])
@@ -62,13 +67,13 @@ def test_groups_differ_in_colour_or_shape_and_noise_is_grey():
     figure = figures.cluster_map(points(100, 40))
     looks = {}
     for scatter in figure.axes[0].collections:
-        shape = scatter.get_paths()[0].vertices.tobytes()
-        looks[scatter.get_label()] = (scatter.get_facecolor().tobytes(), shape)
+        shape = np.asarray(scatter.get_paths()[0].vertices).tobytes()
+        looks[scatter.get_label()] = (np.asarray(scatter.get_facecolor()).tobytes(), shape)
     assert len(looks) == 41
     assert len(set(looks.values())) == 41
     grey = figure.axes[0].collections[0]
     assert grey.get_label() == "noise"
-    assert np.ptp(grey.get_facecolor()[0, :3]) == 0
+    assert np.ptp(np.asarray(grey.get_facecolor())[0, :3]) == 0
 
 
 def test_iterations_are_drawn_with_the_kept_one_marked():

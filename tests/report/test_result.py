@@ -24,6 +24,7 @@ def test_a_run_is_read_row_by_row(small_run):
     assert (len(result), result.name, result.version) == (5, "run", "9.9.9")
     assert result.table["cluster"].tolist() == [0, 1, 1, 0, -1]
     assert result.table["roi_id"].tolist() == result.rois.table["roi_id"].tolist()
+    assert result.labels is not None
     assert result.labels.tolist() == ["wren", "owl", None, "wren", None]
     assert result.embeddings.shape == (5, 4)
     assert result.iterations["kept"].tolist() == [True]
@@ -153,6 +154,7 @@ def test_a_saved_result_is_loaded_as_it_was(unsaved, tmp_path):
         assert torch.equal(weights[name], value), name
     assert (unsaved.path, unsaved.manifest, unsaved.name) == (None, None, "unsaved")
     assert (loaded.path, loaded.name) == (tmp_path / "saved", "saved")
+    assert loaded.manifest is not None
     assert (loaded.manifest.status, loaded.manifest.rois) == ("done", 5)
 
 
@@ -189,7 +191,9 @@ def test_a_result_is_saved_into_a_new_or_empty_folder_only(unsaved, tmp_path):
 def test_a_result_is_saved_without_its_recordings(unsaved, small_run, tmp_path):
     (tmp_path / "sounds").rename(tmp_path / "moved")
     unsaved.save(tmp_path / "saved")
-    assert read_run(tmp_path / "saved").manifest.fingerprint is None
+    saved = read_run(tmp_path / "saved").manifest
+    assert saved is not None
+    assert saved.fingerprint is None
 
 
 def test_a_missing_checkpoint_is_an_error_only_when_the_learner_is_used(small_run):

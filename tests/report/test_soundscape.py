@@ -50,7 +50,7 @@ def test_tables_have_totals_and_flagged_shares():
         ("b", 1800.0, 3600.0, "", None), ("b", 3600.0, 7200.0, "", None),
     )  # fmt: skip
     totals, hours = segmentation_tables(rois(("a", 0.0, 1.0, 1, 2, None)), sound)
-    assert dict(totals.rows) == {
+    assert {row[0]: row[1] for row in totals.rows} == {
         "recordings": "2", "hours of sound": "2.50", "ROIs": "1", "ROIs an hour": "0",
         "flagged rain": "20 % of the sound", "flagged wind": "40 % of the sound",
     }  # fmt: skip
@@ -89,7 +89,7 @@ def test_a_spectrogram_has_a_box_for_each_roi_and_marks_flagged_chunks(tmp_path)
     ]  # fmt: skip
     assert [text.get_text() for text in axes.texts] == ["insects rain"]
     assert axes.get_xlim() == (0, 10)
-    assert axes.images[0].get_array().shape == pytest.approx((171, 936), abs=2)
+    assert np.shape(np.asarray(axes.images[0].get_array())) == pytest.approx((171, 936), abs=2)
     assert png(figure)[:4] == b"\x89PNG"
 
 
@@ -97,5 +97,5 @@ def test_bars_have_the_height_of_rois_per_hour():
     hours = pd.DataFrame({"hour": [5, 6], "minutes": [60, 30], "rois": [3, 3]})
     figure = hourly_plot("hour of the day", hours.assign(rois_per_hour=[3.0, 6.0]))
     (axes,) = figure.axes
-    assert [bar.get_height() for bar in axes.patches] == [3, 6]
+    assert [bar.get_height() for bar in axes.patches if isinstance(bar, Rectangle)] == [3, 6]
     assert axes.get_xlabel() == "hour of the day"

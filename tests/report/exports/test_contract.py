@@ -229,7 +229,7 @@ def test_a_run_of_noise_only_is_exported_or_refused(tmp_path, small_run, format)
 
 @each_format
 def test_a_run_without_rois_is_exported_or_refused(tmp_path, format):
-    empty = {name: [] for name in ("root", "recording", "start_s", "end_s")}
+    empty: dict[str, list[str]] = {name: [] for name in ("root", "recording", "start_s", "end_s")}
     run = write_run(tmp_path / "run", empty, [])
     if not resolve_object(EXPORTERS[format])().suffix:
         with pytest.raises(InputError, match="There is no ROI"):

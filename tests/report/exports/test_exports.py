@@ -11,7 +11,6 @@ import soundfile
 
 from darksound.errors import InputError, RunError
 from darksound.report.exports import EXPORTERS
-from darksound.report.exports import clips as clips_module
 from darksound.report.exports.export import export
 from darksound.report.result import read_run
 from darksound.sources import load_rois
@@ -161,12 +160,14 @@ def test_clips_are_in_folders_and_equal_the_sound_of_their_rois(small_run, audio
     table = pd.read_csv(done.path / "clips.csv")
     assert files(done.path) == sorted([*table["recording"], "clips.csv", "export.json"])
     result = read_run(run)
-    for row in table.itertuples():
-        wave, rate = soundfile.read(done.path / row.recording)
-        assert row.recording.endswith(f"_{row.roi_id}.{audio}")
-        source = str(result.rois.table["root"].iloc[0])
-        place = (source, row.source_recording, row.source_start_s, row.source_end_s)
-        expected, expected_rate = result.rois.reader.read(*place, None)
+    root = str(result.rois.table["root"].iloc[0])
+    for row in table.to_dict("records"):
+        wave, rate = soundfile.read(done.path / row["recording"])
+        assert row["recording"].endswith(f"_{row['roi_id']}.{audio}")
+        times = row["source_start_s"], row["source_end_s"]
+        expected, expected_rate = result.rois.reader.read(
+            root, row["source_recording"], *times, None
+        )
         assert rate == expected_rate
         np.testing.assert_allclose(wave, expected, atol=2**-15)
 
@@ -267,7 +268,7 @@ def test_a_failed_export_leaves_the_earlier_one(small_run, monkeypatch):
     def full(*_, **__):
         raise OSError(28, "No space left on device", "clip")
 
-    monkeypatch.setattr(clips_module.sf, "write", full)
+    monkeypatch.setattr("darksound.report.exports.clips.sf.write", full)
     with pytest.raises(RunError, match="No space left on device"):
         export(run, "clips", overwrite=True)
     assert files(out) == before

@@ -22,7 +22,9 @@ VISION = {
 
 
 def palette(theme):
-    part = re.search(rf"{theme}: \{{\s*groups: (\[[^\]]*\]).*?background: \"(#\w+)\"", SCRIPT, re.S)
+    (part,) = re.finditer(
+        rf"{theme}: \{{\s*groups: (\[[^\]]*\]).*?background: \"(#\w+)\"", SCRIPT, re.S
+    )
     return json.loads(part[1]), part[2]
 
 

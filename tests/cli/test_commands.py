@@ -34,7 +34,7 @@ def job(monkeypatch):
 
         # The real module imports torch, which these tests do not need.
         module = type(sys)("darksound.jobs.mec")
-        module.mec_run = mec_run
+        vars(module)["mec_run"] = mec_run
         monkeypatch.setitem(sys.modules, "darksound.jobs.mec", module)
         return seen
 

@@ -123,7 +123,9 @@ def test_embedding_that_was_killed_resumes_where_it_stopped(embed, world, table,
     pd.testing.assert_frame_equal(
         actual.drop(columns="embedding"), expected.drop(columns="embedding")
     )
-    assert (np.stack(actual["embedding"]) == np.stack(expected["embedding"])).all()
+    assert (
+        np.stack(actual["embedding"].tolist()) == np.stack(expected["embedding"].tolist())
+    ).all()
 
 
 def test_an_unreachable_scheduler_is_one_sentence(embed, monkeypatch):

@@ -161,7 +161,7 @@ def test_the_root_may_be_another_folder(shop, darksound):
 
 def whole_set_by_kaggle(shop):
     """2023, all splits in one archive, from the first mirror."""
-    files = {}
+    files: dict[str, bytes] = {}
     for split in ("train", "val", "test"):
         files |= species(f"darksound/{split}/Strigidae", 4, 6)
     address = shop.server.serve("/kaggle", zip_of(files))

@@ -125,13 +125,13 @@ def test_embeddings_are_written_to_out_and_not_overwritten(tiny, learner, world)
     assert ended.exit_code == 0, ended.output
     table = pd.read_parquet("e.parquet")
     assert len(table) == 32
-    assert np.isfinite(np.stack(table["embedding"])).all()
+    assert np.isfinite(np.stack(table["embedding"].tolist())).all()
     assert sorted(set(table["label"])) == ["crake", "owl", "rail", "wren"]
     again = tiny(*words)
     assert again.exit_code == 2
     assert "exists already" in again.stderr
     assert tiny(*words[:-1], "e.npy").exit_code == 0
-    assert (np.load("e.npy") == np.stack(table["embedding"])).all()
+    assert (np.load("e.npy") == np.stack(table["embedding"].tolist())).all()
     assert tiny(*words[:-1], "a-run").exit_code == 0
     assert Path("a-run/embeddings.parquet").exists()
 

@@ -67,7 +67,8 @@ def test_empty_and_restarted_stages(clock, caplog):
 
 
 def test_bars_show_nested_stages_and_long_ones_leave_a_line(clock):
-    console = Console(file=io.StringIO(), force_terminal=True, width=120)
+    output = io.StringIO()
+    console = Console(file=output, force_terminal=True, width=120)
     with BarProgress(console, interval=10, clock=clock) as progress:
         progress("iteration", 0, 2)
         for _ in range(2):
@@ -79,7 +80,7 @@ def test_bars_show_nested_stages_and_long_ones_leave_a_line(clock):
         progress("map", 1, 1)
         assert len(progress._tasks) == 1
         progress("iteration", 2, 2)
-    text = console.file.getvalue()
+    text = output.getvalue()
     assert text.count("tuning [x]: 4/4 in 12 s (loss 0.5)") == 2
     assert "iteration: 2/2 in 24 s" in text
     assert "map: " not in text

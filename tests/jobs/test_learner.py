@@ -10,6 +10,7 @@ from darksound.jobs import learner as module
 from darksound.jobs.estimate import Workload, log_estimate_of_count
 from darksound.jobs.learner import load_learner, needs_warm_up, warm_up_learner
 from darksound.jobs.train import TrainingResult
+from darksound.meta.checkpoints import EpochReport
 from darksound.meta.learners.build import build_learner
 from darksound.progress import silent
 from darksound.settings import Settings, load_settings
@@ -26,7 +27,8 @@ def trainings(monkeypatch):
         with torch.random.fork_rng():
             torch.manual_seed(7)
             learner = build_learner(settings)
-        return TrainingResult(learner, (), 0, ())
+        report = EpochReport(1, 0.5, 0.9, 0.5, 0.9, 1e-3, 1.0, 1.0)
+        return TrainingResult(learner, (report,), report, ())
 
     monkeypatch.setattr(module, "train_in_folder", train_in_folder)
     return calls

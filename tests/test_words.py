@@ -51,8 +51,10 @@ def hits_in(text: str) -> Iterator[tuple[int, str]]:
 
 
 def files() -> list[Path]:
-    below = [p for d in ("src", "docs") for p in (ROOT / d).rglob("*") if p.suffix in SUFFIXES]
-    return [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *sorted(below)]
+    folders = [ROOT / name for name in ("src", "docs", "tests", "benchmarks")]
+    below = [p for folder in folders for p in sorted(folder.rglob("*")) if p.suffix in SUFFIXES]
+    pages = [ROOT / "README.md", ROOT / "CONTRIBUTING.md"]
+    return [p for p in (*pages, *below) if p != Path(__file__)]
 
 
 def test_words_are_found_in_identifiers_comments_and_messages():

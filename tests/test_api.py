@@ -20,6 +20,8 @@ import pytest
 import soundfile
 
 import darksound as ds
+from darksound import api
+from darksound.meta.learners.build import build_learner
 from darksound.sources import RoisLike
 
 STUB = Path(ds.__file__).with_suffix(".pyi")
@@ -196,6 +198,20 @@ def test_without_a_learner_the_pretrained_weights_are_used(labelled, tmp_path):
     expected = ds.embed(labelled, settings=FAST)
     np.testing.assert_array_equal(ds.mec(labelled, settings=FAST).embeddings, expected)
     np.testing.assert_array_equal(ds.evaluate(labelled, settings=FAST).embeddings, expected)
+
+
+def test_a_learner_with_untrained_parameters_is_trained_on_the_demo_first(labelled, monkeypatch):
+    warmed_up = []
+
+    def warm_up(settings, folder, progress):
+        warmed_up.append(settings.learner.method)
+        return build_learner(settings)
+
+    monkeypatch.setattr(api, "warm_up_learner", warm_up)
+    ds.embed(labelled, settings=FAST)
+    assert not warmed_up
+    ds.embed(labelled, settings=FAST.replace(learner={"method": "matching"}))
+    assert warmed_up == ["matching"]
 
 
 CALLS: dict[str, Callable[..., object]] = {

@@ -13,6 +13,7 @@ from .errors import (
 )
 from .meta.checkpoints import load_checkpoint, save_checkpoint
 from .meta.learners.base import Learner
+from .meta.torch_datasets import Darksound, EpisodeBatchSampler, RoiDataset, episode_collate
 from .report.result import MecResult, read_run
 from .rois.review import Review, read_review
 from .rois.roi_set import Problem, RoiSet
@@ -24,14 +25,17 @@ __version__: str
 """The version of the package."""
 __all__ = [
     "CheckpointError",
+    "Darksound",
     "DarksoundError",
     "DownloadError",
+    "EpisodeBatchSampler",
     "Evaluation",
     "InputError",
     "Learner",
     "MecResult",
     "Problem",
     "Review",
+    "RoiDataset",
     "RoiSet",
     "RunError",
     "Settings",
@@ -42,6 +46,7 @@ __all__ = [
     "build_store",
     "download",
     "embed",
+    "episode_collate",
     "evaluate",
     "load_checkpoint",
     "load_rois",

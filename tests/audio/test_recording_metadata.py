@@ -15,8 +15,8 @@ from darksound.audio.recording_metadata import (
     parse_file_name,
     parse_guano,
     read_recording_metadata,
+    read_riff_header,
 )
-from darksound.audio.riff import read_riff_header
 
 
 @pytest.mark.parametrize(

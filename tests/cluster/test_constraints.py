@@ -5,9 +5,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from darksound.cluster.clusterers.base import Clustering, number_by_size
-from darksound.cluster.constraints import NO_CONSTRAINTS, apply_constraints
 from darksound.cluster.mec import mec_on_images
-from darksound.cluster.pseudo_labels import pseudo_labels
+from darksound.cluster.pseudo_labels import NO_CONSTRAINTS, apply_constraints, pseudo_labels
 from darksound.rois.review import read_review
 
 

@@ -35,7 +35,7 @@ def test_evaluation_has_few_shot_and_cluster_metrics(make_images, tiny_learner, 
     assert evaluation.clusters.scores is not None
     assert evaluation.clusters.scores.everything.ami > 0.9
     assert evaluation.embeddings.shape == (36, 16)
-    table = evaluation.table().set_index("figure")
+    table = evaluation.table.set_index("figure")
     assert table.loc["accuracy", "value"] == evaluation.few_shot.accuracy
     assert table.loc["ami_all", "value"] == evaluation.clusters.scores.everything.ami
     assert "seconds" not in table.index

@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from darksound.report.accumulation import accumulate, chao2, rarefaction
-from darksound.rois.text import TEXT_DTYPE
+from darksound.rois.roi_set import TEXT_DTYPE
 
 matrices = st.integers(1, 7).flatmap(
     lambda units: st.lists(st.integers(1, 2**units - 1), min_size=1, max_size=6).map(

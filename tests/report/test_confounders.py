@@ -7,7 +7,7 @@ from sklearn.metrics import adjusted_mutual_info_score
 
 from darksound.report.accumulation import accumulate
 from darksound.report.confounders import confounders, recording_context
-from darksound.rois.text import TEXT_DTYPE, as_text
+from darksound.rois.roi_set import TEXT_DTYPE, as_text
 
 
 def table(**columns):

@@ -10,8 +10,7 @@ import pandas as pd
 import pytest
 
 from darksound.errors import InputError
-from darksound.rois.roi_set import SCHEMA, RoiSet
-from darksound.rois.text import TEXT_DTYPE
+from darksound.rois.roi_set import SCHEMA, TEXT_DTYPE, RoiSet
 from darksound.settings import Settings
 from darksound.sources import SOURCES, load_rois
 from darksound.store.readers import DispatchReader

@@ -45,7 +45,7 @@ class Evaluation:
         >>> scores = ds.evaluate("demo:val", settings=settings)
         >>> scores.few_shot.confusion.shape
         (10, 10)
-        >>> scores.table()["figure"].tolist()[:4]
+        >>> scores.table["figure"].tolist()[:4]
         ['accuracy', 'n_clusters', 'coverage', 'dbcv']
     """
 
@@ -75,6 +75,7 @@ class Evaluation:
             "notes": list(self.notes),
         }
 
+    @property
     def table(self) -> pd.DataFrame:
         """Return one row per metric: `figure`, `value`, and `interval_95` or NaN."""
         rows = [("accuracy", self.few_shot.accuracy, self.few_shot.interval)]

@@ -11,7 +11,7 @@ from pathlib import Path
 import torch
 
 from darksound.audio.embedding_models import InputKind, embedding_dim, input_kind
-from darksound.audio.roi_length import ROI_LENGTHS, choose_roi_length
+from darksound.audio.geometry import ROI_LENGTHS, choose_roi_length
 from darksound.cluster.structure import uses_reducer
 from darksound.meta.device import autocast, images_to_device, resolve_device, to_device
 from darksound.meta.learners.base import Learner

@@ -4,7 +4,7 @@ import numpy as np
 import pandas as pd
 
 from darksound.cluster.metrics import adjusted_mutual_information
-from darksound.rois.text import TEXT_DTYPE, as_text
+from darksound.rois.roi_set import TEXT_DTYPE, as_text
 from darksound.sources.folder import SPLITS
 
 __all__ = ["COLUMNS", "CONTEXT", "confounders", "recording_context", "sampling_units"]

@@ -17,8 +17,7 @@ import numpy.typing as npt
 import pandas as pd
 
 from darksound.errors import InputError
-from darksound.rois.roi_set import RoiSet
-from darksound.rois.text import as_text
+from darksound.rois.roi_set import RoiSet, as_text
 
 __all__ = [
     "COLUMNS",

@@ -1,4 +1,4 @@
-"""A set of ROIs: the table, the reader of its sound, and the problems of unusable inputs."""
+"""A set of ROIs: its table, the reader of its sound, and unusable inputs; text in tables."""
 
 import hashlib
 from collections.abc import Sequence
@@ -14,19 +14,36 @@ import pyarrow.parquet as pq
 
 from darksound.audio.files import AudioInfo
 from darksound.errors import InputError
-from darksound.rois.text import as_text
 from darksound.settings.audio import ChannelMix
 
 __all__ = [
     "SCHEMA",
+    "TEXT_DTYPE",
     "Problem",
     "Reader",
     "RoiSet",
     "as_roi_table",
+    "as_text",
     "read_roi_table",
     "roi_ids",
     "write_roi_table",
 ]
+
+_PANDAS_3 = int(pd.__version__.partition(".")[0]) >= 3
+
+#: Type of columns of text or missing values: pandas 3 has one for text; with pandas 2, `str` would
+#: turn missing values into the text "nan" or "None".
+TEXT_DTYPE: Any = "str" if _PANDAS_3 else object
+
+
+def as_text(values: "pd.Series[Any]") -> "pd.Series[str]":
+    """Return values as text; missing values stay missing."""
+    if _PANDAS_3:
+        return values.astype("str")
+    # The column may be of a type that cannot hold text, such as a category.
+    text: pd.Series[Any] = values.astype(object).map(str, na_action="ignore").astype(object)
+    return text.where(text.notna(), np.nan)
+
 
 #: One row a ROI. `recording` is relative to `root`, which is a folder or `demo:<split>`.
 #: `recorded_at` is the start of the recording (not of the ROI), ISO 8601, with an offset from UTC

@@ -13,8 +13,7 @@ import pyarrow.parquet as pq
 from darksound.audio.files import AudioInfo
 from darksound.errors import InputError
 from darksound.parallel.workers import probe_recordings
-from darksound.rois.roi_set import SCHEMA, Problem, RoiSet, as_roi_table
-from darksound.rois.text import TEXT_DTYPE, as_text
+from darksound.rois.roi_set import SCHEMA, TEXT_DTYPE, Problem, RoiSet, as_roi_table, as_text
 from darksound.sources.contract import LoadOptions, Source
 from darksound.sources.recordings import with_origins
 from darksound.sources.untimed import divide_files, no_usable_input

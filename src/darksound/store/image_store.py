@@ -1,7 +1,7 @@
 """Images of ROIs: rendered once by several workers, cached on disk, read by row."""
 
 from darksound.audio.channels import UNBOUNDED_CHANNELS
-from darksound.audio.roi_length import resolve_roi_length
+from darksound.audio.geometry import resolve_roi_length
 from darksound.errors import InputError, SettingsError
 from darksound.progress import Progress, silent
 from darksound.rois.roi_set import RoiSet

@@ -10,8 +10,7 @@ import pandas as pd
 
 from darksound.audio.files import SUFFIXES
 from darksound.errors import InputError
-from darksound.rois.roi_set import Problem, RoiSet, as_roi_table
-from darksound.rois.text import TEXT_DTYPE
+from darksound.rois.roi_set import TEXT_DTYPE, Problem, RoiSet, as_roi_table
 from darksound.sources.annotations import Annotation
 from darksound.sources.annotations.audacity import is_audacity, read_audacity
 from darksound.sources.annotations.raven import is_raven, read_raven

@@ -11,7 +11,7 @@ import numpy.typing as npt
 import pandas as pd
 
 from darksound.errors import InputError
-from darksound.rois.text import as_text
+from darksound.rois.roi_set import as_text
 
 __all__ = ["Embeddings", "Layout", "rename_columns", "split_vectors", "validate_embeddings"]
 

@@ -4,7 +4,7 @@ import logging
 
 import pytest
 
-from darksound.audio.roi_length import choose_roi_length, resolve_roi_length
+from darksound.audio.geometry import choose_roi_length, resolve_roi_length
 from darksound.errors import InputError
 from darksound.settings import Settings
 

@@ -22,12 +22,13 @@ from darksound.meta.torch_datasets import (
     RoiDataset,
     episode_collate,
 )
-from darksound.settings import Settings, load_settings
+from darksound.rois.roi_set import RoiSet
+from darksound.settings import EpisodeSettings, Settings, load_settings
 from darksound.sources import load_rois
 from darksound.store.image_store import build_images
 
 RATE = 48_000
-SIZES = {"n_way": 3, "n_shot": 2, "n_query": 1}
+EPISODES = EpisodeSettings(n_way=3, n_shot=2, n_query=1)
 
 
 @pytest.fixture(scope="module")
@@ -67,13 +68,18 @@ def published_settings(preset, sets, settings):
     return load_settings(preset).replace(compute=compute)
 
 
+def labels_of(rois: RoiSet) -> list[str]:
+    assert rois.labels is not None
+    return rois.labels.tolist()
+
+
 def test_items_are_the_images_of_the_store_and_the_indices_of_the_labels(dataset, settings):
     images = build_images(load_rois("demo:val"), settings)
-    labels = load_rois("demo:val").labels
+    labels = labels_of(load_rois("demo:val"))
     assert len(dataset) == len(dataset.labels) == 120
     assert dataset.classes == sorted(set(labels))
     assert dataset.class_to_idx == {name: i for i, name in enumerate(dataset.classes)}
-    assert [dataset.classes[k] for k in dataset.labels] == labels.tolist()
+    assert [dataset.classes[k] for k in dataset.labels] == labels
     for row in (0, 57, 119, -1, np.int64(3), torch.tensor(4)):
         image, label = dataset[row]
         assert torch.equal(image, images.batch([int(row) % 120])[0])
@@ -95,7 +101,7 @@ def test_transforms_get_the_tensor_and_the_index(settings):
     changed = RoiDataset(plain.rois, settings, weights, lambda label: plain.classes[label])
     image, label = changed[7]
     assert torch.equal(image, weights(plain[7][0]))
-    assert (image.shape, label) == ((3, 224, 224), plain.rois.labels[7])
+    assert (image.shape, label) == ((3, 224, 224), labels_of(plain.rois)[7])
     assert changed.labels == plain.labels
 
 
@@ -199,9 +205,9 @@ def test_a_missing_split_is_an_error_that_names_the_ways_to_get_it(sets, setting
     )
     with pytest.raises(InputError, match=f"^{message}$"):
         Darksound("test", settings=own)
-    for arguments in ({"split": "val", "name": "darksound-2024"}, {"name": "darksound-1999"}):
+    for split, name in (("val", "darksound-2024"), ("train", "darksound-1999")):
         with pytest.raises(InputError, match="There is no published set"):
-            Darksound(settings=own, **arguments)
+            Darksound(split, name=name, settings=own)
 
 
 def test_download_installs_the_split_first(sets, settings, monkeypatch, tmp_path):
@@ -236,7 +242,7 @@ def episode_loader(dataset, sampler, workers=0):
 
 
 def test_episodes_of_a_loader_are_those_of_the_dataset(dataset):
-    sampler = EpisodeBatchSampler(dataset, **SIZES, n_episodes=6, seed=4)
+    sampler = EpisodeBatchSampler(dataset, EPISODES, n_episodes=6, seed=4)
     rows = list(sampler)
     assert len(rows) == len(sampler) == len(episode_loader(dataset, sampler)) == 6
     recordings = recording_names(dataset.rois)
@@ -252,7 +258,7 @@ def test_episodes_of_a_loader_are_those_of_the_dataset(dataset):
 
 
 def test_two_workers_give_the_same_episodes(dataset):
-    sampler = EpisodeBatchSampler(dataset, **SIZES, n_episodes=8, seed=4)
+    sampler = EpisodeBatchSampler(dataset, EPISODES, n_episodes=8, seed=4)
     for epoch in (0, 1):
         sampler.set_epoch(epoch)
         expected = list(episode_loader(dataset, sampler))
@@ -263,17 +269,17 @@ def test_two_workers_give_the_same_episodes(dataset):
 
 
 def test_episodes_depend_on_seed_and_epoch_alone(dataset):
-    sampler, again = (EpisodeBatchSampler(dataset, **SIZES, n_episodes=5, seed=1) for _ in "ab")
+    sampler, again = (EpisodeBatchSampler(dataset, EPISODES, n_episodes=5, seed=1) for _ in "ab")
     first = list(sampler)
     assert list(sampler) == list(again) == first
     sampler.set_epoch(1)
     assert list(sampler) != first
     sampler.set_epoch(0)
     assert list(sampler) == first
-    assert list(EpisodeBatchSampler(dataset, **SIZES, n_episodes=5, seed=2)) != first
+    assert list(EpisodeBatchSampler(dataset, EPISODES, n_episodes=5, seed=2)) != first
     assert list(pickle.loads(pickle.dumps(sampler))) == first
     # A longer epoch begins with the same episodes.
-    assert list(EpisodeBatchSampler(dataset, **SIZES, n_episodes=9, seed=1))[:5] == first
+    assert list(EpisodeBatchSampler(dataset, EPISODES, n_episodes=9, seed=1))[:5] == first
 
 
 def test_sizes_come_from_the_settings_unless_they_are_given(dataset):
@@ -281,7 +287,7 @@ def test_sizes_come_from_the_settings_unless_they_are_given(dataset):
     assert {len(rows) for rows in EpisodeBatchSampler(dataset, episodes)} == {4 * 5}
     assert {len(rows) for rows in EpisodeBatchSampler(dataset, episodes, n_shot=1)} == {4 * 3}
     with pytest.raises(InputError, match="the section `episodes`"):
-        EpisodeBatchSampler(dataset, Settings())
+        EpisodeBatchSampler(dataset, Settings())  # type: ignore[arg-type]
     with pytest.raises(SettingsError, match="n_way cannot be 1"):
         EpisodeBatchSampler(dataset, n_way=1)
 

@@ -190,8 +190,9 @@ class EpisodeBatchSampler(Sampler[list[int]]):
     Args:
         data: a `RoiDataset`, or the label of each item of another dataset.
         settings: `settings.episodes` of `darksound.Settings`; None: the defaults.
-        n_way, n_shot, n_query: classes, support items a class and query items a class; None: as in
-            `settings`.
+        n_way: number of classes in an episode; None: as in `settings`.
+        n_shot: number of support items of each class; None: as in `settings`.
+        n_query: number of query items of each class; None: as in `settings`.
         n_episodes: number of episodes in an epoch.
         seed: of the episodes.
         recordings: names of the items' recordings, `(n,)`; None: those of the dataset. Without

@@ -11,6 +11,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
+from matplotlib.image import imread
 from safetensors.numpy import load_file
 from tests.cli.conftest import one_line
 
@@ -116,6 +117,7 @@ def test_evaluation_writes_csv_json_and_a_figure(tiny, learner, world):
     confusion = pd.read_csv("e/confusion.csv", index_col="class")
     assert confusion.to_numpy().sum() == per_class["queries"].sum()
     assert Path("e/confusion.png").read_bytes()[:4] == b"\x89PNG"
+    assert imread("e/episode.png")[..., :3].std() > 0.05
     assert (pd.read_csv("e/evaluation.csv")["figure"] == "ami_all").any()
 
 
@@ -152,6 +154,7 @@ def test_mec_writes_all_files_of_a_run_and_is_reproducible(tiny, learner, world)
     assert rows == len(pd.read_parquet("a/clusters.parquet")) == len(np.load("a/embeddings.npy"))
     iterations = pd.read_csv("a/iterations.csv")
     assert iterations["kept"].sum() == 1
+    assert Path("a/map_before.parquet").exists() == (not iterations["kept"][0])
     assert {"coverage", "dbcv", "ami_previous", "ami", "ami_all", "seconds"} <= set(iterations)
 
     assert tiny(*words, "--out", "b", "--workers", 2).exit_code == 0

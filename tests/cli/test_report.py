@@ -1,8 +1,10 @@
 """`darksound report`, and the page that `darksound mec` leaves."""
 
+import shutil
 from pathlib import Path
 
 import pytest
+from tests.cli.conftest import one_line
 from tests.report.page.small_run import small_run
 
 
@@ -60,3 +62,32 @@ def test_mec_writes_a_page_unless_no_report_is_given(darksound, world, tmp_path)
     without = darksound(*words, "--out", "without", "--no-report", "-q")
     assert without.exit_code == 0, without.output
     assert not Path("without/report.html").exists()
+
+
+def test_runs_are_compared_in_a_figure_and_a_table(darksound, run_folder, tmp_path):
+    shutil.copytree(run_folder, "second")
+    ended = darksound("report", "--compare", run_folder, "second", "-q")
+    assert ended.exit_code == 0, ended.output
+    assert {path.name for path in Path().iterdir()} == {"second", "compare.png", "compare.svg"}
+    assert [row.split()[0] for row in ended.stdout.splitlines()[4:6]] == ["run", "second"]
+    assert "The figure is in compare.png and compare.svg." in ended.stdout
+    ended = darksound("report", "second", run_folder, "--compare", "--out", "figures")
+    assert ended.exit_code == 0, ended.output
+    assert Path("figures/compare.png").exists()
+
+
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        (("RUN", "RUN"), "--compare to compare several"),
+        (("RUN", "--out", "x"), "--out is for --compare"),
+        (("RUN", "RUN", "--compare", "--figures"), "not for --compare"),
+        (("RUN", "--compare"), "at least two runs"),
+        (("RUN", "RUN", "--compare"), "given twice"),
+        (("RUN", ".", "--compare"), "run.json is missing"),
+    ],
+)
+def test_wrong_comparisons_end_with_2(words, message, darksound, run_folder):
+    ended = darksound("report", *(run_folder if word == "RUN" else word for word in words))
+    assert ended.exit_code == 2, ended.output
+    assert message in one_line(ended.output)

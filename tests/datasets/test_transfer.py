@@ -420,7 +420,9 @@ def test_the_next_mirror_is_tried_and_every_failure_reported(sets, archive):
     good = sets.server.address("/test.zip")
     sets.publish(SPEC, archive, (Mirror("url", bad, bad), Mirror("url", good, good)))
     assert fetched(sets).marker.source == good
-    sets.publish("darksound-2024:train", archive, (Mirror("url", bad, bad), Mirror("url", worse, worse)))
+    sets.publish(
+        "darksound-2024:train", archive, (Mirror("url", bad, bad), Mirror("url", worse, worse))
+    )
     with pytest.raises(DownloadError) as caught:
         download("darksound-2024", settings=sets.settings)
     assert str(caught.value).count(f"{bad} answered 404") == 1

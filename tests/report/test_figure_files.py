@@ -1,6 +1,8 @@
 """Figures for publications, as files."""
 
 import logging
+import shutil
+from dataclasses import replace
 from xml.etree import ElementTree
 
 import numpy as np
@@ -9,12 +11,18 @@ import pytest
 from matplotlib.image import imread
 from tests.report.conftest import write_run, write_sound
 
-from darksound.report.accumulation import accumulate
-from darksound.report.figure_files import write_figures
-from darksound.report.figures import accumulation_plot, label_matrix, sizes_plot
+from darksound.errors import InputError
+from darksound.report.accumulation import accumulate, accumulation_plot
+from darksound.report.figure_files import comparison_plot, write_comparison, write_figures
+from darksound.report.figures import (
+    before_after_map,
+    label_counts_plot,
+    label_matrix,
+    sizes_plot,
+)
 from darksound.report.result import read_run
-from darksound.report.spectrogram_sheets import sheets, typical_clips
-from darksound.rois.text import TEXT_DTYPE
+from darksound.report.spectrogram_sheets import episode_sheet, sheets, typical_clips
+from darksound.rois.roi_set import TEXT_DTYPE
 
 SVG = "{http://www.w3.org/2000/svg}"
 
@@ -46,11 +54,11 @@ def test_all_figures_are_written_as_png_and_svg_with_names_as_text(small_run, tm
     review.write_text("roi_id,cluster,group,name,rejected\n" + "\n".join(rows))
     reported = []
     files = write_figures(run, review=review, progress=lambda *args, **_: reported.append(args))
-    names = ["map", "iterations", "sizes", "accumulation", "labels", "sheet-01"]
+    names = ["map", "iterations", "sizes", "accumulation", "labels", "label-counts", "sheet-01"]
     assert [file.name for file in files] == [f"{n}{s}" for n in names for s in (".png", ".svg")]
     assert files[0].parent == run / "figures"
-    assert reported[0] == ("figures", 0, 6)
-    assert reported[-1] == ("figures", 6, 6)
+    assert reported[0] == ("figures", 0, 7)
+    assert reported[-1] == ("figures", 7, 7)
     for file in files:
         if file.suffix == ".png":
             assert imread(file)[..., :3].std() > 0.01
@@ -128,3 +136,112 @@ def test_sheets_show_six_of_each_cluster_ten_clusters_a_page(tmp_path):
     assert levels.mean(axis=1).argmax() / levels.shape[0] == pytest.approx(0.25, abs=0.02)
     (box,) = bars(first)
     assert (box.get_y(), box.get_height()) == (1500, 1000)
+
+
+def test_the_map_before_mec_is_turned_to_the_map_after_it():
+    rng = np.random.default_rng(3)
+    after = rng.normal(size=(40, 2))
+    turned = np.column_stack([-after[:, 1], after[:, 0]]) * 3 + 7
+    clusters = pd.DataFrame(after, columns=["x", "y"]).assign(cluster=np.arange(40) % 3 - 1)
+    labels = np.array(["wren", None] * 20, dtype=object)
+    panels = before_after_map(turned.astype(np.float32), clusters, labels, {0: "trill"}).axes
+    assert [panel.get_title() for panel in panels] == ["before MEC", "after MEC"] * 2
+    assert [panels[i].get_ylabel() for i in (0, 2)] == ["by cluster", "by label"]
+    for before, now in (panels[:2], panels[2:]):
+        for left, right in zip(before.collections, now.collections, strict=True):
+            shifted = np.asarray(right.get_offsets()) - after.mean(axis=0)
+            np.testing.assert_allclose(np.asarray(left.get_offsets()) / 3, shifted, atol=1e-5)
+    legend = panels[1].get_legend()
+    assert [text.get_text() for text in legend.get_texts()] == ["noise", "trill", "cluster 1"]
+    assert panels[0].get_legend() is None
+
+
+def test_the_figure_before_and_after_mec_needs_another_kept_iteration(small_run):
+    result = read_run(small_run())
+    assert not [path for path in result.write_figures() if path.stem == "before-after"]
+    before = np.zeros((len(result), 2), dtype=np.float32)
+    before[:, 0] = range(len(result))
+    files = replace(result, map_before=before).write_figures()
+    assert [path.name for path in files[2:4]] == ["before-after.png", "before-after.svg"]
+    assert "before MEC" in texts(files[3])
+
+
+@pytest.mark.parametrize("count", [1, 12, 200])
+def test_labels_are_counted_from_the_most_frequent_to_the_missing(count):
+    labels = np.repeat([None, *(f"species {i}" for i in range(count))], np.arange(3, 4 + count))
+    axes = label_counts_plot(labels).axes[0]
+    assert [bar.get_width() for bar in axes.patches] == [*range(3 + count, 3, -1), 3]  # type: ignore[attr-defined]
+    names = [text.get_text() for text in axes.get_yticklabels()]
+    assert count > 50 or (names[0], names[-1]) == (f"species {count - 1}", "no label")
+
+
+def curves(kept: int, labels: bool) -> pd.DataFrame:
+    table = pd.DataFrame(
+        {
+            "iteration": [0, 1, 2],
+            "n_clusters": [3, 4, 4],
+            "coverage": [0.5, 0.6, 0.9],
+            "dbcv": [float("nan"), 0.1, 0.2],
+            "kept": [i == kept for i in range(3)],
+        }
+    )
+    return table.assign(ami_all=[0.2, 0.5, 0.7]) if labels else table
+
+
+def test_runs_are_compared_by_one_line_each_and_a_ring_at_the_kept_iteration():
+    figure = comparison_plot({"first": curves(1, True), "second": curves(2, False)})
+    titles = ["clusters", "coverage", "DBCV", "AMI with the labels, all ROIs"]
+    assert [axes.get_title() for axes in figure.axes] == titles
+    first, ring, second, other_ring = figure.axes[0].lines
+    assert (list(first.get_ydata()), list(ring.get_xdata())) == ([3, 4, 4], [1])
+    assert list(other_ring.get_xdata()) == [2]
+    assert first.get_color() != second.get_color()
+    # The run without labels has no line there.
+    assert len(figure.axes[3].lines) == 2
+    texts = [text.get_text() for text in figure.legends[0].get_texts()]
+    assert texts == ["first", "second", "kept iteration"]
+
+
+@pytest.mark.parametrize("count", [2, 30])
+def test_a_comparison_without_labels_is_drawn_for_any_number_of_runs(count, tmp_path):
+    figure = comparison_plot({f"run {i}": curves(i % 3, False) for i in range(count)})
+    assert len(figure.axes) == 3
+    styles = {(line.get_color(), line.get_linestyle()) for line in figure.axes[0].lines[::2]}
+    assert len(styles) == min(count, 24)
+    figure.savefig(tmp_path / "figure.png", dpi=40)
+
+
+def test_compared_runs_of_the_same_name_are_told_apart_by_their_paths(small_run, tmp_path):
+    run = small_run()
+    other = tmp_path / "other" / "run"
+    shutil.copytree(run, other)
+    files, runs = write_comparison([run, other], tmp_path / "figures")
+    assert [file.name for file in files] == ["compare.png", "compare.svg"]
+    assert list(runs) == [str(run), str(other)]
+    assert str(other) in texts(files[1])
+    assert list(write_comparison([run, small_run_copy(run, tmp_path / "x")], tmp_path)[1]) == [
+        "run",
+        "x",
+    ]
+    for paths, message in (([run], "at least two runs"), ([run, run], "given twice")):
+        with pytest.raises(InputError, match=message):
+            write_comparison(paths, tmp_path)
+
+
+def small_run_copy(run, target):
+    shutil.copytree(run, target)
+    return target
+
+
+def test_an_episode_shows_support_and_query_with_wrong_predictions_named():
+    rng = np.random.default_rng(0)
+    support = rng.random((3, 2, 3, 8, 16), dtype=np.float32)
+    query = rng.random((3, 1, 3, 8, 16), dtype=np.float32)
+    figure = episode_sheet(support, query, ["wren", "owl", "rail"], np.array([[0], [2], [2]]))
+    left, right = figure.subfigs
+    assert (left.get_suptitle(), right.get_suptitle()) == ("support", "query")
+    assert [axes.get_ylabel() for axes in left.axes[::2]] == ["wren", "owl", "rail"]
+    np.testing.assert_allclose(left.axes[3].images[0].get_array(), support[1, 1].transpose(1, 2, 0))
+    assert [axes.get_title() for axes in right.axes] == ["", "rail", ""]
+    colours = [axes.spines["left"].get_edgecolor() for axes in right.axes]
+    assert colours[0] == colours[2] != colours[1]

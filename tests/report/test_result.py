@@ -131,6 +131,7 @@ def unsaved(small_run, learner) -> MecResult:
         learner=learner,
         settings=adopt_checkpoint(Settings().replace(seed=5), learner.settings),
         notes=("A note.",),
+        map_before=np.arange(10, dtype=np.float32).reshape(5, 2),
     )
     return MecResult.from_outcome(outcome)
 
@@ -144,6 +145,7 @@ def test_a_saved_result_is_loaded_as_it_was(unsaved, tmp_path):
     pd.testing.assert_frame_equal(loaded.table, unsaved.table)
     np.testing.assert_array_equal(loaded.embeddings, unsaved.embeddings)
     assert loaded.embeddings.dtype == unsaved.embeddings.dtype
+    np.testing.assert_array_equal(loaded.map_before, unsaved.map_before)
     assert loaded.rois.problems == unsaved.rois.problems
     for name in ("settings", "notes", "kept", "n_clusters", "coverage", "ami", "settings_hash"):
         assert getattr(loaded, name) == getattr(unsaved, name), name

@@ -15,7 +15,10 @@ __all__ = ["report"]
 def report(
     options: PageOptions,
     common: CommonOptions,
-    run: Annotated[Path, typer.Argument(metavar="RUN", help="Directory of a MEC run.")],
+    runs: Annotated[
+        list[Path],
+        typer.Argument(metavar="RUN", help="Directory of a MEC run; several with --compare."),
+    ],
     figures: Annotated[
         bool,
         typer.Option(
@@ -24,6 +27,23 @@ def report(
             rich_help_panel=PageOptions.panel,
         ),
     ] = False,
+    compare: Annotated[
+        bool,
+        typer.Option(
+            "--compare",
+            help="Draw the curves of several runs into compare.png and compare.svg, and write no "
+            "page.",
+            rich_help_panel=PageOptions.panel,
+        ),
+    ] = False,
+    out: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="DIR",
+            help="Folder of compare.png and compare.svg; default: the current folder.",
+            rich_help_panel=PageOptions.panel,
+        ),
+    ] = None,
     review: Annotated[
         Path | None,
         typer.Option(
@@ -44,14 +64,23 @@ def report(
     """Write report.html, a page to listen to clusters, and to name, merge and reject them.
 
     The page is a single file that works offline in any current browser. darksound mec writes it
-    too.
+    too. With --compare, the curves of several runs are drawn instead.
     """
+    if not compare and len(runs) > 1:
+        raise typer.BadParameter("Give one RUN, or --compare to compare several.")
+    if not compare and out is not None:
+        raise typer.BadParameter("--out is for --compare; the page is written into the run.")
+    if compare and (figures or review is not None or root is not None):
+        raise typer.BadParameter("--figures, --review and --root are not for --compare.")
     with handle_errors(common) as state:
-        from darksound.jobs.report import report_job
+        from darksound.jobs.report import compare_job, report_job
 
         settings = load_cli_settings(common, options.flags())
+        if compare:
+            show_result(compare_job(runs, out or Path()), state.screen)
+            return
         with state.screen.progress_with_log(Path(os.devnull)) as progress:
             result = report_job(
-                run, settings, figures=figures, root=root, review=review, progress=progress
+                runs[0], settings, figures=figures, root=root, review=review, progress=progress
             )
         show_result(result, state.screen)

@@ -81,6 +81,7 @@ class MecLoop:
         self._embedding_function = embedding_function
         self._progress = progress
         self._recordings = recording_names(images.rois)
+        self._initial: Vectors | None = None
         # With the first iteration, which has no fine-tuning.
         self._max_iterations = settings.mec.iterations + 1
         fit_backbone(images, self._network)
@@ -110,7 +111,7 @@ class MecLoop:
             self._check_resumable(resume)
             state = resume
             self._progress("iteration", len(state.iterations), self._max_iterations)
-        initial_embeddings = self._initial_embeddings(state)
+        initial_embeddings = self._initial = self._initial_embeddings(state)
         reason = None
         while len(state.iterations) < self._max_iterations:
             reason = self._stop_reason(state)
@@ -126,6 +127,12 @@ class MecLoop:
             state = replace(state, notes=notes.sentences)
             self._progress("iteration", self._max_iterations, self._max_iterations)
         return state
+
+    @property
+    def initial_embeddings(self) -> Vectors:
+        """Return the embeddings `(n, dim)` of the initial learner, after `run`."""
+        assert self._initial is not None  # set by `run`
+        return self._initial
 
     def _first_iteration(self) -> MecState:
         watch, notes = Stopwatch(), Notes()

@@ -135,12 +135,18 @@ def mec_on_images(
     assignment = assign_noise(images, network, best.clustering, settings, progress)
     progress("map", 0, 1)
     coordinates = map_coordinates(best.embeddings, settings.reduction, settings.seed)
+    coordinates_before = None
+    if state.kept:
+        coordinates_before = map_coordinates(
+            loop.initial_embeddings, settings.reduction, settings.seed
+        )
     progress("map", 1, 1)
     return MecOutcome(
         rois=images.rois,
         clusters=cluster_table(images.rois, best.clustering, assignment, coordinates),
         iterations=iteration_table(state.iterations, state.kept),
         embeddings=best.embeddings,
+        map_before=coordinates_before,
         kept=state.kept,
         learner=network,
         settings=record_estimators(settings, reducer, clusterer),

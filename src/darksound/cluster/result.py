@@ -43,6 +43,7 @@ class MecOutcome:
         clusters: one row per ROI, columns of `CLUSTER_SCHEMA`.
         iterations: one row per iteration, columns of `Iteration.as_row` and `kept`.
         embeddings: `(n, dim)` of the kept iteration.
+        map_before: `(n, 2)` map coordinates of iteration 0; None if it is the kept one.
         kept: number of the kept iteration; 0 is the initial learner.
         learner: of the kept iteration.
         settings: of the loop; front end, backbone and learner are the learner's, and the methods
@@ -58,6 +59,7 @@ class MecOutcome:
     learner: Learner
     settings: Settings
     notes: tuple[str, ...]
+    map_before: npt.NDArray[np.float32] | None = None
 
     @property
     def table(self) -> pd.DataFrame:

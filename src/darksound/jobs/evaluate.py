@@ -1,5 +1,8 @@
 """The job of `darksound evaluate`."""
 
+import numpy as np
+from matplotlib.figure import Figure
+
 from darksound.atomic import write_bytes
 from darksound.cluster.evaluation import Evaluation, evaluate
 from darksound.errors import InputError
@@ -11,10 +14,13 @@ from darksound.meta.backbones.build import usable_untrained
 from darksound.meta.learners.build import build_learner
 from darksound.progress import Progress
 from darksound.report.figures import confusion_matrix, png
+from darksound.report.spectrogram_sheets import episode_sheet
 from darksound.report.tables import evaluation_table, per_class_table
 from darksound.run.directory import Run
 from darksound.run.files import write_csv, write_json
 from darksound.run.manifest import fingerprint
+from darksound.settings import Settings
+from darksound.store.building import build_store
 
 __all__ = ["evaluate_run"]
 
@@ -22,8 +28,10 @@ __all__ = ["evaluate_run"]
 def evaluate_run(run: Run, progress: Progress) -> JobResult:
     """Evaluate a learner; write its figures of merit and its confusion matrix.
 
-    The files are `evaluation.json`, `evaluation.csv`, `per_class.csv`, `confusion.csv` and
-    `confusion.png`.
+    The files are `evaluation.json`, `evaluation.csv`, `per_class.csv`, `confusion.csv`,
+    `confusion.png` and, unless the learner's inputs are vectors, `episode.png`.
+
+    Without data it uses the split `test` of the published set.
 
     Raises:
         InputError, SettingsError, CheckpointError: see `darksound.evaluate`.
@@ -46,6 +54,9 @@ def evaluate_run(run: Run, progress: Progress) -> JobResult:
     log_estimate(rois, learner, settings, workload, run.path)
     evaluation = evaluate(rois, learner, settings, progress=progress)
     _write(run, evaluation)
+    figure = _episode_figure(evaluation, settings)
+    if figure is not None:
+        write_bytes(run.path / "episode.png", png(figure))
     run.record_problems(evaluation.rois.problems)
     return JobResult(
         (evaluation_table(evaluation), per_class_table(evaluation.few_shot.classes)),
@@ -58,8 +69,27 @@ def _write(run: Run, evaluation: Evaluation) -> None:
     few_shot = evaluation.few_shot
     confusion = few_shot.confusion
     write_json(run.path / "evaluation.json", evaluation.as_json())
-    write_csv(run.path / "evaluation.csv", evaluation.table())
+    write_csv(run.path / "evaluation.csv", evaluation.table)
     write_csv(run.path / "per_class.csv", few_shot.classes.reset_index(names="class"))
     write_csv(run.path / "confusion.csv", confusion.reset_index(names="class"))
     figure = confusion_matrix(confusion.to_numpy(), [str(name) for name in confusion.index])
     write_bytes(run.path / "confusion.png", png(figure))
+
+
+def _episode_figure(evaluation: Evaluation, settings: Settings) -> Figure | None:
+    """Return the images of the first episode; None where inputs are vectors."""
+    first = evaluation.few_shot.first
+    episode = first.episode
+    # The images are in the cache.
+    store = build_store(evaluation.rois.take(episode.rows), settings)
+    if store.kind != "images":
+        return None
+    images = store.batch(np.arange(len(store))).numpy()
+    support, query = np.split(images, [len(episode.support)])
+    by_class = (episode.n_way, -1, *store.shape)
+    return episode_sheet(
+        support.reshape(by_class),
+        query.reshape(by_class),
+        [str(name) for name in episode.classes],
+        first.predicted.numpy().reshape(episode.n_way, -1),
+    )

@@ -170,7 +170,8 @@ def _workload(n_rois: int, settings: Settings, warm_up: bool) -> Workload:
         images=n_rois * (1 + settings.augmentation.versions),
         embedded=n_rois * (loop.iterations + 1),
         trained=loop.iterations * loop.n_episodes * episode_size,
-        clusterings=loop.iterations + 2,
+        # With the first iteration, its map, and the map of the kept one.
+        clusterings=loop.iterations + 2 + bool(loop.iterations),
         # Initial, last, best and current embeddings, and the normalised ones.
         held=5,
         written=5,

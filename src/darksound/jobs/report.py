@@ -1,16 +1,18 @@
-"""The job of `darksound report`: the page of a finished run, and its figures."""
+"""The job of `darksound report`: the page of a finished run, its figures, and comparisons."""
 
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
 from darksound.jobs.base import JobResult
 from darksound.progress import Progress, silent
-from darksound.report.figure_files import write_figures
+from darksound.report.figure_files import write_comparison, write_figures
 from darksound.report.page.writing import Page, write_page
 from darksound.report.result import read_run
+from darksound.report.tables import comparison_table
 from darksound.settings import Settings
 
-__all__ = ["report_job", "report_page"]
+__all__ = ["compare_job", "report_job", "report_page"]
 
 _MEGABYTE = 1e6
 
@@ -67,3 +69,17 @@ def report_job(
         files = write_figures(path, review=review, root=root, progress=progress)
         message += f" {len(files)} figures are in {files[0].parent}."
     return JobResult((), message, page.unreadable)
+
+
+def compare_job(paths: Sequence[Path], out: Path) -> JobResult:
+    """Write `compare.png` and `compare.svg` of several runs into a folder.
+
+    Returns:
+        A table of the kept iteration of each run.
+
+    Raises:
+        RunError, InputError: see `darksound.report.figure_files.write_comparison`.
+    """
+    files, runs = write_comparison(paths, out)
+    table = comparison_table({name: run.iterations for name, run in runs.items()})
+    return JobResult((table,), f"The figure is in {' and '.join(map(str, files))}.")

@@ -69,6 +69,7 @@ class FewShot:
         folds: `(folds,)` mean accuracy of each fold.
         confusion: counts of queries; a row a true class, a column a predicted one.
         classes: a row a class, with `precision`, `recall`, `f1` and `queries`.
+        first: the first episode.
     """
 
     n_way: int
@@ -80,6 +81,7 @@ class FewShot:
     folds: npt.NDArray[np.float64]
     confusion: pd.DataFrame
     classes: pd.DataFrame
+    first: EpisodeScores
 
 
 def evaluate_few_shot(
@@ -120,7 +122,7 @@ def evaluate_few_shot(
     names = [str(name) for name in sampler.classes]
     counts = np.zeros((len(names), len(names)), dtype=np.int64)
     class_index = {name: i for i, name in enumerate(sampler.classes)}
-    results = score_episodes(images, learner, episodes, settings.compute, progress=progress)
+    results = list(score_episodes(images, learner, episodes, settings.compute, progress=progress))
     for i, result in enumerate(results):
         accuracies[i] = result.accuracy
         _count(counts, result, class_index)
@@ -135,6 +137,7 @@ def evaluate_few_shot(
         folds=accuracies.reshape(folds, n_episodes).mean(1),
         confusion=confusion,
         classes=per_class_scores(confusion),
+        first=results[0],
     )
 
 

@@ -12,16 +12,27 @@ from math import exp, log, sqrt
 import numpy as np
 import numpy.typing as npt
 import pandas as pd
+from matplotlib.figure import Figure
+from matplotlib.ticker import MaxNLocator
 from scipy.special import gammaln
 
 from darksound.report.confounders import sampling_units
+from darksound.report.figures import COLOURS
 
-__all__ = ["Accumulation", "Richness", "accumulate", "chao2", "rarefaction"]
+__all__ = [
+    "Accumulation",
+    "Richness",
+    "accumulate",
+    "accumulation_plot",
+    "chao2",
+    "rarefaction",
+]
 
 Ints = npt.NDArray[np.int64]
 Floats = npt.NDArray[np.float64]
 
 _NORMAL_95 = 1.959963984540054
+_CURVE, _ESTIMATE = COLOURS[0], COLOURS[5]
 # More points make no visible difference.
 _MAX_POINTS = 200
 
@@ -170,3 +181,31 @@ def _absence(counts: Ints, units: int, steps: Ints) -> Floats:
     logs = logs - gammaln(np.maximum(remaining, 0) + 1) - gammaln(units + 1.0)
     probability: Floats = np.where(remaining < 0, 0.0, np.exp(logs))
     return probability
+
+
+def accumulation_plot(accumulation: Accumulation) -> Figure:
+    """Return the rarefaction curve and the Chao2 estimate, both with their intervals."""
+    figure = Figure(figsize=(6.5, 4.2), layout="constrained")
+    axes = figure.add_subplot()
+    curve, estimate = accumulation.curve, accumulation.chao2
+    axes.axhspan(estimate.low, estimate.high, color=_ESTIMATE, alpha=0.12, lw=0)
+    axes.axhline(
+        estimate.estimate,
+        color=_ESTIMATE,
+        ls="--",
+        label=f"Chao2: {estimate.estimate:.1f} ({estimate.low:.1f} to {estimate.high:.1f})",
+    )
+    axes.fill_between(curve["units"], curve["low"], curve["high"], color=_CURVE, alpha=0.2, lw=0)
+    # A line through one point is invisible.
+    marker = "o" if len(curve) == 1 else ""
+    axes.plot(curve["units"], curve["mean"], color=_CURVE, marker=marker, label="expected")
+    axes.set_xlabel("recordings" if accumulation.unit == "recording" else "hours of recording")
+    axes.set_ylabel("clusters")
+    axes.set_xlim(left=0)
+    axes.set_ylim(bottom=0)
+    axes.xaxis.set_major_locator(MaxNLocator(8, integer=True))
+    axes.yaxis.set_major_locator(MaxNLocator(8, integer=True))
+    axes.grid(alpha=0.3)
+    axes.spines[["top", "right"]].set_visible(False)
+    axes.legend(loc="lower right", frameon=False)
+    return figure

@@ -1,19 +1,28 @@
-"""The figures of a result for publications, each as PNG and SVG."""
+"""The figures of a result, and of several runs in comparison, each as PNG and SVG."""
 
 import logging
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
+import pandas as pd
 from matplotlib import rc_context
+from matplotlib.artist import Artist
+from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from matplotlib.lines import Line2D
+from matplotlib.ticker import MaxNLocator
 
 from darksound.atomic import write_bytes
+from darksound.errors import InputError
 from darksound.progress import Progress, silent
-from darksound.report.accumulation import accumulate
+from darksound.report.accumulation import accumulate, accumulation_plot
 from darksound.report.figures import (
-    accumulation_plot,
+    COLOURS,
+    MARKERS,
+    before_after_map,
     cluster_map,
     iterations_plot,
+    label_counts_plot,
     label_matrix,
     png,
     sizes_plot,
@@ -23,7 +32,7 @@ from darksound.report.result import MecResult, as_result
 from darksound.report.spectrogram_sheets import ClipSpectrogram, n_sheets, sheets, typical_clips
 from darksound.rois.review import Review, read_review
 
-__all__ = ["write_figures"]
+__all__ = ["comparison_plot", "write_comparison", "write_figures"]
 
 logger = logging.getLogger(__name__)
 
@@ -39,10 +48,11 @@ def write_figures(
     root: str | Path | None = None,
     progress: Progress = silent,
 ) -> list[Path]:
-    """Draw the map, iterations, sizes, accumulation, typical spectrograms and labels.
+    """Draw the maps, iterations, sizes, accumulation, typical spectrograms and labels.
 
-    Writes `map`, `iterations`, `sizes`, `accumulation`, `sheet-01`, `sheet-02`, ... and, if there
-    are labels, `labels`, each as `.png` at 300 dpi and as `.svg`. Existing files are replaced.
+    Writes `map`, `iterations`, `sizes`, `accumulation`, `sheet-01`, `sheet-02`, ...; unless
+    iteration 0 was kept, `before-after`; and if there are labels, `labels` and `label-counts`.
+    Each is written as `.png` at 300 dpi and as `.svg`. Existing files are replaced.
 
     Args:
         run: a result of MEC, or its run directory.
@@ -64,13 +74,51 @@ def write_figures(
     if applied is not None:
         result = result.reviewed(applied)
     folder = result.directory / "figures" if out is None else Path(out)
-    written: list[Path] = []
     clips = _clip_spectrograms(result)
-    total = 4 + (result.labels is not None) + n_sheets(clips)
+    total = 4 + 2 * (result.labels is not None) + n_sheets(clips)
+    total += result.map_before is not None
+    return _write(_figures(result, applied, clips), folder, total, progress)
+
+
+def write_comparison(
+    runs: Sequence[MecResult | str | Path], out: str | Path = "."
+) -> tuple[list[Path], dict[str, MecResult]]:
+    """Draw the metrics of several runs by iteration into `compare.png` and `compare.svg`.
+
+    Args:
+        runs: results of MEC, or their run directories; at least two.
+        out: folder. Existing files are replaced.
+
+    Returns:
+        The files, and the results by the names in the figure: names of run directories, or whole
+        paths where names are equal.
+
+    Raises:
+        InputError: fewer than two runs, or one is given twice.
+        RunError: one is not a finished MEC run, or a file cannot be written.
+    """
+    if len(runs) < 2:
+        raise InputError("A comparison needs at least two runs; name their directories.")
+    results = [as_result(run) for run in runs]
+    names = [result.name for result in results]
+    if len(set(names)) < len(names):
+        names = [str(result.path or result.name) for result in results]
+    by_name = dict(zip(names, results, strict=True))
+    if len(by_name) < len(results):
+        raise InputError("A run is given twice; name different runs.")
+    figure = comparison_plot({name: result.iterations for name, result in by_name.items()})
+    return _write(iter([("compare", figure)]), Path(out), 1, silent), by_name
+
+
+def _write(
+    figures: Iterator[tuple[str, Figure]], folder: Path, total: int, progress: Progress
+) -> list[Path]:
+    """Write each figure as PNG and SVG; return the files."""
+    written: list[Path] = []
     progress(_STAGE, 0, total)
     # A dollar sign in a name does not start a formula.
     with rc_context({"text.parse_math": False}):
-        for done, (name, figure) in enumerate(_figures(result, applied, clips), start=1):
+        for done, (name, figure) in enumerate(figures, start=1):
             pixels = png(figure, _DPI)
             # The layout is final; computing it again for the SVG would take most of the time.
             figure.set_layout_engine("none")
@@ -95,10 +143,76 @@ def _figures(
     names = {} if review is None else review.names
     labels, clusters = result.labels, result.clusters["cluster"]
     yield "map", cluster_map(result.clusters, labels, cluster_names=names)
+    if result.map_before is not None:
+        figure = before_after_map(result.map_before, result.clusters, labels, cluster_names=names)
+        yield "before-after", figure
     yield "iterations", iterations_plot(result.iterations)
     yield "sizes", sizes_plot(clusters, names)
     yield "accumulation", accumulation_plot(accumulate(result.table))
     if labels is not None:
         yield "labels", label_matrix(clusters.to_numpy(), labels, names)
+        yield "label-counts", label_counts_plot(labels)
     for number, figure in enumerate(sheets(clips, names), start=1):
         yield f"sheet-{number:02d}", figure
+
+
+# Column of iterations.csv and title, one panel each.
+_COMPARED = (
+    ("n_clusters", "clusters"),
+    ("coverage", "coverage"),
+    ("dbcv", "DBCV"),
+    ("ami_all", "AMI with the labels, all ROIs"),
+)
+_SHARES = ("coverage", "ami_all")
+_LINE_STYLES = ("-", "--", ":")
+
+
+def comparison_plot(runs: Mapping[str, pd.DataFrame]) -> Figure:
+    """Return metrics by iteration, one line a run, with a ring at the kept iteration.
+
+    The metrics are the number of clusters, coverage, DBCV and, if a run has labels, AMI.
+
+    Args:
+        runs: by name; columns as in `iterations.csv`.
+    """
+    shown = [
+        (column, title)
+        for column, title in _COMPARED
+        if any(column in table and table[column].notna().any() for table in runs.values())
+    ]
+    width = 1 if len(shown) == 1 else 2
+    height = -(-len(shown) // width)
+    figure = Figure(figsize=(4.2 * width + 2, 2.9 * height), layout="constrained")
+    grid = figure.subplots(height, width, squeeze=False).ravel()
+    for axes, (column, title) in zip(grid, shown, strict=False):
+        for i, (name, table) in enumerate(runs.items()):
+            if column in table:
+                _draw_run(axes, table, column, name, i)
+        axes.set_title(title, fontsize=10)
+        axes.set_xlabel("iteration")
+        axes.xaxis.set_major_locator(MaxNLocator(8, integer=True))
+        axes.yaxis.set_major_locator(MaxNLocator(6, integer=column == "n_clusters"))
+        axes.grid(axis="y", alpha=0.3)
+        if column in _SHARES:
+            # Differences of a hundredth do not fill the panel.
+            axes.set_ylim(min(axes.get_ylim()[0], 0.9), 1.02)
+    for axes in grid[len(shown) :]:
+        axes.remove()
+    handles: dict[str, Artist] = {}
+    for axes in grid[: len(shown)]:
+        handles |= {str(line.get_label()): line for line in axes.lines}
+    ring = Line2D([], [], ls="", marker="o", ms=12, mfc="none", mec="black", label="kept iteration")
+    lines = [handles[name] for name in runs if name in handles]
+    figure.legend(handles=[*lines, ring], loc="outside right upper", frameon=False)
+    return figure
+
+
+def _draw_run(axes: Axes, table: pd.DataFrame, column: str, name: str, number: int) -> None:
+    colour = COLOURS[number % len(COLOURS)]
+    style = _LINE_STYLES[number // len(COLOURS) % len(_LINE_STYLES)]
+    marker = MARKERS[number % len(MARKERS)]
+    axes.plot(
+        table["iteration"], table[column], color=colour, ls=style, marker=marker, ms=5, label=name
+    )
+    kept = table[table["kept"].astype(bool)]
+    axes.plot(kept["iteration"], kept[column], ls="", marker="o", ms=12, mfc="none", mec=colour)

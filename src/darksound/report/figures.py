@@ -1,6 +1,7 @@
 """Figures: maps, iterations, cluster sizes, accumulation, confusion and label matrices."""
 
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from io import BytesIO
 from typing import Any
 
@@ -13,16 +14,17 @@ from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.backends.backend_svg import FigureCanvasSVG
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
+from scipy.linalg import orthogonal_procrustes
 from scipy.optimize import linear_sum_assignment
-
-from darksound.report.accumulation import Accumulation
 
 __all__ = [
     "COLOURS",
-    "accumulation_plot",
+    "MARKERS",
+    "before_after_map",
     "cluster_map",
     "confusion_matrix",
     "iterations_plot",
+    "label_counts_plot",
     "label_matrix",
     "png",
     "sizes_plot",
@@ -32,7 +34,8 @@ __all__ = [
 
 #: Colours of Okabe and Ito (2008), the most distinct first.
 COLOURS = ("#0072B2", "#E69F00", "#009E73", "#CC79A7", "#56B4E9", "#D55E00", "#000000", "#F0E442")
-_MARKERS = ("o", "^", "s", "D", "v", "P", "X", "*", "<", ">", "p", "h")
+#: Markers of series, in the same order.
+MARKERS = ("o", "^", "s", "D", "v", "P", "X", "*", "<", ">", "p", "h")
 _GREY = "#B4B4B4"
 _LEGEND_ROWS = 24
 _MAX_LEGEND = 60
@@ -104,22 +107,48 @@ def cluster_map(
         title: title of the figure.
         cluster_names: names of clusters; the others are shown by number.
     """
-    cluster_names = cluster_names or {}
-    known = labels is not None and any(label is not None for label in labels)
-    figure = Figure(figsize=(12 if known else 7, 5.4), layout="constrained")
-    axes = figure.subplots(1, 2 if known else 1, squeeze=False)[0]
-    numbers = sorted({int(c) for c in clusters["cluster"] if c >= 0})
-    titles = {c: cluster_names.get(c, f"cluster {c}") for c in numbers}
-    groups = [titles.get(c) for c in clusters["cluster"]]
-    order = list(dict.fromkeys(titles.values()))
-    _scatter(axes[0], clusters, groups, order, "noise")
-    axes[0].set_title("by cluster")
-    if known and labels is not None:
-        present = sorted({label for label in labels if label is not None})
-        _scatter(axes[1], clusters, list(labels), present, "no label")
-        axes[1].set_title("by label")
+    colourings = _colourings(clusters, labels, cluster_names or {})
+    figure = Figure(figsize=(12 if len(colourings) > 1 else 7, 5.4), layout="constrained")
+    axes = figure.subplots(1, len(colourings), squeeze=False)[0]
+    for panel, colouring in zip(axes, colourings, strict=True):
+        _scatter(panel, clusters, colouring)
+        panel.set_title(colouring.title)
     if title:
         figure.suptitle(title)
+    return figure
+
+
+def before_after_map(
+    before: npt.NDArray[np.float32],
+    clusters: pd.DataFrame,
+    labels: npt.NDArray[np.object_] | None = None,
+    cluster_names: Mapping[int, str] | None = None,
+) -> Figure:
+    """Return the maps of the embeddings before MEC and of the kept iteration, side by side.
+
+    Both are coloured by the clusters of the kept iteration and, if labels exist, below also by
+    label. The map before MEC is turned and mirrored so that it is most like the other one, since
+    the axes of a map have no meaning.
+
+    Args:
+        before: `(n, 2)` coordinates of iteration 0.
+        clusters: columns `x`, `y` and `cluster` of the kept iteration (-1 is noise, grey).
+        labels: `(n,)`, None for a ROI without a label (grey).
+        cluster_names: names of clusters; the others are shown by number.
+    """
+    colourings = _colourings(clusters, labels, cluster_names or {})
+    after = clusters[["x", "y"]].to_numpy(dtype=np.float64)
+    centred = before - before.mean(axis=0, dtype=np.float64)
+    rotation, _ = orthogonal_procrustes(centred, after - after.mean(axis=0))
+    aligned = pd.DataFrame(centred @ rotation, columns=["x", "y"])
+    rows = len(colourings)
+    figure = Figure(figsize=(11.5, 0.4 + 4.6 * rows), layout="constrained")
+    for panels, colouring in zip(figure.subplots(rows, 2, squeeze=False), colourings, strict=True):
+        _scatter(panels[0], aligned, colouring, legend=False)
+        _scatter(panels[1], clusters, colouring)
+        panels[0].set_ylabel(colouring.title, fontsize=11)
+        panels[0].set_title("before MEC")
+        panels[1].set_title("after MEC")
     return figure
 
 
@@ -138,7 +167,7 @@ def iterations_plot(iterations: pd.DataFrame) -> Figure:
     ]
     figure = Figure(figsize=(9, 4.5), layout="constrained")
     axes = figure.add_subplot()
-    for (column, name), colour, marker in zip(shown, COLOURS, _MARKERS, strict=False):
+    for (column, name), colour, marker in zip(shown, COLOURS, MARKERS, strict=False):
         if column in iterations.columns and iterations[column].notna().any():
             x, y = iterations["iteration"], iterations[column]
             axes.plot(x, y, color=colour, marker=marker, label=name)
@@ -152,18 +181,50 @@ def iterations_plot(iterations: pd.DataFrame) -> Figure:
     return figure
 
 
-def _scatter(
-    axes: Axes, points: pd.DataFrame, names: Sequence[Any], order: Sequence[str], no_name: str
-) -> None:
+@dataclass(frozen=True)
+class _Colouring:
+    """Groups of the points of a map.
+
+    Attributes:
+        title: what the groups are.
+        groups: `(n,)` name of the group of each point, None for none.
+        order: names of the groups, in the order of the legend.
+        no_group: name of the points without a group.
+    """
+
+    title: str
+    groups: Sequence[Any]
+    order: Sequence[str]
+    no_group: str
+
+
+def _colourings(
+    clusters: pd.DataFrame,
+    labels: npt.NDArray[np.object_] | None,
+    cluster_names: Mapping[int, str],
+) -> list[_Colouring]:
+    """Return the colouring by cluster and, if there are labels, the one by label."""
+    numbers = sorted({int(c) for c in clusters["cluster"] if c >= 0})
+    titles = {c: cluster_names.get(c, f"cluster {c}") for c in numbers}
+    groups = [titles.get(c) for c in clusters["cluster"]]
+    colourings = [_Colouring("by cluster", groups, list(dict.fromkeys(titles.values())), "noise")]
+    if labels is not None and any(label is not None for label in labels):
+        present = sorted({label for label in labels if label is not None})
+        colourings.append(_Colouring("by label", list(labels), present, "no label"))
+    return colourings
+
+
+def _scatter(axes: Axes, points: pd.DataFrame, colouring: _Colouring, legend: bool = True) -> None:
+    names, order = colouring.groups, colouring.order
     name_of_row = np.asarray(["" if name is None else name for name in names], dtype=object)
     size = float(np.clip(20_000 / max(len(points), 1), 3, 28))
-    groups = [(no_name, "", _GREY, ".")]
+    groups = [(colouring.no_group, "", _GREY, ".")]
     for i, name in enumerate(order):
         groups.append((name, name, COLOURS[i % len(COLOURS)], _marker(i)))
     for label, name, colour, marker in groups:
         rows = name_of_row == name
         if rows.any():
-            x, y = points["x"][rows], points["y"][rows]
+            x, y = points["x"].to_numpy()[rows], points["y"].to_numpy()[rows]
             axes.scatter(
                 *(x, y), s=size, c=colour, marker=marker, linewidths=0, label=label,
                 rasterized=len(points) > _MAX_VECTOR_POINTS,
@@ -171,7 +232,7 @@ def _scatter(
     axes.set_xticks([])
     axes.set_yticks([])
     axes.set_aspect("equal", adjustable="datalim")
-    if 0 < len(order) <= _MAX_LEGEND:
+    if legend and 0 < len(order) <= _MAX_LEGEND:
         axes.legend(
             loc="center left",
             bbox_to_anchor=(1.0, 0.5),
@@ -183,10 +244,10 @@ def _scatter(
 
 
 def _marker(i: int) -> str:
-    return _MARKERS[(i // len(COLOURS)) % len(_MARKERS)]
+    return MARKERS[(i // len(COLOURS)) % len(MARKERS)]
 
 
-_BAR, _NOISE, _CURVE, _ESTIMATE = COLOURS[0], "#B4B4B4", COLOURS[0], COLOURS[5]
+_BAR = COLOURS[0]
 _MAX_NAMED_BARS = 50
 _MAX_CELLS_WITH_TEXT = 25
 _MAX_NAME_LENGTH = 40
@@ -200,11 +261,28 @@ def sizes_plot(clusters: "pd.Series[int]", cluster_names: Mapping[int, str]) -> 
         cluster_names: names of clusters; the others are shown by number.
     """
     sizes = clusters[clusters >= 0].value_counts()
+    names = [_name(number, cluster_names) for number in sizes.index]
+    named = list(zip(names, sizes.tolist(), strict=True))
+    return _bars("clusters", named, "noise", int((clusters < 0).sum()))
+
+
+def label_counts_plot(labels: npt.NDArray[np.object_]) -> Figure:
+    """Return the number of ROIs of each label, the largest on top, and of ROIs without a label.
+
+    Args:
+        labels: `(n,)`, None for a ROI without a label.
+    """
+    counts = pd.Series(labels, dtype=object).value_counts()
+    named = [(_short(str(name)), int(n)) for name, n in counts.items()]
+    return _bars("labels", named, "no label", len(labels) - int(counts.sum()))
+
+
+def _bars(what: str, sizes: Sequence[tuple[str, int]], rest: str, n_rest: int) -> Figure:
+    """Return horizontal bars, in grey and last the one of the `n_rest` ROIs without a group."""
     has_names = len(sizes) <= _MAX_NAMED_BARS
-    noise = int((clusters < 0).sum())
-    names = [_name(number, cluster_names) for number in sizes.index] + ["noise"] * bool(noise)
-    counts = [*sizes.tolist(), *([noise] if noise else [])]
-    colours = [_BAR] * len(sizes) + [_NOISE] * bool(noise)
+    names = [name for name, _ in sizes] + [rest] * bool(n_rest)
+    counts = [n for _, n in sizes] + [n_rest] * bool(n_rest)
+    colours = [_BAR] * len(sizes) + [_GREY] * bool(n_rest)
     height = 0.9 + 0.24 * len(counts) if has_names else 6.0
     figure = Figure(figsize=(6.5, max(height, 1.8)), layout="constrained")
     axes = figure.add_subplot()
@@ -217,35 +295,7 @@ def sizes_plot(clusters: "pd.Series[int]", cluster_names: Mapping[int, str]) -> 
         axes.set_yticks(range(len(names)), names, fontsize=9)
         axes.bar_label(bars, fontsize=8, padding=3)
     else:
-        axes.set_ylabel("clusters, the largest on top" + (" (noise in grey)" if noise else ""))
-    return figure
-
-
-def accumulation_plot(accumulation: Accumulation) -> Figure:
-    """Return the rarefaction curve and the Chao2 estimate, both with their intervals."""
-    figure = Figure(figsize=(6.5, 4.2), layout="constrained")
-    axes = figure.add_subplot()
-    curve, estimate = accumulation.curve, accumulation.chao2
-    axes.axhspan(estimate.low, estimate.high, color=_ESTIMATE, alpha=0.12, lw=0)
-    axes.axhline(
-        estimate.estimate,
-        color=_ESTIMATE,
-        ls="--",
-        label=f"Chao2: {estimate.estimate:.1f} ({estimate.low:.1f} to {estimate.high:.1f})",
-    )
-    axes.fill_between(curve["units"], curve["low"], curve["high"], color=_CURVE, alpha=0.2, lw=0)
-    # A line through one point is invisible.
-    marker = "o" if len(curve) == 1 else ""
-    axes.plot(curve["units"], curve["mean"], color=_CURVE, marker=marker, label="expected")
-    axes.set_xlabel("recordings" if accumulation.unit == "recording" else "hours of recording")
-    axes.set_ylabel("clusters")
-    axes.set_xlim(left=0)
-    axes.set_ylim(bottom=0)
-    axes.xaxis.set_major_locator(MaxNLocator(8, integer=True))
-    axes.yaxis.set_major_locator(MaxNLocator(8, integer=True))
-    axes.grid(alpha=0.3)
-    axes.spines[["top", "right"]].set_visible(False)
-    axes.legend(loc="lower right", frameon=False)
+        axes.set_ylabel(f"{what}, the largest on top" + (f" ({rest} in grey)" if n_rest else ""))
     return figure
 
 

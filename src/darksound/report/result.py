@@ -3,7 +3,7 @@
 import hashlib
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field, fields, replace
 from functools import cached_property
 from html import escape
 from pathlib import Path
@@ -46,6 +46,7 @@ class MecResult:
             `assigned_cluster`, `assigned_probability`, `x`, `y`, `persistence`.
         iterations: one row an iteration, columns of `iterations.csv`; `kept` is boolean.
         embeddings: float `(n, dim)` of the kept iteration.
+        map_before: `(n, 2)` map coordinates of iteration 0; None if it is the kept one.
         settings: the settings of the run.
         notes: notes of the run, such as why it ended early.
         path: the run directory; None for a result in memory.
@@ -71,6 +72,7 @@ class MecResult:
     notes: tuple[str, ...] = ()
     path: Path | None = None
     manifest: Manifest | None = None
+    map_before: npt.NDArray[np.float32] | None = None
     _learner: Learner | None = field(default=None, repr=False)
 
     @classmethod
@@ -87,6 +89,7 @@ class MecResult:
             embeddings=outcome.embeddings,
             settings=outcome.settings,
             notes=outcome.notes,
+            map_before=outcome.map_before,
             _learner=outcome.learner,
         )
 
@@ -120,16 +123,8 @@ class MecResult:
         write_mec_run(Path(folder), self._outcome(), manifest)
 
     def _outcome(self) -> MecOutcome:
-        return MecOutcome(
-            rois=self.rois,
-            clusters=self.clusters,
-            iterations=self.iterations,
-            embeddings=np.asarray(self.embeddings),
-            kept=self.kept,
-            learner=self.learner,
-            settings=self.settings,
-            notes=self.notes,
-        )
+        values = {each.name: getattr(self, each.name) for each in fields(MecOutcome)}
+        return MecOutcome(**{**values, "embeddings": np.asarray(self.embeddings)})
 
     def _new_manifest(self) -> Manifest:
         try:
@@ -257,6 +252,7 @@ class MecResult:
             rois=self.rois.take(rows),
             clusters=clusters.assign(cluster=remaining["group"].to_numpy()),
             embeddings=np.asarray(self.embeddings)[rows],
+            map_before=None if self.map_before is None else self.map_before[rows],
         )
 
     def export(

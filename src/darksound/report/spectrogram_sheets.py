@@ -1,4 +1,4 @@
-"""Sheets of spectrograms of the most typical ROIs of each cluster."""
+"""Sheets of spectrograms of typical ROIs of each cluster, and of the images of an episode."""
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -15,7 +15,7 @@ from darksound.report.page.members import cluster_members
 from darksound.report.result import MecResult
 from darksound.segmentation.power import power_spectrum
 
-__all__ = ["ClipSpectrogram", "n_sheets", "sheets", "typical_clips"]
+__all__ = ["ClipSpectrogram", "episode_sheet", "n_sheets", "sheets", "typical_clips"]
 
 _COLUMNS = 6
 _ROWS = 10
@@ -25,6 +25,9 @@ _MAX_S = 10.0
 # Wind and handling noise below this is excluded from the contrast.
 _RUMBLE_HZ = 500.0
 _BOX = COLOURS[5]
+_CORRECT, _WRONG = COLOURS[2], COLOURS[5]
+# Largest number of classes, and of images of a class, of an episode.
+_MAX_WAY, _MAX_SHOWN = 20, 8
 _WINDOW_S, _MIN_WINDOW_S = 1024 / 48_000, 256 / 48_000
 # Longest window as a share of the clip, so that short calls have a fine time resolution.
 _WINDOW_SHARE = 1 / 40
@@ -149,6 +152,54 @@ def _draw(axes: Axes, clips: Sequence[ClipSpectrogram], span_s: float, top_hz: f
     axes.set_ylim(0, top_hz)
     if not clips:
         axes.axis("off")
+
+
+def episode_sheet(
+    support: npt.NDArray[np.float32],
+    query: npt.NDArray[np.float32],
+    classes: Sequence[str],
+    predicted: npt.NDArray[np.int64],
+) -> Figure:
+    """Return the front-end images of an episode, one class a row: support, then query.
+
+    Queries have a frame in the colour of a correct or of a wrong prediction, which is named. The
+    three channels of an image are red, green and blue.
+
+    Args:
+        support: `(n_way, n_shot, 3, height, width)` in [0, 1], lowest frequency in the last row.
+        query: `(n_way, n_query, 3, height, width)`.
+        classes: `n_way` names.
+        predicted: `(n_way, n_query)` predicted classes.
+    """
+    support, query = support[:_MAX_WAY, :_MAX_SHOWN], query[:_MAX_WAY, :_MAX_SHOWN]
+    n_way, n_shot, n_query = len(support), support.shape[1], query.shape[1]
+    height, width = support.shape[-2:]
+    cell = 1.35
+    figure = Figure(
+        figsize=(1.6 + cell * (n_shot + n_query), 0.7 + n_way * (0.25 + cell * height / width)),
+        layout="constrained",
+    )
+    # The names of the classes take some of the width.
+    ratios = [n_shot + 0.6, n_query]
+    left, right = figure.subfigures(1, 2, width_ratios=ratios, wspace=0.02, squeeze=False)[0]
+    for part, title, images in ((left, "support", support), (right, "query", query)):
+        part.suptitle(title)
+        grid = part.subplots(n_way, images.shape[1], squeeze=False)
+        for axes, image in zip(grid.ravel(), images.reshape(-1, 3, height, width), strict=True):
+            axes.imshow(np.clip(image.transpose(1, 2, 0), 0, 1), aspect="auto")
+            axes.set_xticks([])
+            axes.set_yticks([])
+        if images is support:
+            for row, name in enumerate(classes[:n_way]):
+                grid[row, 0].set_ylabel(_wrap(name), rotation=0, ha="right", va="center", size=8)
+            continue
+        for (row, column), axes in np.ndenumerate(grid):
+            number = int(predicted[row, column])
+            colour = _CORRECT if number == row else _WRONG
+            axes.spines[:].set(color=colour, linewidth=2)
+            if number != row:
+                axes.set_title(_wrap(classes[number]), fontsize=6, color=colour, pad=3)
+    return figure
 
 
 def _wrap(name: str) -> str:

@@ -10,7 +10,14 @@ import pandas as pd
 if TYPE_CHECKING:
     from darksound.cluster.evaluation import Evaluation
 
-__all__ = ["Table", "evaluation_table", "iterations_tables", "metrics_table", "per_class_table"]
+__all__ = [
+    "Table",
+    "comparison_table",
+    "evaluation_table",
+    "iterations_tables",
+    "metrics_table",
+    "per_class_table",
+]
 
 
 @dataclass(frozen=True)
@@ -71,6 +78,13 @@ _WITH_LABELS: tuple[_Column, ...] = (
     ("ari_all", "ARI all", _figure),
 )
 
+_COMPARED: tuple[_Column, ...] = (
+    ("n_clusters", "clusters", _count),
+    ("coverage", "coverage", _share),
+    ("dbcv", "DBCV", _figure),
+    ("ami_all", "AMI all", _figure),
+)
+
 
 def iterations_tables(iterations: pd.DataFrame) -> tuple[Table, ...]:
     """Return the table of iterations with the kept one marked and, with labels, a second table.
@@ -90,6 +104,23 @@ def _table(title: str, iterations: pd.DataFrame, columns: Sequence[_Column]) -> 
     marked = frozenset(np.flatnonzero(iterations["kept"].to_numpy(dtype=bool)).tolist())
     headings = tuple(heading for _, heading, _ in columns)
     return Table(title, headings, tuple(zip(*cells, strict=True)), marked)
+
+
+def comparison_table(runs: Mapping[str, pd.DataFrame]) -> Table:
+    """Return a table of the kept iteration of each run, one row a run.
+
+    Args:
+        runs: by name; columns as in `iterations.csv`.
+    """
+    rows = []
+    for name, iterations in runs.items():
+        kept = iterations[iterations["kept"].astype(bool)].iloc[0]
+        iteration = f"{int(kept['iteration'])} of {int(iterations['iteration'].max())}"
+        # Runs without labels, or of earlier versions, lack columns.
+        cells = (write(kept.get(column)) for column, _, write in _COMPARED)
+        rows.append((name, iteration, *cells))
+    headings = (heading for _, heading, _ in _COMPARED)
+    return Table("Kept iterations", ("run", "kept", *headings), tuple(rows))
 
 
 def evaluation_table(evaluation: "Evaluation") -> Table:

@@ -57,6 +57,8 @@ _COMMAND = "mec"
 _SETTINGS, _JOURNAL, _ERRORS = "settings.toml", "journal.jsonl", "errors.csv"
 _ROIS, _CLUSTERS, _ITERATIONS = "rois.parquet", "clusters.parquet", "iterations.csv"
 _EMBEDDINGS, _CHECKPOINTS, _STATE = "embeddings.npy", "checkpoints", "state.safetensors"
+# The map of iteration 0, if another iteration was kept.
+_MAP_BEFORE = "map_before.parquet"
 _REQUIRED = (_SETTINGS, _ROIS, _CLUSTERS, _ITERATIONS, _EMBEDDINGS)
 _RESULT_EVENT = "result"
 
@@ -70,6 +72,8 @@ class MecFiles:
         clusters: `n` rows, columns of `CLUSTER_SCHEMA`.
         iterations: one row an iteration; `kept` is boolean.
         embeddings: `(n, dim)` of the kept iteration, memory-mapped.
+        map_before: `(n, 2)` map coordinates of iteration 0; None if it is the kept one, and in
+            runs of earlier versions.
         settings: the settings of the run.
         notes: notes of the run, such as why it ended early.
         manifest: the content of `run.json`.
@@ -82,6 +86,7 @@ class MecFiles:
     settings: Settings
     notes: tuple[str, ...]
     manifest: Manifest
+    map_before: npt.NDArray[np.float32] | None = None
 
 
 def write_mec_files(folder: Path, outcome: MecOutcome) -> None:
@@ -94,6 +99,10 @@ def write_mec_files(folder: Path, outcome: MecOutcome) -> None:
     write_parquet(folder / _CLUSTERS, outcome.clusters, CLUSTER_SCHEMA)
     write_csv(folder / _ITERATIONS, outcome.iterations)
     write_array(folder / _EMBEDDINGS, outcome.embeddings)
+    if outcome.map_before is not None:
+        x, y = outcome.map_before.T
+        points = pd.DataFrame({"roi_id": outcome.clusters["roi_id"], "x": x, "y": y})
+        write_parquet(folder / _MAP_BEFORE, points)
     kept = outcome.iterations[outcome.iterations["kept"]].iloc[0]
     metrics = {str(name): float(value) for name, value in kept.items() if name != "kept"}
     save_checkpoint(outcome.learner, folder / _CHECKPOINTS, metrics=metrics)
@@ -137,6 +146,7 @@ def read_mec_files(folder: Path, root: str | Path | None = None) -> MecFiles:
         clusters = pq.read_table(folder / _CLUSTERS).to_pandas()
         iterations = _read_iterations(folder / _ITERATIONS)
         embeddings = np.load(folder / _EMBEDDINGS, mmap_mode="r", allow_pickle=False)
+        map_before = _read_map_before(folder / _MAP_BEFORE, clusters["roi_id"])
         problems = read_problems(folder / _ERRORS)
     except (InputError, OSError, ValueError, KeyError, pa.ArrowException) as error:
         raise RunError(f"A file of the run in {folder} is damaged: {error}") from None
@@ -154,7 +164,18 @@ def read_mec_files(folder: Path, root: str | Path | None = None) -> MecFiles:
         settings=load_settings(config=folder / _SETTINGS),
         notes=_read_notes(folder),
         manifest=manifest,
+        map_before=map_before,
     )
+
+
+def _read_map_before(path: Path, roi_ids: "pd.Series[str]") -> npt.NDArray[np.float32] | None:
+    if not path.exists():
+        return None
+    points = pq.read_table(path).to_pandas()
+    if points["roi_id"].tolist() != roi_ids.tolist():
+        raise ValueError(f"{path.name} is not of the ROIs of this run.")
+    coordinates: npt.NDArray[np.float32] = points[["x", "y"]].to_numpy(np.float32)
+    return coordinates
 
 
 def _read_iterations(path: Path) -> pd.DataFrame:

@@ -140,10 +140,13 @@ def test_auto_methods_depend_on_the_number_of_rois_and_changed_settings(changes,
     assert uses_reducer(settings, n) == (expected[0] != "none")
 
 
-@pytest.mark.parametrize("preset", ["thesis-2023", "paper-2024"])
-def test_published_presets_keep_umap_and_hdbscan(preset):
+@pytest.mark.parametrize(
+    ("preset", "methods"),
+    [("thesis-2023", ("none", "hdbscan")), ("paper-2024", ("umap", "dbscan"))],
+)
+def test_published_presets_keep_their_methods(preset, methods):
     settings = resolve_methods(load_settings(preset=preset), 100)
-    assert (settings.reduction.method, settings.clustering.method) == ("umap", "hdbscan")
+    assert (settings.reduction.method, settings.clustering.method) == methods
 
 
 def test_a_vector_of_zeros_is_noise_by_cosine():

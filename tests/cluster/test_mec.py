@@ -55,11 +55,19 @@ def images(make_images):
     return make_images([12, 14, 16, 18], noise=0.25, stray=6)
 
 
-@pytest.mark.parametrize("restart", [True, False])
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {},
+        {"mec": {"restart": False}},
+        {"reduction": {"n_components": (2, 4, 6)}, "clustering": {"method": "dbscan"}},
+    ],
+    ids=["restart", "weights carried over", "several dimensions"],
+)
 def test_a_loop_resumed_after_any_iteration_equals_an_uninterrupted_one(
-    restart, images, tiny_learner, tiny_settings
+    changes, images, tiny_learner, tiny_settings
 ):
-    settings = tiny_settings.replace(mec={"restart": restart})
+    settings = tiny_settings.replace(**changes)
     states: list[MecState] = []
     before = copy_weights(tiny_learner)
     final = MecLoop(images, tiny_learner, settings).run(
@@ -340,7 +348,7 @@ def iteration(number: int, **values) -> Iteration:
         ("dbcv", [{"n_clusters": 2, "dbcv": -0.2}, {"n_clusters": 10, "dbcv": 0.4}], 1),
         ("persistence", [{"persistence": NAN, "n_clusters": 0}, {}, {"persistence": 0.1}], 1),
         ("last", [{}, {}, {}], 2),
-        ("last", [{}, {"n_clusters": 0}], 0),
+        ("last", [{}, {"n_clusters": 0}], 1),
     ],
 )
 def test_the_iteration_to_keep(criterion, history, kept):

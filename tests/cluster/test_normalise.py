@@ -1,9 +1,11 @@
-"""Removal of recording offsets, estimated in clusters of several recordings."""
+"""Scaling to a range, and removal of recording offsets estimated in several recordings."""
 
 import numpy as np
 import pytest
+from sklearn.preprocessing import MinMaxScaler
 
-from darksound.cluster.normalise import subtract_recording_offsets
+from darksound.cluster import normalise as normalisation
+from darksound.cluster.normalise import normalise, subtract_recording_offsets
 
 
 def call_types(seed: int = 0):
@@ -50,3 +52,17 @@ def test_vectors_keep_their_lengths():
     x, clusters, recordings = call_types()
     lengths = np.linalg.norm(subtract_recording_offsets(x, clusters, recordings), axis=1)
     assert lengths == pytest.approx(np.linalg.norm(x, axis=1), rel=1e-5)
+
+
+@pytest.mark.parametrize("block", [65_536, 7])
+def test_min_max_equals_scikit_learn_also_in_blocks(block, monkeypatch):
+    monkeypatch.setattr(normalisation, "_BLOCK", block)
+    rng = np.random.default_rng(0)
+    x = (rng.gamma(2, size=(50, 20)) * 10.0 ** rng.integers(-4, 5, 20)).astype(np.float32)
+    x[:, 3] = 7.5
+    before = x.copy()
+    scaled = normalise(x, "min_max")
+    assert scaled == pytest.approx(MinMaxScaler().fit_transform(x.astype(np.float64)), abs=1e-6)
+    assert (scaled[:, 3] == 0).all()
+    assert (x == before).all()
+    assert normalise(x[:0], "min_max").shape == (0, 20)

@@ -144,7 +144,12 @@ def test_normalised_zeros_and_constants_are_finite(method):
     normalised = normalise(x, method)
     assert np.isfinite(normalised).all()
     assert normalised.dtype == np.float32
-    expected = {"l2": [0, 1, 1], "standard": [3**0.5, 0, 3**0.5], "none": [0, 5, 10]}
+    expected = {
+        "l2": [0, 1, 1],
+        "standard": [3**0.5, 0, 3**0.5],
+        "min_max": [0, 0.5**0.5, 2**0.5],
+        "none": [0, 5, 10],
+    }
     lengths = np.linalg.norm(normalised, axis=1)
     assert lengths == pytest.approx(expected[method], abs=1e-5)
 

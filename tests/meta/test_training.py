@@ -20,7 +20,7 @@ from darksound.meta.checkpoints import (
 )
 from darksound.meta.learners import LEARNERS
 from darksound.meta.learners.build import build_learner
-from darksound.meta.optimization import make_optimizer
+from darksound.meta.optimization import make_optimizer, run_epoch
 from darksound.meta.training import fine_tune, fit, make_scheduler, train
 
 
@@ -281,12 +281,42 @@ def test_classes_are_held_out_if_there_are_many_and_recordings_otherwise(tiny, m
     assert validation_part.groupby("label").size().tolist() == [4, 4, 4]
 
 
-def test_without_validation_epochs_are_compared_by_training_loss(tiny, make_rois, built, caplog):
+@pytest.mark.parametrize("split", [None, ["train"] * 24 + ["val"] * 24])
+def test_a_validation_share_of_0_trains_all_epochs_and_keeps_the_last_weights(
+    tiny, make_rois, built, monkeypatch, split
+):
+    # Training losses rise, so that any epoch after the first would be the worse one.
+    losses = iter(range(1, 99))
+    monkeypatch.setattr(
+        training,
+        "run_epoch",
+        lambda *args, **options: dataclasses.replace(
+            run_epoch(*args, **options), loss=float(next(losses))
+        ),
+    )
+    states, weights = [], []
+
+    def collect(report, state):
+        states.append(report)
+        weights.append(copy.deepcopy(state.learner.state_dict()))
+        assert state.best_report is report
+
+    wanted = {"validation_share": 0.0, "epochs": 5, "early_stopping_patience": 1, "lr_patience": 0}
+    rois = make_rois() if split is None else make_rois(split=split)
+    learner = train(rois, tiny.replace(training=wanted), on_epoch=collect)
+    assert [len(store) for store in built] == [len(rois) if split is None else 24]
+    assert [report.train_loss for report in states] == [1, 2, 3, 4, 5]
+    assert len({report.learning_rate for report in states}) == 1
+    assert all(torch.equal(value, weights[-1][key]) for key, value in learner.state_dict().items())
+
+
+def test_without_validation_rois_epochs_are_compared_by_training_loss(tiny, make_images, caplog):
     states = []
     with caplog.at_level(logging.WARNING):
-        train(
-            make_rois(),
-            tiny.replace(training={"validation_share": 0.0}),
+        fit(
+            make_images(),
+            TrainState(build_learner(tiny)),
+            tiny,
             on_epoch=lambda report, state: states.append((report, state)),
         )
     assert "compared by training loss" in caplog.text

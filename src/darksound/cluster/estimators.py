@@ -22,7 +22,7 @@ from darksound.cluster.clusterers.base import (
 from darksound.cluster.metrics import NOISE
 from darksound.cluster.notes import OnNote
 from darksound.cluster.reducers import REDUCERS
-from darksound.cluster.reducers.base import Reducer, Vectors
+from darksound.cluster.reducers.base import Reducer, Vectors, single_n_components
 from darksound.errors import SettingsError
 from darksound.settings import ClusteringSettings, ReductionSettings, Settings, resolve_object
 
@@ -162,7 +162,7 @@ class EstimatorReducer:
             SettingsError: the reducer fails, or returns no finite array `(n, k)`.
         """
         n, d = x.shape
-        n_components = max(1, min(settings.n_components, n - 1, d))
+        n_components = max(1, min(single_n_components(settings), n - 1, d))
         defaults = {"random_state": seed, "n_components": n_components}
         _, result = self._estimator.run("fit_transform", x, defaults)
         reduced = _as_array(result, np.float32)
@@ -194,6 +194,7 @@ class EstimatorClusterer:
     )
 
     noise_reason = "ROIs that clustering.method puts in no cluster are noise."
+    remedy = "change clustering.parameters"
 
     def __init__(self, estimator: _Estimator) -> None:
         self._estimator = estimator

@@ -1,6 +1,6 @@
 """Evaluation of a learner on labelled ROIs: few-shot episodes, and clusters of its embeddings."""
 
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, field, fields
 from typing import Any
 
 import numpy as np
@@ -36,6 +36,7 @@ class Evaluation:
         clustering: the clusters.
         embeddings: `(n, dim)`.
         notes: sentences on settings that had to be changed.
+        images: the images, or vectors, of `rois` that the learner was evaluated on.
 
     Examples:
         >>> import darksound as ds
@@ -55,6 +56,7 @@ class Evaluation:
     clustering: Clustering
     embeddings: npt.NDArray[np.float32]
     notes: tuple[str, ...]
+    images: Store = field(repr=False)
 
     def as_json(self) -> dict[str, Any]:
         """Return all metrics as plain values, with classes and confusion matrix."""
@@ -161,7 +163,9 @@ def evaluate_on_images(
         progress=progress,
     )
     metrics = describe(embeddings, clustering, settings, labels=images.rois.labels)
-    return Evaluation(images.rois, few_shot, metrics, clustering, embeddings, notes.sentences)
+    return Evaluation(
+        images.rois, few_shot, metrics, clustering, embeddings, notes.sentences, images
+    )
 
 
 def _cluster_metrics(clusters: Iteration) -> dict[str, float]:

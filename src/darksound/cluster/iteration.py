@@ -24,7 +24,7 @@ from darksound.cluster.reducers.sample import stratified_sample
 from darksound.cluster.validity import cluster_validity
 from darksound.settings import Settings
 
-__all__ = ["CRITERIA", "Iteration", "describe", "is_better", "iteration_table"]
+__all__ = ["CRITERIA", "Iteration", "describe", "is_better", "iteration_table", "validity_rows"]
 
 # Stream of the seed.
 _STREAM = 402
@@ -45,6 +45,7 @@ class Iteration:
         scores: agreement with labels, None without labels.
         seconds: wall time of the iteration.
         stages: wall time of its stages.
+        n_components: dimensions after reduction, if several were compared by DBCV.
     """
 
     iteration: int
@@ -57,12 +58,15 @@ class Iteration:
     scores: Scores | None
     seconds: float
     stages: Stages = field(default_factory=Stages)
+    n_components: int | None = None
 
     def as_row(self) -> dict[str, float]:
         """Return the row of `iterations.csv`, without `kept`; label metrics only with labels."""
         plain = asdict(self)
         seconds, stages = plain.pop("seconds"), plain.pop("stages")
         plain.pop("scores")
+        if self.n_components is None:
+            plain.pop("n_components")
         scores = self.scores.as_row() if self.scores else {}
         return {**plain, **scores, **stages, "seconds": seconds}
 
@@ -111,7 +115,7 @@ def describe(
     watch = watch or Stopwatch()
     with watch.timing("validity_s"):
         normalised = normalise(embeddings, settings.reduction.normalise)
-        rows = _validity_rows(clustering.labels, settings)
+        rows = validity_rows(clustering.labels, settings)
         validity = cluster_validity(normalised[rows], clustering.labels[rows])
     ami_previous = float("nan")
     if previous is not None:
@@ -132,10 +136,14 @@ def describe(
     )
 
 
-def _validity_rows(
+def validity_rows(
     clusters: npt.NDArray[np.int64], settings: Settings
 ) -> npt.NDArray[np.int64] | slice:
-    """Return all rows, or those of a sample stratified by cluster `(n,)`, noise included."""
+    """Return the rows that DBCV is computed on, of clusters `(n,)`.
+
+    They are all rows up to `mec.max_validity_samples`, else a sample stratified by cluster, noise
+    included.
+    """
     if len(clusters) <= settings.mec.max_validity_samples:
         return slice(None)
     seed = int(np.random.SeedSequence([settings.seed, _STREAM]).generate_state(1)[0])
@@ -157,6 +165,8 @@ CRITERIA: dict[str, Callable[[Iteration], float]] = {
     "persistence": lambda iteration: iteration.persistence,
     "last": lambda iteration: float(iteration.iteration),
 }
+# Criteria for which the number of clusters does not matter.
+_UNCONDITIONAL = frozenset({"last"})
 
 # A first clustering with very few clusters may gain this many.
 _MAX_GAIN = 8
@@ -165,16 +175,16 @@ _MAX_GAIN = 8
 def is_better(candidate: Iteration, best: Iteration, first: Iteration, criterion: str) -> bool:
     """Return whether a later iteration is to be kept instead of the best one so far.
 
-    An iteration without a plausible number of clusters is only kept if no other has one, whatever
-    the criterion: fewer than two clusters, fewer than half as many as at `first` (the learner
-    merged them), or more than twice as many and more than eight more (it split them). On a tie
-    the earlier iteration is kept.
+    An iteration without a plausible number of clusters is only kept if no other has one, unless
+    the criterion is `last`: fewer than two clusters, fewer than half as many as at `first` (the
+    learner merged them), or more than twice as many and more than eight more (it split them). On a
+    tie the earlier iteration is kept.
     """
     candidate_plausible, best_plausible = (
         _is_plausible(candidate, first),
         _is_plausible(best, first),
     )
-    if candidate_plausible != best_plausible:
+    if candidate_plausible != best_plausible and criterion not in _UNCONDITIONAL:
         return candidate_plausible
     score, best_score = CRITERIA[criterion](candidate), CRITERIA[criterion](best)
     return score > best_score or (isnan(best_score) and not isnan(score))

@@ -10,14 +10,19 @@ import numpy as np
 import numpy.typing as npt
 
 from darksound.cluster.clusterers.base import Clustering
-from darksound.cluster.constraints import NO_CONSTRAINTS, ReviewedGroups, apply_constraints
 from darksound.cluster.embedding import EmbeddingFunction, embed
 from darksound.cluster.estimators import FitPredict, FitTransform
 from darksound.cluster.iteration import Iteration, describe
 from darksound.cluster.merging import merge_confused
 from darksound.cluster.normalise import subtract_recording_offsets
-from darksound.cluster.notes import Notes, Stopwatch
-from darksound.cluster.pseudo_labels import PseudoLabels, pseudo_labels
+from darksound.cluster.notes import DimensionChoice, Notes, Stopwatch
+from darksound.cluster.pseudo_labels import (
+    NO_CONSTRAINTS,
+    PseudoLabels,
+    ReviewedGroups,
+    apply_constraints,
+    pseudo_labels,
+)
 from darksound.cluster.state import MecState, Snapshot, copy_weights
 from darksound.cluster.structure import check_methods, find_clusters
 from darksound.errors import CheckpointError, RunError
@@ -144,10 +149,11 @@ class MecLoop:
                 "Embeddings of the learner are not finite; its weights are damaged. Use another "
                 "checkpoint."
             )
-        clustering = self._cluster(embeddings, notes, watch)
+        clustering, n_components = self._cluster(embeddings, notes, watch)
         iteration = describe(
             embeddings, clustering, self._settings, labels=self._images.rois.labels, watch=watch
         )
+        iteration = replace(iteration, n_components=n_components)
         snapshot = Snapshot(0, weights, embeddings, clustering)
         return MecState((iteration,), snapshot, snapshot, weights, notes.sentences)
 
@@ -171,7 +177,7 @@ class MecLoop:
             embeddings = subtract_recording_offsets(
                 embeddings, state.last.clustering.labels, self._recordings
             )
-        clustering = self._cluster(embeddings, notes, watch)
+        clustering, n_components = self._cluster(embeddings, notes, watch)
         in_initial = self._mec.validity_embeddings == "initial"
         iteration = describe(
             initial_embeddings if in_initial else embeddings,
@@ -182,6 +188,7 @@ class MecLoop:
             labels=self._images.rois.labels,
             watch=watch,
         )
+        iteration = replace(iteration, n_components=n_components)
         snapshot = Snapshot(number, copy_weights(self._network), embeddings, clustering)
         return state.with_iteration(
             iteration, snapshot, notes.sentences, self._mec.selection_criterion
@@ -198,7 +205,11 @@ class MecLoop:
         self._network.load_state_dict(state.first_weights)
         return self._embed(silent)
 
-    def _cluster(self, embeddings: Vectors, notes: Notes, watch: Stopwatch) -> Clustering:
+    def _cluster(
+        self, embeddings: Vectors, notes: Notes, watch: Stopwatch
+    ) -> tuple[Clustering, int | None]:
+        """Return the clusters, and the dimensions after reduction if several were compared."""
+        choices: list[DimensionChoice] = []
         clustering = find_clusters(
             embeddings,
             self._settings,
@@ -207,7 +218,10 @@ class MecLoop:
             note=notes,
             progress=self._progress,
             watch=watch,
+            on_choice=choices.append,
         )
+        for choice in choices:
+            notes(choice.sentence, logging.INFO)
         if self._mec.merge_threshold > 0:
             clustering = merge_confused(
                 self._images,
@@ -216,7 +230,8 @@ class MecLoop:
                 self._settings.compute,
                 threshold=self._mec.merge_threshold,
             )
-        return apply_constraints(clustering, self._constraints)
+        n_components = choices[0].n_components if choices else None
+        return apply_constraints(clustering, self._constraints), n_components
 
     def _next_labels(self, state: MecState) -> PseudoLabels:
         clustering = self._label_source(state).clustering
@@ -278,7 +293,8 @@ class MecLoop:
                 "them with enough core members for episodes; fine-tuning needs two, so the loop "
                 "ends there."
             )
-        if not isnan(last.ami_previous) and last.ami_previous >= self._mec.converged_ami:
+        limit = self._mec.converged_ami
+        if limit != "never" and not isnan(last.ami_previous) and last.ami_previous >= limit:
             return (
                 f"Iteration {last.iteration} agrees with the previous one (AMI "
                 f"{last.ami_previous:.3f}); the loop has converged."

@@ -3,12 +3,12 @@
 from copy import deepcopy
 
 from darksound.cluster.assign import assign_noise
-from darksound.cluster.constraints import NO_CONSTRAINTS
 from darksound.cluster.embedding import EmbeddingFunction, embed
 from darksound.cluster.estimators import FitPredict, FitTransform, record_estimators
 from darksound.cluster.iteration import iteration_table
 from darksound.cluster.loop import MecLoop, OnIteration
 from darksound.cluster.notes import Notes
+from darksound.cluster.pseudo_labels import NO_CONSTRAINTS
 from darksound.cluster.result import MecOutcome, cluster_table
 from darksound.cluster.state import MecState
 from darksound.cluster.structure import check_methods, map_coordinates

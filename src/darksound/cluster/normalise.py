@@ -18,7 +18,7 @@ _BLOCK = 65_536
 
 
 def normalise(embeddings: Vectors, method: str) -> Vectors:
-    """Return embeddings `(n, dim)` normalised by `l2`, `standard` or `none` (see `NORMALISERS`)."""
+    """Return embeddings `(n, dim)` normalised by a method of `NORMALISERS`."""
     return NORMALISERS[method](np.asarray(embeddings, dtype=np.float32))
 
 
@@ -42,6 +42,19 @@ def _to_unit_variance(x: Vectors) -> Vectors:
     return scaled
 
 
+def _to_unit_range(x: Vectors) -> Vectors:
+    if not len(x):
+        return x
+    lowest = x.min(axis=0)
+    width = x.max(axis=0).astype(np.float64) - lowest
+    # A dimension that is constant becomes 0, as in scikit-learn's MinMaxScaler.
+    scale = np.where(width > 0, width, 1)
+    scaled = np.empty_like(x, dtype=np.float32)
+    for rows in _blocks(len(x)):
+        scaled[rows] = (x[rows] - lowest) / scale
+    return scaled
+
+
 def _unchanged(x: Vectors) -> Vectors:
     return x
 
@@ -50,6 +63,7 @@ def _unchanged(x: Vectors) -> Vectors:
 NORMALISERS: dict[str, Callable[[Vectors], Vectors]] = {
     "l2": _to_unit_length,
     "standard": _to_unit_variance,
+    "min_max": _to_unit_range,
     "none": _unchanged,
 }
 

@@ -1,12 +1,21 @@
 """Notes for the user, and how long each stage of an iteration took."""
 
 import logging
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, fields
 from time import perf_counter
 
-__all__ = ["Notes", "OnNote", "Stages", "Stopwatch", "ignore_note", "log_note"]
+__all__ = [
+    "DimensionChoice",
+    "Notes",
+    "OnNote",
+    "Stages",
+    "Stopwatch",
+    "ignore_note",
+    "log_choice",
+    "log_note",
+]
 
 logger = logging.getLogger(__name__)
 
@@ -21,6 +30,35 @@ def log_note(sentence: str, level: int = logging.WARNING) -> None:
 
 def ignore_note(sentence: str) -> None:
     """Do nothing."""
+
+
+@dataclass(frozen=True)
+class DimensionChoice:
+    """The number of dimensions chosen from several in `reduction.n_components`.
+
+    Attributes:
+        n_components: the chosen number.
+        dbcv: of the clusters for each number, in the space that was clustered; NaN below two
+            clusters.
+        n_clusters: number of clusters for each number.
+    """
+
+    n_components: int
+    dbcv: Mapping[int, float]
+    n_clusters: Mapping[int, int]
+
+    @property
+    def sentence(self) -> str:
+        """Return the choice as a sentence for the user."""
+        compared = ", ".join(
+            f"{value:.3f} for {k} ({self.n_clusters[k]} clusters)" for k, value in self.dbcv.items()
+        )
+        return f"Of reduction.n_components, {self.n_components} was chosen by DBCV: {compared}."
+
+
+def log_choice(choice: DimensionChoice) -> None:
+    """Log a choice."""
+    log_note(choice.sentence, logging.INFO)
 
 
 class Notes:

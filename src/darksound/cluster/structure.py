@@ -1,6 +1,7 @@
 """From embeddings to clusters: reduction, clustering, and sets without structure."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from math import isnan
 
 import numpy as np
 import numpy.typing as npt
@@ -20,11 +21,19 @@ from darksound.cluster.estimators import (
     resolve_clusterer,
     resolve_reducer,
 )
+from darksound.cluster.iteration import validity_rows
 from darksound.cluster.normalise import is_constant, normalise
-from darksound.cluster.notes import OnNote, Stopwatch, ignore_note, log_note
+from darksound.cluster.notes import (
+    DimensionChoice,
+    OnNote,
+    Stopwatch,
+    ignore_note,
+    log_choice,
+    log_note,
+)
 from darksound.cluster.reducers import REDUCERS
 from darksound.cluster.reducers.base import Vectors
-from darksound.cluster.validity import cluster_validity
+from darksound.cluster.validity import cluster_validity, dbcv
 from darksound.progress import Progress, silent
 from darksound.settings import ClusteringSettings, ReductionSettings, Settings
 
@@ -128,11 +137,14 @@ def find_clusters(
     note: OnNote = log_note,
     progress: Progress = silent,
     watch: Stopwatch | None = None,
+    on_choice: Callable[[DimensionChoice], None] = log_choice,
 ) -> Clustering:
     """Reduce and cluster embeddings `(n, dim)`.
 
     Reduction and clustering run `reduction.n_init` times with different seeds, and the clustering
-    with the highest `Validity.weighted_entropy` is returned. Fewer than four ROIs are all noise,
+    with the highest `Validity.weighted_entropy` is used. If `reduction.n_components` has several
+    numbers, the clustering with the highest DBCV in its reduced space is returned (Poutaraud et
+    al. 2024), the first of equals. Fewer than four ROIs are all noise,
     and ROIs with equal embeddings are one cluster; neither is reduced or clustered.
 
     Args:
@@ -143,6 +155,7 @@ def find_clusters(
         note: called with a sentence where a setting had to be changed or there is no structure.
         progress: called with the progress of each stage.
         watch: measures both stages.
+        on_choice: called if several numbers of dimensions were compared.
 
     Raises:
         SettingsError: the reducer, the clusterer or one of their settings cannot be used.
@@ -158,16 +171,38 @@ def find_clusters(
         )
         return Clustering.one_cluster(n)
     resolved = resolve_methods(record_estimators(settings, reducer, clusterer), n)
-    clustering = _best_of_n_init(
-        embeddings,
-        resolved,
-        (reducer, clusterer),
-        note=note,
-        progress=progress,
-        watch=watch or Stopwatch(),
-    )
+    watch = watch or Stopwatch()
+    found: dict[int, Clustering] = {}
+    values: dict[int, float] = {}
+    before: Vectors | None = None
+    for k in _n_components(resolved.reduction):
+        clustering, reduced = _best_of_n_init(
+            embeddings,
+            resolved.replace(reduction={"n_components": k}),
+            (reducer, clusterer),
+            note=note,
+            progress=progress,
+            watch=watch,
+        )
+        if before is not None and np.array_equal(reduced, before):
+            # The reducer has no such setting, or the ROIs have no more dimensions.
+            continue
+        before, found[k] = reduced, clustering
+        if isinstance(resolved.reduction.n_components, tuple):
+            with watch.timing("validity_s"):
+                rows = validity_rows(clustering.labels, resolved)
+                values[k] = dbcv(reduced[rows], clustering.labels[rows])
+    best = max(found, key=lambda k: -np.inf if isnan(values.get(k, 0.0)) else values.get(k, 0.0))
+    if len(found) > 1:
+        on_choice(DimensionChoice(best, values, {k: c.n_clusters for k, c in found.items()}))
+    clustering = found[best]
     _note_missing_structure(clustering, resolved.clustering, clusterer, note)
     return clustering
+
+
+def _n_components(settings: ReductionSettings) -> tuple[int, ...]:
+    value = settings.n_components
+    return tuple(dict.fromkeys(value)) if isinstance(value, tuple) else (value,)
 
 
 def _best_of_n_init(
@@ -178,12 +213,16 @@ def _best_of_n_init(
     note: OnNote,
     progress: Progress,
     watch: Stopwatch,
-) -> Clustering:
-    """Return the clustering with the highest weighted entropy of those from different seeds."""
+) -> tuple[Clustering, Vectors]:
+    """Return the clustering with the highest weighted entropy of those from different seeds.
+
+    The second value is the reduced embeddings `(n, k)` that it was found in.
+    """
     reducer, clusterer = estimators
     n_init = _resolve_n_init(settings.reduction, len(embeddings))
     first_reduced: Vectors | None = None
-    best, best_score = None, -np.inf
+    best: tuple[Clustering, Vectors] | None = None
+    best_score = -np.inf
     progress("reducing", 0, n_init)
     for number, seed in enumerate(_reducer_seeds(settings.seed, n_init)):
         with watch.timing("reduce_s"):
@@ -209,7 +248,7 @@ def _best_of_n_init(
         if n_init > 1:
             score = cluster_validity(embeddings, clustering.labels).weighted_entropy
         if score > best_score:
-            best, best_score = clustering, score
+            best, best_score = (clustering, reduced), score
     progress("clustering", 1, 1)
     assert best is not None  # there is at least one run, and the score is never NaN
     return best
@@ -291,14 +330,12 @@ def _note_missing_structure(
     note: OnNote,
 ) -> None:
     n = len(clustering.labels)
-    min_size = resolve_clusterer(settings, clusterer).min_cluster_size(settings, n)
-    remedy = "change clustering.parameters"
-    if min_size is not None:
-        remedy = f"lower clustering.min_cluster_size (now {min_size})"
+    method = resolve_clusterer(settings, clusterer)
+    remedy = method.remedy.format(size=method.min_cluster_size(settings, n))
     if clustering.n_clusters == 0:
         note(
-            f"No cluster was found: all {n} ROIs are noise. {remedy.capitalize()}, use another "
-            "clustering.method, or add ROIs."
+            f"No cluster was found: all {n} ROIs are noise. {remedy[:1].upper()}{remedy[1:]}, use "
+            "another clustering.method, or add ROIs."
         )
     if clustering.n_clusters == 1:
         note(

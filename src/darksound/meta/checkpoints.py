@@ -87,6 +87,8 @@ class TrainState:
         initial_report: figures of the learner before training, as epoch 0; None without
             validation.
         reports: one an epoch.
+        keeps_last: the last epoch counts as the best one (`training.validation_share` of 0), so
+            that the learning rate stays and training does not end early.
     """
 
     learner: Learner
@@ -97,6 +99,7 @@ class TrainState:
     best_weights: dict[str, Tensor] = field(default_factory=dict)
     initial_report: EpochReport | None = None
     reports: list[EpochReport] = field(default_factory=list)
+    keeps_last: bool = False
 
     @property
     def best_epoch(self) -> int:
@@ -104,12 +107,16 @@ class TrainState:
 
         The learning rate scheduler and early stopping use it.
         """
+        if self.keeps_last:
+            return self.epoch
         best = max(self.reports, key=lambda report: report.score, default=None)
         return 0 if best is None else best.epoch
 
     @property
     def best_report(self) -> EpochReport | None:
         """Return the figures of the best epoch; of epoch 0 if no trained epoch is better."""
+        if self.keeps_last:
+            return self.reports[-1] if self.reports else None
         reports = [*filter(None, [self.initial_report]), *self.reports]
         return max(reports, key=lambda report: report.score, default=None)
 

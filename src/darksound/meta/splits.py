@@ -30,7 +30,8 @@ def split_rois(
     """Return the labelled ROIs to train on, and those to validate on.
 
     If the column `split` names training ROIs, it decides. Otherwise `training.validation_share` of
-    the classes are held out, or of the recordings of each class if there are few classes.
+    the classes are held out, or of the recordings of each class if there are few classes. A share
+    of 0 means no validation, also where the column names validation ROIs.
 
     Args:
         rois: ROIs with labels.
@@ -62,6 +63,8 @@ def split_rois(
         train_rows, val_rows = np.flatnonzero(is_labelled), np.zeros(0, dtype=np.int64)
     if validation is not None:
         return rois.take(train_rows), validation
+    if settings.training.validation_share == 0:
+        return rois.take(train_rows), None
     if not len(val_rows):
         train_rows, val_rows = _hold_out(rois, train_rows, settings)
     return rois.take(train_rows), rois.take(val_rows) if len(val_rows) else None
@@ -70,8 +73,6 @@ def split_rois(
 def _hold_out(rois: RoiSet, rows: _Rows, settings: Settings) -> tuple[_Rows, _Rows]:
     """Return the rows to train on, and the rows that are held out for validation."""
     share = settings.training.validation_share
-    if share == 0:
-        return rows, rows[:0]
     rng = numpy_generator(settings.seed, Purpose.HOLD_OUT)
     labels = rois.take(rows).labels
     assert labels is not None  # the rows are labelled

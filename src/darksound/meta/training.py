@@ -58,7 +58,8 @@ def train(
         progress: called with the number of steps done.
 
     Returns:
-        The learner with the weights of its best epoch, in evaluation mode.
+        The learner with the weights of its best epoch, in evaluation mode; of its last epoch if
+        `training.validation_share` is 0 and `validation` is None.
 
     Raises:
         InputError: there are no labels, or fewer than two classes are large enough.
@@ -156,7 +157,12 @@ def fit(
         state.initial_report = _initial_report(
             validation_images, learner, episodes, settings.compute
         )
-    if not episodes:
+    state.keeps_last = not episodes and training.validation_share == 0
+    if state.keeps_last:
+        logger.info(
+            "There is no validation (training.validation_share is 0); the last epoch is kept."
+        )
+    elif not episodes:
         logger.warning("There are no validation ROIs; epochs are compared by training loss.")
     while not _is_finished(state, training):
         start = time.perf_counter()

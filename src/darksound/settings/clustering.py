@@ -21,12 +21,17 @@ class ReductionSettings(Section):
         default_factory=dict,
         description="Constructor arguments of a reducer given by import path.",
     )
-    normalise: Literal["l2", "standard", "none"] = Field(
+    normalise: Literal["l2", "standard", "min_max", "none"] = Field(
         "l2",
         description="Normalisation of embeddings: to unit length, to unit variance of each "
-        "dimension, or none.",
+        "dimension, to 0 to 1 over the ROIs in each dimension, or none.",
     )
-    n_components: Positive = Field(10, description="Number of dimensions after reduction.")
+    n_components: Positive | Annotated[tuple[Positive, ...], Field(min_length=1)] = Field(
+        10,
+        description="Number of dimensions after reduction. If there are several, as in "
+        "`[5, 10, 15]`, embeddings are reduced to each and clustered, and the clustering with the "
+        "highest DBCV in its reduced space is used.",
+    )
     n_neighbors: Annotated[int, Field(ge=2)] = Field(15, description="As in UMAP.")
     min_dist: Annotated[float, Field(ge=0)] = Field(0.0, description="As in UMAP.")
     spread: Annotated[float, Field(gt=0)] = Field(1.0, description="As in UMAP.")
@@ -73,8 +78,8 @@ class ClusteringSettings(Section):
         "auto",
         description="`linkage`: average linkage on embeddings, cut where S^1.5 H is highest (S: "
         "mean silhouette, H: entropy of the clusters). `hdbscan`. `fast_hdbscan`: HDBSCAN on a "
-        "graph of neighbours (extra `fast-hdbscan`). `evoc`: EVoC on embeddings (extra `evoc`). "
-        "Or the import path of an object with `fit_predict`. `auto`: `linkage` for up to "
+        "graph of neighbours (extra `fast-hdbscan`). `dbscan`. `evoc`: EVoC on embeddings (extra "
+        "`evoc`). Or the import path of an object with `fit_predict`. `auto`: `linkage` for up to "
         "`max_linkage_samples` ROIs, unless a setting that only UMAP or HDBSCAN has was changed; "
         "else `hdbscan`.",
     )
@@ -92,8 +97,14 @@ class ClusteringSettings(Section):
     )
     min_samples: Positive | Literal["auto"] = Field(
         "auto",
-        description="As in HDBSCAN: higher values give more noise; `auto` depends on the number "
-        "of ROIs.",
+        description="As in HDBSCAN and DBSCAN: higher values give more noise; `auto` depends on "
+        "the number of ROIs, for `dbscan` on that of dimensions d: 2 d - 1.",
+    )
+    eps: Annotated[float, Field(gt=0)] | Literal["knee", "nearest_knee"] = Field(
+        "knee",
+        description="As in DBSCAN: distance within which ROIs are neighbours. `knee`: the knee of "
+        "the sorted distances to the `min_samples`-th neighbour; `nearest_knee`: that of the "
+        "distances to the nearest neighbour, which is smaller and gives more noise.",
     )
     cluster_selection_method: Literal["eom", "leaf"] = Field(
         "eom", description="As in HDBSCAN: excess of mass, or leaves."
@@ -166,8 +177,10 @@ class MecSettings(Section):
         description="End the loop after this many iterations without a better "
         "`selection_criterion`; none: do not.",
     )
-    converged_ami: Share = Field(
-        0.98, description="End the loop if the AMI with the previous iteration reaches this value."
+    converged_ami: Share | Literal["never"] = Field(
+        0.98,
+        description="End the loop if the AMI with the previous iteration reaches this value; "
+        "`never`: do not.",
     )
     selection_criterion: Literal["weighted_entropy", "dbcv", "coverage", "persistence", "last"] = (
         Field(

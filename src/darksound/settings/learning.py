@@ -258,7 +258,9 @@ class TrainingSettings(Section):
     )
     validation_share: Annotated[float, Field(ge=0, lt=1)] = Field(
         0.15,
-        description="Share of the classes held out for validation, if the data have no split.",
+        description="Share of the classes held out for validation, if the data have no split. 0: "
+        "no validation; the learning rate stays, all epochs are trained, and the last weights are "
+        "kept.",
     )
     learning_rate: Annotated[float, Field(gt=0, le=1)] = Field(
         1e-3, description="Initial learning rate."

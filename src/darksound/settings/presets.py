@@ -27,8 +27,8 @@ _PUBLISHED_TRAINING = {
     "early_stopping_patience": 10,
 }
 
-# Fine-tunings of equal length, each on the clusters of the previous iteration.
-_PUBLISHED_LOOP = {"epochs": 0, "labels_from": "last"}
+# Every clustered ROI gets a pseudo-label, and no network is trained on synthetic birds first.
+_PUBLISHED_MEC = {"warm_up": "none", "min_probability": 0.0, "selection_criterion": "last"}
 
 # Both used bambird (Michaud et al. 2023) with these settings.
 _PUBLISHED_SEGMENTATION = {
@@ -70,7 +70,7 @@ PRESETS: dict[str, dict[str, Any]] = {
             "matching_steps": "support",
             "relation_layer": "layer4.0.conv2",
         },
-        "episodes": {"n_way": 20, "n_shot": 5, "n_query": 1},
+        "episodes": {"n_way": 20, "n_shot": 5, "n_query": 1, "separate_recordings": False},
         "evaluation": {"n_way": 20, "n_shot": 5, "n_query": 1},
         "training": {
             **_PUBLISHED_TRAINING,
@@ -79,12 +79,23 @@ PRESETS: dict[str, dict[str, Any]] = {
             "learning_rate": 2.8e-5,
         },
         "augmentation": {"enabled": False},
-        "reduction": {"method": "umap", "repeats": 1},
-        "clustering": {"method": "hdbscan"},
-        "mec": _PUBLISHED_LOOP,
+        "reduction": {"method": "none", "normalise": "min_max", "n_init": 1},
+        # n_shot + n_query; min_samples is the same by default in the package hdbscan.
+        "clustering": {"method": "hdbscan", "min_cluster_size": 6, "min_samples": 6},
+        "mec": {
+            **_PUBLISHED_MEC,
+            "iterations": 20,
+            "converged_ami": "never",
+            # 20 epochs of 100 episodes, from the weights and clusters of the previous iteration.
+            "n_episodes": 2000,
+            "epochs": 0,
+            "learning_rate": 2.8e-5,
+            "restart": False,
+            "labels_from": "last",
+        },
     },
     "paper-2024": {
-        "seed": 1979,
+        "seed": 2023,
         "audio": _PUBLISHED_AUDIO,
         "segmentation": {**_PUBLISHED_SEGMENTATION, "high_hz": 5000.0},
         "front_end": {
@@ -95,17 +106,32 @@ PRESETS: dict[str, dict[str, Any]] = {
         },
         "backbone": {"name": "densenet121", "weights": "imagenet"},
         "learner": {"method": "prototypical", "matching_steps": "support"},
-        "episodes": {"n_way": 5, "n_shot": 1, "n_query": 1, "max_per_class": 60},
+        "episodes": {
+            "n_way": 5,
+            "n_shot": 1,
+            "n_query": 1,
+            "max_per_class": 60,
+            "separate_recordings": False,
+        },
         "evaluation": {"n_way": 5, "n_shot": 1, "n_query": 1},
         "training": {
             **_PUBLISHED_TRAINING,
             "episodes_per_epoch": 500,
             "epochs": 100,
             "learning_rate": 1e-4,
+            "validation_share": 0.0,
         },
         "augmentation": {"enabled": False},
-        "reduction": {"method": "umap", "n_components": 15, "repeats": 1},
-        "clustering": {"method": "hdbscan"},
-        "mec": _PUBLISHED_LOOP,
+        "reduction": {
+            "method": "umap",
+            "normalise": "none",
+            "n_components": (5, 10, 15, 20, 25),
+            "min_dist": 0.1,
+            "densmap": True,
+            "repeats": 1,
+            "n_init": 1,
+        },
+        "clustering": {"method": "dbscan", "eps": "nearest_knee"},
+        "mec": {**_PUBLISHED_MEC, "iterations": 0},
     },
 }

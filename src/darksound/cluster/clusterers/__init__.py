@@ -11,5 +11,6 @@ CLUSTERERS: dict[str, str] = {
     "linkage": "darksound.cluster.clusterers.linkage:AverageLinkage",
     "hdbscan": "darksound.cluster.clusterers.hdbscan:Hdbscan",
     "fast_hdbscan": "darksound.cluster.clusterers.fast_hdbscan:FastHdbscan",
+    "dbscan": "darksound.cluster.clusterers.dbscan:Dbscan",
     "evoc": "darksound.cluster.clusterers.evoc:Evoc",
 }

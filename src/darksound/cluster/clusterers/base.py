@@ -73,11 +73,13 @@ class Clusterer(Protocol):
         needs_reduction: whether `reduction.method = "auto"` reduces embeddings before it.
         noise_reason: why ROIs are noise, one sentence for the report; `{size}` stands for the
             smallest cluster.
+        remedy: what to change if there are too few clusters, with `{size}` as above.
         unsupported_settings: keys of `ClusteringSettings` that this clusterer does not have.
     """
 
     needs_reduction: bool
     noise_reason: str
+    remedy: str
     unsupported_settings: Sequence[str]
 
     def min_cluster_size(self, settings: ClusteringSettings, n: int) -> int | None:
@@ -107,8 +109,8 @@ def refuse_changed_settings(
     """
     if changed := changed_settings(settings, names):
         raise SettingsError(
-            f"{method} has no clustering.{changed[0]}; remove this setting, or set "
-            "clustering.method to hdbscan."
+            f"{method} has no clustering.{changed[0]}; remove this setting, or choose another "
+            "clustering.method."
         )
 
 

@@ -41,6 +41,7 @@ class Evoc(Hdbscan):
         "alpha",
         "allow_single_cluster",
         "max_cluster_size",
+        "eps",
     )
 
     def cluster(

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from darksound.cluster.clusterers.base import Clustering
+from darksound.cluster.clusterers.base import Clustering, refuse_changed_settings
 from darksound.cluster.clusterers.hdbscan import (
     Hdbscan,
     resolve_min_cluster_size,
@@ -141,17 +141,18 @@ class FastHdbscan(Hdbscan):
     are those of HDBSCAN.
     """
 
-    unsupported_settings = ("metric", "alpha")
+    unsupported_settings = ("metric", "alpha", "eps")
 
     def cluster(self, x: Floats, settings: ClusteringSettings, seed: int) -> Clustering:
         """Cluster vectors `(n, k)`; `seed` is not used.
 
         Raises:
-            SettingsError: the package is not installed, the metric is not Euclidean, `alpha` is
-                set, or there are more than 30 dimensions.
+            SettingsError: the package is not installed, the metric is not Euclidean, `alpha` or
+                `eps` is set, or there are more than 30 dimensions.
         """
         # Verified first, since the first import compiles for a minute.
         _check(x.shape[1], settings)
+        refuse_changed_settings(settings, "fast_hdbscan", ("eps",))
         try:
             from fast_hdbscan import HDBSCAN
         except ImportError:

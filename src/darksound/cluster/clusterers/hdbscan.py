@@ -8,7 +8,7 @@ import numpy as np
 import numpy.typing as npt
 from sklearn.metrics import pairwise_distances
 
-from darksound.cluster.clusterers.base import Clustering
+from darksound.cluster.clusterers.base import Clustering, refuse_changed_settings
 from darksound.errors import SettingsError
 from darksound.settings import ClusteringSettings
 
@@ -52,7 +52,8 @@ class Hdbscan:
         "A cluster is at least {size} ROIs that lie closer to each other than to the rest; a ROI "
         "with too few others around it is noise."
     )
-    unsupported_settings: Sequence[str] = ()
+    remedy = "lower clustering.min_cluster_size (now {size})"
+    unsupported_settings: Sequence[str] = ("eps",)
 
     def min_cluster_size(self, settings: ClusteringSettings, n: int) -> int:
         """Return the smallest cluster of n ROIs."""
@@ -64,8 +65,10 @@ class Hdbscan:
         """Cluster vectors `(n, k)`; `seed` is not used.
 
         Raises:
-            SettingsError: `clustering.metric` is unknown.
+            SettingsError: `clustering.metric` is unknown, or a setting that HDBSCAN does not have
+                was changed.
         """
+        refuse_changed_settings(settings, "hdbscan", self.unsupported_settings)
         # The import takes a second, which users of other clusterers do not need to wait for.
         from hdbscan import HDBSCAN
 

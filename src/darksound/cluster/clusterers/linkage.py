@@ -114,6 +114,7 @@ class AverageLinkage:
         "ROIs are clustered by the mean distances between them (average linkage); groups of fewer "
         "than {size} are noise."
     )
+    remedy = "lower clustering.min_cluster_size (now {size})"
     unsupported_settings: Sequence[str] = (
         "min_samples",
         "cluster_selection_method",
@@ -121,6 +122,7 @@ class AverageLinkage:
         "alpha",
         "allow_single_cluster",
         "max_cluster_size",
+        "eps",
     )
 
     def min_cluster_size(self, settings: ClusteringSettings, n: int) -> int:

@@ -6,9 +6,18 @@ import numpy as np
 import numpy.typing as npt
 
 from darksound.cluster.notes import OnNote
+from darksound.errors import SettingsError
 from darksound.settings import ReductionSettings
 
-__all__ = ["Identity", "Reducer", "Vectors", "align_signs", "principal_axes", "project"]
+__all__ = [
+    "Identity",
+    "Reducer",
+    "Vectors",
+    "align_signs",
+    "principal_axes",
+    "project",
+    "single_n_components",
+]
 
 Vectors = npt.NDArray[np.float32]
 
@@ -47,6 +56,20 @@ class Identity:
     def reduce(self, x: Vectors, settings: ReductionSettings, seed: int, note: OnNote) -> Vectors:
         """Return the embeddings `(n, d)` themselves."""
         return x
+
+
+def single_n_components(settings: ReductionSettings) -> int:
+    """Return `reduction.n_components` where it is one number.
+
+    Raises:
+        SettingsError: there are several, which `find_clusters` reduces to one after the other.
+    """
+    if isinstance(settings.n_components, tuple):
+        raise SettingsError(
+            f"reduction.n_components is {list(settings.n_components)}; one reduction takes one "
+            "number."
+        )
+    return settings.n_components
 
 
 # Rows per block, which bounds the memory for float64 copies.

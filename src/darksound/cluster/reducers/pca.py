@@ -3,7 +3,13 @@
 import numpy as np
 
 from darksound.cluster.notes import OnNote
-from darksound.cluster.reducers.base import Vectors, align_signs, principal_axes, project
+from darksound.cluster.reducers.base import (
+    Vectors,
+    align_signs,
+    principal_axes,
+    project,
+    single_n_components,
+)
 from darksound.settings import ReductionSettings
 
 __all__ = ["PrincipalComponents"]
@@ -22,11 +28,12 @@ class PrincipalComponents:
 
         k is `n_components`, at most n and d.
         """
-        k = min(settings.n_components, *x.shape)
-        if k < settings.n_components:
+        wanted = single_n_components(settings)
+        k = min(wanted, *x.shape)
+        if k < wanted:
             note(
                 f"{x.shape[0]} embeddings of {x.shape[1]} dimensions have at most {k} principal "
-                f"components; reduction.n_components = {settings.n_components} becomes {k}."
+                f"components; reduction.n_components = {wanted} becomes {k}."
             )
         return _by_svd(x, k) if len(x) <= _MAX_SVD_ROWS else _by_moments(x, k)
 

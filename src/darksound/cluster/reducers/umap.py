@@ -7,7 +7,7 @@ import numpy as np
 from scipy.sparse.linalg import ArpackError
 
 from darksound.cluster.notes import OnNote
-from darksound.cluster.reducers.base import Vectors, principal_axes, project
+from darksound.cluster.reducers.base import Vectors, principal_axes, project, single_n_components
 from darksound.cluster.reducers.sample import N_AXES, reduce_by_sample
 from darksound.errors import SettingsError
 from darksound.settings import ReductionSettings
@@ -102,13 +102,13 @@ def _check(settings: ReductionSettings) -> None:
 
 def _run(x: Vectors, settings: ReductionSettings, seed: int, note: OnNote) -> Vectors:
     """Return the coordinates `(n, n_components)` of one run, with another `init` if it fails."""
-    n = len(x)
+    n, k = len(x), single_n_components(settings)
     init = settings.init
     # The eigenvectors are sought in a space of 2 k + 3 dimensions, which must fit the data.
-    if init == "spectral" and n <= 2 * settings.n_components + 3:
+    if init == "spectral" and n <= 2 * k + 3:
         init = "pca"
         note(f"{n} ROIs are too few for UMAP's spectral initialisation; it starts from PCA.")
-    if init == "pca" and settings.n_components > min(x.shape):
+    if init == "pca" and k > min(x.shape):
         init = "random"
         note(f"{n} ROIs have too few principal components to start UMAP from; it starts at random.")
     try:
@@ -120,7 +120,7 @@ def _run(x: Vectors, settings: ReductionSettings, seed: int, note: OnNote) -> Ve
             "UMAP's spectral initialisation failed, as it can if ROIs form separate groups of "
             f"about twice reduction.n_components; it starts from PCA instead ({error})."
         )
-    init = "pca" if settings.n_components <= min(x.shape) else "random"
+    init = "pca" if k <= min(x.shape) else "random"
     return _fit(x, settings, init, seed)
 
 

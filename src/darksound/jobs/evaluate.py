@@ -1,6 +1,5 @@
 """The job of `darksound evaluate`."""
 
-import numpy as np
 from matplotlib.figure import Figure
 
 from darksound.atomic import write_bytes
@@ -19,8 +18,6 @@ from darksound.report.tables import evaluation_table, per_class_table
 from darksound.run.directory import Run
 from darksound.run.files import write_csv, write_json
 from darksound.run.manifest import fingerprint
-from darksound.settings import Settings
-from darksound.store.building import build_store
 
 __all__ = ["evaluate_run"]
 
@@ -54,7 +51,7 @@ def evaluate_run(run: Run, progress: Progress) -> JobResult:
     log_estimate(rois, learner, settings, workload, run.path)
     evaluation = evaluate(rois, learner, settings, progress=progress)
     _write(run, evaluation)
-    figure = _episode_figure(evaluation, settings)
+    figure = _episode_figure(evaluation)
     if figure is not None:
         write_bytes(run.path / "episode.png", png(figure))
     run.record_problems(evaluation.rois.problems)
@@ -76,20 +73,16 @@ def _write(run: Run, evaluation: Evaluation) -> None:
     write_bytes(run.path / "confusion.png", png(figure))
 
 
-def _episode_figure(evaluation: Evaluation, settings: Settings) -> Figure | None:
+def _episode_figure(evaluation: Evaluation) -> Figure | None:
     """Return the images of the first episode; None where inputs are vectors."""
-    first = evaluation.few_shot.first
-    episode = first.episode
-    # The images are in the cache.
-    store = build_store(evaluation.rois.take(episode.rows), settings)
-    if store.kind != "images":
+    images, first = evaluation.images, evaluation.few_shot.first
+    if images.kind != "images":
         return None
-    images = store.batch(np.arange(len(store))).numpy()
-    support, query = np.split(images, [len(episode.support)])
-    by_class = (episode.n_way, -1, *store.shape)
+    episode = first.episode
+    by_class = (episode.n_way, -1, *images.shape)
     return episode_sheet(
-        support.reshape(by_class),
-        query.reshape(by_class),
+        images.batch(episode.support).numpy().reshape(by_class),
+        images.batch(episode.query).numpy().reshape(by_class),
         [str(name) for name in episode.classes],
         first.predicted.numpy().reshape(episode.n_way, -1),
     )

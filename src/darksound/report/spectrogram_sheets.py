@@ -1,5 +1,6 @@
 """Sheets of spectrograms of typical ROIs of each cluster, and of the images of an episode."""
 
+import textwrap
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
@@ -198,7 +199,12 @@ def episode_sheet(
             colour = _CORRECT if number == row else _WRONG
             axes.spines[:].set(color=colour, linewidth=2)
             if number != row:
-                axes.set_title(_wrap(classes[number]), fontsize=6, color=colour, pad=3)
+                # Within the image, so that the rows of both parts stay at one height.
+                axes.text(
+                    *(0.5, 0.03, textwrap.shorten(classes[number], 24, placeholder="…")),
+                    transform=axes.transAxes, ha="center", va="bottom", fontsize=6, color="white",
+                    bbox={"facecolor": colour, "edgecolor": "none", "pad": 1},
+                )  # fmt: skip
     return figure
 
 

@@ -24,11 +24,11 @@ from darksound.settings import Settings, load_settings
 THESIS, PAPER = load_settings("thesis-2023"), load_settings("paper-2024")
 
 
-def embeddings(sizes, d, stray=20, seed=0):
+def embeddings(sizes, d, stray=20, seed=0, spread=0.5):
     """Groups in some of the dimensions, each of another scale, like pooled features."""
     rng = np.random.default_rng(seed)
     groups = np.repeat(np.arange(len(sizes)), sizes)
-    x = rng.normal(size=(len(sizes), d))[groups] + 0.5 * rng.normal(size=(len(groups), d))
+    x = rng.normal(size=(len(sizes), d))[groups] + spread * rng.normal(size=(len(groups), d))
     x = np.vstack([x, 2 * rng.normal(size=(stray, d))])
     return (np.abs(x) * rng.gamma(1, size=d)).astype(np.float32)
 
@@ -83,7 +83,7 @@ HDBSCAN = Settings().replace(
 
 @pytest.mark.parametrize("method", ["hdbscan", "linkage", "dbscan"])
 def test_any_clusterer_can_choose_the_dimensions(method):
-    x = embeddings([30, 30, 30, 30], 40)
+    x = embeddings([30, 30, 30, 30], 40, spread=0.15)
     settings = HDBSCAN.replace(clustering={"method": method, "min_cluster_size": "auto"})
     choices: list[DimensionChoice] = []
     validities, found = {}, {}
@@ -98,6 +98,7 @@ def test_any_clusterer_can_choose_the_dimensions(method):
     assert choice.n_components == best
     assert (result.labels == found[best].labels).all()
     assert f"{best} was chosen by DBCV" in choice.sentence
+    assert result.n_clusters > 1
     again = find_clusters(x, settings)
     assert (again.labels == result.labels).all()
 
@@ -169,3 +170,18 @@ def test_the_loop_of_the_thesis_never_ends_early_and_carries_weights_over(
     name = next(name for name, _ in tiny_learner.named_parameters())
     drift = [float((start[name] - starts[0][name]).mean()) for start in starts]
     assert drift == pytest.approx(1e-4 * np.arange(20), abs=1e-6)
+
+
+def test_without_two_clusters_the_first_number_is_used():
+    choice = DimensionChoice(5, {5: np.nan, 10: np.nan}, {5: 1, 10: 0})
+    assert "(5, 10) gives two clusters" in choice.sentence
+    assert choice.sentence.endswith("5 is used.")
+    mixed = DimensionChoice(10, {5: np.nan, 10: 0.25}, {5: 1, 10: 3})
+    assert "undefined for 5 (1 clusters), 0.250 for 10 (3 clusters)" in mixed.sentence
+    x = embeddings([12, 12], 20, stray=0)
+    choices: list[DimensionChoice] = []
+    settings = HDBSCAN.replace(
+        clustering={"method": "dbscan", "eps": 1e-6, "min_cluster_size": "auto"}
+    )
+    found = find_clusters(x, settings, note=lambda _: None, on_choice=choices.append)
+    assert [found.n_clusters, choices[0].n_components] == [0, 2]

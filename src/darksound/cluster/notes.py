@@ -4,6 +4,7 @@ import logging
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, fields
+from math import isnan
 from time import perf_counter
 
 __all__ = [
@@ -50,8 +51,15 @@ class DimensionChoice:
     @property
     def sentence(self) -> str:
         """Return the choice as a sentence for the user."""
+        if all(isnan(value) for value in self.dbcv.values()):
+            return (
+                f"None of reduction.n_components ({', '.join(map(str, self.dbcv))}) gives two "
+                f"clusters, so DBCV is undefined; {self.n_components} is used."
+            )
         compared = ", ".join(
-            f"{value:.3f} for {k} ({self.n_clusters[k]} clusters)" for k, value in self.dbcv.items()
+            f"{'undefined' if isnan(value) else format(value, '.3f')} for {k} "
+            f"({self.n_clusters[k]} clusters)"
+            for k, value in self.dbcv.items()
         )
         return f"Of reduction.n_components, {self.n_components} was chosen by DBCV: {compared}."
 

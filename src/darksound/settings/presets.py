@@ -24,7 +24,8 @@ _PUBLISHED_TRAINING = {
     "weight_decay": 0.0,
     "lr_factor": 0.1,
     "lr_patience": 5,
-    "early_stopping_patience": 10,
+    # Its threshold of 10 is exceeded in the eleventh epoch without improvement.
+    "early_stopping_patience": 11,
 }
 
 # Every clustered ROI gets a pseudo-label, and no network is trained on synthetic birds first.
@@ -76,6 +77,8 @@ PRESETS: dict[str, dict[str, Any]] = {
             **_PUBLISHED_TRAINING,
             "episodes_per_epoch": 100,
             "epochs": 20,
+            # n_way (n_shot + n_query), in the classical regime.
+            "batch_size": 120,
             "learning_rate": 2.8e-5,
         },
         "augmentation": {"enabled": False},

@@ -213,7 +213,7 @@ def test_a_comparison_without_labels_is_drawn_for_any_number_of_runs(count, tmp_
     figure.savefig(tmp_path / "figure.png", dpi=40)
 
 
-def test_compared_runs_of_the_same_name_are_told_apart_by_their_paths(small_run, tmp_path):
+def test_compared_runs_of_the_same_name_are_named_by_their_paths(small_run, tmp_path):
     run = small_run()
     other = tmp_path / "other" / "run"
     shutil.copytree(run, other)

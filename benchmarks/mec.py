@@ -51,7 +51,7 @@ from darksound.rois.roi_set import RoiSet
 from darksound.settings import adopt_checkpoint
 from darksound.store.building import build_store
 from darksound.store.contract import Store
-from ears import neighbours
+from pretrained import neighbours
 
 Changes = Mapping[str, Any]
 

@@ -38,7 +38,7 @@ from darksound.cluster.embedding import embed
 from darksound.cluster.metrics import label_scores
 from darksound.cluster.structure import find_clusters
 from darksound.meta.learners.build import build_learner
-from darksound.store.image_store import build_images
+from darksound.store.cached_store import build_images
 
 Vectors = npt.NDArray[np.float32]
 Labels = npt.NDArray[np.object_]

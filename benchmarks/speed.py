@@ -33,7 +33,7 @@ from darksound.meta.optimization import OptimizerStep, make_optimizer
 from darksound.meta.randomness import Purpose, numpy_generator
 from darksound.meta.regimes import EpisodicRegime
 from darksound.settings import EpisodeSettings, load_settings
-from darksound.store.image_store import build_images
+from darksound.store.cached_store import build_images
 
 # FLOP of ResNet18 at 224 px: a multiply-add (He et al. 2016, table 1) counts as two.
 _RESNET18_FLOP = 2 * 1.82e9

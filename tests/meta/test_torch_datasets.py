@@ -15,7 +15,7 @@ from torchvision.models import ResNet18_Weights
 from darksound.audio.front_end import FrontEnd
 from darksound.errors import InputError, SettingsError
 from darksound.meta import torch_datasets
-from darksound.meta.splits import recording_names
+from darksound.meta.episodes import recording_names
 from darksound.meta.torch_datasets import (
     Darksound,
     EpisodeBatchSampler,
@@ -25,7 +25,7 @@ from darksound.meta.torch_datasets import (
 from darksound.rois.roi_set import RoiSet
 from darksound.settings import EpisodeSettings, Settings, load_settings
 from darksound.sources import load_rois
-from darksound.store.image_store import build_images
+from darksound.store.cached_store import build_images
 
 RATE = 48_000
 EPISODES = EpisodeSettings(n_way=3, n_shot=2, n_query=1)

@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from darksound.errors import InputError
 from darksound.rois.roi_set import RoiSet
 from darksound.settings import Settings
-from darksound.store.image_store import build_images
+from darksound.store.cached_store import build_images
 from darksound.synthesis.demo import DemoReader, demo_rois
 from darksound.synthesis.recordings import RATE, plan_recording, render_recording
 from darksound.synthesis.song_types import FORMS

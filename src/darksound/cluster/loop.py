@@ -26,9 +26,9 @@ from darksound.cluster.pseudo_labels import (
 from darksound.cluster.state import MecState, Snapshot, copy_weights
 from darksound.cluster.structure import check_methods, find_clusters
 from darksound.errors import CheckpointError, RunError
+from darksound.meta.episodes import recording_names
 from darksound.meta.features import fit_backbone
 from darksound.meta.learners.base import Learner
-from darksound.meta.splits import recording_names
 from darksound.meta.training import fine_tune
 from darksound.progress import Progress, silent
 from darksound.settings import Settings

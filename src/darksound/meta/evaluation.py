@@ -11,11 +11,10 @@ import torch
 from torch import Tensor
 
 from darksound.errors import InputError
-from darksound.meta.episodes import Episode, EpisodeSampler
+from darksound.meta.episodes import Episode, EpisodeSampler, recording_names
 from darksound.meta.features import compute_features
 from darksound.meta.learners.base import Learner
 from darksound.meta.randomness import Purpose, numpy_generator
-from darksound.meta.splits import recording_names
 from darksound.progress import Progress, silent
 from darksound.settings import ComputeSettings, Settings
 from darksound.store.contract import Store

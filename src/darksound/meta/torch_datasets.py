@@ -13,12 +13,11 @@ from torch.utils.data import Dataset, Sampler
 from darksound.datasets.download import download as download_sets
 from darksound.datasets.registry import data_folder, select_splits
 from darksound.errors import InputError
-from darksound.meta.episodes import EpisodeSampler
+from darksound.meta.episodes import EpisodeSampler, recording_names
 from darksound.meta.randomness import Purpose, numpy_generator
-from darksound.meta.splits import recording_names
 from darksound.settings import EpisodeSettings, Settings, load_settings
 from darksound.sources import RoisLike, as_roi_set, load_rois
-from darksound.store.image_store import build_images
+from darksound.store.cached_store import build_images
 
 __all__ = ["Darksound", "EpisodeBatchSampler", "RoiDataset", "episode_collate"]
 

@@ -15,7 +15,7 @@ from torch.optim.lr_scheduler import ReduceLROnPlateau
 from darksound.errors import InputError
 from darksound.meta.checkpoints import EpochReport, TrainState
 from darksound.meta.distributed import DistributedRegime, current_process_group
-from darksound.meta.episodes import Episode, EpisodeSampler
+from darksound.meta.episodes import Episode, EpisodeSampler, recording_names, split_rois
 from darksound.meta.evaluation import score_episodes
 from darksound.meta.features import check_store, fit_backbone
 from darksound.meta.learners.base import Learner
@@ -23,7 +23,6 @@ from darksound.meta.learners.build import build_learner
 from darksound.meta.optimization import OptimizerStep, make_optimizer, run_epoch
 from darksound.meta.randomness import Purpose, numpy_generator
 from darksound.meta.regimes import REGIMES, EpisodicRegime
-from darksound.meta.splits import recording_names, split_rois
 from darksound.progress import Progress, silent
 from darksound.rois.roi_set import RoiSet
 from darksound.settings import ComputeSettings, Settings, TrainingSettings

@@ -6,9 +6,9 @@ from darksound.audio.embedding_models import InputKind, input_kind, resolve_embe
 from darksound.progress import Progress, silent
 from darksound.rois.roi_set import RoiSet
 from darksound.settings import Settings
+from darksound.store.cached_store import build_images
 from darksound.store.contract import Store
 from darksound.store.embeddings.table_store import build_table_store, resolve_table
-from darksound.store.image_store import build_images
 from darksound.store.vector_store import build_vectors
 
 __all__ = ["build_store", "resolve_backbone"]

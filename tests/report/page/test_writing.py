@@ -24,7 +24,7 @@ from darksound.report.page.clips import (
     render_clips,
     spectrogram,
 )
-from darksound.report.page.encoding import column, script_safe_json
+from darksound.report.page.media import column, script_safe_json
 from darksound.report.page.members import clip_order, cluster_members, nearest_clusters
 from darksound.report.page.writing import write_page
 

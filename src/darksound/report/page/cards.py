@@ -11,8 +11,7 @@ from darksound.cluster.metrics import NOISE
 from darksound.cluster.structure import why_noise
 from darksound.report.confounders import recording_context
 from darksound.report.page.clips import ThumbnailScale, encode_webp
-from darksound.report.page.encoding import to_base64
-from darksound.report.page.media import RenderedMedia
+from darksound.report.page.media import RenderedMedia, to_base64
 from darksound.report.page.members import (
     NOISE_SHOWN,
     ClusterMembers,

@@ -12,7 +12,7 @@ from darksound.report.accumulation import Accumulation, accumulate
 from darksound.report.confounders import confounders
 from darksound.report.page.cards import RoiCodes, noise_card
 from darksound.report.page.clips import ThumbnailScale
-from darksound.report.page.encoding import column
+from darksound.report.page.media import column
 from darksound.report.result import MecResult
 from darksound.report.tables import Table, iterations_tables
 from darksound.settings import Settings, to_toml

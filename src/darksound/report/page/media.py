@@ -1,5 +1,7 @@
 """Sound and thumbnails of as many ROIs as fit, in the page or in a folder beside it."""
 
+import base64
+import json
 import logging
 import shutil
 from collections.abc import Callable, Iterator, Mapping
@@ -21,7 +23,6 @@ from darksound.report.page.clips import (
     ThumbnailScale,
     render_clips,
 )
-from darksound.report.page.encoding import column, encoded_length, to_base64
 from darksound.report.page.members import ClusterMembers
 from darksound.report.result import MecResult
 
@@ -32,9 +33,60 @@ __all__ = [
     "ExternalMedia",
     "MediaWriter",
     "RenderedMedia",
+    "column",
+    "encoded_length",
     "render_media",
+    "script_safe_json",
     "thumbnail_scale",
+    "to_base64",
 ]
+
+# Characters that could end a script element, or start a comment or an entity in it.
+_ESCAPES = str.maketrans({"<": "\\u003c", ">": "\\u003e", "&": "\\u0026"})
+
+
+def column(values: npt.NDArray[Any], kind: str) -> dict[str, str]:
+    """Return a column `(n,)` as the script of the page reads it.
+
+    Args:
+        values: numbers.
+        kind: type: `u1`, `i2`, `i4`, `u4`, `f4` or `f8`, always little-endian.
+    """
+    data = np.ascontiguousarray(values, dtype=np.dtype(f"<{kind}")).tobytes()
+    return {"kind": kind, "data": to_base64(data)}
+
+
+def to_base64(data: bytes) -> str:
+    """Return bytes as base64, padded, without line breaks."""
+    return base64.b64encode(data).decode("ascii")
+
+
+def encoded_length(size: int) -> int:
+    """Return the number of base64 characters of `size` bytes."""
+    return 4 * -(-size // 3)
+
+
+def script_safe_json(content: Any) -> str:
+    """Return JSON in ASCII that cannot end a script element, whatever strings it contains.
+
+    Args:
+        content: plain values; NaN and infinities become null.
+    """
+    text = json.dumps(_finite(content), allow_nan=False, separators=(",", ":"))
+    return text.translate(_ESCAPES)
+
+
+def _finite(value: Any) -> Any:
+    if isinstance(value, dict):
+        return {str(key): _finite(item) for key, item in value.items()}
+    if isinstance(value, (list, tuple)):
+        return [_finite(item) for item in value]
+    if isinstance(value, np.generic):
+        return _finite(value.item())
+    if isinstance(value, float) and not np.isfinite(value):
+        return None
+    return value
+
 
 # Bytes of a row number and of the lengths of its sound and thumbnail in the page.
 _INDEX_BYTES = 16

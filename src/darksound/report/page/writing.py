@@ -16,11 +16,12 @@ from darksound.atomic import write_bytes
 from darksound.progress import Progress, silent
 from darksound.report.page.cards import RoiCodes, cluster_cards
 from darksound.report.page.content import page_content
-from darksound.report.page.encoding import column, script_safe_json
 from darksound.report.page.media import (
     MEDIA_WRITERS,
     RenderedMedia,
+    column,
     render_media,
+    script_safe_json,
     thumbnail_scale,
 )
 from darksound.report.page.members import clip_order, cluster_members

@@ -14,7 +14,7 @@ from darksound.errors import InputError, SettingsError
 from darksound.rois.roi_set import RoiSet, as_roi_table
 from darksound.settings import Settings
 from darksound.store import shards
-from darksound.store.image_store import build_images
+from darksound.store.cached_store import build_images
 from darksound.store.rendering import random_stream, render_images
 
 RATE = 16_000

@@ -29,7 +29,6 @@ ENVIRONMENT = {
     "DARKSOUND_MEC__N_EPISODES": "2",
     # UMAP compiles for half a minute in every process.
     "DARKSOUND_REDUCTION__METHOD": "pca",
-    "DARKSOUND_CLUSTERING__MIN_CLUSTER_SIZE": "3",
     "DARKSOUND_PRETRAINING__SPECIES": "8",
     "DARKSOUND_PRETRAINING__BATCH_SPECIES": "4",
     "DARKSOUND_PRETRAINING__STEPS": "2",
@@ -87,7 +86,7 @@ def write_material(root: Path) -> None:
     _clips(root / "my-recordings", 6, seed=1)
     _night(root / "my-recordings" / "20220101_053000.WAV", 20, seed=2)
     for seed, name in enumerate(("labelled-clips", "other-labelled-clips"), start=3):
-        _clips(root / name, 5, seed=seed)
+        _clips(root / name, 10, seed=seed)
     for i in range(2):
         recording = root / "annotated" / f"{i}.wav"
         _raven(

@@ -371,3 +371,17 @@ def test_metrics_are_converted_to_json_and_back_and_to_a_table():
     )
     table = iteration_table([first, iteration(1)], kept=1)
     assert table["kept"].tolist() == [False, True]
+
+
+def test_the_map_of_iteration_0_is_returned_if_another_iteration_is_kept(
+    images, tiny_learner, tiny_settings
+):
+    settings = tiny_settings.replace(mec={"selection_criterion": "last"})
+    outcome = mec_on_images(images, tiny_learner, settings)
+    assert outcome.kept > 0
+    assert outcome.map_before is not None
+    assert outcome.map_before.shape == (len(images), 2)
+    first = mec_on_images(images, tiny_learner, settings.replace(mec={"iterations": 0}))
+    assert first.map_before is None
+    initial_map = first.clusters[["x", "y"]].to_numpy()
+    np.testing.assert_array_equal(outcome.map_before, initial_map)

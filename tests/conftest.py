@@ -3,6 +3,7 @@
 import os
 import signal
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
@@ -16,6 +17,23 @@ signal.signal(signal.SIGINT, signal.default_int_handler)
 os.environ |= {"OMP_NUM_THREADS": "1", "NUMBA_NUM_THREADS": "1"}
 
 
+# UMAP compiles for half a minute in every process, a Dask cluster and a browser start slowly: tests
+# that need one of them share a process.
+_SHARED_PROCESS = {
+    "umap": ("test_sample.py", "test_structure.py", "test_reducer_contract.py", "umap"),
+    "dask": ("dask",),
+    "browser": ("test_in_browser.py",),
+}
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Let tests that share something slow run in one process of pytest-xdist."""
+    for item in items:
+        for group, parts in _SHARED_PROCESS.items():
+            if any(part in item.nodeid for part in parts):
+                item.add_marker(pytest.mark.xdist_group(group))
+
+
 @pytest.fixture(scope="session")
 def audio_root() -> Path:
     """The folder of real recordings, or a skip that says where it was sought."""
@@ -26,11 +44,18 @@ def audio_root() -> Path:
     return root
 
 
-@pytest.fixture(scope="session")
-def dask_address() -> Iterator[str]:
-    """The scheduler of a Dask cluster of two worker processes with a thread each."""
+@contextmanager
+def local_dask() -> Iterator[str]:
+    """Start a Dask cluster of two worker processes with a thread each; yield its address."""
     distributed = pytest.importorskip("distributed")
     with distributed.LocalCluster(
         n_workers=2, threads_per_worker=1, processes=True, dashboard_address=":0"
     ) as cluster:
         yield cluster.scheduler_address
+
+
+@pytest.fixture(scope="session")
+def dask_address() -> Iterator[str]:
+    """Return the scheduler of a Dask cluster that all tests share; none may kill a worker of it."""
+    with local_dask() as address:
+        yield address

@@ -1,5 +1,6 @@
 """Every command and every Python block of README and docs runs, page by page, on made data."""
 
+import os
 import re
 import shlex
 import shutil
@@ -78,11 +79,15 @@ def folder(material, tmp_path, monkeypatch, tmp_path_factory) -> Path:
     for name, value in ENVIRONMENT.items():
         monkeypatch.setenv(name, value)
     monkeypatch.setenv("DARKSOUND_DATA", str(tmp_path / "sets"))
-    cache = tmp_path_factory.getbasetemp() / "doc-cache"
+    base = tmp_path_factory.getbasetemp()
+    # All worker processes share it.
+    cache = (base.parent if "PYTEST_XDIST_WORKER" in os.environ else base) / "doc-cache"
     monkeypatch.setenv("DARKSOUND_CACHE", str(cache))
     monkeypatch.setattr("platformdirs.user_cache_path", lambda *_, **__: cache)
     # UMAP compiles for half a minute in every process, and a map is drawn in every run.
     monkeypatch.setattr("darksound.cluster.mec.map_coordinates", map_by_pca)
+    # The trial of the network for the estimate takes longer than the commands' own work.
+    monkeypatch.setattr("darksound.jobs.estimate._time_network", lambda *_: (0.001, 0.002))
     return tmp_path
 
 

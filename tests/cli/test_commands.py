@@ -253,11 +253,11 @@ def test_printed_settings_are_accepted_by_config(preset, darksound, tmp_path):
         (("--method", "foo"), "'foo' is not one of 'prototypical', 'matching', 'relation'"),
         (("--set", "learner.method=foo"), "choose one of matching, prototypical, relation"),
         (("--set", "backbone.name=resnet"), "such as resnet50, resnet34, resnet18"),
+        (("--set", "clustering.method=foo"), "choose one of auto, linkage, hdbscan"),
+        (("--set", "reduction.method=foo"), "choose one of auto, umap, pca, none"),
     ],
 )
-def test_unknown_method_or_backbone_is_refused_before_torch_is_imported(
-    arguments, message, tmp_path
-):
+def test_unknown_name_is_refused_before_torch_is_imported(arguments, message, tmp_path):
     script = """
 import sys
 from darksound.cli.app import main

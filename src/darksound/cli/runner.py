@@ -148,16 +148,22 @@ def load_cli_settings(common: CommonOptions, *flags: Flags) -> "Settings":
 
 
 def _check_names(settings: "Settings") -> None:
-    """Check the names of learner and backbone, before anything heavy is imported.
+    """Check the names of registries' entries, before anything heavy is imported.
 
     Raises:
         SettingsError: a name is unknown; the message lists the known ones.
     """
+    from darksound.cluster.clusterers import CLUSTERERS
+    from darksound.cluster.reducers import REDUCERS
     from darksound.meta.backbones import family_path
     from darksound.meta.learners import learner_path
+    from darksound.settings import check_name_or_path
 
     learner_path(settings.learner)
     family_path(settings.backbone)
+    reducer, clusterer = settings.reduction.method, settings.clustering.method
+    check_name_or_path("reduction.method", reducer, ("auto", *REDUCERS), "fit_transform")
+    check_name_or_path("clustering.method", clusterer, ("auto", *CLUSTERERS), "fit_predict")
 
 
 class _CommandState:

@@ -24,7 +24,13 @@ from darksound.cluster.notes import OnNote
 from darksound.cluster.reducers import REDUCERS
 from darksound.cluster.reducers.base import Reducer, Vectors, single_n_components
 from darksound.errors import SettingsError
-from darksound.settings import ClusteringSettings, ReductionSettings, Settings, resolve_object
+from darksound.settings import (
+    ClusteringSettings,
+    ReductionSettings,
+    Settings,
+    check_name_or_path,
+    resolve_object,
+)
 
 __all__ = [
     "EstimatorClusterer",
@@ -251,7 +257,7 @@ def resolve_reducer(settings: ReductionSettings, estimator: FitTransform | None 
         _refuse_parameters("reduction", settings)
         reducer: Reducer = resolve_object(REDUCERS[settings.method])()
         return reducer
-    _require_path("reduction.method", settings.method, REDUCERS, "fit_transform")
+    check_name_or_path("reduction.method", settings.method, REDUCERS, "fit_transform")
     return EstimatorReducer(
         _Estimator.from_path(
             "reduction.method", settings.method, settings.parameters, "fit_transform"
@@ -275,7 +281,7 @@ def resolve_clusterer(
         _refuse_parameters("clustering", settings)
         clusterer: Clusterer = resolve_object(CLUSTERERS[settings.method])()
         return clusterer
-    _require_path("clustering.method", settings.method, CLUSTERERS, "fit_predict")
+    check_name_or_path("clustering.method", settings.method, CLUSTERERS, "fit_predict")
     return EstimatorClusterer(
         _Estimator.from_path(
             "clustering.method", settings.method, settings.parameters, "fit_predict"
@@ -322,14 +328,6 @@ def _refuse_parameters(name: str, section: ReductionSettings | ClusteringSetting
         raise SettingsError(
             f"{name}.parameters are for a {name}.method given by import path; {section.method} "
             f"has settings {name}.* of its own."
-        )
-
-
-def _require_path(key: str, method: str, registry: Mapping[str, str], needed: str) -> None:
-    if "." not in method and ":" not in method:
-        raise SettingsError(
-            f"{key} is {method!r}; choose one of {', '.join(registry)}, or the import path of a "
-            f"class with {needed}."
         )
 
 

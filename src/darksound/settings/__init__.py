@@ -16,7 +16,7 @@ from darksound.settings.learning import (
 )
 from darksound.settings.models import Settings
 from darksound.settings.presets import PRESETS
-from darksound.settings.section import Section, resolve_object
+from darksound.settings.section import Section, check_name_or_path, resolve_object
 from darksound.settings.segmentation import SegmentationSettings
 from darksound.settings.sources import adopt_checkpoint, load_settings, to_toml
 
@@ -44,6 +44,7 @@ __all__ = [
     "Settings",
     "TrainingSettings",
     "adopt_checkpoint",
+    "check_name_or_path",
     "load_settings",
     "resolve_object",
     "to_toml",

@@ -1,7 +1,7 @@
 """The base class of all settings sections, and validation with readable messages."""
 
 import importlib
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from difflib import get_close_matches
 from typing import TYPE_CHECKING, Annotated, Any, Self, TypeVar, cast
 
@@ -9,7 +9,15 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from darksound.errors import SettingsError
 
-__all__ = ["Positive", "Section", "Share", "merge", "resolve_object", "validated"]
+__all__ = [
+    "Positive",
+    "Section",
+    "Share",
+    "check_name_or_path",
+    "merge",
+    "resolve_object",
+    "validated",
+]
 
 Share = Annotated[float, Field(ge=0, le=1)]
 Positive = Annotated[int, Field(ge=1)]
@@ -70,6 +78,25 @@ def validated(model: type[Model], values: Mapping[str, Any]) -> Model:
 def _readable(error: ValidationError, model: type[BaseModel]) -> SettingsError:
     sentences = [_sentence(detail, model) for detail in error.errors()]
     return SettingsError("\n".join(dict.fromkeys(sentences)))
+
+
+def check_name_or_path(key: str, value: str, names: Iterable[str], method: str) -> None:
+    """Verify that a setting is a known name, or looks like the import path of a class.
+
+    Args:
+        key: the setting, for the message.
+        value: its value.
+        names: the known names.
+        method: the method that a class at an import path needs, for the message.
+
+    Raises:
+        SettingsError: it is neither.
+    """
+    if value not in names and "." not in value and ":" not in value:
+        raise SettingsError(
+            f"{key} is {value!r}; choose one of {', '.join(names)}, or the import path of a class "
+            f"with {method}."
+        )
 
 
 def resolve_object(path: str) -> Any:

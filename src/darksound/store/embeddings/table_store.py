@@ -12,12 +12,10 @@ import torch
 from torch import Tensor
 
 from darksound.audio.embedding_models import TABLE_SCHEME, check_same_model
-from darksound.audio.files import AudioInfo
 from darksound.errors import InputError, SettingsError
 from darksound.progress import Progress, silent
 from darksound.rois.roi_set import SCHEMA, Problem, RoiSet, as_roi_table
 from darksound.settings import BackboneSettings, EmbeddingModelSettings, Settings
-from darksound.settings.audio import ChannelMix
 from darksound.store.contract import RowKind
 from darksound.store.embeddings import file_stamp, read_embeddings
 from darksound.store.embeddings.layout import Embeddings
@@ -159,38 +157,12 @@ def _read(backbone: BackboneSettings) -> tuple[Path, Embeddings]:
     return path, read_embeddings(path)
 
 
-class _TableReader:
+class _TableReader(DispatchReader):
     """Read recordings where they exist; their stamp is that of the file of embeddings."""
 
     def __init__(self, path: Path) -> None:
-        self._stamp = partial(file_stamp, path)
-        self._reader = DispatchReader()
-
-    def read(
-        self,
-        root: str,
-        recording: str,
-        start_s: float,
-        end_s: float,
-        rate: int | None,
-        *,
-        channel: ChannelMix = "mean",
-    ) -> tuple[npt.NDArray[np.float32], int]:
-        """Return mono samples `(n,)` from `start_s` to `end_s`, and their rate in Hz.
-
-        Raises:
-            InputError: the recording cannot be read.
-        """
-        return self._reader.read(root, recording, start_s, end_s, rate, channel=channel)
+        self._file_stamp = partial(file_stamp, path)
 
     def stamp(self, root: str, recording: str) -> str:
         """Return the stamp of the file of embeddings."""
-        return self._stamp()
-
-    def info(self, root: str, recording: str) -> AudioInfo:
-        """Return length, rate and channels of the recording.
-
-        Raises:
-            InputError: the recording is missing.
-        """
-        return self._reader.info(root, recording)
+        return self._file_stamp()

@@ -249,20 +249,9 @@ def resolve_reducer(settings: ReductionSettings, estimator: FitTransform | None 
     Raises:
         SettingsError: the reducer is unknown, or the object or its parameters cannot be used.
     """
-    if estimator is not None:
-        return EstimatorReducer(
-            _Estimator.from_object("reduction.method", estimator, "fit_transform")
-        )
-    if settings.method in REDUCERS:
-        _refuse_parameters("reduction", settings)
-        reducer: Reducer = resolve_object(REDUCERS[settings.method])()
-        return reducer
-    check_name_or_path("reduction.method", settings.method, REDUCERS, "fit_transform")
-    return EstimatorReducer(
-        _Estimator.from_path(
-            "reduction.method", settings.method, settings.parameters, "fit_transform"
-        )
-    )
+    resolved = _resolve("reduction", settings, estimator, REDUCERS, "fit_transform")
+    reducer: Reducer = EstimatorReducer(resolved) if isinstance(resolved, _Estimator) else resolved
+    return reducer
 
 
 def resolve_clusterer(
@@ -273,20 +262,29 @@ def resolve_clusterer(
     Raises:
         SettingsError: the clusterer is unknown, or the object or its parameters cannot be used.
     """
-    if estimator is not None:
-        return EstimatorClusterer(
-            _Estimator.from_object("clustering.method", estimator, "fit_predict")
-        )
-    if settings.method in CLUSTERERS:
-        _refuse_parameters("clustering", settings)
-        clusterer: Clusterer = resolve_object(CLUSTERERS[settings.method])()
-        return clusterer
-    check_name_or_path("clustering.method", settings.method, CLUSTERERS, "fit_predict")
-    return EstimatorClusterer(
-        _Estimator.from_path(
-            "clustering.method", settings.method, settings.parameters, "fit_predict"
-        )
+    resolved = _resolve("clustering", settings, estimator, CLUSTERERS, "fit_predict")
+    clusterer: Clusterer = (
+        EstimatorClusterer(resolved) if isinstance(resolved, _Estimator) else resolved
     )
+    return clusterer
+
+
+def _resolve(
+    section: str,
+    settings: ReductionSettings | ClusteringSettings,
+    estimator: object,
+    registry: Mapping[str, str],
+    needed: str,
+) -> Any:
+    """Return an `_Estimator` of an object or import path, or the registry's entry of a name."""
+    key = f"{section}.method"
+    if estimator is not None:
+        return _Estimator.from_object(key, estimator, needed)
+    if settings.method in registry:
+        _refuse_parameters(section, settings)
+        return resolve_object(registry[settings.method])()
+    check_name_or_path(key, settings.method, registry, needed)
+    return _Estimator.from_path(key, settings.method, settings.parameters, needed)
 
 
 def needs_reduction(method: str) -> bool:

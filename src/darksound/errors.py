@@ -1,8 +1,13 @@
 """Errors that the user can fix.
 
 Every message says what is wrong, where, and what to do. The command line prints the message without
-a traceback and exits with status 2. Any other exception is an internal error with exit status 1.
+a traceback and exits with status 2. Any other exception is an internal error with exit status 1,
+unless one recording alone causes it: `failure_cause` makes a line of `errors.csv` of it.
 """
+
+import logging
+import traceback
+from pathlib import Path
 
 __all__ = [
     "CheckpointError",
@@ -12,7 +17,10 @@ __all__ = [
     "RunError",
     "SettingsError",
     "WorkerError",
+    "failure_cause",
 ]
+
+logger = logging.getLogger(__name__)
 
 
 class DarksoundError(Exception):
@@ -109,3 +117,34 @@ class WorkerError(DarksoundError):
         ...     print(error)
         A worker died; see its log.
     """
+
+
+def failure_cause(subject: object, error: Exception) -> str:
+    """Return why one recording is left out, whatever its processing raised.
+
+    The message of an `InputError` or `SettingsError` is the cause. Any other exception is
+    unexpected: the cause has its name and the line of this package where it occurred, since a
+    worker process loses the traceback, which is logged at debug level.
+
+    Args:
+        subject: the recording, or a part of it, as the first words of the cause.
+        error: the exception.
+
+    Raises:
+        DarksoundError: the error concerns more than this recording, such as a full disk.
+    """
+    if isinstance(error, (InputError, SettingsError)):
+        return str(error)
+    if isinstance(error, DarksoundError):
+        raise error
+    logger.debug("%s failed.", subject, exc_info=error)
+    name = type(error).__name__
+    text = " ".join(str(error).split()).rstrip(".")
+    text = f"{name}: {text}" if text else name
+    own = [
+        frame
+        for frame in traceback.extract_tb(error.__traceback__)
+        if Path(frame.filename).is_relative_to(Path(__file__).parent)
+    ]
+    at = f" at {Path(own[-1].filename).name}, line {own[-1].lineno}" if own else ""
+    return f"{subject}: cannot be processed ({text}{at}); leave it out."

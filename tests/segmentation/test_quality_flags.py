@@ -74,3 +74,14 @@ def test_loud_and_full_scale_tones_are_not_clipped(tmp_path):
         sf.write(tmp_path / "a.wav", 0.9999 * np.sin(2 * np.pi * hz * TIME), RATE)
         segmentation = segment_recording(tmp_path / "a.wav", 3.0, SegmentationSettings())
         assert "clipping" not in segmentation.chunks[0].quality_flags, hz
+
+
+@pytest.mark.parametrize("rate", [500, 1000, 2000, 4000])
+def test_a_rate_without_the_frequencies_of_a_flag_gives_no_such_flag(tmp_path, rate):
+    t = np.arange(10 * rate) / rate
+    wave = 1e-3 * np.random.default_rng(0).normal(size=len(t))
+    wave += 0.1 * (t % 2 > 1.5) * np.sin(2 * np.pi * 0.35 * rate * t)
+    sf.write(tmp_path / "a.wav", wave, rate)
+    whole = segment_recording(tmp_path / "a.wav", 3.0, SegmentationSettings(low_hz=50))
+    assert len(whole.boxes) == 5
+    assert all(chunk.quality_flags == () for chunk in whole.chunks)

@@ -56,9 +56,15 @@ class ChunkFeatures:
     frame_s: float
 
     def bins(self, low_hz: float, high_hz: float) -> slice:
-        """Return the bins between two frequencies, at least one."""
-        first = max(round(low_hz / self.band_hz), 1)
-        return slice(first, max(min(round(high_hz / self.band_hz), self.power.shape[1]), first + 1))
+        """Return the bins between two frequencies, at least one.
+
+        There are none if the recording has no frequency between them; the last bin, half the
+        sampling rate, is no band of its own.
+        """
+        first, n_bins = max(round(low_hz / self.band_hz), 1), self.power.shape[1]
+        if first >= n_bins - 1:
+            return slice(n_bins, n_bins)
+        return slice(first, max(min(round(high_hz / self.band_hz), n_bins), first + 1))
 
 
 def _has_clipping(chunk: ChunkFeatures) -> bool:
@@ -66,8 +72,11 @@ def _has_clipping(chunk: ChunkFeatures) -> bool:
 
 
 def _has_wind(chunk: ChunkFeatures) -> bool:
-    low = chunk.power[:, chunk.bins(*_WIND_HZ)].mean(axis=1)
-    above = float(np.median(chunk.power[:, chunk.bins(*_ABOVE_WIND_HZ)].mean(axis=1)))
+    bands = [chunk.power[:, chunk.bins(*hz)] for hz in (_WIND_HZ, _ABOVE_WIND_HZ)]
+    if not all(band.size for band in bands):
+        return False
+    low, high = (band.mean(axis=1) for band in bands)
+    above = float(np.median(high))
     gusts = _decibels(scipy.ndimage.uniform_filter1d(low, max(round(_GUST_S / chunk.frame_s), 1)))
     return bool(
         np.percentile(gusts, 90) - _decibels(np.array(above)) > _MIN_WIND_DB
@@ -78,6 +87,8 @@ def _has_wind(chunk: ChunkFeatures) -> bool:
 def _has_rain(chunk: ChunkFeatures) -> bool:
     bins = chunk.bins(*_RAIN_HZ)
     raised = chunk.power[:, bins] > chunk.floor[bins] * 10 ** (_MIN_DROP_DB / 10)
+    if not raised.size:
+        return False
     drops = raised.mean(axis=1) > _MIN_DROP_SHARE
     n_starts = np.count_nonzero(drops[1:] & ~drops[:-1])
     # Drops are shorter than syllables, and there are many of them.
@@ -88,6 +99,8 @@ def _has_rain(chunk: ChunkFeatures) -> bool:
 def _has_insects(chunk: ChunkFeatures) -> bool:
     bins = chunk.bins(*_INSECT_HZ)
     floor = _decibels(chunk.floor[bins])
+    if not floor.size:
+        return False
     width = 2 * round(_INSECT_NEIGHBOURS_HZ / chunk.band_hz / 2) + 1
     neighbours = scipy.ndimage.median_filter(floor, width, mode="nearest")
     is_loud = (floor - neighbours > _MIN_INSECT_DB) & (
@@ -110,7 +123,10 @@ QUALITY_FLAGS: dict[str, Callable[[ChunkFeatures], bool]] = {
 
 
 def detect_quality_flags(chunk: ChunkFeatures) -> tuple[str, ...]:
-    """Return the quality flags of a chunk, in alphabetical order."""
+    """Return the quality flags of a chunk, in alphabetical order.
+
+    A recording at a low rate lacks the frequencies of some flags, and has none of these.
+    """
     return tuple(name for name, detect in QUALITY_FLAGS.items() if detect(chunk))
 
 

@@ -108,7 +108,15 @@ def test_all_wrong_keys_are_reported_together():
 
 @pytest.mark.parametrize(
     ("content", "message"),
-    [(b"seed = ", "not valid TOML"), (b"\xff\xfe", "not valid TOML"), (None, "No such file")],
+    [
+        (b"seed = ", "not valid TOML"),
+        (b"\xff\xfe", "not valid TOML"),
+        (b'[backbone]\nname = "a\x00b"', "not valid TOML"),
+        (b"seed = " + b"9" * 5000, "not valid TOML"),
+        (b"seed = " + b"[" * 5000, "nested too deeply"),
+        (b"a." * 5000 + b"b = 1", "nested too deeply"),
+        (None, "No such file"),
+    ],
 )
 def test_unreadable_settings_file_is_named(content, message, tmp_path):
     path = tmp_path / "invalid.toml"
@@ -117,6 +125,24 @@ def test_unreadable_settings_file_is_named(content, message, tmp_path):
     with pytest.raises(SettingsError, match=message) as error:
         load_settings(config=path)
     assert str(path) in str(error.value)
+
+
+def test_a_folder_is_not_a_settings_file(tmp_path):
+    with pytest.raises(SettingsError, match=r"Is a directory|Permission denied"):
+        load_settings(config=tmp_path)
+
+
+def test_a_settings_file_may_begin_with_a_byte_order_mark(tmp_path):
+    path = tmp_path / "notepad.toml"
+    path.write_bytes(b"\xef\xbb\xbfseed = 7\r\n[training]\r\nepochs = 3\r\n")
+    settings = load_settings(config=path)
+    assert (settings.seed, settings.training.epochs) == (7, 3)
+
+
+@pytest.mark.parametrize("text", ["a." * 5000 + "b=1", "seed=" + "[" * 5000])
+def test_an_assignment_that_is_nested_too_deeply_is_refused(text):
+    with pytest.raises(SettingsError, match="nested too deeply"):
+        load_settings(assignments=[text])
 
 
 def test_unknown_preset_is_an_error_that_lists_presets():

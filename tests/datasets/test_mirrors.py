@@ -12,7 +12,7 @@ from darksound.datasets import registry
 from darksound.datasets.client import PROTOCOLS, redacted
 from darksound.datasets.download import download
 from darksound.datasets.registry import REGISTRY, Mirror
-from darksound.errors import DownloadError
+from darksound.errors import DownloadError, InputError
 from darksound.settings import to_toml
 from darksound.settings.compute import credentials_from
 
@@ -174,3 +174,21 @@ def test_the_registry_is_what_was_published():
         assert len(split.md5) == 32
         assert all(mirror.address.startswith("https://") for mirror in split.mirrors)
         assert all(redacted(mirror.address) == mirror.address for mirror in split.mirrors)
+
+
+@pytest.mark.parametrize(
+    "address",
+    ["http://user:s3cret@[::1/a.zip", "https://example.org:99999/a.zip", "http://a b/x", "http://"],
+)
+def test_an_address_that_no_server_can_have_is_refused_without_repeating_it(address, sets):
+    with pytest.raises(InputError, match=r"cannot be downloaded: the address has") as error:
+        download(address, settings=sets.settings, named=SPEC)
+    assert "s3cret" not in str(error.value)
+
+
+@pytest.mark.parametrize("target", ["http://[::1/x", "http://example.org:99999/", "https://"])
+def test_a_redirect_to_no_address_is_a_failed_mirror(target, sets, packed):
+    address = sets.server.serve("/test.zip", b"", responses.redirect(target))
+    sets.publish(SPEC, packed, (Mirror("url", address, "page"),))
+    with pytest.raises(DownloadError, match="redirects to none"):
+        download(SPEC, settings=sets.settings)

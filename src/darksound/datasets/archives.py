@@ -19,8 +19,8 @@ from lzma import LZMAError
 from pathlib import Path, PurePosixPath
 from typing import IO
 
-from darksound.datasets.disk import format_bytes
 from darksound.errors import DownloadError
+from darksound.progress import format_bytes
 from darksound.settings import DownloadSettings
 
 __all__ = [

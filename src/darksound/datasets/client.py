@@ -15,14 +15,15 @@ from requests.auth import AuthBase
 from darksound.datasets import failures
 from darksound.datasets.failures import MirrorError, page_error, status_error, translated_errors
 from darksound.datasets.registry import Mirror, PublishedSplit
-from darksound.errors import SettingsError
+from darksound.errors import InputError, SettingsError
 from darksound.settings import DownloadSettings
-from darksound.settings.compute import Credentials, Secret
+from darksound.settings.compute import Credentials, Secret, check_address
 
 __all__ = [
     "PROTOCOLS",
     "Client",
     "Reply",
+    "checked",
     "custom_mirror",
     "host_of",
     "is_address",
@@ -50,6 +51,20 @@ def redacted(address: str) -> str:
         for key, value in parse_qsl(parts.query, keep_blank_values=True)
     ]
     return urlunsplit((parts.scheme, host, parts.path, urlencode(query), ""))
+
+
+def checked(address: str) -> str:
+    """Return the redacted form of an address from the user.
+
+    Raises:
+        InputError: it is not the address of a file on a web server.
+    """
+    try:
+        check_address(address)
+    except ValueError as error:
+        # Without the address, which may hold a password.
+        raise InputError(f"The archive cannot be downloaded: {error}; correct it.") from None
+    return redacted(address)
 
 
 def host_of(address: str) -> str:

@@ -15,14 +15,13 @@ from uuid import uuid4
 
 from darksound.atomic import write_text
 from darksound.errors import DownloadError, RunError
-from darksound.progress import Progress
+from darksound.progress import Progress, format_bytes
 
 __all__ = [
     "ByteProgress",
     "PartialFile",
     "RemoteFile",
     "check_free_space",
-    "format_bytes",
     "hash_file",
     "new_clip_hash",
     "new_md5",
@@ -33,14 +32,6 @@ __all__ = [
 
 _BLOCK = 1 << 20
 _MB = 1_000_000
-
-
-def format_bytes(count: float) -> str:
-    """Return a number of bytes as text, such as `2.5 GB`."""
-    for unit, size in (("GB", 1e9), ("MB", 1e6), ("kB", 1e3)):
-        if count >= size:
-            return f"{count / size:.3g} {unit}"
-    return f"{count:.0f} bytes"
 
 
 def check_free_space(folder: Path, required: int, what: str) -> None:

@@ -13,6 +13,7 @@ from darksound.datasets import registry
 from darksound.datasets.archives import ArchiveError
 from darksound.datasets.client import (
     Client,
+    checked,
     custom_mirror,
     host_of,
     is_address,
@@ -359,7 +360,7 @@ def _import_file(
 def _import_address(
     where: str, named: str | None, md5: str | None, session: _Session
 ) -> list[InstalledSplit]:
-    address = redacted(where)
+    address = checked(where)
     if session.download.offline:
         raise DownloadError(
             f"{address} is not downloaded with --offline; save it on another machine and import "

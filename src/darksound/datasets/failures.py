@@ -209,11 +209,13 @@ def translated_errors(address: str) -> Iterator[None]:
     """
     try:
         yield
-    except (requests.RequestException, HTTPError) as error:
+    except (requests.RequestException, HTTPError, ValueError) as error:
+        # A ValueError is of an address that a server redirects to.
         # The texts of these exceptions may hold the address with its secrets.
         raise MirrorError(*_cause_and_event(error, address)) from None
 
 
+_NO_ADDRESS = "is no valid web address, or redirects to none"
 _BY_TYPE: tuple[tuple[tuple[type[Exception], ...], Cause, str], ...] = (
     (
         (requests.exceptions.ProxyError, urllib3.exceptions.ProxyError),
@@ -235,7 +237,7 @@ _BY_TYPE: tuple[tuple[tuple[type[Exception], ...], Cause, str], ...] = (
             urllib3.exceptions.LocationValueError,
         ),
         WRONG_ADDRESS,
-        "is no valid web address, or redirects to none",
+        _NO_ADDRESS,
     ),
     ((urllib3.exceptions.DecodeError,), DROPPED, "sent data that cannot be decoded"),
 )
@@ -245,6 +247,8 @@ def _cause_and_event(error: Exception, address: str) -> tuple[Cause, str, str]:
     for types, cause, event in _BY_TYPE:
         if isinstance(error, types):
             return cause, address, event
+    if not isinstance(error, (requests.RequestException, HTTPError)):
+        return WRONG_ADDRESS, address, _NO_ADDRESS
     inner = _innermost(error)
     if isinstance(error, requests.exceptions.SSLError) or isinstance(inner, TlsError):
         return TLS, address, _tls_event(inner)

@@ -18,6 +18,7 @@ from darksound.datasets.registry import (
 )
 from darksound.errors import DownloadError
 from darksound.settings import ComputeSettings
+from darksound.system_errors import check_readable
 
 __all__ = [
     "CHECKS",
@@ -219,4 +220,5 @@ def _read_marker(path: Path) -> Marker | None:
     except FileNotFoundError:
         return None
     except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
+        check_readable(path, error, DownloadError)
         raise DownloadError(f"{path} cannot be read ({error}).") from None

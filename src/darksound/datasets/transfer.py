@@ -19,14 +19,13 @@ from darksound.datasets.disk import (
     PartialFile,
     RemoteFile,
     check_free_space,
-    format_bytes,
     hash_file,
     new_md5,
     partial_files,
     write_errors,
 )
 from darksound.datasets.failures import MirrorError
-from darksound.progress import Progress, silent
+from darksound.progress import Progress, format_bytes, silent
 from darksound.settings import DownloadSettings
 
 __all__ = [

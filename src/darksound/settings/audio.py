@@ -4,12 +4,13 @@ from typing import Annotated, Literal, Self
 
 from pydantic import Field, model_validator
 
-from darksound.settings.section import Section, Share
+from darksound.settings.section import Decibels, Hertz, Section, Share
 
 __all__ = ["AudioSettings", "ChannelMix", "FrontEndSettings", "RoiMode", "RoiSettings"]
 
 # Length of windows while the ROI length is still to be chosen from the ROIs.
 _WINDOW_S = 3.0
+_Margin = Annotated[float, Field(ge=1, le=1_000_000)]
 
 RoiMode = Literal["auto", "whole", "windows", "segment", "annotations"]
 Channel = Literal["level", "floored", "height", "harmonic", "percussive", "delta", "power"]
@@ -57,7 +58,7 @@ class RoiSettings(Section):
         description="Column of Raven selection tables that holds the label; none: the first of "
         "the usual names, such as Annotation or Species.",
     )
-    window_threshold_db: Annotated[float, Field(ge=0)] = Field(
+    window_threshold_db: Decibels = Field(
         20.0,
         description="Windows whose level is more than this many dB below the loudest window of "
         "the file are skipped.",
@@ -75,13 +76,13 @@ class FrontEndSettings(Section):
         description="Length of the FFT window in samples; `auto`: 1024 at 48 kHz, down to 512 "
         "for short hops.",
     )
-    hop: Annotated[int, Field(ge=1)] | Literal["auto"] = Field(
+    hop: Annotated[int, Field(ge=1, le=1_000_000)] | Literal["auto"] = Field(
         "auto", description="Hop length in samples; `auto`: a ROI has `n_frames` frames."
     )
     n_frames: Annotated[int, Field(ge=8, le=4096)] = Field(
         192, description="Width of the image if `hop` is `auto`."
     )
-    widen_from_s: Annotated[float, Field(gt=0)] = Field(
+    widen_from_s: Annotated[float, Field(ge=0.01, le=3600)] = Field(
         3.0,
         description="If `hop` is `auto`, images of ROIs longer than this many seconds become "
         "wider in proportion.",
@@ -96,10 +97,8 @@ class FrontEndSettings(Section):
         description="`power`: squared magnitude, 24 bins per octave from `low_hz`. `published`: "
         "magnitude of 84 bins, 12 per octave from C1 (32.7 Hz), as `librosa.cqt`.",
     )
-    low_hz: Annotated[float, Field(ge=0)] = Field(
-        500.0, description="Lowest frequency of the image in Hz."
-    )
-    high_hz: Annotated[float, Field(gt=0)] | Literal["nyquist"] = Field(
+    low_hz: Hertz = Field(500.0, description="Lowest frequency of the image in Hz.")
+    high_hz: Annotated[float, Field(gt=0, le=1_000_000)] | Literal["nyquist"] = Field(
         11_500.0, description="Highest frequency of the image in Hz."
     )
     fade_shape: Literal["quarter_sine", "half_sine"] = Field(
@@ -107,7 +106,7 @@ class FrontEndSettings(Section):
         description="Gain of the fade in and out, for x from 0 to 1. `quarter_sine`: sin(pi/2 x). "
         "`half_sine`: sin(pi x - pi/2)/2 + 1/2. Names as in torchaudio.",
     )
-    fade_s: Annotated[float, Field(ge=0)] = Field(
+    fade_s: Annotated[float, Field(ge=0, le=60)] = Field(
         0.1, description="Length in seconds of the fade in and of the fade out."
     )
     fade_share: Share = Field(
@@ -124,7 +123,7 @@ class FrontEndSettings(Section):
     hpss_kernel: Annotated[int, Field(ge=3, le=301)] = Field(
         31, description="Length of both median filters of HPSS."
     )
-    hpss_margin: tuple[Annotated[float, Field(ge=1)], Annotated[float, Field(ge=1)]] = Field(
+    hpss_margin: tuple[_Margin, _Margin] = Field(
         (1.0, 5.0), description="HPSS margins of the harmonic and of the percussive mask."
     )
     remove_background: Literal[False, "median", "maad"] = Field(
@@ -144,16 +143,16 @@ class FrontEndSettings(Section):
         "floor), `height` (frequency as a ramp), `harmonic`, `percussive`, `delta`; `power` (raw "
         "power, neither in dB nor scaled to [0, 1]; it needs `compute.cache_dtype` `float16`).",
     )
-    level_range_db: Annotated[float, Field(gt=0)] = Field(
+    level_range_db: Annotated[float, Field(gt=0, le=1000)] = Field(
         50.0, description="Dynamic range of the channel `level` in dB."
     )
-    floored_range_db: Annotated[float, Field(gt=0)] = Field(
+    floored_range_db: Annotated[float, Field(gt=0, le=1000)] = Field(
         40.0, description="Dynamic range of the channel `floored` in dB."
     )
     floor_percentile: Annotated[float, Field(ge=0, le=100)] = Field(
         30.0, description="Percentile over frames that estimates a band's stationary noise floor."
     )
-    floor_bands: Annotated[int, Field(ge=1)] = Field(
+    floor_bands: Annotated[int, Field(ge=1, le=4095)] = Field(
         17, description="Number of bands of the median filter that smooths the noise floor."
     )
     band_limits: Literal["segmented", "all", "none"] = Field(
@@ -161,7 +160,7 @@ class FrontEndSettings(Section):
         description="Which ROIs are attenuated outside their frequency bounds: those found by "
         "segmentation, all that have bounds, or none.",
     )
-    band_attenuation_db: Annotated[float, Field(ge=0)] = Field(
+    band_attenuation_db: Decibels = Field(
         40.0, description="Attenuation outside the frequency bounds in dB."
     )
     fit: Literal["whole", "crop"] = Field(

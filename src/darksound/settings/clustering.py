@@ -4,7 +4,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import Field
 
-from darksound.settings.section import Positive, Section, Share
+from darksound.settings.section import Factor, Positive, Section, Share, Size
 
 __all__ = ["ClusteringSettings", "MecSettings", "ReductionSettings"]
 
@@ -26,15 +26,15 @@ class ReductionSettings(Section):
         description="Normalisation of embeddings: to unit length, to unit variance of each "
         "dimension, to 0 to 1 over the ROIs in each dimension, or none.",
     )
-    n_components: Positive | Annotated[tuple[Positive, ...], Field(min_length=1)] = Field(
+    n_components: Size | Annotated[tuple[Size, ...], Field(min_length=1, max_length=100)] = Field(
         10,
         description="Number of dimensions after reduction. If there are several, as in "
         "`[5, 10, 15]`, embeddings are reduced to each and clustered, and the clustering with the "
         "highest DBCV in its reduced space is used.",
     )
-    n_neighbors: Annotated[int, Field(ge=2)] = Field(15, description="As in UMAP.")
-    min_dist: Annotated[float, Field(ge=0)] = Field(0.0, description="As in UMAP.")
-    spread: Annotated[float, Field(gt=0)] = Field(1.0, description="As in UMAP.")
+    n_neighbors: Annotated[int, Field(ge=2, le=1_000_000)] = Field(15, description="As in UMAP.")
+    min_dist: Annotated[float, Field(ge=0, le=1000)] = Field(0.0, description="As in UMAP.")
+    spread: Annotated[float, Field(gt=0, le=1000)] = Field(1.0, description="As in UMAP.")
     metric: str = Field("euclidean", description="Distance between embeddings.")
     n_epochs: Positive | Literal["auto"] = Field(
         "auto",
@@ -43,32 +43,36 @@ class ReductionSettings(Section):
     )
     init: Literal["spectral", "random", "pca"] = Field("spectral", description="As in UMAP.")
     set_op_mix_ratio: Share = Field(1.0, description="As in UMAP.")
-    local_connectivity: Annotated[float, Field(ge=1)] = Field(1.0, description="As in UMAP.")
-    repulsion_strength: Annotated[float, Field(ge=0)] = Field(1.0, description="As in UMAP.")
-    negative_sample_rate: Positive = Field(5, description="As in UMAP.")
-    repeats: Positive | Literal["auto"] = Field(
+    local_connectivity: Annotated[float, Field(ge=1, le=1000)] = Field(
+        1.0, description="As in UMAP."
+    )
+    repulsion_strength: Factor = Field(1.0, description="As in UMAP.")
+    negative_sample_rate: Annotated[int, Field(ge=1, le=10_000)] = Field(
+        5, description="As in UMAP."
+    )
+    repeats: Annotated[int, Field(ge=1, le=1000)] | Literal["auto"] = Field(
         "auto",
         description="Number of UMAP runs with different seeds whose coordinates are concatenated. "
         "`auto`: 3 for up to 20,000 ROIs, else 1.",
     )
-    n_init: Positive | Literal["auto"] = Field(
+    n_init: Annotated[int, Field(ge=1, le=10_000)] | Literal["auto"] = Field(
         "auto",
         description="Number of times that reduction and clustering run with different seeds; the "
         "clustering with the highest `weighted_entropy` (see `mec.selection_criterion`) is used. "
         "`auto`: 6 for up to 500 ROIs, else 1.",
     )
-    max_fit_samples: Annotated[int, Field(ge=1000)] = Field(
+    max_fit_samples: Annotated[int, Field(ge=1000, le=1_000_000_000)] = Field(
         100_000,
         description="Largest number of ROIs that UMAP is fitted on. Larger sets are sampled, and "
         "the remaining ROIs are placed by their nearest neighbours.",
     )
-    pca_above: Annotated[int, Field(ge=0)] = Field(
+    pca_above: Annotated[int, Field(ge=0, le=1_000_000_000)] = Field(
         20_000,
         description="Number of ROIs above which embeddings are reduced to 50 principal components "
         "before UMAP.",
     )
     densmap: bool = Field(False, description="Preserve local density (densMAP).")
-    dens_lambda: Annotated[float, Field(ge=0)] = Field(2.0, description="As in densMAP.")
+    dens_lambda: Factor = Field(2.0, description="As in densMAP.")
 
 
 class ClusteringSettings(Section):
@@ -92,7 +96,7 @@ class ClusteringSettings(Section):
         description="Largest number of ROIs for which `auto` chooses `linkage`. Linkage computes "
         "all pairwise distances: 5,000 ROIs need 1 GB.",
     )
-    min_cluster_size: Annotated[int, Field(ge=2)] | Literal["auto"] = Field(
+    min_cluster_size: Annotated[int, Field(ge=2, le=1_000_000_000)] | Literal["auto"] = Field(
         "auto", description="Smallest cluster; `auto` depends on the number of ROIs."
     )
     min_samples: Positive | Literal["auto"] = Field(
@@ -100,7 +104,7 @@ class ClusteringSettings(Section):
         description="As in HDBSCAN and DBSCAN: higher values give more noise; `auto` depends on "
         "the number of ROIs, for `dbscan` on that of dimensions d: 2 d - 1.",
     )
-    eps: Annotated[float, Field(gt=0)] | Literal["knee", "nearest_knee"] = Field(
+    eps: Annotated[float, Field(gt=0, le=1_000_000)] | Literal["knee", "nearest_knee"] = Field(
         "knee",
         description="As in DBSCAN: distance within which ROIs are neighbours. `knee`: the knee of "
         "the sorted distances to the `min_samples`-th neighbour; `nearest_knee`: that of the "
@@ -109,13 +113,13 @@ class ClusteringSettings(Section):
     cluster_selection_method: Literal["eom", "leaf"] = Field(
         "eom", description="As in HDBSCAN: excess of mass, or leaves."
     )
-    cluster_selection_epsilon: Annotated[float, Field(ge=0)] = Field(
+    cluster_selection_epsilon: Factor = Field(
         0.0, description="As in HDBSCAN: clusters closer than this distance are merged."
     )
-    alpha: Annotated[float, Field(gt=0)] = Field(1.0, description="As in HDBSCAN.")
+    alpha: Annotated[float, Field(gt=0, le=1_000_000)] = Field(1.0, description="As in HDBSCAN.")
     metric: str = Field("euclidean", description="Distance between reduced embeddings.")
     allow_single_cluster: bool = Field(False, description="Allow a single cluster.")
-    max_cluster_size: Annotated[int, Field(ge=0)] = Field(
+    max_cluster_size: Annotated[int, Field(ge=0, le=1_000_000_000)] = Field(
         0, description="Largest cluster; 0: no limit."
     )
 
@@ -123,7 +127,7 @@ class ClusteringSettings(Section):
 class MecSettings(Section):
     """The MEC loop: embed, reduce, cluster, pseudo-label, fine-tune, repeat."""
 
-    iterations: Annotated[int, Field(ge=0)] = Field(
+    iterations: Annotated[int, Field(ge=0, le=10_000)] = Field(
         5, description="Largest number of fine-tunings; 0: cluster once."
     )
     warm_up: Literal["demo", "none"] = Field(
@@ -140,7 +144,7 @@ class MecSettings(Section):
     n_episodes: Positive = Field(
         60, description="Largest number of few-shot episodes of one fine-tuning."
     )
-    epochs: Annotated[float, Field(ge=0)] = Field(
+    epochs: Factor = Field(
         1.0,
         description="Largest number of times that a fine-tuning draws each core member, on "
         "average; small sets then get fewer than `n_episodes`. 0: no limit.",
@@ -148,7 +152,7 @@ class MecSettings(Section):
     learning_rate: Annotated[float, Field(gt=0, le=1)] = Field(
         1e-4, description="Learning rate of fine-tuning."
     )
-    head_lr_multiplier: Annotated[float, Field(gt=0)] = Field(
+    head_lr_multiplier: Annotated[float, Field(gt=0, le=1_000_000)] = Field(
         10.0,
         description="Factor on the learning rate for the head on frozen embeddings. It is higher "
         "than in `training` because fine-tuning is short.",
@@ -195,7 +199,7 @@ class MecSettings(Section):
         description="Embeddings in which DBCV and weighted entropy are computed: those of the "
         "initial learner, or those of the current iteration.",
     )
-    max_validity_samples: Annotated[int, Field(ge=1000)] = Field(
+    max_validity_samples: Annotated[int, Field(ge=1000, le=1_000_000_000)] = Field(
         50_000,
         description="Largest number of ROIs that DBCV is computed on, since its time grows with "
         "the square of it. Larger sets are sampled, stratified by cluster.",

@@ -8,7 +8,7 @@ from urllib.parse import urlsplit
 
 from pydantic import Field, field_validator
 
-from darksound.settings.section import Positive, Section
+from darksound.settings.section import Positive, Section, Size
 
 __all__ = [
     "ComputeSettings",
@@ -17,6 +17,7 @@ __all__ = [
     "DownloadSettings",
     "ReportSettings",
     "Secret",
+    "check_address",
     "credentials_from",
 ]
 
@@ -36,10 +37,10 @@ class ComputeSettings(Section):
         "supports it, float16 on older NVIDIA GPUs, else float32. Training in float16 uses loss "
         "scaling.",
     )
-    workers: Annotated[int, Field(ge=1)] | Literal["auto"] = Field(
+    workers: Annotated[int, Field(ge=1, le=1024)] | Literal["auto"] = Field(
         "auto", description="Number of worker processes that read audio and compute images."
     )
-    batch_size: Positive = Field(64, description="Number of ROIs embedded per batch.")
+    batch_size: Size = Field(64, description="Number of ROIs embedded per batch.")
     cache_dtype: Literal["uint8", "float16"] = Field(
         "uint8", description="Data type of cached images."
     )
@@ -61,8 +62,31 @@ class ComputeSettings(Section):
     )
 
 
+# Longest part of the name of a host (RFC 1035).
+_MAX_LABEL = 63
 _Seconds = Annotated[float, Field(gt=0, le=86_400)]
-_Gigabytes = Annotated[float, Field(gt=0)]
+_Gigabytes = Annotated[float, Field(gt=0, le=1_000_000)]
+
+
+def check_address(address: str) -> None:
+    """Check that a text can be the address of a file on a web server.
+
+    Raises:
+        ValueError: it cannot; the message has the cause and no part of the address, which may
+            contain a password.
+    """
+    if any(character.isspace() or not character.isprintable() for character in address):
+        raise ValueError("the address has a blank or a control character")
+    try:
+        parts = urlsplit(address)
+        host, port = parts.hostname, parts.port
+    except ValueError as error:
+        raise ValueError(f"the address has no valid host or port ({error})") from None
+    if parts.scheme not in ("http", "https"):
+        raise ValueError("the address does not begin with https:// or http://")
+    labels = (host or "").rstrip(".").split(".")
+    if port == 0 or not all(0 < len(label) <= _MAX_LABEL for label in labels):
+        raise ValueError("the address has no valid host or port")
 
 
 class DownloadSettings(Section):
@@ -78,7 +102,7 @@ class DownloadSettings(Section):
     read_timeout_s: _Seconds = Field(
         60.0, description="Longest time in seconds without data from the server."
     )
-    max_attempts: Positive = Field(
+    max_attempts: Annotated[int, Field(ge=1, le=10_000)] = Field(
         6,
         description="Consecutive attempts at a mirror without progress before the next mirror "
         "is tried.",
@@ -100,16 +124,18 @@ class DownloadSettings(Section):
         500.0, description="Largest unpacked size of an archive in GB."
     )
     max_files: Positive = Field(1_000_000, description="Largest number of files in an archive.")
-    max_ratio: Annotated[float, Field(gt=1)] = Field(
+    max_ratio: Annotated[float, Field(gt=1, le=1_000_000)] = Field(
         100.0, description="Largest ratio of an archive's unpacked size to its size."
     )
 
     @field_validator("mirror")
     @classmethod
     def _no_password(cls, mirror: str | None) -> str | None:
-        # Settings are written into every run directory.
-        if mirror is not None and "@" in urlsplit(mirror).netloc:
-            raise ValueError("the address must not contain a user or password")
+        if mirror is not None:
+            check_address(mirror)
+            # Settings are written into every run directory.
+            if "@" in urlsplit(mirror).netloc:
+                raise ValueError("the address must not contain a user or password")
         return mirror
 
 
@@ -127,10 +153,10 @@ class ReportSettings(Section):
         description="Store audio clips and images in the folder `report_media` beside the page "
         "instead of in it.",
     )
-    typical_clips: Positive = Field(
+    typical_clips: Annotated[int, Field(ge=1, le=10_000)] = Field(
         5, description="Number of typical clips on a cluster's card, after the medoid."
     )
-    borderline_clips: Positive = Field(
+    borderline_clips: Annotated[int, Field(ge=1, le=10_000)] = Field(
         3, description="Number of borderline clips on a cluster's card."
     )
     max_clip_s: Annotated[float, Field(gt=0, le=600)] = Field(

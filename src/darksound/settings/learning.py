@@ -4,7 +4,7 @@ from typing import Annotated, Literal, Self
 
 from pydantic import Field, model_validator
 
-from darksound.settings.section import Positive, Section, Share
+from darksound.settings.section import Positive, Section, Share, Size
 
 __all__ = [
     "AugmentationSettings",
@@ -21,6 +21,9 @@ __all__ = [
 
 Regime = Literal["episodic", "classical"]
 
+_Level = Annotated[float, Field(ge=-200, le=200)]
+_Window = Annotated[float, Field(gt=0, le=60)]
+_Frequency = Annotated[float, Field(gt=0, le=1_000_000)]
 _Digest = Annotated[str, Field(pattern="^[0-9a-f]{32}$")]
 
 
@@ -37,7 +40,7 @@ class EmbeddingModelSettings(Section):
     digest: _Digest | None = Field(
         None, description="Hash of the model file and its metadata; none: any."
     )
-    embedding_dim: Positive | None = Field(
+    embedding_dim: Annotated[int, Field(ge=1, le=1_000_000)] | None = Field(
         None, description="Length of its embeddings; none: as in the model or table."
     )
     long_rois: Literal["mean", "loudest", "start"] = Field(
@@ -55,8 +58,8 @@ class HeadSettings(Section):
         description="Standardise each dimension to mean 0 and variance 1. The statistics are "
         "computed on the ROIs that the head is first used on, and are then kept.",
     )
-    width: Positive = Field(256, description="Number of hidden units.")
-    logit_scale: Annotated[float, Field(gt=0)] = Field(
+    width: Size = Field(256, description="Number of hidden units.")
+    logit_scale: Annotated[float, Field(gt=0, le=1_000_000)] = Field(
         10.0, description="Factor on cosine similarities that makes them logits."
     )
     dropout: Share = Field(0.2, description="Dropout rate of the hidden units.")
@@ -71,14 +74,14 @@ class AugmentationSettings(Section):
         description="Number of augmented versions of each ROI's waveform; they are computed once "
         "and cached.",
     )
-    noise_snr_db: tuple[float, float] = Field(
+    noise_snr_db: tuple[_Level, _Level] = Field(
         (0.0, 25.0), description="Range of the SNR of added noise in dB."
     )
-    gain_db: tuple[float, float] = Field((-12.0, 6.0), description="Range of the gain in dB.")
-    tilt_db: Annotated[float, Field(ge=0)] = Field(
+    gain_db: tuple[_Level, _Level] = Field((-12.0, 6.0), description="Range of the gain in dB.")
+    tilt_db: Annotated[float, Field(ge=0, le=200)] = Field(
         12.0, description="Largest slope of an added spectral tilt, in dB over the band."
     )
-    neighbour_db: tuple[float, float] = Field(
+    neighbour_db: tuple[_Level, _Level] = Field(
         (-24.0, -9.0), description="Range of the level in dB of another ROI that is mixed in."
     )
     neighbour_share: Share = Field(
@@ -90,7 +93,7 @@ class AugmentationSettings(Section):
         0.12, description="Widest frequency mask, as a share of image height."
     )
     level: Share = Field(0.1, description="Largest change of image brightness and contrast.")
-    vector_noise: Annotated[float, Field(ge=0)] = Field(
+    vector_noise: Annotated[float, Field(ge=0, le=1000)] = Field(
         0.2,
         description="Noise added to frozen embeddings, in standard deviations of each dimension.",
     )
@@ -110,22 +113,24 @@ class AugmentationSettings(Section):
 class PretrainingSettings(Section):
     """How `darksound pretrain` trains a backbone on synthetic birds."""
 
-    species: Annotated[int, Field(ge=2)] = Field(
+    species: Annotated[int, Field(ge=2, le=10_000_000)] = Field(
         3000,
         description="Number of synthetic species for each window length. Every second species is "
         "a close relative of the one before.",
     )
-    individuals: Annotated[int, Field(ge=2)] = Field(
+    individuals: Annotated[int, Field(ge=2, le=100_000)] = Field(
         6, description="Number of individuals of each species."
     )
-    songs: Positive = Field(2, description="Number of songs of each individual.")
-    windows_s: tuple[Annotated[float, Field(gt=0, le=60)], ...] = Field(
+    songs: Annotated[int, Field(ge=1, le=100_000)] = Field(
+        2, description="Number of songs of each individual."
+    )
+    windows_s: Annotated[tuple[_Window, ...], Field(max_length=100)] = Field(
         (3.0, 1.0, 0.25), description="Window lengths in seconds to train on."
     )
-    window_shares: tuple[Annotated[float, Field(gt=0)], ...] = Field(
+    window_shares: Annotated[tuple[_Frequency, ...], Field(max_length=100)] = Field(
         (4.0, 1.0, 1.0), description="Relative frequency of each window length."
     )
-    batch_species: Annotated[int, Field(ge=2)] = Field(
+    batch_species: Annotated[int, Field(ge=2, le=65_536)] = Field(
         96, description="Number of species in a batch, with two recordings of each."
     )
     steps: Positive = Field(2000, description="Number of training steps.")
@@ -133,17 +138,19 @@ class PretrainingSettings(Section):
         "contrastive",
         description="NT-Xent on cosine similarities, or one-shot prototypes on distances.",
     )
-    projection_dim: Annotated[int, Field(ge=0)] = Field(
+    projection_dim: Annotated[int, Field(ge=0, le=65_536)] = Field(
         0,
         description="Output length of a projection head between embedding and loss, which is "
         "discarded after training; 0: none.",
     )
-    temperature: Annotated[float, Field(gt=0)] = Field(0.1, description="Temperature of the loss.")
+    temperature: Annotated[float, Field(gt=0, le=1000)] = Field(
+        0.1, description="Temperature of the loss."
+    )
     learning_rate: Annotated[float, Field(gt=0, le=1)] = Field(
         2e-3, description="Highest learning rate of the one-cycle schedule."
     )
-    weight_decay: Annotated[float, Field(ge=0)] = Field(1e-2, description="As in AdamW.")
-    embedding_fit_batches: Annotated[int, Field(ge=0)] = Field(
+    weight_decay: Annotated[float, Field(ge=0, le=1000)] = Field(1e-2, description="As in AdamW.")
+    embedding_fit_batches: Annotated[int, Field(ge=0, le=1_000_000)] = Field(
         48,
         description="Number of batches on which the final linear map from the small CNN's pooled "
         "features to embeddings is fitted; 0: keep the trained map.",
@@ -178,24 +185,22 @@ class BackboneSettings(Section):
         "(torchvision), `none` (random), or a weights file. `auto`: `darksound` for `small` in "
         "its default size, `imagenet` for torchvision's networks.",
     )
-    channels: tuple[Positive, Positive, Positive, Positive] = Field(
+    channels: tuple[Size, Size, Size, Size] = Field(
         (24, 48, 96, 192), description="Channels of the small CNN's stem and its three stages."
     )
-    embedding_dim: Positive = Field(512, description="Length of the small CNN's embeddings.")
+    embedding_dim: Size = Field(512, description="Length of the small CNN's embeddings.")
 
 
 class LearnerSettings(Section):
     """The few-shot learner on top of the backbone."""
 
     method: str = Field("prototypical", description="`prototypical`, `matching` or `relation`.")
-    matching_steps: Positive | Literal["support"] = Field(
+    matching_steps: Annotated[int, Field(ge=1, le=10_000)] | Literal["support"] = Field(
         3,
         description="Number of attention steps of Matching Networks; `support`: the number of "
         "support items, as in the published code.",
     )
-    relation_hidden: Positive = Field(
-        8, description="Number of hidden units of the relation module."
-    )
+    relation_hidden: Size = Field(8, description="Number of hidden units of the relation module.")
     relation_layer: str = Field(
         "auto",
         description="Layer of a torchvision backbone whose feature maps Relation Networks "
@@ -211,9 +216,11 @@ class LearnerSettings(Section):
 class EpisodeSettings(Section):
     """Few-shot episodes of training and fine-tuning."""
 
-    n_way: Annotated[int, Field(ge=2)] = Field(12, description="Number of classes in an episode.")
-    n_shot: Positive = Field(2, description="Number of support ROIs per class.")
-    n_query: Positive = Field(2, description="Number of query ROIs per class.")
+    n_way: Annotated[int, Field(ge=2, le=65_536)] = Field(
+        12, description="Number of classes in an episode."
+    )
+    n_shot: Size = Field(2, description="Number of support ROIs per class.")
+    n_query: Size = Field(2, description="Number of query ROIs per class.")
     max_per_class: Positive | Literal["all"] = Field(
         "all", description="Largest number of ROIs of a class that are used."
     )
@@ -226,11 +233,15 @@ class EpisodeSettings(Section):
 class EvaluationSettings(Section):
     """Few-shot episodes of `darksound evaluate`."""
 
-    n_way: Annotated[int, Field(ge=2)] = Field(5, description="Number of classes in an episode.")
-    n_shot: Positive = Field(5, description="Number of support ROIs per class.")
-    n_query: Positive = Field(5, description="Number of query ROIs per class.")
-    n_episodes: Positive = Field(600, description="Number of episodes, over all folds.")
-    folds: Positive = Field(
+    n_way: Annotated[int, Field(ge=2, le=65_536)] = Field(
+        5, description="Number of classes in an episode."
+    )
+    n_shot: Size = Field(5, description="Number of support ROIs per class.")
+    n_query: Size = Field(5, description="Number of query ROIs per class.")
+    n_episodes: Annotated[int, Field(ge=1, le=10_000_000)] = Field(
+        600, description="Number of episodes, over all folds."
+    )
+    folds: Annotated[int, Field(ge=1, le=10_000)] = Field(
         5, description="Number of folds of episodes; their spread is reported beside the mean."
     )
 
@@ -247,12 +258,12 @@ class TrainingSettings(Section):
     episodes_per_epoch: Positive = Field(
         100, description="Number of episodes (classical: batches) per epoch."
     )
-    episodes_per_step: Positive | Literal["auto"] = Field(
+    episodes_per_step: Size | Literal["auto"] = Field(
         "auto",
         description="Number of episodes whose gradients are averaged in one optimiser step; "
         "`auto`: one per process.",
     )
-    batch_size: Positive = Field(64, description="Number of images per batch (classical only).")
+    batch_size: Size = Field(64, description="Number of images per batch (classical only).")
     validation_episodes: Positive = Field(
         100, description="Number of validation episodes per epoch."
     )
@@ -266,11 +277,13 @@ class TrainingSettings(Section):
         1e-3, description="Initial learning rate."
     )
     optimizer: Literal["adam", "adamw"] = Field("adamw", description="Optimiser.")
-    weight_decay: Annotated[float, Field(ge=0)] = Field(1e-4, description="As in the optimiser.")
-    head_lr_multiplier: Annotated[float, Field(gt=0)] = Field(
+    weight_decay: Annotated[float, Field(ge=0, le=1000)] = Field(
+        1e-4, description="As in the optimiser."
+    )
+    head_lr_multiplier: Annotated[float, Field(gt=0, le=1_000_000)] = Field(
         0.3, description="Factor on the learning rate for the head on frozen embeddings."
     )
-    head_weight_decay: Annotated[float, Field(ge=0)] = Field(
+    head_weight_decay: Annotated[float, Field(ge=0, le=1000)] = Field(
         1.0, description="Weight decay of that head towards its initial weights."
     )
     lr_factor: Annotated[float, Field(gt=0, lt=1)] = Field(
@@ -278,7 +291,7 @@ class TrainingSettings(Section):
         description="Factor on the learning rate when validation stops improving, as in "
         "ReduceLROnPlateau.",
     )
-    lr_patience: Annotated[int, Field(ge=0)] = Field(
+    lr_patience: Annotated[int, Field(ge=0, le=1_000_000_000)] = Field(
         3, description="Number of epochs without improvement before the learning rate is reduced."
     )
     early_stopping_patience: Positive = Field(

@@ -1,18 +1,32 @@
 """The base class of all settings sections, and validation with readable messages."""
 
 import importlib
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from difflib import get_close_matches
-from typing import TYPE_CHECKING, Annotated, Any, Self, TypeVar, cast
+from functools import cache
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any, Literal, Self, TypeVar, cast, get_args, get_origin
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import (
+    BaseModel,
+    ConfigDict,
+    Field,
+    ValidationError,
+    ValidationInfo,
+    field_validator,
+)
+from pydantic_core import PydanticCustomError
 
 from darksound.errors import SettingsError
 
 __all__ = [
+    "Decibels",
+    "Factor",
+    "Hertz",
     "Positive",
     "Section",
     "Share",
+    "Size",
     "check_name_or_path",
     "merge",
     "resolve_object",
@@ -20,7 +34,15 @@ __all__ = [
 ]
 
 Share = Annotated[float, Field(ge=0, le=1)]
-Positive = Annotated[int, Field(ge=1)]
+#: A number of things, one after the other.
+Positive = Annotated[int, Field(ge=1, le=1_000_000_000)]
+#: A number of things that are in memory at the same time.
+Size = Annotated[int, Field(ge=1, le=65_536)]
+Factor = Annotated[float, Field(ge=0, le=1_000_000)]
+Decibels = Annotated[float, Field(ge=0, le=1000)]
+Hertz = Annotated[float, Field(ge=0, le=1_000_000)]
+# Characters of a wrong value that a message repeats.
+_MAX_VALUE = 80
 Model = TypeVar("Model", bound=BaseModel)
 
 
@@ -50,9 +72,30 @@ class _ReadableErrors(ModelMetaclass):
 
 
 class Section(BaseModel, metaclass=_ReadableErrors):
-    """The settings of one stage: frozen, and unknown keys are errors."""
+    """The settings of one stage: frozen, and unknown keys are errors.
 
-    model_config = ConfigDict(frozen=True, extra="forbid", validate_default=True)
+    Numbers are finite, true and false are no numbers, and texts can be written to a TOML file.
+    """
+
+    model_config = ConfigDict(
+        frozen=True, extra="forbid", validate_default=True, allow_inf_nan=False
+    )
+
+    @field_validator("*", mode="before")
+    @classmethod
+    def _check_kind(cls, value: Any, info: ValidationInfo) -> Any:
+        # Pydantic takes true for 1, and any character in a text.
+        name = str(info.field_name)
+        if _is_model(cls.model_fields[name].annotation):
+            return value  # which checks its own values
+        for leaf in _leaves(value):
+            if type(leaf).__name__ in _BOOLEANS and not _takes_booleans(cls, name):
+                raise PydanticCustomError("boolean", "neither true nor false is allowed here")
+            if isinstance(leaf, (str, Path)) and not _is_writable(str(leaf)):
+                raise PydanticCustomError(
+                    "text", "it has a NUL character, or bytes that are not UTF-8"
+                )
+        return value
 
     def replace(self, **changes: object) -> Self:
         """Return a validated copy with some keys changed.
@@ -61,6 +104,43 @@ class Section(BaseModel, metaclass=_ReadableErrors):
             SettingsError: a key is unknown, or a value is not allowed.
         """
         return validated(type(self), merge(self.model_dump(exclude_unset=True), changes))
+
+
+# Those of Python and of NumPy, which is not imported here.
+_BOOLEANS = ("bool", "bool_")
+
+
+def _leaves(value: Any) -> Iterator[Any]:
+    """Yield the values in lists, tuples and mappings."""
+    if isinstance(value, (list, tuple)):
+        for item in value:
+            yield from _leaves(item)
+    elif isinstance(value, Mapping):
+        for item in value.values():
+            yield from _leaves(item)
+    else:
+        yield value
+
+
+@cache
+def _takes_booleans(model: type[BaseModel], name: str) -> bool:
+    return _names_booleans(model.model_fields[name].annotation)
+
+
+def _names_booleans(kind: Any) -> bool:
+    if kind is bool or kind is Any:
+        return True
+    if get_origin(kind) is Literal:
+        return any(isinstance(value, bool) for value in get_args(kind))
+    return any(_names_booleans(part) for part in get_args(kind))
+
+
+def _is_writable(text: str) -> bool:
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        return False
+    return "\0" not in text
 
 
 def validated(model: type[Model], values: Mapping[str, Any]) -> Model:
@@ -140,7 +220,15 @@ def _sentence(error: Any, model: type[BaseModel]) -> str:
         return f"There is no setting {where}{_suggestion(keys, model)}"
     if error["type"] == "value_error":
         return f"{where}: {error['ctx']['error']}."
-    return f"{where} cannot be {error['input']!r}: {_lower(error['msg'])}."
+    return f"{where} cannot be {_shortened(error['input'])}: {_lower(error['msg'])}."
+
+
+def _shortened(value: object) -> str:
+    try:
+        text = repr(value)
+    except ValueError:  # Python writes no number of more than 4300 digits.
+        return "a number of thousands of digits"
+    return text if len(text) <= _MAX_VALUE else f"{text[:_MAX_VALUE]}..."
 
 
 def _suggestion(keys: list[str], model: type[BaseModel]) -> str:

@@ -4,9 +4,11 @@ from typing import Annotated, Literal, Self
 
 from pydantic import BeforeValidator, Field, model_validator
 
-from darksound.settings.section import Positive, Section, Share
+from darksound.settings.section import Hertz, Section, Share
 
 __all__ = ["SegmentationSettings"]
+
+_Points = Annotated[int, Field(ge=1, le=1000)]
 
 
 def _parse_percent(value: object) -> object:
@@ -19,10 +21,8 @@ def _parse_percent(value: object) -> object:
 class SegmentationSettings(Section):
     """How ROIs are found in recordings, with `rois.mode = "segment"`."""
 
-    low_hz: Annotated[float, Field(ge=0)] = Field(
-        500.0, description="Lowest frequency in Hz that is searched."
-    )
-    high_hz: Annotated[float, Field(gt=0)] = Field(
+    low_hz: Hertz = Field(500.0, description="Lowest frequency in Hz that is searched.")
+    high_hz: Annotated[float, Field(gt=0, le=1_000_000)] = Field(
         11_500.0,
         description="Highest frequency in Hz that is searched, at most half the sampling rate.",
     )
@@ -41,10 +41,10 @@ class SegmentationSettings(Section):
         description="Background level of each frequency band in a chunk: the noise floor below "
         "the sounds, or the median or the mean of its dB values.",
     )
-    background_bands: Positive = Field(
+    background_bands: Annotated[int, Field(ge=1, le=10_000)] = Field(
         9, description="Number of bands of the running mean that smooths the background."
     )
-    smoothing: tuple[Positive, Positive] = Field(
+    smoothing: tuple[_Points, _Points] = Field(
         (3, 3), description="Frames and bands over which power is averaged before thresholding."
     )
     high_db: Annotated[float, Field(gt=0, le=100)] = Field(
@@ -56,7 +56,7 @@ class SegmentationSettings(Section):
         description="Lower threshold in dB above background: a unit is the connected region "
         "above it.",
     )
-    range_db: Annotated[float, Field(gt=0)] | Literal["all"] = Field(
+    range_db: Annotated[float, Field(gt=0, le=1000)] | Literal["all"] = Field(
         35.0,
         description="Points more than this many dB below the maximum of a unit are removed from "
         "it; `all`: none are.",
@@ -65,13 +65,13 @@ class SegmentationSettings(Section):
         0.1,
         description="Margin in seconds; regions whose margins overlap are merged into one unit.",
     )
-    merge_hz: Annotated[float, Field(ge=0)] = Field(
+    merge_hz: Hertz = Field(
         125.0, description="Margin in Hz; regions whose margins overlap are merged into one unit."
     )
-    min_s: Annotated[float, Field(ge=0)] = Field(
+    min_s: Annotated[float, Field(ge=0, le=3600)] = Field(
         0.05, description="Shortest unit in seconds; shorter ones are dropped."
     )
-    max_ratio: Annotated[float, Field(gt=0)] | Literal["any"] = Field(
+    max_ratio: Annotated[float, Field(gt=0, le=1_000_000)] | Literal["any"] = Field(
         "any",
         description="Largest ratio of a unit's height in bands to its width in frames; others "
         "are dropped.",
@@ -88,9 +88,7 @@ class SegmentationSettings(Section):
     pad_s: Annotated[float, Field(ge=0, le=5)] = Field(
         0.05, description="Seconds added before and after a unit."
     )
-    pad_hz: Annotated[float, Field(ge=0)] = Field(
-        0.0, description="Hz added below and above a unit."
-    )
+    pad_hz: Hertz = Field(0.0, description="Hz added below and above a unit.")
     max_unusable: Annotated[Share, BeforeValidator(_parse_percent)] = Field(
         1.0,
         description="Largest share of recordings that may be unreadable before the command "

@@ -12,6 +12,7 @@ from darksound.errors import SettingsError
 from darksound.settings.models import Settings
 from darksound.settings.presets import PRESETS
 from darksound.settings.section import merge, validated
+from darksound.system_errors import reading_error
 
 __all__ = ["adopt_checkpoint", "load_settings", "to_toml"]
 
@@ -51,13 +52,29 @@ def load_settings(
     """
     if preset not in PRESETS:
         raise SettingsError(f"There is no preset {preset!r}; choose one of {', '.join(PRESETS)}.")
+    try:
+        return _load(preset, config, environment or {}, assignments, flags or {})
+    except RecursionError:
+        where = "A setting" if config is None else f"{config}, a variable or an option"
+        raise SettingsError(
+            f"{where} is nested too deeply; settings have the form section.key = value."
+        ) from None
+
+
+def _load(
+    preset: str,
+    config: Path | None,
+    environment: Mapping[str, str],
+    assignments: Sequence[str],
+    flags: Mapping[str, Any],
+) -> Settings:
     values: dict[str, Any] = merge({}, PRESETS[preset])
     if config is not None:
         values = merge(values, _read_toml(config))
-    values = merge(values, _from_environment(environment or {}))
+    values = merge(values, _from_environment(environment))
     for assignment in assignments:
         values = merge(values, _parse_assignment(assignment))
-    return validated(Settings, merge(values, _without_none(flags or {})))
+    return validated(Settings, merge(values, _without_none(flags)))
 
 
 def adopt_checkpoint(settings: Settings, checkpoint: Settings) -> Settings:
@@ -104,10 +121,11 @@ def to_toml(settings: Settings) -> str:
 
 def _read_toml(path: Path) -> dict[str, Any]:
     try:
-        return tomllib.loads(path.read_text(encoding="utf-8"))
+        # Editors of Windows write a byte order mark, which TOML does not have.
+        return tomllib.loads(path.read_text(encoding="utf-8-sig"))
     except OSError as error:
-        raise SettingsError(f"Cannot read settings from {path}: {error.strerror}.") from None
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise SettingsError(f"{path}: {reading_error(path, error)}.") from None
+    except ValueError as error:  # also of bytes that are not UTF-8, and of too many digits
         raise SettingsError(f"{path} is not valid TOML: {error}.") from None
 
 
@@ -136,7 +154,7 @@ def _parse_assignment(text: str) -> dict[str, Any]:
         raise SettingsError(f"--set {text!r} is not of the form section.key=value.")
     try:
         value: Any = tomllib.loads(f"value = {raw.strip()}")["value"]
-    except tomllib.TOMLDecodeError:
+    except ValueError:  # also of a number of too many digits
         value = raw.strip()
     for key in reversed(keys):
         value = {key: value}

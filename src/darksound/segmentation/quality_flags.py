@@ -58,11 +58,11 @@ class ChunkFeatures:
     def bins(self, low_hz: float, high_hz: float) -> slice:
         """Return the bins between two frequencies, at least one.
 
-        There are none if the recording has no frequency between them; the last bin, half the
-        sampling rate, is no band of its own.
+        There are none if the recording has less than an octave above the lower frequency, which
+        is too few bands to compare.
         """
         first, n_bins = max(round(low_hz / self.band_hz), 1), self.power.shape[1]
-        if first >= n_bins - 1:
+        if (n_bins - 0.5) * self.band_hz < 2 * low_hz:
             return slice(n_bins, n_bins)
         return slice(first, max(min(round(high_hz / self.band_hz), n_bins), first + 1))
 

@@ -7,6 +7,7 @@ import pandas as pd
 
 from darksound.atomic import write_bytes
 from darksound.audio.files import probe
+from darksound.audio.names import recording_path
 from darksound.errors import InputError
 from darksound.jobs.base import JobResult
 from darksound.jobs.inputs import output_file
@@ -93,7 +94,7 @@ def _plot(folder: Path, rois: RoiSet, chunks: pd.DataFrame, progress: Progress) 
             table[(table["root"] == root) & (table["recording"] == recording)]
             for table in (rois.table, chunks)
         )
-        path = Path(root) / recording
+        path = recording_path(root, recording)
         start_s, end_s = busiest_interval(its_rois, probe(path).duration_s, _PLOT_S)
         figure = soundscape(path, start_s, end_s, its_rois, its_chunks)
         write_bytes(folder / Path(recording).with_suffix(".png"), png(figure, dpi=100))

@@ -14,6 +14,7 @@ from typing import TypeVar
 import joblib
 
 from darksound.audio.files import AudioInfo, probe
+from darksound.audio.names import recording_path
 from darksound.errors import InputError
 from darksound.parallel.dask_cluster import WorkerRequirements, connect_dask
 from darksound.settings import ComputeSettings
@@ -108,7 +109,7 @@ def probe_recordings(
 
     def probe_one(recording: str) -> AudioInfo | InputError:
         try:
-            return probe(root / recording)
+            return probe(recording_path(root, recording))
         except InputError as error:
             return error
 

@@ -13,8 +13,11 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from darksound.audio.files import AudioInfo
+from darksound.audio.names import composed
 from darksound.errors import InputError
 from darksound.settings.audio import ChannelMix
+from darksound.system_errors import check_readable
+from darksound.text import valid_text
 
 __all__ = [
     "SCHEMA",
@@ -79,6 +82,8 @@ def roi_ids(
 ) -> list[str]:
     """Return stable ids `(n,)`: hashes of the recording's relative path, start and end.
 
+    Both forms of a name with accents, composed and decomposed, give the same ids.
+
     Times are in seconds and hashed in microseconds. Frequency bounds, in Hz, are hashed too where
     both are known, because two ROIs may overlap in time.
     """
@@ -88,7 +93,7 @@ def roi_ids(
     low = np.broadcast_to(np.asarray(lows, dtype=np.float32), count).tolist()
     high = np.broadcast_to(np.asarray(highs, dtype=np.float32), count).tolist()
     texts = [
-        f"{name}\0{start}\0{end}" + ("" if np.isnan(a + b) else f"\0{a:.3f}\0{b:.3f}")
+        f"{composed(name)}\0{start}\0{end}" + ("" if np.isnan(a + b) else f"\0{a:.3f}\0{b:.3f}")
         for name, start, end, a, b in zip(recordings, start_us, end_us, low, high, strict=True)
     ]
     return [hashlib.blake2b(text.encode(), digest_size=8).hexdigest() for text in texts]
@@ -149,6 +154,7 @@ def read_roi_table(path: Path) -> pd.DataFrame:
     try:
         return as_roi_table(pq.read_table(path).to_pandas())
     except (OSError, pa.ArrowInvalid) as error:
+        check_readable(path, error)
         raise InputError(f"Cannot read the ROI table {path}: {error}") from None
 
 
@@ -209,6 +215,11 @@ class Problem:
 
     recording: str
     cause: str
+
+    def __post_init__(self) -> None:
+        # Tables hold valid text only, and a cause may name a file whose name is not.
+        for name in ("recording", "cause"):
+            object.__setattr__(self, name, valid_text(getattr(self, name)))
 
 
 @dataclass(frozen=True)

@@ -5,15 +5,17 @@ from pathlib import Path, PurePosixPath
 import pandas as pd
 
 from darksound.audio.files import SUFFIXES
+from darksound.audio.names import recording_text
 from darksound.datasets import registry
 from darksound.datasets.registry import data_folder
 from darksound.errors import InputError
 from darksound.rois.roi_set import Problem, RoiSet, as_roi_table
 from darksound.sources.annotations.loading import load_annotations
 from darksound.sources.contract import LoadOptions, Source
-from darksound.sources.recordings import find_recordings
+from darksound.sources.listing import find_recordings
 from darksound.sources.untimed import divide_files, no_usable_input
 from darksound.store.readers import DispatchReader
+from darksound.text import path_text
 
 __all__ = ["FOLDER", "PUBLISHED", "SPLITS", "load_folder", "load_published"]
 
@@ -39,12 +41,14 @@ def load_folder(root: Path, options: LoadOptions, below: str = "") -> RoiSet:
         return load_annotations(root / below, options)
     problems: list[Problem] = []
     if root.is_file():
-        root, recordings = root.parent, [root.name]
+        root, recordings = root.parent, [recording_text(root.name)]
     else:
         recordings, problems = find_recordings(root, below)
+    if not recordings and problems:
+        raise no_usable_input(path_text(root / below), problems)
     if not recordings:
         raise InputError(
-            f"{root / below}: no sound files there or in the folders below; "
+            f"{path_text(root / below)}: no sound files there or in the folders below; "
             f"sound files end in {', '.join(sorted(SUFFIXES))}."
         )
     files = pd.DataFrame(
@@ -57,7 +61,7 @@ def load_folder(root: Path, options: LoadOptions, below: str = "") -> RoiSet:
     untimed = divide_files(root, files, options)
     problems += untimed.problems
     if not untimed.usable:
-        raise no_usable_input(str(root), problems)
+        raise no_usable_input(path_text(root), problems)
     return RoiSet(as_roi_table(untimed.rows), DispatchReader(), tuple(problems))
 
 

@@ -11,6 +11,7 @@ import pandas as pd
 import soundfile as sf
 
 from darksound.audio.files import AudioInfo, open_audio
+from darksound.audio.names import recording_path
 from darksound.audio.recording_metadata import RecordingMetadata
 from darksound.errors import InputError
 from darksound.parallel.workers import map_in_threads, probe_recordings
@@ -18,6 +19,7 @@ from darksound.rois.roi_set import Problem
 from darksound.segmentation.recordings import UnusableLimit
 from darksound.sources.contract import LoadOptions
 from darksound.sources.recordings import origin_columns, origins_of
+from darksound.text import path_text
 
 __all__ = ["FileRois", "UntimedRois", "divide_files", "loud_windows", "no_usable_input"]
 
@@ -152,12 +154,12 @@ def divide_files(root: Path, files: pd.DataFrame, options: LoadOptions) -> Untim
     others = [name for name in recordings if name not in rois]
 
     def divide(name: str) -> FileRois:
-        return _whole_or_windows(root / name, infos[name], options)
+        return _whole_or_windows(recording_path(root, name), infos[name], options)
 
     rois |= zip(others, map_in_threads(divide, others, settings.compute), strict=True)
     causes = {name: file_rois.cause for name, file_rois in rois.items()}
     for name, info in infos.items():
-        causes[name] = causes[name] or _truncation(root / name, info, origins[name])
+        causes[name] = causes[name] or _truncation(recording_path(root, name), info, origins[name])
     problems = [Problem(name, cause) for name in recordings if (cause := causes[name]) is not None]
     usable = any(len(each.rows) or each.cause is None for each in rois.values())
     return UntimedRois(_table(root, files, rois, origins), problems, usable)
@@ -249,7 +251,7 @@ def _table(
     rows = pd.concat(
         [files.drop(columns=origin_table.columns, errors="ignore"), origin_table], axis=1
     )
-    rows["root"] = str(root)
+    rows["root"] = path_text(root)
     repeated = rows.iloc[np.repeat(np.arange(len(rows)), counts)].reset_index(drop=True)
     parts = [rois[name].rows for name in recordings if len(rois[name].rows)]
     times = pd.concat(parts or [_NO_ROWS], ignore_index=True)

@@ -1,28 +1,48 @@
 """Atomic writes by a temporary file and a rename, and locks between processes."""
 
+import hashlib
 import logging
 import os
+import platform
+import re
 import shutil
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
+import psutil
 from filelock import BaseFileLock, FileLock, Timeout
 
-from darksound.errors import RunError
+from darksound.errors import DarksoundError, RunError
+from darksound.system_errors import cause_by_system, writing_error
 
-__all__ = ["acquire_lock", "remove_leftovers", "replacing", "write_bytes", "write_text"]
+__all__ = [
+    "CACHE_OPTION",
+    "acquire_lock",
+    "claiming",
+    "remove_leftovers",
+    "replacing",
+    "replacing_folder",
+    "write_bytes",
+    "write_text",
+]
 
+#: The option that `replacing` names for files in the cache.
+CACHE_OPTION = "--set compute.cache_dir=FOLDER"
 _PART = ".part"
 _LOCK_POLL_S = 0.5
 logger = logging.getLogger(__name__)
 
 
 @contextmanager
-def replacing(path: Path) -> Iterator[Path]:
+def replacing(path: Path, option: str = "--out") -> Iterator[Path]:
     """Yield a temporary path, which replaces `path` when the block ends without an exception.
 
     Readers see the complete old file or the complete new file, also after a crash.
+
+    Args:
+        path: The file to write; its folder is created.
+        option: Option or setting that names another folder, for the message.
 
     Raises:
         RunError: the disk is full, or the folder is not writable.
@@ -34,11 +54,14 @@ def replacing(path: Path) -> Iterator[Path]:
         with temporary.open("rb+") as file:
             os.fsync(file.fileno())
         os.replace(temporary, path)
-    except OSError as error:
-        raise RunError(
-            f"Cannot write {path}: {error.strerror or error}. Free some disk space, or choose "
-            "another --out."
-        ) from error
+    except DarksoundError:
+        raise
+    # Libraries report a full disk by exceptions of their own.
+    except Exception as error:
+        cause = cause_by_system(error, path.parent)
+        if cause is None:
+            raise
+        raise RunError(f"Cannot write {path}: {writing_error(path, cause, option)}.") from cause
     finally:
         # Removal may fail for the same reason as writing, which is reported already.
         with suppress(OSError):
@@ -54,23 +77,33 @@ def remove_leftovers(folder: Path) -> None:
             part.unlink(missing_ok=True)
 
 
-def write_bytes(path: Path, content: bytes) -> None:
+def write_bytes(path: Path, content: bytes, option: str = "--out") -> None:
     """Write bytes atomically.
+
+    Args:
+        path: The file to write; its folder is created.
+        content: Its bytes.
+        option: See `replacing`.
 
     Raises:
         RunError: the disk is full, or the folder is not writable.
     """
-    with replacing(path) as temporary:
+    with replacing(path, option) as temporary:
         temporary.write_bytes(content)
 
 
-def write_text(path: Path, content: str) -> None:
+def write_text(path: Path, content: str, option: str = "--out") -> None:
     """Write text atomically, as UTF-8 and with the line ends that it has.
+
+    Args:
+        path: The file to write; its folder is created.
+        content: Its text.
+        option: See `replacing`.
 
     Raises:
         RunError: the disk is full, or the folder is not writable.
     """
-    write_bytes(path, content.encode())
+    write_bytes(path, content.encode(), option)
 
 
 def acquire_lock(path: Path, before_waiting: Callable[[], None] | None = None) -> BaseFileLock:
@@ -109,3 +142,102 @@ def acquire_lock(path: Path, before_waiting: Callable[[], None] | None = None) -
             "%s cannot be locked (%s); run one process at a time in this folder.", path, error
         )
     return lock
+
+
+@contextmanager
+def claiming(path: Path) -> Iterator[None]:
+    """Reserve a file or folder that this process writes until the block ends.
+
+    The lock beside it, `.NAME.lock`, is removed at the end.
+
+    Raises:
+        RunError: another process is writing it, or its folder cannot be written to.
+    """
+    lock_file = path.with_name(f".{path.name}.lock")
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        lock = _lock_until_removed(lock_file)
+    except Timeout:
+        raise RunError(
+            f"Another process is writing {path}; wait for it, or name another file or folder."
+        ) from None
+    except OSError as error:
+        raise RunError(f"Cannot write {path}: {writing_error(path, error)}.") from None
+    try:
+        yield
+    finally:
+        # Before the release: a process that opened this file meanwhile compares it to the path.
+        with suppress(OSError):
+            lock_file.unlink(missing_ok=True)
+        lock.release()
+
+
+def _lock_until_removed(path: Path) -> BaseFileLock:
+    """Lock a file that its last owner removes when it is done."""
+    while True:
+        with path.open("ab") as file:
+            lock = acquire_lock(path)
+            with suppress(FileNotFoundError):
+                if os.path.samestat(os.fstat(file.fileno()), path.stat()):
+                    return lock
+        # It was removed between opening and locking.
+        lock.release()
+
+
+# Temporary folders have the process in their name, and the machine on disks that several share.
+_MACHINE = hashlib.sha256(platform.node().encode()).hexdigest()[:6]
+_FOLDER = re.compile(rf"\.(.+)\.(\d+)-{_MACHINE}(\.before)?\.darksound\{_PART}")
+
+
+def _beside(path: Path, suffix: str = "") -> Path:
+    return path.with_name(f".{path.name}.{os.getpid()}-{_MACHINE}{suffix}.darksound{_PART}")
+
+
+@contextmanager
+def replacing_folder(path: Path) -> Iterator[Path]:
+    """Yield a temporary folder, which replaces `path` when the block ends without an exception.
+
+    The folders that killed processes left beside `path` are removed first, and what they were
+    replacing is restored.
+
+    Raises:
+        OSError: the disk is full, or the folder is not writable.
+    """
+    _clean_up(path.parent)
+    temporary, before = _beside(path), _beside(path, ".before")
+    try:
+        temporary.mkdir(parents=True)
+        yield temporary
+        if path.exists():
+            os.replace(path, before)
+        os.replace(temporary, path)
+    finally:
+        # An exception, also an interrupt, may have come between the two.
+        if before.exists() and not path.exists():
+            os.replace(before, path)
+        shutil.rmtree(before, ignore_errors=True)
+        shutil.rmtree(temporary, ignore_errors=True)
+
+
+def _clean_up(folder: Path) -> None:
+    """Remove folders of `replacing_folder` whose processes were killed, and restore the old."""
+    for part in sorted(folder.glob(f".*.darksound{_PART}")):
+        match = _FOLDER.fullmatch(part.name)
+        if match is None or _is_running(int(match[2]), part):
+            continue
+        replaced = folder / match[1]
+        if match[3] and not replaced.exists():
+            os.replace(part, replaced)
+        else:
+            shutil.rmtree(part, ignore_errors=True)
+
+
+def _is_running(process: int, part: Path) -> bool:
+    """Return whether a process exists that can have made a folder."""
+    try:
+        # Numbers are used again: a process that is younger than the folder is another one.
+        return psutil.Process(process).create_time() <= part.stat().st_mtime + 1
+    except psutil.AccessDenied:
+        return True
+    except (psutil.Error, OSError):
+        return False

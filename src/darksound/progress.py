@@ -1,9 +1,9 @@
-"""The progress callback, and durations as text."""
+"""The progress callback, and durations and sizes as text."""
 
 from collections.abc import Mapping
 from typing import Protocol
 
-__all__ = ["Progress", "duration", "silent"]
+__all__ = ["Progress", "duration", "format_bytes", "silent"]
 
 
 class Progress(Protocol):
@@ -31,3 +31,11 @@ def duration(seconds: float) -> str:
     if seconds < 5400:
         return f"{seconds / 60:.0f} min"
     return f"{seconds / 3600:.1f} h"
+
+
+def format_bytes(amount: float) -> str:
+    """Return a number of bytes as text, such as `2.5 GB`."""
+    for unit, size in (("GB", 1e9), ("MB", 1e6), ("kB", 1e3)):
+        if amount >= size:
+            return f"{amount / size:.3g} {unit}"
+    return f"{amount:.0f} bytes"

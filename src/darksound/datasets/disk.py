@@ -16,6 +16,7 @@ from uuid import uuid4
 from darksound.atomic import write_text
 from darksound.errors import DownloadError, RunError
 from darksound.progress import Progress, format_bytes
+from darksound.system_errors import writing_error
 
 __all__ = [
     "ByteProgress",
@@ -64,10 +65,10 @@ def write_errors(folder: Path) -> Iterator[None]:
         yield
     except (OSError, RunError) as error:
         cause = error if isinstance(error, OSError) else error.__cause__
-        text = cause.strerror if isinstance(cause, OSError) and cause.strerror else str(error)
+        if not isinstance(cause, OSError):
+            raise DownloadError(f"Cannot write in {folder}: {error}") from error
         raise DownloadError(
-            f"Cannot write in {folder}: {text}. Free some space, correct the permissions, or "
-            f"choose another folder with --root."
+            f"Cannot write in {folder}: {writing_error(folder, cause, '--root')}."
         ) from error
 
 

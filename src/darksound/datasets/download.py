@@ -162,7 +162,7 @@ class _Session:
         """Return what to install of an imported archive; raise the errors of all splits."""
         plan = plan_installation(splits, self.compute, self.progress)
         if plan.errors:
-            raise DownloadError("\n".join(plan.errors))
+            raise DownloadError("\n  ".join(plan.errors))
         return plan
 
     def install_missing(
@@ -201,7 +201,7 @@ def _install_sets(splits: Sequence[PublishedSplit], session: _Session) -> list[I
             errors.append(_undelivered_text(undelivered))
         all_installed += installed.values()
     if errors:
-        raise DownloadError("\n".join(errors))
+        raise DownloadError("\n  ".join(errors))
     return all_installed
 
 
@@ -247,7 +247,7 @@ def _undelivered_text(undelivered: Mapping[PublishedSplit, Sequence[DownloadErro
         summary = "This machine seems to be offline, as no mirror can be reached"
     specs = ", ".join(split.spec for split in undelivered)
     causes = "".join(f"\n  - {cause}" for cause in dict.fromkeys(map(str, errors)))
-    return f"{specs} could not be downloaded. {summary}:{causes}\n{_manual_download(*undelivered)}"
+    return f"{specs} could not be downloaded. {summary}:{causes}\n  {_manual_download(*undelivered)}"
 
 
 def _from_mirror(

@@ -7,14 +7,13 @@ from pathlib import Path
 
 from darksound.datasets import registry
 from darksound.datasets.client import host_of
-from darksound.datasets.disk import format_bytes
 from darksound.datasets.download import download
 from darksound.datasets.install import InstalledSplit
 from darksound.datasets.marker import CHECKS, SplitState, all_split_states, read_split_state
 from darksound.datasets.registry import data_folder, select_splits
 from darksound.datasets.verify import Verification, verify
 from darksound.jobs.base import JobResult
-from darksound.progress import Progress
+from darksound.progress import Progress, format_bytes
 from darksound.report.tables import Table
 from darksound.settings import Settings
 from darksound.settings.compute import Credentials

@@ -21,6 +21,7 @@ from torch import Tensor, nn
 from darksound.atomic import write_bytes, write_text
 from darksound.errors import CheckpointError
 from darksound.meta.backbones.base import Backbone
+from darksound.system_errors import check_readable
 
 __all__ = [
     "BUNDLED",
@@ -75,6 +76,7 @@ def _read_safetensors(path: Path) -> Any:
     try:
         return safetensors.torch.load_file(path)
     except (safetensors.SafetensorError, OSError, ValueError) as error:
+        check_readable(path, error, CheckpointError)
         raise CheckpointError(
             f"{path} is damaged or not a safetensors file ({error}); make or download it again."
         ) from error
@@ -101,6 +103,7 @@ def read_pickle(path: Path) -> Any:
             ) from error
         raise CheckpointError(f"{path} is damaged or not a weights file.") from error
     except (RuntimeError, OSError, EOFError, ValueError, LookupError, TypeError) as error:
+        check_readable(path, error, CheckpointError)
         raise CheckpointError(f"{path} is damaged or not a weights file ({error}).") from error
 
 
@@ -115,6 +118,7 @@ def metadata_in(path: Path, key: str) -> dict[str, Any] | None:
             text = (file.metadata() or {}).get(key)
         value = None if text is None else json.loads(text)
     except (SafetensorError, OSError, ValueError) as error:
+        check_readable(path, error, CheckpointError)
         raise CheckpointError(
             f"{path} is damaged or not a safetensors file ({error}); copy or make it again."
         ) from error

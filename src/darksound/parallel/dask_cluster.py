@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol, TypeVar
 
 from darksound.errors import InputError, SettingsError, WorkerError
+from darksound.system_errors import writing_error
 
 if TYPE_CHECKING:
     from distributed import Client, Future
@@ -145,8 +146,8 @@ class DaskCluster:
             marker.touch()
         except OSError as error:
             raise SettingsError(
-                f"compute.cache_dir: cannot write to {folder} ({error.strerror}); choose another "
-                "folder."
+                f"Cannot write to {folder}: "
+                f"{writing_error(folder, error, '--set compute.cache_dir=FOLDER')}."
             ) from None
         try:
             answers = self._run_on_workers(_is_shared, marker)

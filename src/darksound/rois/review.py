@@ -18,6 +18,7 @@ import pandas as pd
 
 from darksound.errors import InputError
 from darksound.rois.roi_set import RoiSet, as_text
+from darksound.system_errors import check_readable
 
 __all__ = [
     "COLUMNS",
@@ -225,6 +226,7 @@ def _read(path: Path) -> pd.DataFrame:
     try:
         return pd.read_csv(path, dtype="str", keep_default_na=False, encoding="utf-8-sig")
     except (OSError, ValueError) as error:
+        check_readable(path, error)
         raise InputError(f"{path}: cannot be read as a review ({error}).") from None
 
 

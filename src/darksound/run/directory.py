@@ -30,6 +30,7 @@ from darksound.run.resuming import (
     with_absolute_model,
 )
 from darksound.settings import Settings, load_settings, to_toml
+from darksound.system_errors import writing_error
 
 __all__ = ["RUNS", "Request", "Run", "create_directory", "lock_folder", "open_run"]
 
@@ -171,7 +172,9 @@ def open_run(request: Request) -> Iterator[Run]:
             raise
         except BaseException as error:
             logger.debug("The run failed.", exc_info=True)
-            _close(run, run.manifest.ending("failed", _error_text(error)))
+            # On a full disk this fails too, and the first error is the one to report.
+            with suppress(RunError):
+                _close(run, run.manifest.ending("failed", _error_text(error)))
             if isinstance(error, DarksoundError) and run.manifest.rois is None:
                 stack.callback(_remove_initial_files, path, existed)
             raise
@@ -192,7 +195,7 @@ def lock_folder(folder: Path) -> Iterator[None]:
             f"Another process is working in {folder}; wait for it, or give another --out."
         ) from None
     except OSError as error:
-        raise RunError(f"Cannot write in {folder}: {error.strerror}.") from None
+        raise RunError(f"Cannot write in {folder}: {writing_error(folder, error)}.") from None
     try:
         yield
     finally:
@@ -209,7 +212,9 @@ def create_directory(path: Path) -> None:
         path.mkdir(parents=True, exist_ok=True)
         content = [p for p in path.iterdir() if p.name != _LOCK]
     except OSError as error:
-        raise RunError(f"Cannot use {path} as a run directory: {error.strerror}.") from None
+        raise RunError(
+            f"Cannot use {path} as a run directory: {writing_error(path, error)}."
+        ) from None
     if not content:
         return
     manifest = read_manifest(path)

@@ -9,6 +9,10 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
+from darksound.errors import RunError
+from darksound.system_errors import writing_error
+from darksound.text import printable
+
 __all__ = ["Journal", "log_to_file"]
 
 
@@ -23,15 +27,24 @@ class Journal:
         self.path = path
 
     def append(self, event: str, **values: Any) -> None:
-        """Append an entry with the current time and flush it to disk."""
+        """Append an entry with the current time and flush it to disk.
+
+        Raises:
+            RunError: the disk is full, or the file is not writable.
+        """
         entry = {"time": datetime.now(UTC).isoformat(timespec="seconds"), "event": event, **values}
         line = json.dumps(entry, ensure_ascii=False, default=str).encode() + b"\n"
-        with self.path.open("ab+") as file:
-            if file.tell() and not self._ends_with_newline():
-                line = b"\n" + line
-            file.write(line)
-            file.flush()
-            os.fsync(file.fileno())
+        try:
+            with self.path.open("ab+") as file:
+                if file.tell() and not self._ends_with_newline():
+                    line = b"\n" + line
+                file.write(line)
+                file.flush()
+                os.fsync(file.fileno())
+        except OSError as error:
+            raise RunError(
+                f"Cannot write {self.path}: {writing_error(self.path, error)}."
+            ) from error
 
     def read(self) -> list[dict[str, Any]]:
         """Return all complete entries, oldest first; none where the file does not exist."""
@@ -54,14 +67,30 @@ def _parse(line: bytes) -> dict[str, Any] | None:
     return entry if isinstance(entry, dict) else None
 
 
+class _LogFile(logging.FileHandler):
+    """A log file whose errors stay silent: on a full disk, the files of the run report it."""
+
+    def handleError(self, record: logging.LogRecord) -> None:
+        """Drop a record that cannot be written."""
+
+
+class _Printable(logging.Formatter):
+    """A formatter whose messages cannot look like other records, whatever names they contain."""
+
+    def formatMessage(self, record: logging.LogRecord) -> str:  # noqa: N802 - of logging
+        """Return the line of a record, without the traceback that may follow."""
+        record.message = printable(record.message)
+        return super().formatMessage(record)
+
+
 _FORMAT = "%(asctime)s %(levelname)-7s %(name)s: %(message)s"
 
 
 @contextmanager
 def log_to_file(path: Path) -> Iterator[None]:
     """Append darksound's log records, and warnings of other libraries, to a file meanwhile."""
-    handler = logging.FileHandler(path, encoding="utf-8", delay=True)
-    handler.setFormatter(logging.Formatter(_FORMAT))
+    handler = _LogFile(path, encoding="utf-8", delay=True)
+    handler.setFormatter(_Printable(_FORMAT))
     handler.addFilter(_is_relevant)
     root, package = logging.getLogger(), logging.getLogger("darksound")
     level = package.level

@@ -12,6 +12,7 @@ from typing import Any, Literal, Self
 from darksound.errors import RunError
 from darksound.rois.roi_set import RoiSet
 from darksound.run.files import write_json
+from darksound.system_errors import check_readable
 
 __all__ = [
     "MANIFEST_FILE",
@@ -145,6 +146,7 @@ def read_manifest(folder: Path) -> Manifest | None:
     except FileNotFoundError:
         return None
     except (OSError, ValueError, KeyError, TypeError) as error:
+        check_readable(path, error, RunError)
         raise RunError(
             f"{path} is not the manifest of a darksound run ({error}); name another directory."
         ) from None

@@ -1,17 +1,23 @@
-"""The cache of segmented blocks on disk: one file for each block of a recording."""
+"""The cache of segmented blocks on disk: one file for each block of a recording.
+
+The first line of a file is a checksum of the rest, so that a file in which a disk or an editor
+changed a single number is computed again.
+"""
 
 import hashlib
 import json
 import logging
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
-from darksound.atomic import write_text
+from darksound.atomic import CACHE_OPTION, write_bytes
 from darksound.errors import RunError, SettingsError
 from darksound.segmentation.block import Chunk, Segmentation
 from darksound.segmentation.boxes import BOX
 from darksound.segmentation.grid import Block
+from darksound.segmentation.power import BandLevels
 from darksound.settings import ComputeSettings, SegmentationSettings
 from darksound.store.shard_file import cache_folder
 
@@ -20,7 +26,7 @@ __all__ = ["BlockCache"]
 logger = logging.getLogger(__name__)
 
 # Increase it whenever the same settings and audio give other boxes or chunks.
-_VERSION = 1
+_VERSION = 2
 # Settings that are applied to boxes later.
 _LATER_SETTINGS = {"max_unusable", "pad_s", "pad_hz"}
 
@@ -28,7 +34,8 @@ _LATER_SETTINGS = {"max_unusable", "pad_s", "pad_hz"}
 class BlockCache:
     """Segmented blocks, by settings and by the recording's path, size and time.
 
-    Files are written atomically, so a run that was killed can be resumed.
+    Files are written atomically, so a run that was killed can be resumed, and processes that write
+    the same block at once leave one complete file.
     """
 
     def __init__(
@@ -63,13 +70,13 @@ class BlockCache:
         A damaged file is logged as a warning.
         """
         try:
-            content = json.loads(path.read_text(encoding="utf-8"))
+            checksum, _, text = path.read_bytes().partition(b"\n")
+            if checksum != _checksum(text):
+                raise ValueError("checksum")
+            content = json.loads(text)
             boxes = np.array([tuple(box) for box in content["boxes"]], BOX)
-            chunks = tuple(
-                Chunk(c["start_s"], c["end_s"], _level_db(c["level_db"]), tuple(c["flags"]))
-                for c in content["chunks"]
-            )
-            return Segmentation(boxes, chunks, content["cause"])
+            chunks = tuple(_chunk(row) for row in content["chunks"])
+            return Segmentation(boxes, chunks, content["cause"], content["n_regions"])
         except FileNotFoundError:
             return None
         except (OSError, ValueError, KeyError, TypeError):
@@ -84,25 +91,29 @@ class BlockCache:
         """
         content = {
             "boxes": [list(box) for box in segmentation.boxes.tolist()],
-            "chunks": [
-                {
-                    "start_s": chunk.start_s,
-                    "end_s": chunk.end_s,
-                    "level_db": chunk.level_db if np.isfinite(chunk.level_db) else None,
-                    "flags": list(chunk.quality_flags),
-                }
-                for chunk in segmentation.chunks
-            ],
+            "chunks": [_row(chunk) for chunk in segmentation.chunks],
             "cause": segmentation.cause,
+            "n_regions": segmentation.n_regions,
         }
+        text = json.dumps(content, allow_nan=False).encode()
         try:
-            write_text(path, json.dumps(content))
+            write_bytes(path, _checksum(text) + b"\n" + text, CACHE_OPTION)
         except RunError as error:
-            raise SettingsError(
-                f"compute.cache_dir: segmented blocks cannot be written to {path.parent} "
-                f"({error.__cause__}); name another folder or free disk space."
-            ) from None
+            raise SettingsError(str(error)) from None
 
 
-def _level_db(value: float | None) -> float:
-    return float("-inf") if value is None else value
+def _checksum(text: bytes) -> bytes:
+    return hashlib.blake2b(text, digest_size=16).hexdigest().encode()
+
+
+def _row(chunk: Chunk) -> list[object]:
+    level_db = chunk.level_db if np.isfinite(chunk.level_db) else None
+    bands = [*chunk.bands.shares, *chunk.bands.peaks_db]
+    return [chunk.start_s, chunk.end_s, level_db, list(chunk.quality_flags), bands]
+
+
+def _chunk(row: list[Any]) -> Chunk:
+    start_s, end_s, level_db, flags, bands = row
+    level_db = float("-inf") if level_db is None else level_db
+    levels = BandLevels(tuple(bands[:3]), tuple(bands[3:]))
+    return Chunk(start_s, end_s, level_db, tuple(flags), levels)

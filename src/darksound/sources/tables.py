@@ -19,6 +19,7 @@ from darksound.sources.recordings import with_origins
 from darksound.sources.untimed import divide_files, no_usable_input
 from darksound.store.readers import DispatchReader
 from darksound.synthesis.demo import is_demo
+from darksound.system_errors import check_readable
 
 __all__ = ["TABLE", "load_table", "usable_rows"]
 
@@ -109,6 +110,7 @@ def _read_csv(path: Path) -> pd.DataFrame:
             },
         )
     except (OSError, ValueError, pd.errors.ParserError) as error:
+        check_readable(path, error)
         raise InputError(f"{path}: cannot be read as a CSV table ({error}).") from None
 
 
@@ -116,6 +118,7 @@ def _read_parquet(path: Path) -> pd.DataFrame:
     try:
         table: pd.DataFrame = pq.read_table(path).to_pandas()
     except (OSError, pa.ArrowException) as error:
+        check_readable(path, error)
         raise InputError(f"{path}: cannot be read as a Parquet table ({error}).") from None
     return table
 

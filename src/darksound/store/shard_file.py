@@ -13,7 +13,7 @@ import numpy as np
 import numpy.typing as npt
 import platformdirs
 
-from darksound.atomic import replacing
+from darksound.atomic import CACHE_OPTION, replacing
 from darksound.errors import InputError, RunError, SettingsError
 from darksound.settings import ComputeSettings
 
@@ -96,14 +96,11 @@ def write_shard(path: Path, rows: Rows, causes: Mapping[int, str]) -> None:
     text += b" " * (-(_PREFIX.size + len(text)) % _ALIGNMENT)
     prefix = _PREFIX.pack(_MAGIC, len(text), zlib.crc32(text))
     try:
-        with replacing(path) as temporary, temporary.open("wb") as file:
+        with replacing(path, CACHE_OPTION) as temporary, temporary.open("wb") as file:
             file.write(prefix + text)
             file.write(rows.data if rows.size else b"")
     except RunError as error:
-        raise SettingsError(
-            f"compute.cache_dir: cannot write to {path.parent} ({error.__cause__}); choose "
-            "another folder or free disk space."
-        ) from None
+        raise SettingsError(str(error)) from None
 
 
 def open_shard(path: Path) -> Shard | None:

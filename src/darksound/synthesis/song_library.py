@@ -11,7 +11,7 @@ import numpy as np
 import numpy.typing as npt
 import torch
 
-from darksound.atomic import replacing
+from darksound.atomic import CACHE_OPTION, replacing
 from darksound.audio.geometry import Geometry, make_geometry
 from darksound.audio.representations import REPRESENTATIONS
 from darksound.parallel.workers import map_unordered
@@ -154,7 +154,8 @@ def _render_species(plan: SongPlan, settings: Settings, cache: Path, first: int)
             for song in range(plan.songs):
                 spectra.append(_render_song(plan, settings, grid, (species, individual, song)))
                 lengths.append(len(spectra[-1]))
-    with replacing(cache / f"{first:06d}.npz") as path, path.open("wb") as file:
+    target = cache / f"{first:06d}.npz"
+    with replacing(target, CACHE_OPTION) as path, path.open("wb") as file:
         np.savez(file, frames=np.concatenate(spectra), lengths=np.array(lengths))
 
 

@@ -12,6 +12,7 @@ import numpy.typing as npt
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from darksound.errors import CheckpointError, SettingsError
+from darksound.system_errors import check_readable, reading_error
 
 __all__ = [
     "EmbedFunction",
@@ -204,6 +205,7 @@ def read_description(model: Path) -> ModelDescription:
             f"(in seconds) to {path}, and output = ... if the model has several."
         ) from None
     except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
+        check_readable(path, error, SettingsError)
         raise SettingsError(f"{path} cannot be read as TOML ({error}).") from None
     except ValidationError as error:
         causes = "; ".join(
@@ -245,5 +247,5 @@ def _digest(path: Path, description: ModelDescription) -> str:
             while block := file.read(_HASH_BLOCK_BYTES):
                 digest.update(block)
     except OSError as error:
-        raise CheckpointError(f"{path} cannot be read ({error.strerror}).") from None
+        raise CheckpointError(f"{path}: {reading_error(path, error)}.") from None
     return digest.hexdigest()[:32]

@@ -2,9 +2,7 @@
 
 import json
 import logging
-import os
 import re
-import shutil
 import unicodedata
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
@@ -15,10 +13,11 @@ from pathlib import Path, PurePosixPath
 import pandas as pd
 import psutil
 
-from darksound.atomic import replacing
-from darksound.errors import InputError, RunError
+from darksound.atomic import claiming, replacing, replacing_folder
+from darksound.errors import DarksoundError, InputError, RunError
 from darksound.report.exports.base import ExportContent
 from darksound.sources.folder import SPLITS
+from darksound.system_errors import cause_by_system, writing_error
 
 __all__ = [
     "ERRORS",
@@ -179,9 +178,10 @@ def new_file(path: Path, overwrite: bool) -> Iterator[Path]:
         raise RunError(f"{path} is a folder; give another --out.")
     if path.exists():
         _check_overwrite(path, overwrite)
-    _clean_up(path)
-    with replacing(path) as temporary:
-        yield temporary
+    with claiming(path):
+        _remove_files_of_killed(path)
+        with replacing(path) as temporary:
+            yield temporary
 
 
 @contextmanager
@@ -198,38 +198,29 @@ def new_folder(path: Path, overwrite: bool, about: Mapping[str, str]) -> Iterato
     Raises:
         RunError: the target is not empty, or cannot be written.
     """
-    _clean_up(path)
-    _check_folder(path, overwrite)
-    temporary = path.with_name(f".{path.name}.{os.getpid()}.part")
-    try:
-        temporary.mkdir(parents=True)
-        yield temporary
-        text = json.dumps(dict(about), indent=2, ensure_ascii=False) + "\n"
-        (temporary / MARKER).write_text(text, encoding="utf-8")
-        _swap(temporary, path)
-    except OSError as error:
-        raise RunError(
-            f"Cannot write {error.filename or path}: {error.strerror or error}. Make room or give "
-            "another --out."
-        ) from error
-    finally:
-        shutil.rmtree(temporary, ignore_errors=True)
+    with claiming(path):
+        _check_folder(path, overwrite)
+        try:
+            with replacing_folder(path) as temporary:
+                yield temporary
+                text = json.dumps(dict(about), indent=2, ensure_ascii=False) + "\n"
+                (temporary / MARKER).write_text(text, encoding="utf-8")
+        except DarksoundError:
+            raise
+        # Libraries that write sound report a full disk by exceptions of their own.
+        except Exception as error:
+            cause = cause_by_system(error, path.parent)
+            if cause is None:
+                raise
+            raise RunError(f"Cannot write {path}: {writing_error(path, cause)}.") from error
 
 
-def _clean_up(path: Path) -> None:
-    """Remove what killed exports left beside `path`, and restore an export they moved away."""
-    # Names begin with a dot and hold the number of the process, see `new_folder` and `replacing`.
-    for part in sorted(path.parent.glob(f".{escape(path.name)}.*.part")):
-        process, _, old = (
-            part.name.removeprefix(f".{path.name}.").removesuffix(".part").partition(".")
-        )
-        if not process.isdigit() or psutil.pid_exists(int(process)):
-            continue
-        if old and not path.exists():
-            os.replace(part, path)
-        elif part.is_dir():
-            shutil.rmtree(part, ignore_errors=True)
-        else:
+def _remove_files_of_killed(path: Path) -> None:
+    """Remove the temporary files that killed exports left beside `path`."""
+    # Names begin with a dot and hold the number of the process, see `replacing`.
+    for part in path.parent.glob(f".{escape(path.name)}.*.part"):
+        process = part.name.removeprefix(f".{path.name}.").removesuffix(".part")
+        if part.is_file() and process.isdigit() and not psutil.pid_exists(int(process)):
             part.unlink(missing_ok=True)
 
 
@@ -252,18 +243,3 @@ def _check_overwrite(path: Path, overwrite: bool) -> None:
     if not overwrite:
         raise RunError(f"{path} exists already; give another --out, or --overwrite.")
     logger.warning("Replacing %s.", path)
-
-
-def _swap(new: Path, path: Path) -> None:
-    """Replace `path` by `new`; on an error the old folder stays."""
-    if not path.exists():
-        os.replace(new, path)
-        return
-    old = path.with_name(f".{path.name}.{os.getpid()}.old.part")
-    os.replace(path, old)
-    try:
-        os.replace(new, path)
-    except OSError:
-        os.replace(old, path)
-        raise
-    shutil.rmtree(old)

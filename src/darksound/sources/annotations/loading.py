@@ -15,10 +15,11 @@ from darksound.sources.annotations import Annotation
 from darksound.sources.annotations.audacity import is_audacity, read_audacity
 from darksound.sources.annotations.raven import is_raven, read_raven
 from darksound.sources.contract import LoadOptions, Source
-from darksound.sources.recordings import find_recordings
+from darksound.sources.listing import find_recordings
 from darksound.sources.tables import usable_rows
 from darksound.sources.untimed import no_usable_input
 from darksound.store.readers import DispatchReader
+from darksound.system_errors import reading_error
 
 __all__ = [
     "ANNOTATIONS",
@@ -251,7 +252,7 @@ def _lines(path: Path) -> list[str]:
     try:
         content = path.read_bytes()
     except OSError as error:
-        raise InputError(f"{path}: cannot be read ({error.strerror}).") from None
+        raise InputError(f"{path}: {reading_error(path, error)}.") from None
     try:
         return content.decode("utf-8-sig").splitlines()
     except UnicodeDecodeError:

@@ -9,6 +9,7 @@ from darksound.store.embeddings.birdnet_analyzer import BIRDNET_ANALYZER
 from darksound.store.embeddings.files import ARRAY, TABLE
 from darksound.store.embeddings.hoplite import HOPLITE
 from darksound.store.embeddings.layout import Embeddings, Layout, validate_embeddings
+from darksound.system_errors import reading_error
 
 __all__ = ["LAYOUTS", "file_stamp", "read_embeddings"]
 
@@ -35,7 +36,7 @@ def file_stamp(path: Path) -> str:
     try:
         status = path.stat()
     except OSError as error:
-        raise InputError(f"{path}: embeddings cannot be read ({error.strerror}).") from None
+        raise InputError(f"{path}: {reading_error(path, error)}.") from None
     return f"{status.st_size}-{status.st_mtime_ns}"
 
 

@@ -10,6 +10,7 @@ import pyarrow.parquet as pq
 
 from darksound.errors import InputError
 from darksound.store.embeddings.layout import Embeddings, Layout, rename_columns, split_vectors
+from darksound.system_errors import check_readable
 
 __all__ = ["ARRAY", "TABLE"]
 
@@ -18,6 +19,7 @@ def _read_parquet(path: Path) -> pd.DataFrame:
     try:
         table: pd.DataFrame = pq.read_table(path).to_pandas()
     except (OSError, pa.ArrowException) as error:
+        check_readable(path, error)
         raise InputError(f"{path}: cannot be read as a Parquet table ({error}).") from None
     return table
 
@@ -26,6 +28,7 @@ def _read_csv(path: Path) -> pd.DataFrame:
     try:
         return pd.read_csv(path, encoding="utf-8-sig", sep=_separator(path))
     except (OSError, ValueError) as error:
+        check_readable(path, error)
         raise InputError(f"{path}: cannot be read as a CSV table ({error}).") from None
 
 
@@ -50,6 +53,7 @@ def _read_array(path: Path) -> Embeddings:
     try:
         vectors = np.load(path, allow_pickle=False)
     except (OSError, ValueError, EOFError) as error:
+        check_readable(path, error)
         raise InputError(f"{path}: cannot be read as an array ({error}).") from None
     if not np.issubdtype(vectors.dtype, np.number):
         raise InputError(f"{path}: an array of {vectors.dtype}, not of numbers.")

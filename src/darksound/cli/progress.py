@@ -8,6 +8,7 @@ from types import TracebackType
 from typing import TYPE_CHECKING, Self
 
 from darksound.progress import duration
+from darksound.text import printable
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -160,7 +161,9 @@ class BarProgress:
         now = self._stages.clock()
         if is_new:
             self._drop(stage)
-            self._tasks[stage] = self._bars.add_task(stage, total=total, pace="", values="")
+            self._tasks[stage] = self._bars.add_task(
+                printable(stage), total=total, pace="", values=""
+            )
         task = self._tasks[stage]
         self._bars.update(
             task,
@@ -172,7 +175,7 @@ class BarProgress:
         if done >= total:
             self._drop(stage)
             if now - stage_state.started >= self._interval:
-                self._console.print(stage_state.line(now), markup=False, highlight=False)
+                self._console.print(printable(stage_state.line(now)), markup=False, highlight=False)
 
     def _drop(self, stage: str) -> None:
         task = self._tasks.pop(stage, None)

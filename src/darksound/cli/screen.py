@@ -6,13 +6,14 @@ import sys
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TextIO
 
 from rich.box import SIMPLE_HEAD
 from rich.console import Console
 from rich.table import Table as RichTable
 
 from darksound.cli.progress import BarProgress, LineProgress
+from darksound.text import printable
 
 if TYPE_CHECKING:
     from darksound.parallel.workers import ProcessRank
@@ -53,6 +54,12 @@ def redirect_native_stderr(log: Path, console: Console) -> Iterator[None]:
             os.close(original)
 
 
+def _console(stream: TextIO, stderr: bool = False) -> Console:
+    """Return a console that shows text as it is: parts of names are neither markup nor emoji."""
+    width = None if stream.isatty() else _FILE_WIDTH
+    return Console(stderr=stderr, width=width, emoji=False, markup=False, highlight=False)
+
+
 class Screen:
     """The two output streams of a command.
 
@@ -64,15 +71,11 @@ class Screen:
     def __init__(self, verbose: bool = False, quiet: bool = False) -> None:
         self.verbose = verbose
         self._quiet = quiet
-        # Without emoji, because rich replaces parts of names such as `darksound-2023:train:`.
-        self._results = Console(width=None if sys.stdout.isatty() else _FILE_WIDTH, emoji=False)
-        self._messages = Console(
-            stderr=True, width=None if sys.stderr.isatty() else _FILE_WIDTH, emoji=False
-        )
+        self._results, self._messages = _console(sys.stdout), _console(sys.stderr, stderr=True)
 
     def message(self, text: str, style: str | None = None) -> None:
         """Print a message to stderr."""
-        self._messages.print(text, style=style, markup=False, highlight=False, soft_wrap=True)
+        self._messages.print(printable(text), style=style, soft_wrap=True)
 
     def info(self, text: str) -> None:
         """Print a message to stderr, unless the command is quiet."""
@@ -91,17 +94,21 @@ class Screen:
         """Print tables of results to stdout."""
         for table in tables:
             rich_table = RichTable(
-                title=table.title, box=SIMPLE_HEAD, title_justify="left", title_style="bold"
+                title=printable(table.title),
+                box=SIMPLE_HEAD,
+                title_justify="left",
+                title_style="bold",
             )
             for i, heading in enumerate(table.columns):
-                rich_table.add_column(heading, justify="left" if i == 0 else "right")
+                rich_table.add_column(printable(heading), justify="left" if i == 0 else "right")
             for i, row in enumerate(table.rows):
-                rich_table.add_row(*row, style="bold green" if i in table.marked else None)
-            self._results.print(rich_table, markup=False, highlight=False)
+                cells = [printable(cell) for cell in row]
+                rich_table.add_row(*cells, style="bold green" if i in table.marked else None)
+            self._results.print(rich_table)
 
     def result(self, text: str) -> None:
         """Print text to stdout."""
-        self._results.print(text, markup=False, highlight=False, soft_wrap=True)
+        self._results.print(printable(text), soft_wrap=True)
 
     @contextmanager
     def logging(self) -> Iterator[None]:

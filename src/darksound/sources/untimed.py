@@ -187,7 +187,7 @@ def _segmented_rois(
         if options.mode == "segment"
         or (
             options.mode == "auto"
-            and origins[name].recorded_at is not None
+            and origins[name].by_recorder
             and not _is_short(info, options.window_s)
         )
     }

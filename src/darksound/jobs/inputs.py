@@ -1,7 +1,10 @@
 """The resolved settings and the ROIs of a run."""
 
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
+
+import pandas as pd
 
 from darksound.audio.embedding_models import input_kind, licence_of
 from darksound.datasets.marker import read_split_state
@@ -11,18 +14,27 @@ from darksound.meta.learners.base import Learner
 from darksound.progress import Progress
 from darksound.rois.roi_set import RoiSet
 from darksound.run.directory import Run
+from darksound.run.files import write_csv
 from darksound.settings import BackboneSettings, Settings, adopt_checkpoint
 from darksound.sources import load_rois
 from darksound.store.building import resolve_backbone
 from darksound.store.embeddings.table_store import rois_of_table
+from darksound.text import text_path
 
 __all__ = [
+    "HINTS",
     "load_run_rois",
     "output_file",
     "resolve_run_settings",
     "table_lists_rois",
     "use_default_data",
+    "write_hints",
 ]
+
+#: Table of the segmented recordings that gave no ROI, or far fewer than they have sounds, with the
+#: likely cause of each.
+HINTS = "hints.csv"
+_MAX_LISTED_HINTS = 3
 
 
 def resolve_run_settings(run: Run, learner: Learner | None = None) -> Settings:
@@ -90,14 +102,59 @@ def use_default_data(run: Run, *splits: str, demo: str) -> None:
 def load_run_rois(run: Run, settings: Settings, progress: Progress) -> RoiSet:
     """Return the ROIs of the run's data; without data, those of its table of embeddings.
 
+    Hints on recordings that were segmented are written to `HINTS` in the run.
+
     Raises:
         InputError: there are no usable ROIs.
         SettingsError: see `load_rois`.
     """
     inputs = run.inputs
-    if inputs.data or not table_lists_rois(settings.backbone):
-        return load_rois(*inputs.data, settings=settings, root=inputs.root, progress=progress)
-    return rois_of_table(settings.backbone, None if inputs.root is None else Path(inputs.root))
+    if not inputs.data and table_lists_rois(settings.backbone):
+        root = None if inputs.root is None else text_path(inputs.root)
+        return rois_of_table(settings.backbone, root)
+    chunks: list[pd.DataFrame] = []
+    rois = load_rois(
+        *inputs.data,
+        settings=settings,
+        root=inputs.root,
+        progress=progress,
+        on_chunks=chunks.append,
+    )
+    hints = _hints(chunks)
+    if len(rois) == 0:
+        causes = [f"{name}: {hint}" for name, hint in hints.itertuples(index=False, name=None)]
+        causes += [problem.cause for problem in rois.problems]
+        raise InputError(
+            "\n  ".join(["No ROI was found in the data.", *causes[:_MAX_LISTED_HINTS]])
+        )
+    write_hints(run, chunks)
+    return rois
+
+
+def write_hints(run: Run, chunks: Sequence[pd.DataFrame]) -> int:
+    """Write the hints on segmented recordings to `HINTS` in the run, if there are any.
+
+    Args:
+        run: the run.
+        chunks: tables of chunks of `load_rois`.
+
+    Returns:
+        The number of recordings with a hint.
+    """
+    hints = _hints(chunks)
+    if hints.empty:
+        (run.path / HINTS).unlink(missing_ok=True)
+    else:
+        write_csv(run.path / HINTS, hints)
+    return len(hints)
+
+
+def _hints(chunks: Sequence[pd.DataFrame]) -> pd.DataFrame:
+    """Return a row for each recording with a hint: `recording`, `hint`."""
+    if not chunks:
+        return pd.DataFrame(columns=["recording", "hint"])
+    rows = pd.concat(chunks, ignore_index=True).drop_duplicates(["root", "recording"])
+    return rows.loc[rows["hint"] != "", ["recording", "hint"]]
 
 
 def output_file(run: Run, default: str) -> Path:
@@ -108,7 +165,7 @@ def output_file(run: Run, default: str) -> Path:
     """
     if run.inputs.target is None:
         return run.path / default
-    path = Path(run.inputs.target)
+    path = text_path(run.inputs.target)
     # When a resumed run started, the file did not exist: the run itself wrote it.
     if path.exists() and not run.manifest.times_resumed:
         raise RunError(f"{path} exists already; delete it, or choose another --out.")

@@ -1,6 +1,7 @@
 """The job of `darksound segment`."""
 
-from pathlib import Path
+from collections.abc import Sequence
+from pathlib import Path, PurePosixPath
 
 import numpy as np
 import pandas as pd
@@ -8,9 +9,9 @@ import pandas as pd
 from darksound.atomic import write_bytes
 from darksound.audio.files import probe
 from darksound.audio.names import recording_path
-from darksound.errors import InputError
+from darksound.errors import InputError, failure_cause
 from darksound.jobs.base import JobResult
-from darksound.jobs.inputs import output_file
+from darksound.jobs.inputs import HINTS, output_file, write_hints
 from darksound.progress import Progress
 from darksound.report.figures import png
 from darksound.report.soundscape import (
@@ -20,7 +21,7 @@ from darksound.report.soundscape import (
     segmentation_tables,
     soundscape,
 )
-from darksound.rois.roi_set import RoiSet
+from darksound.rois.roi_set import Problem, RoiSet
 from darksound.run.directory import Run
 from darksound.run.files import ROI_FORMATS, write_csv
 from darksound.run.manifest import fingerprint
@@ -32,13 +33,18 @@ __all__ = ["segment_run"]
 # Largest number of recordings to plot, evenly spaced, and the length of each plot.
 _MAX_PLOTS = 24
 _PLOT_S = 60.0
+_CHUNK_COLUMNS = (
+    "root", "recording", "start_s", "end_s", "level_db", "quality_flags", "hint", "recorded_at"
+)  # fmt: skip
 
 
 def segment_run(run: Run, progress: Progress, plots: bool = False) -> JobResult:
     """Find the ROIs of recordings.
 
     Write the ROI table to the file of `--out`, or to `rois.parquet` in the run, and `chunks.csv`
-    with the level and the quality flags of every chunk. With `plots`, also write `plots/`.
+    with the level and the quality flags of every chunk. Recordings that gave no ROI, or far fewer
+    than they have sounds, are in `hints.csv` with the likely cause. With `plots`, also write
+    `plots/`.
 
     Args:
         run: its inputs are the recordings.
@@ -64,38 +70,79 @@ def segment_run(run: Run, progress: Progress, plots: bool = False) -> JobResult:
         on_chunks=parts.append,
     )
     run.record_data(len(rois), fingerprint(rois))
-    chunks = pd.DataFrame()
-    if parts:
-        chunks = with_origins(pd.concat(parts, ignore_index=True), settings.compute)
+    n_hints = write_hints(run, parts)
+    chunks = pd.concat(parts or [pd.DataFrame(columns=_CHUNK_COLUMNS)], ignore_index=True)
+    chunks = with_origins(chunks.drop(columns="hint"), settings.compute)
     ROI_FORMATS[path.suffix](path, rois.table)
     write_csv(run.path / "chunks.csv", chunks)
+    problems = list(rois.problems)
     if plots:
-        _plot(run.path / "plots", rois, chunks, progress)
-    run.record_problems(rois.problems)
-    where = f" Plots are in {run.path / 'plots'}." if plots else ""
+        problems += _plot(run.path / "plots", rois, chunks, progress)
+    run.record_problems(problems)
     return JobResult(
         segmentation_tables(rois.table, chunks),
-        f"{len(rois)} ROIs are in {path}. Level and quality flags of every chunk are in "
-        f"{run.path / 'chunks.csv'}.{where}",
-        len(rois.problems),
+        _message(run, path, len(rois), n_hints, plots),
+        tuple(problems),
+        run.path / PROBLEMS_FILE,
     )
 
 
-def _plot(folder: Path, rois: RoiSet, chunks: pd.DataFrame, progress: Progress) -> None:
-    """Plot some recordings with their ROIs, and the number of ROIs per hour of the day."""
+def _message(run: Run, path: Path, n_rois: int, n_hints: int, plots: bool) -> str:
+    parts = [
+        f"{n_rois} ROIs are in {path}." if n_rois else f"No ROI was found; {path} has no rows.",
+        f"Level and quality flags of every chunk are in {run.path / 'chunks.csv'}.",
+    ]
+    if n_hints:
+        noun = "1 recording has" if n_hints == 1 else f"{n_hints} recordings have"
+        parts.append(f"{noun} no ROI, or other hints; the likely causes are in {run.path / HINTS}.")
+    if plots:
+        parts.append(f"Plots are in {run.path / 'plots'}.")
+    return " ".join(parts)
+
+
+def _plot(folder: Path, rois: RoiSet, chunks: pd.DataFrame, progress: Progress) -> list[Problem]:
+    """Plot some recordings with their ROIs, and the number of ROIs per hour of the day.
+
+    Returns:
+        A problem for each recording that cannot be plotted.
+    """
     axis_label, hours = hourly(rois.table, chunks)
     write_bytes(folder / "rois-per-hour.png", png(hourly_plot(axis_label, hours)))
     recordings = chunks[["root", "recording"]].drop_duplicates().reset_index(drop=True)
     count = min(len(recordings), _MAX_PLOTS)
-    chosen = np.linspace(0, len(recordings) - 1, count).round().astype(int)
+    chosen = recordings.iloc[np.linspace(0, len(recordings) - 1, count).round().astype(int)]
+    problems: list[Problem] = []
     progress("plots", 0, count)
-    for done, (root, recording) in enumerate(recordings.iloc[chosen].itertuples(index=False), 1):
-        its_rois, its_chunks = (
-            table[(table["root"] == root) & (table["recording"] == recording)]
-            for table in (rois.table, chunks)
-        )
+    names = _plot_names(chosen["recording"].tolist())
+    for done, (root, recording) in enumerate(chosen.itertuples(index=False, name=None), 1):
         path = recording_path(root, recording)
-        start_s, end_s = busiest_interval(its_rois, probe(path).duration_s, _PLOT_S)
-        figure = soundscape(path, start_s, end_s, its_rois, its_chunks)
-        write_bytes(folder / Path(recording).with_suffix(".png"), png(figure, dpi=100))
+        try:
+            its_rois, its_chunks = (
+                table[(table["root"] == root) & (table["recording"] == recording)]
+                for table in (rois.table, chunks)
+            )
+            start_s, end_s = busiest_interval(its_rois, probe(path).duration_s, _PLOT_S)
+            picture = png(soundscape(path, start_s, end_s, its_rois, its_chunks), dpi=100)
+        except Exception as error:
+            cause = failure_cause(path, error)
+            problems.append(Problem(recording, f"No plot, the ROIs are kept: {cause}"))
+        else:
+            write_bytes(folder / names[done - 1], picture)
         progress("plots", done, count)
+    return problems
+
+
+def _plot_names(recordings: Sequence[str]) -> list[Path]:
+    """Return a path below the folder of plots for each recording, all different.
+
+    A recording of a table may lie outside its root, and two may differ in their suffix or root
+    only.
+    """
+    names: list[Path] = []
+    for recording in recordings:
+        parts = [part for part in PurePosixPath(recording).parts if part not in ("/", "..")]
+        path = Path(*parts)
+        candidates = [path.with_suffix(".png"), path.with_name(f"{path.name}.png")]
+        candidates += [path.with_name(f"{path.name}-{n}.png") for n in range(2, 2 + len(names))]
+        names.append(next(name for name in candidates if name not in names))
+    return names

@@ -1,9 +1,10 @@
 """Accumulation of clusters over recordings or hours, and the number of unseen clusters.
 
-A recording, or an hour of sound, is a sampling unit in which a cluster is present or absent. The
-curve is the expected number of clusters in `t` of the `T` units (Colwell et al. 2012, Journal of
-Plant Ecology 5:3-21, eq. 17; Mao Tau), which needs no resampling. Chao2 (Chao 1987, Biometrics
-43:783-791) estimates the number of unseen clusters from those in one and in two units.
+A recording, or an hour of the clock, that has a ROI is a sampling unit in which a cluster is
+present or absent. The curve is the expected number of clusters in `t` of the `T` units (Colwell et
+al. 2012, Journal of Plant Ecology 5:3-21, eq. 17; Mao Tau), which needs no resampling. Chao2 (Chao
+1987, Biometrics 43:783-791) estimates the number of unseen clusters from those in one and in two
+units.
 """
 
 from dataclasses import dataclass
@@ -20,6 +21,7 @@ from darksound.report.confounders import sampling_units
 from darksound.report.figures import COLOURS
 
 __all__ = [
+    "UNIT_NAMES",
     "Accumulation",
     "Richness",
     "accumulate",
@@ -30,6 +32,9 @@ __all__ = [
 
 Ints = npt.NDArray[np.int64]
 Floats = npt.NDArray[np.float64]
+
+#: What the units of an accumulation are. A short recording is not an hour of sound.
+UNIT_NAMES = {"recording": "recordings", "hour": "hours with a ROI"}
 
 _NORMAL_95 = 1.959963984540054
 _CURVE, _ESTIMATE = COLOURS[0], COLOURS[5]
@@ -199,7 +204,7 @@ def accumulation_plot(accumulation: Accumulation) -> Figure:
     # A line through one point is invisible.
     marker = "o" if len(curve) == 1 else ""
     axes.plot(curve["units"], curve["mean"], color=_CURVE, marker=marker, label="expected")
-    axes.set_xlabel("recordings" if accumulation.unit == "recording" else "hours of recording")
+    axes.set_xlabel(UNIT_NAMES[accumulation.unit])
     axes.set_ylabel("clusters")
     axes.set_xlim(left=0)
     axes.set_ylim(bottom=0)

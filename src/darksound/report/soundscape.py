@@ -9,8 +9,11 @@ from matplotlib.figure import Figure
 from matplotlib.patches import Rectangle
 
 from darksound.audio.files import open_audio
+from darksound.audio.mixing import mix_channels
 from darksound.report.tables import Table
+from darksound.rois.roi_set import as_text
 from darksound.segmentation.power import power_spectrum
+from darksound.text import path_text
 
 __all__ = ["busiest_interval", "hourly", "hourly_plot", "segmentation_tables", "soundscape"]
 
@@ -18,6 +21,7 @@ __all__ = ["busiest_interval", "hourly", "hourly_plot", "segmentation_tables", "
 _RUMBLE_HZ = 500.0
 _TOP_HZ = 12_000.0
 _WINDOW_S = 1024 / 48_000
+_MIN_N_FFT = 16
 _BOX, _FLAGGED, _BAR = "#D55E00", "#E69F00", "#0072B2"
 
 
@@ -68,7 +72,8 @@ def soundscape(
     axes.set_xlim(start_s, end_s)
     axes.set_xlabel("seconds")
     axes.set_ylabel("kHz")
-    axes.set_title(path.name, fontsize=10, pad=14)
+    # A dollar sign in a name does not begin a formula.
+    axes.set_title(path_text(path.name), fontsize=10, pad=14, parse_math=False)
     return figure
 
 
@@ -100,9 +105,9 @@ def hourly(rois: pd.DataFrame, chunks: pd.DataFrame) -> tuple[str, pd.DataFrame]
         `rois_per_hour`. It is the hour of the day by the clocks of the recorders, for recordings
         with a known start; where none is known, the hour of the recording.
     """
-    by_clock = bool(chunks["recorded_at"].notna().any())
+    by_clock = bool(_clock(chunks).notna().any())
     if by_clock:
-        rois, chunks = (rows[rows["recorded_at"].notna()] for rows in (rois, chunks))
+        rois, chunks = (rows[_clock(rows).notna()] for rows in (rois, chunks))
     sound = (chunks["end_s"] - chunks["start_s"]) / 60
     minutes = sound.groupby(_hours(chunks, by_clock)).sum()
     counts = pd.Series(1, rois.index).groupby(_hours(rois, by_clock)).sum()
@@ -163,8 +168,8 @@ def _levels(path: Path, start_s: float, end_s: float) -> tuple[npt.NDArray[np.fl
         rate = sound.samplerate
         sound.seek(round(start_s * rate))
         wave = sound.read(round((end_s - start_s) * rate), dtype="float32", always_2d=True)
-    n_fft = 2 * round(_WINDOW_S * rate / 2)
-    power = power_spectrum(np.ascontiguousarray(wave.mean(axis=1)), n_fft, n_fft // 2)
+    n_fft = max(2 * round(_WINDOW_S * rate / 2), _MIN_N_FFT)
+    power = power_spectrum(mix_channels(wave).samples, n_fft, n_fft // 2)
     levels: npt.NDArray[np.float32] = 10 * np.log10(power + np.float32(1e-12))
     return levels, rate
 
@@ -185,6 +190,11 @@ def _overlapping(rows: pd.DataFrame, start_s: float, end_s: float) -> pd.DataFra
 def _hours(rows: pd.DataFrame, by_clock: bool) -> "pd.Series[int]":
     if not by_clock:
         return (rows["start_s"] // 3600).astype(int)
+    return (_clock(rows) + pd.to_timedelta(rows["start_s"], unit="s")).dt.hour.astype(int)
+
+
+def _clock(rows: pd.DataFrame) -> "pd.Series[pd.Timestamp]":
+    """Return the local start of the recording of each row; missing where there is no valid one."""
     # Local time of the recorder: the offset from UTC is cut off.
-    local = pd.to_datetime(rows["recorded_at"].str[:19])
-    return (local + pd.to_timedelta(rows["start_s"], unit="s")).dt.hour.astype(int)
+    texts = as_text(rows["recorded_at"]).str[:19]
+    return pd.to_datetime(texts, format="ISO8601", errors="coerce")

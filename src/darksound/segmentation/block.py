@@ -3,16 +3,25 @@
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
 import numpy.typing as npt
 import soundfile as sf
 
 from darksound.audio.files import open_audio
+from darksound.audio.mixing import mix_channels
 from darksound.errors import InputError
 from darksound.segmentation.boxes import BOX, Boxes, region_boxes
 from darksound.segmentation.grid import Block, Grid
-from darksound.segmentation.power import estimate_background, floor_power, power_spectrum, smooth
+from darksound.segmentation.power import (
+    BandLevels,
+    estimate_background,
+    floor_power,
+    measure_bands,
+    power_spectrum,
+    smooth,
+)
 from darksound.segmentation.quality_flags import (
     ChunkFeatures,
     clipped_share,
@@ -49,11 +58,16 @@ def read_chunks(path: Path, block: Block, grid: Grid) -> Iterator[Samples]:
         Samples `(n, channels)` in [-1, 1].
 
     Raises:
-        InputError: the file cannot be opened.
+        InputError: the file cannot be opened, or its rate is another one than that of the grid.
         DamagedRecordingError: it cannot be decoded from this position on.
     """
     overlap = grid.n_fft - grid.hop
     with open_audio(path) as file:
+        if file.samplerate != grid.rate:
+            raise InputError(
+                f"{path}: changed while it was read ({grid.rate} Hz before, {file.samplerate} Hz "
+                "now); run again."
+            )
         start, _ = grid.samples(block.edges[0], block.edges[0] + 1)
         try:
             file.seek(start)
@@ -78,12 +92,14 @@ class Chunk:
         end_s: end in seconds.
         level_db: root mean square relative to full scale in decibels; -inf if it is silent.
         quality_flags: possible problems, in alphabetical order.
+        bands: levels below, within and above the searched frequencies.
     """
 
     start_s: float
     end_s: float
     level_db: float
     quality_flags: tuple[str, ...]
+    bands: BandLevels
 
 
 @dataclass(frozen=True)
@@ -94,11 +110,14 @@ class Segmentation:
         boxes: of the ROIs, without margins; an array of `BOX`, sorted by time.
         chunks: in order.
         cause: why the end was left out; None if it was not.
+        n_regions: number of regions above the thresholds, those included that are too short, too
+            high, part of another, or of a neighbouring block.
     """
 
     boxes: Boxes
     chunks: tuple[Chunk, ...]
     cause: str | None = None
+    n_regions: int = 0
 
 
 def segment_block(
@@ -124,11 +143,11 @@ def segment_block(
             _check_finite(samples, path, first * grid.frame_s)
             if len(samples) < grid.n_fft and block.edges != (0, 1):
                 break
-            ratio, flags = _analyse_chunk(samples, grid, settings)
+            ratio, flags, bands = _analyse_chunk(samples, grid, settings)
             ratios.append(ratio)
             if block.start <= first < block.stop:
                 start_s, end_s = first * grid.frame_s, (first + len(ratio)) * grid.frame_s
-                chunks.append(Chunk(start_s, end_s, _level_db(samples), flags))
+                chunks.append(Chunk(start_s, end_s, _level_db(samples), flags, bands))
     except DamagedRecordingError as error:
         problem = f"damaged ({error})"
     missing_s = (block.edges[-1] - block.edges[0] - sum(map(len, ratios))) * grid.frame_s
@@ -139,9 +158,8 @@ def segment_block(
     if not ratios:
         return Segmentation(np.empty(0, BOX), (), cause)
     points = find_regions(np.concatenate(ratios), grid, settings)
-    return Segmentation(
-        region_boxes(points, block, grid, max_roi_s, settings), tuple(chunks), cause
-    )
+    boxes = region_boxes(points, block, grid, max_roi_s, settings)
+    return Segmentation(boxes, tuple(chunks), cause, len(points.starts))
 
 
 def _check_finite(samples: Samples, path: Path, start_s: float) -> None:
@@ -152,22 +170,29 @@ def _check_finite(samples: Samples, path: Path, start_s: float) -> None:
         )
 
 
-def _analyse_chunk(
-    samples: Samples, grid: Grid, settings: SegmentationSettings
-) -> tuple[npt.NDArray[np.float32], tuple[str, ...]]:
-    """Return power over background, `(frames, bands)`, and the flags of samples `(n, channels)`."""
-    mono = np.ascontiguousarray(
-        samples[:, 0] if samples.shape[1] == 1 else samples.mean(axis=1, dtype=np.float32)
-    )
-    power = power_spectrum(mono, grid.n_fft, grid.hop)
+class _Analysis(NamedTuple):
+    """Power over background `(frames, bands)`, quality flags and levels of a chunk."""
+
+    ratio: npt.NDArray[np.float32]
+    flags: tuple[str, ...]
+    bands: BandLevels
+
+
+def _analyse_chunk(samples: Samples, grid: Grid, settings: SegmentationSettings) -> _Analysis:
+    """Analyse samples `(n, channels)`."""
+    mix = mix_channels(samples)
+    power = power_spectrum(mix.samples, grid.n_fft, grid.hop)
     ratio = smooth(
         np.ascontiguousarray(power[:, grid.first_bin : grid.first_bin + grid.bands]),
         settings.smoothing,
     )
     ratio /= estimate_background(ratio, settings)
     floor = floor_power(np.ascontiguousarray(power[::_FLOOR_FRAME_STEP]))
-    features = ChunkFeatures(clipped_share(samples), power, floor, grid.band_hz, grid.frame_s)
-    return ratio, detect_quality_flags(features)
+    bands = measure_bands(power, floor, float(ratio.max(initial=0)), grid)
+    features = ChunkFeatures(
+        clipped_share(samples), power, floor, grid.band_hz, grid.frame_s, mix.cancelled
+    )
+    return _Analysis(ratio, detect_quality_flags(features), bands)
 
 
 def _level_db(samples: Samples) -> float:

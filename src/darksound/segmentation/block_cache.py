@@ -77,7 +77,7 @@ class BlockCache:
             boxes = np.array([tuple(box) for box in content["boxes"]], BOX)
             chunks = tuple(_chunk(row) for row in content["chunks"])
             return Segmentation(boxes, chunks, content["cause"], content["n_regions"])
-        except FileNotFoundError:
+        except (FileNotFoundError, NotADirectoryError):
             return None
         except (OSError, ValueError, KeyError, TypeError):
             logger.warning("The segment cache file %s is damaged and is computed again.", path)

@@ -1,6 +1,7 @@
 """Power spectrograms, and the background of each band over a chunk."""
 
 from collections.abc import Callable
+from dataclasses import dataclass
 from functools import lru_cache
 
 import numpy as np
@@ -8,9 +9,18 @@ import numpy.typing as npt
 import scipy.fft
 import scipy.ndimage
 
+from darksound.segmentation.grid import Grid
 from darksound.settings import SegmentationSettings
 
-__all__ = ["BACKGROUNDS", "estimate_background", "floor_power", "power_spectrum", "smooth"]
+__all__ = [
+    "BACKGROUNDS",
+    "BandLevels",
+    "estimate_background",
+    "floor_power",
+    "measure_bands",
+    "power_spectrum",
+    "smooth",
+]
 
 Power = npt.NDArray[np.float32]
 
@@ -23,6 +33,10 @@ _QUIET_SHARE = 0.3
 _MIN_RELATIVE_POWER = 1e-8
 # Rounding noise of 24 bits, for digital silence.
 _MIN_POWER = (2.0**-23) ** 2 / 12
+# A constant offset leaks into the lowest bins.
+_OFFSET_BINS = 2
+# In fewer frames the floor is no estimate of the background.
+_MIN_FLOOR_FRAMES = 40
 
 
 def power_spectrum(waveform: npt.NDArray[np.float32], n_fft: int, hop: int) -> Power:
@@ -104,3 +118,48 @@ def estimate_background(power: Power, settings: SegmentationSettings) -> Power:
     width = min(settings.background_bands, len(profile))
     background: Power = np.exp(scipy.ndimage.uniform_filter1d(profile, width, mode="nearest"))
     return background.astype(np.float32)
+
+
+@dataclass(frozen=True)
+class BandLevels:
+    """What a chunk has below, within and above the frequencies that are searched.
+
+    Attributes:
+        shares: of the energy, a constant offset excluded; all 0 if there is nothing else.
+        peaks_db: the loudest point over the background in decibels, within by the smoothed power
+            that is compared with the thresholds, below and above by the power over its floor; 0
+            where the recording has no such frequencies, or is too short to have a floor.
+    """
+
+    shares: tuple[float, float, float]
+    peaks_db: tuple[float, float, float]
+
+
+def measure_bands(power: Power, floor: Power, peak_ratio: float, grid: Grid) -> BandLevels:
+    """Measure what is below, within and above the searched frequencies.
+
+    Args:
+        power: of all bins, `(frames, bins)`.
+        floor: of each bin, `(bins,)`.
+        peak_ratio: the highest power over background within.
+        grid: frames and bands.
+    """
+    edges = (_OFFSET_BINS, max(grid.first_bin, _OFFSET_BINS), grid.first_bin + grid.bands)
+    bands = [slice(*edges[:2]), slice(*edges[1:]), slice(edges[2], None)]
+    mean, peak = power.mean(axis=0), power.max(axis=0)
+    energies = [float(mean[band].sum(dtype=np.float64)) for band in bands]
+    total = sum(energies)
+    # Rounding noise is no sound, neither that of the samples nor that of a large offset.
+    if total <= max(float(mean.max(initial=0)) * _MIN_RELATIVE_POWER, _MIN_POWER):
+        return BandLevels((0.0, 0.0, 0.0), (0.0, 0.0, 0.0))
+    min_power = max(float(peak.max()) * _MIN_RELATIVE_POWER, _MIN_POWER)
+    contrast = peak / np.maximum(floor, min_power)
+    has_floor = len(power) >= _MIN_FLOOR_FRAMES
+    below, above = (
+        float(contrast[band].max(initial=1)) if has_floor else 1.0 for band in (bands[0], bands[2])
+    )
+    below_db, within_db, above_db = (
+        float(10 * np.log10(max(ratio, 1.0))) for ratio in (below, peak_ratio, above)
+    )
+    shares = [energy / total for energy in energies]
+    return BandLevels((shares[0], shares[1], shares[2]), (below_db, within_db, above_db))

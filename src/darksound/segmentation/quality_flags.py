@@ -1,4 +1,7 @@
-"""Quality flags of a chunk: clipping, insects, rain, wind. Flagged chunks are not removed."""
+"""Quality flags of a chunk: cancelling channels, clipping, insects, rain, wind.
+
+Flagged chunks are not removed.
+"""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -7,9 +10,12 @@ import numpy as np
 import numpy.typing as npt
 import scipy.ndimage
 
-__all__ = ["QUALITY_FLAGS", "ChunkFeatures", "clipped_share", "detect_quality_flags"]
+__all__ = ["CANCELLING", "QUALITY_FLAGS", "ChunkFeatures", "clipped_share", "detect_quality_flags"]
 
 Power = npt.NDArray[np.float32]
+
+#: Flag of a chunk whose channels cancel in their mean.
+CANCELLING = "cancelling"
 
 # Clipping: runs of samples at the chunk's maximum, which is at least half of full scale, in more
 # than this share of samples.
@@ -47,6 +53,7 @@ class ChunkFeatures:
         floor: low percentile of each bin's power, `(bins,)`.
         band_hz: Hz from bin to bin.
         frame_s: seconds from frame to frame.
+        cancelled: whether the channels cancel in their mean; see `darksound.audio.mixing`.
     """
 
     clipped_share: float
@@ -54,6 +61,7 @@ class ChunkFeatures:
     floor: Power
     band_hz: float
     frame_s: float
+    cancelled: bool = False
 
     def bins(self, low_hz: float, high_hz: float) -> slice:
         """Return the bins between two frequencies, at least one.
@@ -115,6 +123,7 @@ def _has_insects(chunk: ChunkFeatures) -> bool:
 #: Detectors of the quality flags of a chunk, by flag. The thresholds were set on synthetic rain,
 #: wind and insects and inspected on a few real recordings; the flags are hints.
 QUALITY_FLAGS: dict[str, Callable[[ChunkFeatures], bool]] = {
+    CANCELLING: lambda chunk: chunk.cancelled,
     "clipping": _has_clipping,
     "insects": _has_insects,
     "rain": _has_rain,

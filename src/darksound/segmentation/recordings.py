@@ -6,20 +6,26 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-import numpy as np
 import pandas as pd
 
 from darksound.audio.files import AudioInfo, FileReader, probe
-from darksound.errors import InputError
+from darksound.audio.names import recording_path
+from darksound.errors import InputError, failure_cause
 from darksound.parallel.dask_cluster import WorkerRequirements
 from darksound.parallel.resources import check_memory, format_bytes
 from darksound.parallel.workers import map_unordered, worker_count
 from darksound.progress import Progress, silent
 from darksound.segmentation.block import Segmentation, segment_block
 from darksound.segmentation.block_cache import BlockCache
-from darksound.segmentation.boxes import BOX
 from darksound.segmentation.grid import Block, Grid, make_grid, plan_blocks
+from darksound.segmentation.rows import (
+    RecordingRois,
+    concatenate_blocks,
+    empty_chunk_table,
+    recording_rois,
+)
 from darksound.settings import ComputeSettings, SegmentationSettings, Settings
+from darksound.text import path_text
 
 __all__ = [
     "RecordingRois",
@@ -34,20 +40,12 @@ __all__ = [
 logger = logging.getLogger(__name__)
 
 _MAX_LISTED_CAUSES = 3
+_MAX_LOGGED_HINTS = 5
 # Measured by benchmarks/segmentation_day.py on one core of a server of 2023: audio at 48 kHz
 # relative to real time, and the peak memory of a worker in bytes.
 _TIMES_REAL_TIME = 500.0
 _WORKER_BYTES = 0.42e9
 _STAGE = "seconds of sound"
-_EMPTY = Segmentation(np.empty(0, BOX), ())
-_CHUNK_COLUMNS = {
-    "root": "str",
-    "recording": "str",
-    "start_s": "float64",
-    "end_s": "float64",
-    "level_db": "float64",
-    "quality_flags": "str",
-}
 # The longest ROI without margins has at least this length, for any ROI length.
 _MIN_MAX_ROI_S = 0.05
 
@@ -77,14 +75,6 @@ def plan_recording(info: AudioInfo, settings: SegmentationSettings) -> tuple[Gri
     """
     grid = make_grid(info.rate, settings)
     return grid, plan_blocks(info.frames, grid, settings.chunk_s)
-
-
-def concatenate_blocks(blocks: Sequence[Segmentation]) -> Segmentation:
-    """Return the segmentation of a recording from those of all its blocks, in order."""
-    boxes = np.concatenate([block.boxes for block in blocks])
-    cause = next((block.cause for block in blocks if block.cause is not None), None)
-    chunks = tuple(chunk for block in blocks for chunk in block.chunks)
-    return Segmentation(np.sort(boxes, order=list(BOX.names or ())), chunks, cause)
 
 
 class UnusableLimit:
@@ -151,21 +141,11 @@ def check_segmentation_resources(
 
 
 @dataclass(frozen=True)
-class RecordingRois:
-    """The ROIs of a recording.
-
-    Attributes:
-        rows: one for each ROI: `start_s`, `end_s`, `low_hz`, `high_hz`, `snr_db`, `quality_flags`.
-        cause: why part or all of the recording was left out; None if nothing was.
-    """
-
-    rows: pd.DataFrame
-    cause: str | None = None
-
-
-@dataclass(frozen=True)
 class _Job:
-    """A block of a recording to segment, and the path of its file in the cache."""
+    """A block of a recording to segment, and the path of its file in the cache.
+
+    `stamp` is the size and time of the recording when its block was planned.
+    """
 
     recording: str
     path: Path
@@ -173,6 +153,7 @@ class _Job:
     grid: Grid
     max_roi_s: float
     settings: SegmentationSettings
+    stamp: str
     cache_path: Path
 
     @property
@@ -200,7 +181,9 @@ def segment_files(
         settings: `segmentation`, `compute` and the ROI length in `audio` are used.
         limit: counts unusable recordings.
         progress: called with the number of seconds of audio that are segmented.
-        on_chunks: called with a table of all chunks, one row for each.
+        on_chunks: called with a table of all chunks, one row for each; its column `hint` is the
+            likely cause where a recording gives no ROI or far fewer than it has sounds, else
+            empty.
 
     Raises:
         InputError: too many recordings are unusable.
@@ -215,13 +198,12 @@ def segment_files(
     rois: dict[str, RecordingRois] = {}
     jobs: dict[str, list[_Job]] = {}
     for recording, info in infos.items():
-        path = root / recording
+        path = recording_path(root, recording)
         try:
-            stamp = FileReader().stamp(str(root), recording)
-            grid, blocks = plan_recording(info, options)
-        except InputError as error:
-            cause = limit.add(f"{path}: {error}")
-            rois[recording] = RecordingRois(_roi_rows(_EMPTY, info, options), cause)
+            stamp = FileReader().stamp(path_text(root), recording)
+            grid, blocks = _plan(path, info, options)
+        except Exception as error:
+            rois[recording] = RecordingRois.unusable(limit.add(failure_cause(path, error)))
             continue
         jobs[recording] = [
             _Job(
@@ -231,21 +213,29 @@ def segment_files(
                 grid,
                 max_roi_s,
                 options,
+                stamp,
                 cache_path=cache.path_of(path, stamp, block),
             )
             for block in blocks
         ]
     all_jobs = [job for recording_jobs in jobs.values() for job in recording_jobs]
     results = _segment_blocks(all_jobs, cache, settings.compute, limit, progress)
-    chunks = [_empty_chunk_table()]
     for recording, recording_jobs in jobs.items():
-        blocks_of_recording = [results[job.cache_path] for job in recording_jobs]
-        rois[recording], recording_chunks = _recording_rois(
-            recording_jobs[0], blocks_of_recording, infos[recording], root
-        )
-        chunks.append(recording_chunks)
+        job, blocks_of_it = recording_jobs[0], [results[each.cache_path] for each in recording_jobs]
+        try:
+            rois[recording] = recording_rois(
+                job.path, blocks_of_it, infos[recording], job.grid, options
+            )
+        except Exception as error:
+            rois[recording] = RecordingRois.unusable(limit.add(failure_cause(job.path, error)))
+    _log_hints(rois)
     if on_chunks is not None:
-        on_chunks(pd.concat(chunks, ignore_index=True))
+        parts = [
+            each.chunks.assign(root=path_text(root), recording=recording)
+            for recording, each in rois.items()
+            if len(each.chunks)
+        ]
+        on_chunks(pd.concat(parts or [empty_chunk_table()], ignore_index=True))
     return rois
 
 
@@ -277,6 +267,7 @@ def _segment_blocks(
         map_unordered(_segment, missing, compute, requirements), start=1
     ):
         job = missing[number]
+        result = _check_unchanged(job, result)
         results[job.cache_path] = result
         if isinstance(result, Segmentation):
             cache.write(job.cache_path, result)
@@ -288,59 +279,37 @@ def _segment_blocks(
     return results
 
 
+def _plan(path: Path, info: AudioInfo, settings: SegmentationSettings) -> tuple[Grid, list[Block]]:
+    try:
+        return plan_recording(info, settings)
+    except InputError as error:
+        raise InputError(f"{path}: {error}") from None
+
+
 def _segment(job: _Job) -> Segmentation | str:
+    """Return the segmentation of a block, or why there is none, whatever it raised."""
     try:
         return segment_block(job.path, job.block, job.grid, job.max_roi_s, job.settings)
-    except InputError as error:
-        return str(error)
+    except Exception as error:
+        return failure_cause(job.path, error)
 
 
-def _recording_rois(
-    job: _Job, blocks: Sequence[Segmentation | str], info: AudioInfo, root: Path
-) -> tuple[RecordingRois, pd.DataFrame]:
-    """Return the ROIs of a recording and the table of its chunks."""
-    cause = next((block for block in blocks if isinstance(block, str)), None)
-    if cause is not None:
-        return RecordingRois(_roi_rows(_EMPTY, info, job.settings), cause), _empty_chunk_table()
-    whole = concatenate_blocks([block for block in blocks if isinstance(block, Segmentation)])
-    cause = whole.cause
-    if not any(np.isfinite(chunk.level_db) for chunk in whole.chunks) and cause is None:
-        cause = f"{job.path}: silent, every sample is zero; leave it out."
-    chunks = pd.DataFrame(
-        {
-            "root": str(root),
-            "recording": job.recording,
-            "start_s": [chunk.start_s for chunk in whole.chunks],
-            "end_s": [chunk.end_s for chunk in whole.chunks],
-            "level_db": [chunk.level_db for chunk in whole.chunks],
-            "quality_flags": [" ".join(chunk.quality_flags) for chunk in whole.chunks],
-        },
-        columns=list(_CHUNK_COLUMNS),
-    )
-    return RecordingRois(_roi_rows(whole, info, job.settings), cause), chunks
+def _check_unchanged(job: _Job, result: Segmentation | str) -> Segmentation | str:
+    """Return the result, or the cause if the recording was changed while it was segmented."""
+    try:
+        stamp = FileReader().stamp(str(job.path.parent), job.path.name)
+    except InputError:
+        # It was removed after it was read; what needs its sound reports that.
+        return result
+    if stamp == job.stamp:
+        return result
+    return f"{job.path}: changed while it was read; run again when it is complete."
 
 
-def _roi_rows(
-    segmentation: Segmentation, info: AudioInfo, settings: SegmentationSettings
-) -> pd.DataFrame:
-    """Return the ROIs with their margins, and the flags of the chunk of each ROI's middle."""
-    boxes, chunks = segmentation.boxes, segmentation.chunks
-    middle = (boxes["start_s"] + boxes["end_s"]) / 2
-    chunk_ends = np.array([chunk.end_s for chunk in chunks])
-    chunk_of_roi = np.minimum(np.searchsorted(chunk_ends, middle), max(len(chunk_ends) - 1, 0))
-    flags = [" ".join(chunk.quality_flags) or None for chunk in chunks]
-    return pd.DataFrame(
-        {
-            # Rounded to 0.1 ms, far below the length of a frame.
-            "start_s": np.round(np.maximum(boxes["start_s"] - settings.pad_s, 0), 4),
-            "end_s": np.round(np.minimum(boxes["end_s"] + settings.pad_s, info.duration_s), 4),
-            "low_hz": np.maximum(boxes["low_hz"] - settings.pad_hz, 0),
-            "high_hz": np.minimum(boxes["high_hz"] + settings.pad_hz, info.rate / 2),
-            "snr_db": boxes["snr_db"],
-            "quality_flags": pd.Series([flags[i] for i in chunk_of_roi], dtype="str"),
-        }
-    )
-
-
-def _empty_chunk_table() -> pd.DataFrame:
-    return pd.DataFrame({name: pd.Series(dtype=kind) for name, kind in _CHUNK_COLUMNS.items()})
+def _log_hints(rois: Mapping[str, RecordingRois]) -> None:
+    hints = [(recording, each.hint) for recording, each in rois.items() if each.hint]
+    for number, (recording, hint) in enumerate(hints):
+        level = logging.WARNING if number < _MAX_LOGGED_HINTS else logging.DEBUG
+        logger.log(level, "%s: %s", recording, hint)
+    if len(hints) > _MAX_LOGGED_HINTS:
+        logger.warning("%d more recordings have such hints.", len(hints) - _MAX_LOGGED_HINTS)

@@ -10,7 +10,7 @@ import pandas as pd
 
 from darksound.errors import InputError
 from darksound.progress import Progress, silent
-from darksound.rois.roi_set import RoiSet, roi_ids
+from darksound.rois.roi_set import RoiSet, with_distinct_ids
 from darksound.settings import Settings
 from darksound.sources.annotations.loading import ANNOTATIONS
 from darksound.sources.contract import OnChunks, Source, make_options
@@ -18,6 +18,7 @@ from darksound.sources.folder import FOLDER, PUBLISHED
 from darksound.sources.tables import TABLE
 from darksound.store.readers import DispatchReader
 from darksound.synthesis.demo import demo_rois, demo_root, is_demo
+from darksound.text import text_path
 
 __all__ = ["SOURCES", "RoisLike", "Specs", "as_roi_set", "load_rois"]
 
@@ -65,7 +66,8 @@ def load_rois(
         root: folder that the recordings of tables are relative to; None for each table's folder.
         progress: called with the seconds of sound that are segmented.
         on_chunks: called with a table of the chunks of segmented recordings, a row a chunk:
-            `root`, `recording`, `start_s`, `end_s`, `level_db`, `quality_flags`.
+            `root`, `recording`, `start_s`, `end_s`, `level_db`, `quality_flags`, `hint` (the likely
+            cause where the recording gives no ROI).
 
     Returns:
         Rows in the order of the sources. Rows of one source are sorted by recording and time, or
@@ -151,7 +153,7 @@ def _source_of(spec: str) -> Source:
     for source in SOURCES.values():
         if source.matches(spec):
             return source
-    if Path(spec).exists():
+    if text_path(spec).exists():
         raise InputError(
             f"{spec} is neither a folder, a sound file nor a table. {_accepted_data()}"
         )
@@ -169,7 +171,8 @@ def _combined(specs: Sequence[str], sets: Sequence[RoiSet]) -> RoiSet:
     spec_of_row = [spec for spec, rois in zip(specs, sets, strict=True) for _ in range(len(rois))]
     _check_no_overlap(table, spec_of_row)
     problems = tuple(problem for rois in sets for problem in rois.problems)
-    return RoiSet(_with_unique_ids(table), DispatchReader(), problems)
+    table = with_distinct_ids(table, pd.Series(True, table.index))
+    return RoiSet(table, DispatchReader(), problems)
 
 
 def _check_no_overlap(table: pd.DataFrame, spec_of_row: Sequence[str]) -> None:
@@ -190,21 +193,3 @@ def _check_no_overlap(table: pd.DataFrame, spec_of_row: Sequence[str]) -> None:
             f"{paths[row]} comes both from {spec_of_row[first]} and from {spec_of_row[row]} "
             f"({int(repeated.sum())} such ROIs); give one of them."
         )
-
-
-def _with_unique_ids(table: pd.DataFrame) -> pd.DataFrame:
-    """Return the table with new ids for ROIs whose ids two roots share.
-
-    The new ids hash the name of the root too, or its whole path where names are equal.
-    """
-    for prefix in (table["root"].map(lambda root: Path(root).name), table["root"]):
-        shared = table["roi_id"].duplicated(keep=False)
-        if not shared.any():
-            break
-        rows = table[shared]
-        names = (prefix[shared] + "/" + rows["recording"]).tolist()
-        table = table.copy()
-        table.loc[shared, "roi_id"] = roi_ids(
-            names, rows["start_s"], rows["end_s"], rows["low_hz"], rows["high_hz"]
-        )
-    return table

@@ -11,8 +11,9 @@ from darksound.errors import SettingsError
 from darksound.progress import Progress, silent
 from darksound.rois.roi_set import RoiSet
 from darksound.settings import Settings
+from darksound.text import path_text, text_path
 
-__all__ = ["LoadOptions", "OnChunks", "RoiMode", "Source", "make_options"]
+__all__ = ["LoadOptions", "OnChunks", "RoiMode", "Source", "make_options", "path_identity"]
 
 RoiMode = Literal["auto", "whole", "windows", "segment", "annotations"]
 
@@ -33,7 +34,8 @@ class LoadOptions:
         root: folder that a table's recordings are relative to; None for the table's own folder.
         progress: called with the seconds of sound that are segmented.
         on_chunks: called with a table of the chunks of segmented recordings, a row a chunk:
-            `root`, `recording`, `start_s`, `end_s`, `level_db`, `quality_flags`.
+            `root`, `recording`, `start_s`, `end_s`, `level_db`, `quality_flags`, `hint` (the likely
+            cause where the recording gives no ROI).
     """
 
     settings: Settings
@@ -65,6 +67,11 @@ class Source:
     load: Callable[[str, LoadOptions], RoiSet]
 
 
+def path_identity(spec: str) -> str:
+    """Return the text of the absolute path of a file or folder; the `identity` of such sources."""
+    return path_text(text_path(spec).resolve())
+
+
 def make_options(
     settings: Settings | None = None,
     rois: str | None = None,
@@ -89,6 +96,6 @@ def make_options(
     wanted = settings.rois.mode if rois is None else rois
     for mode in get_args(RoiMode):
         if mode == wanted:
-            folder = None if root is None else Path(root)
+            folder = None if root is None else text_path(str(root))
             return LoadOptions(settings, mode, folder, progress, on_chunks or _ignore_chunks)
     raise SettingsError(f"rois.mode is {rois!r}; choose one of {', '.join(get_args(RoiMode))}.")

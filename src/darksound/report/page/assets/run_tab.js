@@ -198,7 +198,7 @@ function showSelectionTab(rows) {
 }
 
 function accumulationSection() {
-  const nouns = { recording: "recordings", hour: "hours of sound" };
+  const nouns = { recording: "recordings", hour: "hours with a ROI" };
   const [byRecording, byHour] = page.details.accumulation;
   // Equal numbers of units mean that each recording is one hour.
   const shown = byHour.units === byRecording.units ? [byRecording] : [byRecording, byHour];

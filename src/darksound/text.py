@@ -7,9 +7,19 @@ A file name on Linux is bytes, which Python shows as text with surrogates where 
 
 import os
 import re
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path, PurePath
 
-__all__ = ["as_written", "path_text", "printable", "text_path", "valid_text", "with_bytes"]
+__all__ = [
+    "as_written",
+    "library_path",
+    "path_text",
+    "printable",
+    "text_path",
+    "valid_text",
+    "with_bytes",
+]
 
 # What `path_text` writes for one byte.
 _BYTE = re.compile(rb"\\x([0-9a-f]{2})")
@@ -62,6 +72,24 @@ def as_written(text: str) -> str:
 def with_bytes(text: str) -> str:
     r"""Return the name, as the operating system takes it, whose bytes `text` writes as `\xNN`."""
     return os.fsdecode(_BYTE.sub(lambda match: bytes.fromhex(match[1].decode()), _utf_8(text)))
+
+
+@contextmanager
+def library_path(path: Path, mode: str = "rb") -> Iterator[Path]:
+    """Yield a path of valid UTF-8 for the same file, for libraries that open no other.
+
+    Args:
+        path: the file; with mode `wb` it is created.
+        mode: `rb` or `wb`, as in `open`.
+
+    Raises:
+        OSError: its name is not UTF-8, and it cannot be opened.
+    """
+    if valid_text(str(path)) == str(path):
+        yield path
+        return
+    with path.open(mode) as file:
+        yield Path("/dev/fd", str(file.fileno()))
 
 
 def valid_text(text: str) -> str:

@@ -1,8 +1,10 @@
 """Values of settings: their kinds and bounds, in every section."""
 
 import json
+import tomllib
 import types
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Annotated, Any, Literal, Union, get_args, get_origin
 
 import numpy as np
@@ -10,7 +12,7 @@ import pytest
 from pydantic import BaseModel
 
 from darksound.errors import SettingsError
-from darksound.settings import Settings, load_settings
+from darksound.settings import Settings, load_settings, to_toml
 
 
 def sections() -> Iterator[tuple[str | None, Any]]:
@@ -145,11 +147,19 @@ def test_values_of_variables_and_assignments_are_parsed():
     assert settings.compute.workers == 4
 
 
-@pytest.mark.parametrize("text", ["a\0b", "a\udcffb"])
-def test_texts_that_no_file_of_settings_can_hold_are_refused(text):
+def test_texts_that_no_file_of_settings_can_hold_are_refused():
     for section, key in [("backbone", "name"), ("compute", "cache_dir"), ("rois", "label_column")]:
         with pytest.raises(SettingsError, match=rf"{section}\.{key}.*NUL character, or bytes"):
-            Settings().replace(**{section: {key: text}})
+            Settings().replace(**{section: {key: "a\0b"}})
+
+
+def test_bytes_that_are_not_utf_8_are_written_as_text():
+    settings = Settings().replace(
+        backbone={"name": "onnx:a\udcff.onnx"}, compute={"cache_dir": Path("a\udcff")}
+    )
+    assert settings.backbone.name == r"onnx:a\xff.onnx"
+    assert settings.compute.cache_dir == Path(r"a\xff")
+    assert tomllib.loads(to_toml(settings))["compute"]["cache_dir"] == r"a\xff"
 
 
 def test_a_message_repeats_the_beginning_of_a_long_value_only():

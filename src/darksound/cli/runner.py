@@ -16,6 +16,7 @@ import typer
 from darksound.cli.options import CommonOptions, DataOptions, Flags, RunOptions
 from darksound.errors import DarksoundError
 from darksound.progress import duration
+from darksound.text import valid_text
 
 if TYPE_CHECKING:
     from darksound.cli.screen import Screen
@@ -100,7 +101,7 @@ def run_job(
             ),
             out=run.out,
             resume=run.resume,
-            argv=tuple(sys.argv[1:]),
+            argv=tuple(map(valid_text, sys.argv[1:])),
         )
         with open_shared_run(request, process_rank(os.environ)) as opened:
             state.log = opened.path / "run.log"

@@ -247,7 +247,8 @@ def _undelivered_text(undelivered: Mapping[PublishedSplit, Sequence[DownloadErro
         summary = "This machine seems to be offline, as no mirror can be reached"
     specs = ", ".join(split.spec for split in undelivered)
     causes = "".join(f"\n  - {cause}" for cause in dict.fromkeys(map(str, errors)))
-    return f"{specs} could not be downloaded. {summary}:{causes}\n  {_manual_download(*undelivered)}"
+    remedy = _manual_download(*undelivered)
+    return f"{specs} could not be downloaded. {summary}:{causes}\n  {remedy}"
 
 
 def _from_mirror(

@@ -8,6 +8,7 @@ import platformdirs
 
 from darksound.errors import InputError
 from darksound.settings import ComputeSettings
+from darksound.text import text_path
 
 __all__ = [
     "DEFAULT_SET",
@@ -183,8 +184,9 @@ def select_splits(*specs: str) -> list[PublishedSplit]:
 
 def data_folder(settings: ComputeSettings) -> Path:
     """Return the folder of published sets; each set is in a subfolder of its name."""
-    chosen = settings.data_dir
-    return chosen if chosen is not None else platformdirs.user_data_path("darksound")
+    if settings.data_dir is None:
+        return platformdirs.user_data_path("darksound")
+    return text_path(str(settings.data_dir))
 
 
 def archive_folder(settings: ComputeSettings, set_name: str) -> Path:

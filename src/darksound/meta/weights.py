@@ -22,6 +22,7 @@ from darksound.atomic import write_bytes, write_text
 from darksound.errors import CheckpointError
 from darksound.meta.backbones.base import Backbone
 from darksound.system_errors import check_readable
+from darksound.text import library_path
 
 __all__ = [
     "BUNDLED",
@@ -74,7 +75,8 @@ def read_weights(path: Path) -> dict[str, Tensor]:
 
 def _read_safetensors(path: Path) -> Any:
     try:
-        return safetensors.torch.load_file(path)
+        with library_path(path) as file:
+            return safetensors.torch.load_file(file)
     except (safetensors.SafetensorError, OSError, ValueError) as error:
         check_readable(path, error, CheckpointError)
         raise CheckpointError(
@@ -114,7 +116,7 @@ def metadata_in(path: Path, key: str) -> dict[str, Any] | None:
         CheckpointError: the file is missing or damaged.
     """
     try:
-        with safe_open(path, framework="pt") as file:
+        with library_path(path) as name, safe_open(name, framework="pt") as file:
             text = (file.metadata() or {}).get(key)
         value = None if text is None else json.loads(text)
     except (SafetensorError, OSError, ValueError) as error:

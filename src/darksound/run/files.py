@@ -15,9 +15,11 @@ import pyarrow.parquet as pq
 from darksound.atomic import replacing, write_text
 from darksound.errors import RunError
 from darksound.rois.roi_set import Problem, write_roi_table
+from darksound.text import library_path, valid_text
 
 __all__ = [
     "EMBEDDING_FORMATS",
+    "PROBLEMS_FILE",
     "ROI_FORMATS",
     "read_problems",
     "write_array",
@@ -28,6 +30,10 @@ __all__ = [
     "write_problems",
     "write_roi_parquet",
 ]
+
+
+#: Inputs of a run that were left out or used in part, with the causes.
+PROBLEMS_FILE = "errors.csv"
 
 
 def write_json(path: Path, content: Any) -> None:
@@ -49,8 +55,8 @@ def write_csv(path: Path, table: pd.DataFrame) -> None:
 def write_parquet(path: Path, table: pd.DataFrame, schema: pa.Schema | None = None) -> None:
     """Write a Parquet file without the index, with the column types of `schema` if given."""
     content = pa.Table.from_pandas(table, schema=schema, preserve_index=False)
-    with replacing(path) as temporary:
-        pq.write_table(content, temporary)
+    with replacing(path) as temporary, library_path(temporary, "wb") as file:
+        pq.write_table(content, file)
 
 
 def write_roi_parquet(path: Path, table: pd.DataFrame) -> None:
@@ -86,7 +92,7 @@ def read_problems(path: Path) -> tuple[Problem, ...]:
 
 def _plain(value: Any) -> Any:
     if isinstance(value, dict):
-        return {str(key): _plain(item) for key, item in value.items()}
+        return {valid_text(str(key)): _plain(item) for key, item in value.items()}
     if isinstance(value, (list, tuple)):
         return [_plain(item) for item in value]
     if isinstance(value, np.ndarray):
@@ -95,6 +101,8 @@ def _plain(value: Any) -> Any:
         return _plain(value.item())
     if isinstance(value, float) and not np.isfinite(value):
         return None
+    if isinstance(value, str):
+        return valid_text(value)
     return value
 
 
@@ -128,7 +136,11 @@ def _write_embeddings_parquet(path: Path, table: pd.DataFrame, dim: int, parts: 
     metadata = pa.Table.from_pandas(table, preserve_index=False)
     vector = pa.list_(pa.float32(), dim)
     schema, start = metadata.schema.append(pa.field("embedding", vector)), 0
-    with replacing(path) as temporary, pq.ParquetWriter(temporary, schema) as writer:
+    with (
+        replacing(path) as temporary,
+        library_path(temporary, "wb") as file,
+        pq.ParquetWriter(file, schema) as writer,
+    ):
         for part in parts:
             values = pa.array(np.ascontiguousarray(part).reshape(-1))
             column = pa.FixedSizeListArray.from_arrays(values, type=vector)

@@ -70,7 +70,7 @@ def _parse(line: bytes) -> dict[str, Any] | None:
 class _LogFile(logging.FileHandler):
     """A log file whose errors stay silent: on a full disk, the files of the run report it."""
 
-    def handleError(self, record: logging.LogRecord) -> None:
+    def handleError(self, record: logging.LogRecord) -> None:  # noqa: N802 - of logging
         """Drop a record that cannot be written."""
 
 

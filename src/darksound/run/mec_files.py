@@ -42,6 +42,7 @@ from darksound.run.manifest import MANIFEST_FILE, Manifest, read_manifest, write
 from darksound.settings import Settings, load_settings, to_toml
 from darksound.store.readers import DispatchReader
 from darksound.synthesis.demo import is_demo
+from darksound.text import library_path, path_text
 
 __all__ = [
     "MecFiles",
@@ -143,7 +144,8 @@ def read_mec_files(folder: Path, root: str | Path | None = None) -> MecFiles:
             raise RunError(f"{folder / name} is missing; {_remedy(folder, manifest)}")
     try:
         table = read_roi_table(folder / _ROIS)
-        clusters = pq.read_table(folder / _CLUSTERS).to_pandas()
+        with library_path(folder / _CLUSTERS) as file:
+            clusters = pq.read_table(file).to_pandas()
         iterations = _read_iterations(folder / _ITERATIONS)
         embeddings = np.load(folder / _EMBEDDINGS, mmap_mode="r", allow_pickle=False)
         map_before = _read_map_before(folder / _MAP_BEFORE, clusters["roi_id"])
@@ -155,7 +157,7 @@ def read_mec_files(folder: Path, root: str | Path | None = None) -> MecFiles:
     clusters["assigned_cluster"] = clusters["assigned_cluster"].astype("Int64")
     if root is not None:
         synthetic = table["root"].map(is_demo).astype(bool)
-        table["root"] = table["root"].where(synthetic, str(Path(root).resolve()))
+        table["root"] = table["root"].where(synthetic, path_text(Path(root).resolve()))
     return MecFiles(
         rois=RoiSet(table, DispatchReader(), problems),
         clusters=clusters,
@@ -171,7 +173,8 @@ def read_mec_files(folder: Path, root: str | Path | None = None) -> MecFiles:
 def _read_map_before(path: Path, roi_ids: "pd.Series[str]") -> npt.NDArray[np.float32] | None:
     if not path.exists():
         return None
-    points = pq.read_table(path).to_pandas()
+    with library_path(path) as file:
+        points = pq.read_table(file).to_pandas()
     if points["roi_id"].tolist() != roi_ids.tolist():
         raise ValueError(f"{path.name} is not of the ROIs of this run.")
     coordinates: npt.NDArray[np.float32] = points[["x", "y"]].to_numpy(np.float32)
@@ -254,7 +257,7 @@ def read_mec_state(folder: Path) -> MecState | None:
     if not path.exists():
         return None
     try:
-        with safe_open(path, framework="pt") as file:
+        with library_path(path) as name, safe_open(name, framework="pt") as file:
             meta = json.loads(file.metadata()[_META])
             stored = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
     except (OSError, SafetensorError, ValueError, KeyError, TypeError) as error:

@@ -18,6 +18,7 @@ from pydantic import (
 from pydantic_core import PydanticCustomError
 
 from darksound.errors import SettingsError
+from darksound.text import path_text, valid_text
 
 __all__ = [
     "Decibels",
@@ -86,6 +87,9 @@ class Section(BaseModel, metaclass=_ReadableErrors):
     def _check_kind(cls, value: Any, info: ValidationInfo) -> Any:
         # Pydantic takes true for 1, and any character in a text.
         name = str(info.field_name)
+        # Files whose names are not UTF-8 are found by this text, which TOML and JSON can hold.
+        if isinstance(value, (str, Path)):
+            value = Path(path_text(value)) if isinstance(value, Path) else valid_text(value)
         if _is_model(cls.model_fields[name].annotation):
             return value  # which checks its own values
         for leaf in _leaves(value):
@@ -157,7 +161,7 @@ def validated(model: type[Model], values: Mapping[str, Any]) -> Model:
 
 def _readable(error: ValidationError, model: type[BaseModel]) -> SettingsError:
     sentences = [_sentence(detail, model) for detail in error.errors()]
-    return SettingsError("\n".join(dict.fromkeys(sentences)))
+    return SettingsError("\n  ".join(dict.fromkeys(sentences)))
 
 
 def check_name_or_path(key: str, value: str, names: Iterable[str], method: str) -> None:

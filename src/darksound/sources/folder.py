@@ -11,11 +11,11 @@ from darksound.datasets.registry import data_folder
 from darksound.errors import InputError
 from darksound.rois.roi_set import Problem, RoiSet, as_roi_table
 from darksound.sources.annotations.loading import load_annotations
-from darksound.sources.contract import LoadOptions, Source
+from darksound.sources.contract import LoadOptions, Source, path_identity
 from darksound.sources.listing import find_recordings
 from darksound.sources.untimed import divide_files, no_usable_input
 from darksound.store.readers import DispatchReader
-from darksound.text import path_text
+from darksound.text import path_text, text_path
 
 __all__ = ["FOLDER", "PUBLISHED", "SPLITS", "load_folder", "load_published"]
 
@@ -78,15 +78,15 @@ def _split(recording: PurePosixPath) -> str | None:
 
 
 def _matches(spec: str) -> bool:
-    path = Path(spec)
+    path = text_path(spec)
     return path.is_dir() or (path.is_file() and path.suffix.lower() in SUFFIXES)
 
 
 FOLDER = Source(
     syntax="a folder of sound files (or one sound file)",
     matches=_matches,
-    identity=lambda spec: str(Path(spec).resolve()),
-    load=lambda spec, options: load_folder(Path(spec), options),
+    identity=path_identity,
+    load=lambda spec, options: load_folder(text_path(spec), options),
 )
 
 

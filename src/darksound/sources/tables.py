@@ -14,12 +14,13 @@ from darksound.audio.files import AudioInfo
 from darksound.errors import InputError
 from darksound.parallel.workers import probe_recordings
 from darksound.rois.roi_set import SCHEMA, TEXT_DTYPE, Problem, RoiSet, as_roi_table, as_text
-from darksound.sources.contract import LoadOptions, Source
+from darksound.sources.contract import LoadOptions, Source, path_identity
 from darksound.sources.recordings import with_origins
 from darksound.sources.untimed import divide_files, no_usable_input
 from darksound.store.readers import DispatchReader
 from darksound.synthesis.demo import is_demo
 from darksound.system_errors import check_readable
+from darksound.text import library_path, text_path
 
 __all__ = ["TABLE", "load_table", "usable_rows"]
 
@@ -116,7 +117,8 @@ def _read_csv(path: Path) -> pd.DataFrame:
 
 def _read_parquet(path: Path) -> pd.DataFrame:
     try:
-        table: pd.DataFrame = pq.read_table(path).to_pandas()
+        with library_path(path) as file:
+            table: pd.DataFrame = pq.read_table(file).to_pandas()
     except (OSError, pa.ArrowException) as error:
         check_readable(path, error)
         raise InputError(f"{path}: cannot be read as a Parquet table ({error}).") from None
@@ -202,7 +204,7 @@ def _usable_rows_of_root(
     """Return the usable rows of one root as `usable_rows` does, with the index of the table."""
     if is_demo(root):
         return rows, [], True
-    folder = Path(root)
+    folder = text_path(root)
     compute = options.settings.compute
     rows = rows.assign(recording=[_posix(folder, name) for name in rows["recording"]])
     timed = rows["start_s"].notna() if "start_s" in rows else pd.Series(False, rows.index)
@@ -249,13 +251,13 @@ def _posix(root: Path, name: str) -> str:
 
 
 def _matches(spec: str) -> bool:
-    path = Path(spec)
+    path = text_path(spec)
     return path.suffix.lower() in _TABLE_READERS and path.is_file()
 
 
 TABLE = Source(
     syntax="a .csv or .parquet table with a column 'recording'",
     matches=_matches,
-    identity=lambda spec: str(Path(spec).resolve()),
-    load=lambda spec, options: load_table(Path(spec), options),
+    identity=path_identity,
+    load=lambda spec, options: load_table(text_path(spec), options),
 )

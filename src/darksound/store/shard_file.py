@@ -16,6 +16,7 @@ import platformdirs
 from darksound.atomic import CACHE_OPTION, replacing
 from darksound.errors import InputError, RunError, SettingsError
 from darksound.settings import ComputeSettings
+from darksound.text import text_path
 
 __all__ = ["ImageRows", "Rows", "Shard", "cache_folder", "open_shard", "write_shard"]
 
@@ -35,7 +36,9 @@ _ALIGNMENT = 64
 
 def cache_folder(compute: ComputeSettings) -> Path:
     """Return `compute.cache_dir`, or the user's cache folder."""
-    return compute.cache_dir or platformdirs.user_cache_path("darksound")
+    if compute.cache_dir is None:
+        return platformdirs.user_cache_path("darksound")
+    return text_path(str(compute.cache_dir))
 
 
 @dataclass(frozen=True)

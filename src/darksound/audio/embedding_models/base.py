@@ -13,6 +13,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from darksound.errors import CheckpointError, SettingsError
 from darksound.system_errors import check_readable, reading_error
+from darksound.text import text_path
 
 __all__ = [
     "EmbedFunction",
@@ -181,7 +182,7 @@ def find_model_file(argument: str, scheme: str) -> Path:
     Raises:
         SettingsError: no file has this path.
     """
-    path = Path(argument)
+    path = text_path(argument)
     if argument and path.is_file():
         return path
     raise SettingsError(

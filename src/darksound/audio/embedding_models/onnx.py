@@ -22,6 +22,7 @@ from darksound.audio.embedding_models.base import (
     select_tensor,
 )
 from darksound.errors import CheckpointError, SettingsError
+from darksound.text import library_path
 
 if TYPE_CHECKING:
     from onnxruntime import InferenceSession
@@ -90,7 +91,8 @@ def _open_session(path: Path) -> "InferenceSession":
     options.intra_op_num_threads = options.inter_op_num_threads = 1
     options.log_severity_level = 4
     try:
-        return ort.InferenceSession(path, options, providers=["CPUExecutionProvider"])
+        with library_path(path) as file:
+            return ort.InferenceSession(file, options, providers=["CPUExecutionProvider"])
     except _onnx_errors() as error:
         raise CheckpointError(
             f"{path} is damaged or not an ONNX model ({str(error).splitlines()[0]})."

@@ -1,7 +1,6 @@
 """Building a backbone from the settings, with its weights."""
 
 import logging
-from pathlib import Path
 
 from darksound.errors import SettingsError
 from darksound.meta.backbones import family_path
@@ -16,6 +15,7 @@ from darksound.meta.weights import (
     load_backbone_weights,
 )
 from darksound.settings import BackboneSettings, FrontEndSettings, Settings, resolve_object
+from darksound.text import text_path
 
 __all__ = ["build_backbone", "resolve_weights", "usable_untrained"]
 
@@ -36,7 +36,7 @@ def build_backbone(settings: Settings) -> Backbone:
         _warn_of_other_front_end(settings.front_end)
         load_backbone_weights(backbone, bundled_path())
     elif weights not in (NO_WEIGHTS, IMAGENET):
-        load_backbone_weights(backbone, Path(weights))
+        load_backbone_weights(backbone, text_path(weights))
     return backbone
 
 

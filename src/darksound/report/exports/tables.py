@@ -10,6 +10,7 @@ import pyarrow.parquet as pq
 
 from darksound.report.exports.base import ExportContent, ExportCounts, in_chunks, provenance
 from darksound.rois.roi_set import SCHEMA
+from darksound.text import library_path
 
 __all__ = ["CsvTable", "ParquetTable"]
 
@@ -65,7 +66,7 @@ class ParquetTable:
         schema = _FIELDS.with_metadata(metadata)
         done = 0
         content.progress(_STAGE, 0, len(content.table))
-        with pq.ParquetWriter(target, schema) as writer:
+        with library_path(target, "wb") as file, pq.ParquetWriter(file, schema) as writer:
             for part in in_chunks(content.table[_FIELDS.names]):
                 writer.write_table(_arrow(part, schema))
                 done += len(part)

@@ -9,17 +9,19 @@ from pathlib import Path, PureWindowsPath
 import pandas as pd
 
 from darksound.audio.files import SUFFIXES
+from darksound.audio.names import recording_text
 from darksound.errors import InputError
 from darksound.rois.roi_set import TEXT_DTYPE, Problem, RoiSet, as_roi_table
 from darksound.sources.annotations import Annotation
 from darksound.sources.annotations.audacity import is_audacity, read_audacity
 from darksound.sources.annotations.raven import is_raven, read_raven
-from darksound.sources.contract import LoadOptions, Source
+from darksound.sources.contract import LoadOptions, Source, path_identity
 from darksound.sources.listing import find_recordings
 from darksound.sources.tables import usable_rows
 from darksound.sources.untimed import no_usable_input
 from darksound.store.readers import DispatchReader
 from darksound.system_errors import reading_error
+from darksound.text import path_text, text_path
 
 __all__ = [
     "ANNOTATIONS",
@@ -210,8 +212,8 @@ def _row(annotation: Annotation, recording: Path, roots: Sequence[Path]) -> dict
     root = next((r for r in roots if recording.is_relative_to(r)), recording.parent)
     return {
         "line": annotation.line - 2,
-        "root": str(root),
-        "recording": recording.relative_to(root).as_posix(),
+        "root": path_text(root),
+        "recording": recording_text(recording.relative_to(root)),
         "start_s": annotation.start_s,
         "end_s": annotation.end_s,
         "low_hz": annotation.low_hz,
@@ -273,13 +275,13 @@ def _warn_of_unannotated(folder: Path, table: pd.DataFrame) -> None:
 
 
 def _matches(spec: str) -> bool:
-    path = Path(spec)
+    path = text_path(spec)
     return path.suffix.lower() == _SUFFIX and path.is_file() and _is_annotation_file(path)
 
 
 ANNOTATIONS = Source(
     syntax="a Raven selection table or Audacity labels (.txt)",
     matches=_matches,
-    identity=lambda spec: str(Path(spec).resolve()),
-    load=lambda spec, options: load_annotations(Path(spec), options),
+    identity=path_identity,
+    load=lambda spec, options: load_annotations(text_path(spec), options),
 )

@@ -11,13 +11,15 @@ import pyarrow.parquet as pq
 from darksound.errors import InputError
 from darksound.store.embeddings.layout import Embeddings, Layout, rename_columns, split_vectors
 from darksound.system_errors import check_readable
+from darksound.text import library_path
 
 __all__ = ["ARRAY", "TABLE"]
 
 
 def _read_parquet(path: Path) -> pd.DataFrame:
     try:
-        table: pd.DataFrame = pq.read_table(path).to_pandas()
+        with library_path(path) as file:
+            table: pd.DataFrame = pq.read_table(file).to_pandas()
     except (OSError, pa.ArrowException) as error:
         check_readable(path, error)
         raise InputError(f"{path}: cannot be read as a Parquet table ({error}).") from None

@@ -21,6 +21,7 @@ from darksound.store.embeddings import file_stamp, read_embeddings
 from darksound.store.embeddings.layout import Embeddings
 from darksound.store.embeddings.matching import match_embeddings
 from darksound.store.readers import DispatchReader
+from darksound.text import path_text, text_path
 
 __all__ = ["TableStore", "build_table_store", "resolve_table", "rois_of_table"]
 
@@ -129,7 +130,7 @@ def rois_of_table(backbone: BackboneSettings, root: Path | None = None) -> RoiSe
     if root is None and all(os.path.isabs(name) for name in names):
         folder = Path(os.path.commonpath([os.path.dirname(name) for name in names]))
     if "root" not in rows.columns or root is not None:
-        rows["root"] = str(folder.resolve())
+        rows["root"] = path_text(folder.resolve())
     rows["recording"] = [_relative(name, folder) for name in names]
     repeated = rows.duplicated(["root", "recording", "start_s", "end_s"])
     problems = [
@@ -153,7 +154,7 @@ def _read(backbone: BackboneSettings) -> tuple[Path, Embeddings]:
             f"backbone.name is {backbone.name!r} without a file; write {TABLE_SCHEME}:FILE, or use "
             "--embeddings FILE."
         )
-    path = Path(argument)
+    path = text_path(argument)
     return path, read_embeddings(path)
 
 

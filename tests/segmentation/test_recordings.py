@@ -93,7 +93,11 @@ def test_files_of_recorders_are_segmented_by_default(tmp_path, settings, caplog)
     assert table["recording"].value_counts().to_dict() == {
         "20220101_053000.WAV": 12, "mine.wav": 4, "20220101_060000.WAV": 1
     }  # fmt: skip
-    assert "Segmenting 1 recordings of a recorder" in caplog.text
+    assert (
+        f"{tmp_path / 'in'}: 1 recording segmented (a recorder's name or header), "
+        "1 cut into windows of 3 s (no recorder's name or header), 1 whole (up to 6 s); --rois segment"
+    ) in caplog.text
+    assert "1 of 3 recordings give no time of recording (mine.wav): plots by hour" in caplog.text
     windows = load_rois(tmp_path / "in", settings=settings, rois="windows").table
     assert windows["low_hz"].isna().all()
 

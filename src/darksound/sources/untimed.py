@@ -3,22 +3,24 @@
 import logging
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from itertools import pairwise
+from itertools import count
 from pathlib import Path
 
 import numpy as np
+import numpy.typing as npt
 import pandas as pd
 import soundfile as sf
 
 from darksound.audio.files import AudioInfo, open_audio
+from darksound.audio.mixing import mix_channels
 from darksound.audio.names import recording_path
 from darksound.audio.recording_metadata import RecordingMetadata
-from darksound.errors import InputError
+from darksound.errors import InputError, failure_cause
 from darksound.parallel.workers import map_in_threads, probe_recordings
 from darksound.rois.roi_set import Problem
 from darksound.segmentation.recordings import UnusableLimit
 from darksound.sources.contract import LoadOptions
-from darksound.sources.recordings import origin_columns, origins_of
+from darksound.sources.recordings import log_missing_times, origin_columns, origins_of
 from darksound.text import path_text
 
 __all__ = ["FileRois", "UntimedRois", "divide_files", "loud_windows", "no_usable_input"]
@@ -27,7 +29,7 @@ logger = logging.getLogger(__name__)
 
 # In `auto`, a file of up to this many ROI lengths is one ROI.
 _MAX_WHOLE_WINDOWS = 2.0
-# Codecs add a few milliseconds to a file.
+# Codecs add a few milliseconds to a file, and may state them without decoding them.
 _CODEC_S = 0.1
 # The rest of a file is a window if it has at least this share of a window's length.
 _MIN_WINDOW_SHARE = 0.5
@@ -99,24 +101,42 @@ def loud_windows(path: Path, info: AudioInfo, window_s: float, threshold_db: flo
 def _window_powers(
     path: Path, info: AudioInfo, window_s: float
 ) -> tuple[list[float], list[tuple[float, float]], str | None]:
-    """Return mean power and span of each window, and the error that ended the reading."""
+    """Return mean power and span of each window, and why the reading ended before the file did."""
     powers: list[float] = []
     spans: list[tuple[float, float]] = []
-    # Counted in whole windows from the start, so that starts do not drift with rounding.
-    edges = np.round(np.arange(0.0, info.duration_s + window_s, window_s) * info.rate).astype(int)
+    n_read = 0
     try:
         with open_audio(path) as sound:
-            for first, last in pairwise(edges.tolist()):
+            for number in count():
+                # Counted in whole windows from the start, so that starts do not drift.
+                first, last = (round(n * window_s * info.rate) for n in (number, number + 1))
                 block = sound.read(last - first, dtype="float32", always_2d=True)
-                if len(block) < _MIN_WINDOW_SHARE * (last - first):
+                n_read += len(block)
+                if len(block) == 0 or len(block) < _MIN_WINDOW_SHARE * (last - first):
                     break
-                mono = block[:, 0] if block.shape[1] == 1 else block.mean(axis=1)
-                powers.append(float(np.dot(mono, mono)) / len(mono))
+                powers.append(_mean_power(mix_channels(block).samples))
                 spans.append((first / info.rate, (first + len(block)) / info.rate))
     except (sf.SoundFileError, OSError) as error:
         after = f" after {spans[-1][1]:.1f} s" if spans else ""
         return powers, spans, f"{path}: damaged{after} ({error}); the rest is left out."
+    if n_read < info.frames - _CODEC_S * info.rate:
+        return (
+            powers,
+            spans,
+            f"{path}: ends after {n_read / info.rate:.1f} s, and its header states "
+            f"{info.duration_s:.1f} s; what is there is used. Copy the file again if the original "
+            "is complete.",
+        )
     return powers, spans, None
+
+
+def _mean_power(samples: npt.NDArray[np.float32]) -> float:
+    with np.errstate(over="ignore", invalid="ignore"):
+        energy = float(np.dot(samples, samples))
+    if not np.isfinite(energy):
+        # Numbers whose squares are beyond single precision are loud, not damaged.
+        energy = float(np.square(samples, dtype=np.float64).sum())
+    return energy / len(samples)
 
 
 def divide_files(root: Path, files: pd.DataFrame, options: LoadOptions) -> UntimedRois:
@@ -150,11 +170,22 @@ def divide_files(root: Path, files: pd.DataFrame, options: LoadOptions) -> Untim
         if isinstance(error, InputError)
     }
     origins = origins_of(root, list(infos), settings.compute)
-    rois |= _segmented_rois(root, infos, origins, options, limit)
+    treatments = {name: _treatment(info, origins[name], options) for name, info in infos.items()}
+    segmented = [name for name, treatment in treatments.items() if treatment == "segment"]
+    if options.mode == "auto":
+        _log_treatments(root, list(treatments.values()), options.window_s)
+    log_missing_times(
+        {name: origin.recorded_at for name, origin in origins.items()}, even_if_all=bool(segmented)
+    )
+    rois |= _segmented_rois(root, {name: infos[name] for name in segmented}, options, limit)
     others = [name for name in recordings if name not in rois]
 
     def divide(name: str) -> FileRois:
-        return _whole_or_windows(recording_path(root, name), infos[name], options)
+        path = recording_path(root, name)
+        try:
+            return _whole_or_windows(path, infos[name], treatments[name], options)
+        except Exception as error:
+            return FileRois(_NO_ROWS, failure_cause(path, error))
 
     rois |= zip(others, map_in_threads(divide, others, settings.compute), strict=True)
     causes = {name: file_rois.cause for name, file_rois in rois.items()}
@@ -173,39 +204,51 @@ def no_usable_input(source: str, problems: Sequence[Problem]) -> InputError:
     )
 
 
+def _treatment(info: AudioInfo, origin: RecordingMetadata, options: LoadOptions) -> str:
+    """Return what a file is divided into: `whole`, `windows` or `segment`."""
+    if options.mode != "auto":
+        return options.mode
+    if _is_short(info, options.window_s):
+        return "whole"
+    return "segment" if origin.by_recorder else "windows"
+
+
+def _log_treatments(root: Path, treatments: Sequence[str], window_s: float) -> None:
+    """Log how many files are segmented, divided into windows and whole, unless all are whole."""
+    texts = {
+        "segment": "segmented (a recorder's name or header)",
+        "windows": f"cut into windows of {window_s:g} s (no recorder's name or header)",
+        "whole": f"whole (up to {_MAX_WHOLE_WINDOWS * window_s:g} s)",
+    }
+    counts = [(treatments.count(name), text) for name, text in texts.items()]
+    used = [(n, text) for n, text in counts if n]
+    if treatments.count("whole") == len(treatments):
+        return
+    recordings = "recording" if used[0][0] == 1 else "recordings"
+    logger.info(
+        "%s: %d %s %s; --rois segment or --rois windows treats all in one way.",
+        path_text(root),
+        used[0][0],
+        recordings,
+        ", ".join([used[0][1], *(f"{n} {text}" for n, text in used[1:])]),
+    )
+
+
 def _segmented_rois(
     root: Path,
     infos: Mapping[str, AudioInfo],
-    origins: Mapping[str, RecordingMetadata],
     options: LoadOptions,
     limit: UnusableLimit,
 ) -> dict[str, FileRois]:
-    """Return the detected sound units of those files that the mode segments."""
-    to_segment = {
-        name: info
-        for name, info in infos.items()
-        if options.mode == "segment"
-        or (
-            options.mode == "auto"
-            and origins[name].by_recorder
-            and not _is_short(info, options.window_s)
-        )
-    }
-    if not to_segment:
+    """Return the detected sound units of files."""
+    if not infos:
         return {}
-    if options.mode == "auto":
-        logger.info(
-            "Segmenting %d recordings of a recorder (their name or header gives the time); "
-            "--rois windows divides them into windows of %g s instead.",
-            len(to_segment),
-            options.window_s,
-        )
     # SciPy takes a while to import, and only segmentation needs it.
     from darksound.segmentation.recordings import segment_files
 
     segments = segment_files(
         root,
-        to_segment,
+        infos,
         options.settings,
         limit,
         progress=options.progress,
@@ -214,11 +257,12 @@ def _segmented_rois(
     return {name: FileRois(each.rows, each.cause) for name, each in segments.items()}
 
 
-def _whole_or_windows(path: Path, info: AudioInfo, options: LoadOptions) -> FileRois:
-    window_s = options.window_s
-    if options.mode == "whole" or (options.mode == "auto" and _is_short(info, window_s)):
+def _whole_or_windows(
+    path: Path, info: AudioInfo, treatment: str, options: LoadOptions
+) -> FileRois:
+    if treatment == "whole":
         return FileRois(pd.DataFrame({"start_s": [0.0], "end_s": [info.duration_s]}))
-    return loud_windows(path, info, window_s, options.settings.rois.window_threshold_db)
+    return loud_windows(path, info, options.window_s, options.settings.rois.window_threshold_db)
 
 
 def _is_short(info: AudioInfo, window_s: float) -> bool:

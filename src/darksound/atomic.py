@@ -20,6 +20,8 @@ __all__ = [
     "CACHE_OPTION",
     "acquire_lock",
     "claiming",
+    "is_locked",
+    "recover_folders",
     "remove_leftovers",
     "replacing",
     "replacing_folder",
@@ -104,6 +106,18 @@ def write_text(path: Path, content: str, option: str = "--out") -> None:
         RunError: the disk is full, or the folder is not writable.
     """
     write_bytes(path, content.encode(), option)
+
+
+def is_locked(path: Path) -> bool:
+    """Return whether a process holds a lock; False where that cannot be found out."""
+    try:
+        if path.exists():
+            acquire_lock(path).release()
+    except Timeout:
+        return True
+    except OSError:  # such as a folder of another user
+        pass
+    return False
 
 
 def acquire_lock(path: Path, before_waiting: Callable[[], None] | None = None) -> BaseFileLock:
@@ -194,23 +208,28 @@ def _beside(path: Path, suffix: str = "") -> Path:
 
 
 @contextmanager
-def replacing_folder(path: Path) -> Iterator[Path]:
+def replacing_folder(path: Path, *, keep: bool = False) -> Iterator[Path]:
     """Yield a temporary folder, which replaces `path` when the block ends without an exception.
 
-    The folders that killed processes left beside `path` are removed first, and what they were
-    replacing is restored.
+    Args:
+        path: The folder; what killed processes left beside it is cleaned up first.
+        keep: Keep a folder that another process has put there meanwhile.
 
     Raises:
         OSError: the disk is full, or the folder is not writable.
     """
-    _clean_up(path.parent)
+    recover_folders(path.parent)
     temporary, before = _beside(path), _beside(path, ".before")
     try:
         temporary.mkdir(parents=True)
         yield temporary
-        if path.exists():
+        if path.exists() and not keep:
             os.replace(path, before)
-        os.replace(temporary, path)
+        try:
+            os.replace(temporary, path)
+        except OSError:
+            if not (keep and path.exists()):
+                raise
     finally:
         # An exception, also an interrupt, may have come between the two.
         if before.exists() and not path.exists():
@@ -219,8 +238,8 @@ def replacing_folder(path: Path) -> Iterator[Path]:
         shutil.rmtree(temporary, ignore_errors=True)
 
 
-def _clean_up(folder: Path) -> None:
-    """Remove folders of `replacing_folder` whose processes were killed, and restore the old."""
+def recover_folders(folder: Path) -> None:
+    """Remove temporary folders of killed processes, and restore what they were replacing."""
     for part in sorted(folder.glob(f".*.darksound{_PART}")):
         match = _FOLDER.fullmatch(part.name)
         if match is None or _is_running(int(match[2]), part):

@@ -12,6 +12,7 @@ from darksound.errors import DarksoundError, InputError
 from darksound.progress import format_bytes
 
 __all__ = [
+    "WRITING_ERRORS",
     "cause_by_system",
     "check_readable",
     "out_of_memory",
@@ -37,6 +38,8 @@ _DISK_IS_GONE = {
     if hasattr(errno, name)
 }
 _NO_PERMISSION = {errno.EACCES, errno.EPERM}
+#: Errors that occur in writing only.
+WRITING_ERRORS = {errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EFBIG}
 _IN_USE = {errno.EBUSY, getattr(errno, "ETXTBSY", errno.EBUSY)}
 # Libraries in Rust and C++ give the number of an error in the text of theirs.
 _NUMBER = re.compile(r"(?:os error|code:|errno) (\d+)", re.IGNORECASE)
@@ -88,16 +91,16 @@ def reading_error(path: Path, error: OSError) -> str:
     return _common(path, error)
 
 
-def writing_error(path: Path, error: OSError, option: str = "--out") -> str:
+def writing_error(path: Path, error: OSError, option: str | None = "--out") -> str:
     """Return why a file or folder cannot be written, and what to do, without a full stop.
 
     Args:
         path: what was written.
         error: the error that the system reported.
-        option: option or setting that names another folder.
+        option: option or setting that names another folder; None for a call from Python.
     """
     folder = _existing(path if path.is_dir() else path.parent)
-    other = f"choose another folder with {option}"
+    other = "choose another folder" if option is None else f"choose another folder with {option}"
     if error.errno == errno.ENOSPC:
         return f"{_full_disk(folder)}, or {other}"
     if error.errno == errno.EDQUOT:

@@ -17,6 +17,7 @@ import darksound as package
 from darksound.errors import InputError
 from darksound.jobs.base import JobResult
 from darksound.report.tables import Table
+from darksound.rois.roi_set import Problem
 from darksound.settings import Settings, load_settings
 
 TABLE = Table("Result", ("name", "value"), (("clusters", "12"),))
@@ -107,11 +108,31 @@ def test_options_override_config_and_environment(darksound, job, monkeypatch):
     )
 
 
-def test_skipped_inputs_end_with_3(darksound, job):
-    job(lambda run, progress: JobResult((TABLE,), "Two were skipped.", n_skipped=2))
-    ended = darksound("mec", "--data", "demo")
+@pytest.mark.parametrize("quiet", [(), ("-q",)])
+def test_inputs_that_were_left_out_are_named_in_the_last_line(darksound, job, quiet):
+    problems = [
+        Problem("a.wav", "/data/a.wav: not a sound file; leave it out."),
+        Problem("b.mp3", "cut short after 2.0 s."),
+        Problem("b.mp3", "cut short after 2.0 s."),
+        Problem("c.wav", "/data/c.wav: empty."),
+        Problem("d.wav", "/data/d.wav: empty."),
+    ]
+    job(lambda run, progress: JobResult((TABLE,), "Done.", tuple(problems), Path("r/errors.csv")))
+    ended = darksound("mec", "--data", "demo", *quiet)
     assert ended.exit_code == 3
-    assert "Two were skipped." in ended.stdout
+    assert ended.stderr.splitlines()[-1] == (
+        "Warning: 4 inputs were left out or used in part: /data/a.wav: not a sound file; leave it "
+        "out; b.mp3: cut short after 2.0 s; /data/c.wav: empty. And 1 more. All are listed in "
+        "r/errors.csv"
+    )
+
+
+def test_one_input_that_was_left_out_is_named(darksound, job):
+    job(lambda run, progress: JobResult((), "Done.", (Problem("a.wav", "empty."),), Path("e.csv")))
+    last = darksound("mec", "--data", "demo").stderr.splitlines()[-1]
+    assert last.endswith(
+        "1 input was left out or used in part: a.wav: empty. It is listed in e.csv"
+    )
 
 
 def test_user_error_ends_with_2_and_its_message(darksound, job):
@@ -139,7 +160,23 @@ def test_full_disk_is_a_user_error(darksound, job):
     job(raising(OSError(errno.ENOSPC, "No space left on device", "/cache/a")))
     ended = darksound("mec", "--data", "demo")
     assert ended.exit_code == 2
-    assert ended.stderr == "Error: No space left on device: /cache/a.\n"
+    assert re.fullmatch(r"Error: Cannot write: the disk of / is full .*\n", ended.stderr)
+
+
+@pytest.mark.parametrize(
+    ("error", "message"),
+    [
+        (OSError(errno.EACCES, "Permission denied", "/r/a"), "/r/a: no permission to read it"),
+        (OSError(errno.EMFILE, "Too many open files"), "too many files are open"),
+        (MemoryError("Unable to allocate 9 TiB"), "Memory ran out (Unable to allocate 9 TiB)"),
+        (RuntimeError("DefaultCPUAllocator: can't allocate memory"), "Memory ran out (Default"),
+    ],
+)
+def test_errors_of_the_machine_are_no_internal_errors(darksound, job, error, message):
+    job(raising(error))
+    ended = darksound("mec", "--data", "demo")
+    assert (ended.exit_code, len(ended.stderr.splitlines())) == (2, 1)
+    assert ended.stderr.startswith(f"Error: {message}")
 
 
 def test_interrupt_ends_with_130_and_the_command_to_resume(darksound, job):
@@ -208,7 +245,7 @@ def test_tables_are_not_folded_without_a_terminal(darksound, job):
         ),
         (("mec", "--set", "mec.iteration=3"), "did you mean iterations?"),
         (("mec", "--set", "mec"), "not of the form section.key=value"),
-        (("mec", "--config", "gone.toml"), "Cannot read settings from gone.toml"),
+        (("mec", "--config", "gone.toml"), "gone.toml: there is no such file"),
         (("mec", "--device", "tpu"), "'tpu' is not one of 'auto', 'cpu', 'cuda', 'mps'"),
         (("mec", "--workers", "many"), "compute.workers cannot be 'many'"),
         (("mec", "--rois", "segments"), "'segments' is not one of 'auto', 'whole'"),

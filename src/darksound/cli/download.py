@@ -87,7 +87,8 @@ def download(
             else:
                 credentials = credentials_from(os.environ)
                 if not (what or settings.download.offline):
-                    state.screen.info(describe_download([DEFAULT_SET], settings))
+                    for line in describe_download([DEFAULT_SET], settings).splitlines():
+                        state.screen.info(line)
                 result = download_job(
                     what or [DEFAULT_SET],
                     settings,

@@ -1,6 +1,5 @@
 """Run a command: load settings, open a run, call the job, print its result, set the exit status."""
 
-import errno
 import os
 import shlex
 import signal
@@ -16,6 +15,12 @@ import typer
 from darksound.cli.options import CommonOptions, DataOptions, Flags, RunOptions
 from darksound.errors import DarksoundError
 from darksound.progress import duration
+from darksound.system_errors import (
+    WRITING_ERRORS,
+    out_of_memory,
+    reading_error,
+    writing_error,
+)
 from darksound.text import valid_text
 
 if TYPE_CHECKING:
@@ -34,9 +39,6 @@ __all__ = [
     "run_job",
     "show_result",
 ]
-
-# Errors of the operating system that the user can fix, wherever they occur.
-_USER_ERRNOS = {errno.ENOSPC, errno.EDQUOT, errno.EACCES, errno.EPERM, errno.EROFS}
 
 
 class ExitStatus:
@@ -122,8 +124,11 @@ def show_result(result: "JobResult", screen: "Screen") -> None:
         typer.Exit: with `ExitStatus.INPUTS_SKIPPED` if inputs were skipped.
     """
     screen.tables(result.tables)
-    screen.result(result.message)
-    if result.n_skipped:
+    for line in result.message.splitlines():
+        screen.result(line)
+    warning = result.warning
+    if warning is not None:
+        screen.warning(warning)
         raise typer.Exit(ExitStatus.INPUTS_SKIPPED)
 
 
@@ -181,6 +186,11 @@ class _CommandState:
         self.log: Path | None = None
         self.resume: str | None = None
 
+    @property
+    def how_to_resume(self) -> str:
+        """Return how to resume as a sentence that follows another one."""
+        return "" if self.resume is None else f" Resume with: {self.resume}"
+
 
 @contextmanager
 def handle_errors(common: CommonOptions) -> Iterator[_CommandState]:
@@ -196,15 +206,17 @@ def handle_errors(common: CommonOptions) -> Iterator[_CommandState]:
 
     screen = make_screen(process_rank(os.environ), common.verbose, common.quiet)
     state = _CommandState(screen)
-    with screen.logging(), _exit_on_sigterm():
+    with screen.logging(), _exit_on_signals():
         try:
             yield state
         except (typer.Exit, BrokenPipeError):
             raise
         except KeyboardInterrupt:
-            how = f" Resume with: {state.resume}" if state.resume else ""
-            screen.message(f"Interrupted.{how}")
+            screen.message(f"Interrupted.{state.how_to_resume}")
             raise typer.Exit(ExitStatus.INTERRUPTED) from None
+        except _Terminated:
+            screen.message(f"Terminated.{state.how_to_resume}")
+            raise typer.Exit(ExitStatus.TERMINATED) from None
         # The outermost handler: no exception may end in a traceback.
         except Exception as error:
             raise typer.Exit(_report_error(error, state)) from None
@@ -216,8 +228,15 @@ def _report_error(error: Exception, state: _CommandState) -> int:
     if isinstance(error, DarksoundError):
         screen.error(str(error))
         return ExitStatus.USER_ERROR
-    if isinstance(error, OSError) and error.errno in _USER_ERRNOS:
-        screen.error(f"{error.strerror}: {error.filename or 'while writing'}.")
+    if isinstance(error, OSError) and error.errno is not None:
+        screen.error(_system_error(error))
+        return ExitStatus.USER_ERROR
+    if out_of_memory(error):
+        screen.error(
+            f"Memory ran out ({str(error).partition(chr(10))[0] or 'no size is known'}); close "
+            "other programs, use fewer ROIs at a time, or lower --workers or "
+            f"compute.batch_size.{state.how_to_resume}"
+        )
         return ExitStatus.USER_ERROR
     if screen.verbose:
         screen.traceback()
@@ -232,15 +251,34 @@ def _internal_error(error: Exception, state: _CommandState) -> str:
     return text if state.screen.verbose else f"{text} Run it again with -v for a traceback."
 
 
+def _system_error(error: OSError) -> str:
+    """Return an error of the operating system that no other part has explained."""
+    path = Path(os.fsdecode(error.filename)) if error.filename else None
+    if error.errno in WRITING_ERRORS:
+        return f"Cannot write: {writing_error(path or Path(), error)}."
+    if path is None:
+        return f"{reading_error(Path(), error)}."
+    return f"{path}: {reading_error(path, error)}."
+
+
+class _Terminated(SystemExit):
+    """The system, a batch system or a closed terminal ended the process."""
+
+
 @contextmanager
-def _exit_on_sigterm() -> Iterator[None]:
-    """Close the run on SIGTERM, as on an interrupt."""
+def _exit_on_signals() -> Iterator[None]:
+    """Close the run where the process is terminated or its terminal is closed."""
 
     def exit_process(*_: object) -> None:
-        raise SystemExit(ExitStatus.TERMINATED)
+        raise _Terminated(ExitStatus.TERMINATED)
 
-    previous = signal.signal(signal.SIGTERM, exit_process)
+    names = ("SIGTERM", "SIGHUP")
+    signals = [getattr(signal, name) for name in names if hasattr(signal, name)]
+    # A process that nohup started ignores the end of its terminal.
+    handled = [each for each in signals if signal.getsignal(each) is not signal.SIG_IGN]
+    previous = [signal.signal(each, exit_process) for each in handled]
     try:
         yield
     finally:
-        signal.signal(signal.SIGTERM, previous)
+        for each, handler in zip(handled, previous, strict=True):
+            signal.signal(each, handler)

@@ -3,15 +3,17 @@
 import logging
 import os
 import sys
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence, Set
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, TextIO
 
 from rich.box import SIMPLE_HEAD
+from rich.cells import cell_len
 from rich.console import Console
 from rich.table import Table as RichTable
 
+from darksound.cli.layout import column_blocks, display_width, wrap
 from darksound.cli.progress import BarProgress, LineProgress
 from darksound.text import printable
 
@@ -21,8 +23,11 @@ if TYPE_CHECKING:
 
 __all__ = ["Screen", "make_screen", "redirect_native_stderr"]
 
-# Width if the output is not a terminal, so that tables are not folded.
-_FILE_WIDTH = 400
+# Names of terminals that show escape codes as text.
+_NO_ESCAPE_CODES = ("dumb", "unknown")
+_HEIGHT = 25
+# Columns of a table besides its text: margins and separator, and the left edge.
+_COLUMN_MARGIN, _TABLE_MARGIN = 3, 1
 
 
 @contextmanager
@@ -56,8 +61,13 @@ def redirect_native_stderr(log: Path, console: Console) -> Iterator[None]:
 
 def _console(stream: TextIO, stderr: bool = False) -> Console:
     """Return a console that shows text as it is: parts of names are neither markup nor emoji."""
-    width = None if stream.isatty() else _FILE_WIDTH
-    return Console(stderr=stderr, width=width, emoji=False, markup=False, highlight=False)
+    width, height = None, None
+    if not stream.isatty() or os.environ.get("TERM", "").lower() in _NO_ESCAPE_CODES:
+        # The library takes any terminal without escape codes for one of 80 columns.
+        width, height = display_width(stream), _HEIGHT
+    return Console(
+        stderr=stderr, width=width, height=height, emoji=False, markup=False, highlight=False
+    )
 
 
 class Screen:
@@ -72,10 +82,15 @@ class Screen:
         self.verbose = verbose
         self._quiet = quiet
         self._results, self._messages = _console(sys.stdout), _console(sys.stderr, stderr=True)
+        # Consoles with colours may write to files too.
+        self._wrap_results, self._wrap_messages = sys.stdout.isatty(), sys.stderr.isatty()
 
     def message(self, text: str, style: str | None = None) -> None:
         """Print a message to stderr."""
-        self._messages.print(printable(text), style=style, soft_wrap=True)
+        text = printable(text)
+        if self._wrap_messages:
+            text = wrap(text, self._messages.width)
+        self._messages.print(text, style=style, soft_wrap=True)
 
     def info(self, text: str) -> None:
         """Print a message to stderr, unless the command is quiet."""
@@ -86,29 +101,36 @@ class Screen:
         """Print an error to stderr."""
         self.message(f"Error: {text}", style="bold red")
 
+    def warning(self, text: str) -> None:
+        """Print a warning to stderr."""
+        self.message(f"Warning: {text}", style="yellow")
+
     def traceback(self) -> None:
         """Print the traceback of the current exception."""
         self._messages.print_exception(show_locals=False)
 
     def tables(self, tables: Iterable["Table"]) -> None:
-        """Print tables of results to stdout."""
-        for table in tables:
-            rich_table = RichTable(
-                title=printable(table.title),
-                box=SIMPLE_HEAD,
-                title_justify="left",
-                title_style="bold",
-            )
-            for i, heading in enumerate(table.columns):
-                rich_table.add_column(printable(heading), justify="left" if i == 0 else "right")
-            for i, row in enumerate(table.rows):
-                cells = [printable(cell) for cell in row]
-                rich_table.add_row(*cells, style="bold green" if i in table.marked else None)
-            self._results.print(rich_table)
+        """Print tables of results to stdout.
 
-    def result(self, text: str) -> None:
+        A table that is wider than the terminal is continued below, with its first column again.
+        """
+        for table in tables:
+            rows = [[printable(cell) for cell in row] for row in (table.columns, *table.rows)]
+            widths = [max(map(cell_len, cells)) for cells in zip(*rows, strict=True)]
+            margins = [width + _COLUMN_MARGIN for width in widths]
+            self.result(table.title, "bold")
+            for block in column_blocks(margins, self._results.width - _TABLE_MARGIN):
+                rich_table = _rich_table(rows, block, table.marked)
+                # A table that is too narrow for its text would break words and numbers.
+                rich_table.width = sum(margins[number] for number in block) + _TABLE_MARGIN
+                self._results.print(rich_table, crop=False)
+
+    def result(self, text: str, style: str | None = None) -> None:
         """Print text to stdout."""
-        self._results.print(printable(text), soft_wrap=True)
+        text = printable(text)
+        if self._wrap_results:
+            text = wrap(text, self._results.width)
+        self._results.print(text, style=style, soft_wrap=True)
 
     @contextmanager
     def logging(self) -> Iterator[None]:
@@ -135,7 +157,8 @@ class Screen:
 
     def progress(self) -> BarProgress | LineProgress:
         """Return a progress display, a context manager: bars on a terminal, else log lines."""
-        show_bars = self._messages.is_terminal and not self._quiet
+        console = self._messages
+        show_bars = console.is_terminal and not console.is_dumb_terminal and not self._quiet
         return BarProgress(self._messages) if show_bars else LineProgress()
 
     @contextmanager
@@ -150,6 +173,19 @@ class Screen:
         return logging.WARNING if self._quiet else logging.INFO
 
 
+def _rich_table(
+    rows: Sequence[Sequence[str]], columns: Sequence[int], marked: Set[int]
+) -> RichTable:
+    """Return some columns of a table; the first row has the headings."""
+    headings, *body = ([row[number] for number in columns] for row in rows)
+    rich_table = RichTable(box=SIMPLE_HEAD)
+    for i, heading in enumerate(headings):
+        rich_table.add_column(heading, justify="left" if i == 0 else "right")
+    for i, row in enumerate(body):
+        rich_table.add_row(*row, style="bold green" if i in marked else None)
+    return rich_table
+
+
 class _ScreenHandler(logging.Handler):
     """Prints log records through the console of the progress bars, so that these stay whole."""
 
@@ -159,7 +195,7 @@ class _ScreenHandler(logging.Handler):
 
     def emit(self, record: logging.LogRecord) -> None:
         if record.levelno >= logging.WARNING:
-            self._screen.message(f"Warning: {record.getMessage()}", style="yellow")
+            self._screen.warning(record.getMessage())
         else:
             self._screen.message(record.getMessage())
 
@@ -193,7 +229,7 @@ class _OtherRankScreen(Screen):
     def tables(self, tables: Iterable["Table"]) -> None:
         """Print nothing."""
 
-    def result(self, text: str) -> None:
+    def result(self, text: str, style: str | None = None) -> None:
         """Print nothing."""
 
     def _level(self) -> int:

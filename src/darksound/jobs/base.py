@@ -3,12 +3,17 @@
 import os
 import random
 from dataclasses import dataclass
+from pathlib import Path
 
 import numpy as np
 
 from darksound.report.tables import Table
+from darksound.rois.roi_set import Problem
 
 __all__ = ["JobResult", "seed_everything"]
+
+# Number of causes in the last line of a command; the file of a run lists all.
+_N_CAUSES = 3
 
 
 @dataclass(frozen=True)
@@ -18,12 +23,36 @@ class JobResult:
     Attributes:
         tables: the results as tables.
         message: what was done, where the files are, and what to do next.
-        n_skipped: number of skipped inputs; `errors.csv` in the run lists them.
+        problems: inputs that were left out or used in part.
+        listed_in: the file that lists them all; None where the message does.
     """
 
     tables: tuple[Table, ...]
     message: str
-    n_skipped: int = 0
+    problems: tuple[Problem, ...] = ()
+    listed_in: Path | None = None
+
+    @property
+    def warning(self) -> str | None:
+        """Return how many inputs were left out or used in part, and why; None if there are none."""
+        if not self.problems:
+            return None
+        n_inputs = len({problem.recording for problem in self.problems})
+        causes = list(dict.fromkeys(map(_cause, self.problems)))
+        were = "1 input was" if n_inputs == 1 else f"{n_inputs} inputs were"
+        text = f"{were} left out or used in part: {'; '.join(causes[:_N_CAUSES])}."
+        more = len(causes) - _N_CAUSES
+        if more > 0:
+            text += f" And {more} more."
+        if self.listed_in is None:
+            return text
+        return f"{text} {'It is' if n_inputs == 1 else 'All are'} listed in {self.listed_in}"
+
+
+def _cause(problem: Problem) -> str:
+    """Return the cause of a problem as a clause that names the input."""
+    cause = problem.cause.rstrip(".")
+    return cause if problem.recording in cause else f"{problem.recording}: {cause}"
 
 
 def seed_everything(seed: int) -> None:

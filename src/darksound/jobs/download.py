@@ -15,8 +15,10 @@ from darksound.datasets.verify import Verification, verify
 from darksound.jobs.base import JobResult
 from darksound.progress import Progress, format_bytes
 from darksound.report.tables import Table
+from darksound.rois.roi_set import Problem
 from darksound.settings import Settings
 from darksound.settings.compute import Credentials
+from darksound.text import printable
 
 __all__ = ["describe_download", "download_job", "list_job", "verify_job"]
 
@@ -103,8 +105,12 @@ def download_job(
         credentials=credentials,
         progress=progress,
     )
-    n_unreadable = sum(len(each.marker.unreadable) for each in installed)
-    return JobResult((_installed_table(installed),), _installed_message(installed), n_unreadable)
+    problems = [
+        problem
+        for each in installed
+        for problem in _unreadable_clips(each.split.spec, each.marker.unreadable)
+    ]
+    return JobResult((_installed_table(installed),), _installed_message(installed), tuple(problems))
 
 
 def verify_job(what: Sequence[str], settings: Settings, progress: Progress) -> JobResult:
@@ -125,8 +131,16 @@ def verify_job(what: Sequence[str], settings: Settings, progress: Progress) -> J
         )
     elif not results:
         lines.append(f"No published set is in {data_folder(settings.compute)}.")
-    n_skipped = len(damaged) + sum(len(result.unreadable) for result in results)
-    return JobResult((_verification_table(results),), "\n".join(lines), n_skipped)
+    problems = [
+        Problem(spec, "changed since its installation, or without a marker") for spec in damaged
+    ]
+    for result in results:
+        problems += _unreadable_clips(result.state.split.spec, result.unreadable)
+    return JobResult((_verification_table(results),), "\n".join(lines), tuple(problems))
+
+
+def _unreadable_clips(spec: str, unreadable: Mapping[str, str]) -> list[Problem]:
+    return [Problem(f"{spec}: {path}", reason) for path, reason in unreadable.items()]
 
 
 def _archive_size(state: SplitState) -> str:
@@ -207,7 +221,7 @@ def _summary(result: Verification) -> str:
 def _damage_lines(result: Verification) -> list[str]:
     """Return what is wrong with a split, one line per file."""
     spec = result.state.split.spec
-    lines = [f"{spec}: {line}" for line in result.differences.lines()]
+    lines = [f"{spec}: {printable(line)}" for line in result.differences.lines()]
     if not result.has_marker:
         lines.append(f"{spec}: {result.check.result}")
     return lines + _unreadable_lines(spec, result.unreadable)
@@ -215,7 +229,7 @@ def _damage_lines(result: Verification) -> list[str]:
 
 def _unreadable_lines(spec: str, unreadable: Mapping[str, str]) -> list[str]:
     lines = [
-        f"{spec}: cannot be read: {path}: {reason}"
+        printable(f"{spec}: cannot be read: {path}: {reason}")
         for path, reason in list(unreadable.items())[:_SHOWN]
     ]
     if len(unreadable) > _SHOWN:

@@ -11,7 +11,7 @@ from darksound.jobs.learner import load_learner, needs_warm_up, warm_up_learner
 from darksound.meta.learners.build import build_learner
 from darksound.progress import Progress
 from darksound.run.directory import Run
-from darksound.run.files import write_embeddings
+from darksound.run.files import PROBLEMS_FILE, write_embeddings
 from darksound.run.manifest import fingerprint
 from darksound.store.building import build_store
 
@@ -51,5 +51,6 @@ def embed_run(run: Run, progress: Progress) -> JobResult:
     return JobResult(
         (),
         f"{shards.n} embeddings of {shards.dim} dimensions are in {path}.",
-        len(images.rois.problems),
+        images.rois.problems,
+        run.path / PROBLEMS_FILE,
     )

@@ -16,7 +16,7 @@ from darksound.report.figures import confusion_matrix, png
 from darksound.report.spectrogram_sheets import episode_sheet
 from darksound.report.tables import evaluation_table, per_class_table
 from darksound.run.directory import Run
-from darksound.run.files import write_csv, write_json
+from darksound.run.files import PROBLEMS_FILE, write_csv, write_json
 from darksound.run.manifest import fingerprint
 
 __all__ = ["evaluate_run"]
@@ -58,7 +58,8 @@ def evaluate_run(run: Run, progress: Progress) -> JobResult:
     return JobResult(
         (evaluation_table(evaluation), per_class_table(evaluation.few_shot.classes)),
         f"The evaluation is in {run.path}.",
-        len(evaluation.rois.problems),
+        evaluation.rois.problems,
+        run.path / PROBLEMS_FILE,
     )
 
 

@@ -6,6 +6,7 @@ from darksound.jobs.base import JobResult
 from darksound.progress import Progress
 from darksound.report.exports.base import AudioFormat
 from darksound.report.exports.export import export
+from darksound.report.exports.targets import ERRORS
 
 __all__ = ["export_job"]
 
@@ -41,8 +42,4 @@ def export_job(
     )
     files = f"{exported.files} files" if exported.files > 1 else "one file"
     message = f"{exported.rois} ROIs in {files}: {exported.path}. {exported.hint}"
-    n_skipped = len(exported.problems)
-    if n_skipped:
-        cause = exported.problems[0].cause
-        message += f" {n_skipped} ROIs were skipped (errors.csv); the first: {cause}"
-    return JobResult((), message, n_skipped)
+    return JobResult((), message, exported.problems, exported.path / ERRORS)

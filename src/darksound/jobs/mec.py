@@ -26,7 +26,7 @@ from darksound.report.result import MecResult
 from darksound.report.tables import iterations_tables
 from darksound.rois.review import Review, read_review, transfer_review
 from darksound.run.directory import Run
-from darksound.run.files import write_csv
+from darksound.run.files import PROBLEMS_FILE, write_csv
 from darksound.run.manifest import fingerprint
 from darksound.run.mec_files import (
     read_mec_state,
@@ -35,6 +35,7 @@ from darksound.run.mec_files import (
     write_mec_state,
 )
 from darksound.settings import Settings
+from darksound.text import text_path
 
 __all__ = ["REVIEW", "load_review", "mec_run", "write_diagnostics", "write_review"]
 
@@ -82,7 +83,7 @@ def load_review(run: Run) -> Review | None:
         return None
     copy = run.path / _INPUT_REVIEW
     if not copy.exists():
-        source = Path(run.inputs.review)
+        source = text_path(run.inputs.review)
         read_review(source)  # raises an error with the name of the user's file
         try:
             write_bytes(copy, source.read_bytes())
@@ -159,7 +160,10 @@ def mec_run(run: Run, progress: Progress) -> JobResult:
     remove_mec_state(run.path)
     embeddings.remove()
     return JobResult(
-        iterations_tables(result.iterations), _message(run, result), len(result.rois.problems)
+        iterations_tables(result.iterations),
+        _message(run, result),
+        result.rois.problems,
+        run.path / PROBLEMS_FILE,
     )
 
 

@@ -68,7 +68,7 @@ def report_job(
     if figures:
         files = write_figures(path, review=review, root=root, progress=progress)
         message += f" {len(files)} figures are in {files[0].parent}."
-    return JobResult((), message, page.unreadable)
+    return JobResult((), message, page.problems, page.path)
 
 
 def compare_job(paths: Sequence[Path], out: Path) -> JobResult:

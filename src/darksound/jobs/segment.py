@@ -23,7 +23,7 @@ from darksound.report.soundscape import (
 )
 from darksound.rois.roi_set import Problem, RoiSet
 from darksound.run.directory import Run
-from darksound.run.files import ROI_FORMATS, write_csv
+from darksound.run.files import PROBLEMS_FILE, ROI_FORMATS, write_csv
 from darksound.run.manifest import fingerprint
 from darksound.sources import load_rois
 from darksound.sources.recordings import with_origins

@@ -23,7 +23,7 @@ from darksound.progress import Progress
 from darksound.report.tables import metrics_table
 from darksound.rois.roi_set import Problem, RoiSet
 from darksound.run.directory import Run
-from darksound.run.files import write_csv
+from darksound.run.files import PROBLEMS_FILE, write_csv
 from darksound.run.manifest import fingerprint
 from darksound.settings import Settings
 
@@ -164,7 +164,8 @@ def train_run(run: Run, progress: Progress) -> JobResult:
         (metrics_table(f"Best epoch: {epoch}", figures),),
         f"The learner is in {run.path}. Evaluate it on other data with: "
         f"darksound evaluate {shlex.quote(str(run.path))} --data ...",
-        len(result.problems),
+        result.problems,
+        run.path / PROBLEMS_FILE,
     )
 
 

@@ -2,17 +2,16 @@
 
 import logging
 from collections.abc import Iterator, Sequence
-from contextlib import ExitStack, contextmanager, suppress
+from contextlib import AbstractContextManager, ExitStack, contextmanager, nullcontext, suppress
 from dataclasses import dataclass, replace
 from datetime import datetime
 from pathlib import Path
 
-from filelock import Timeout
-
-from darksound.atomic import acquire_lock, remove_leftovers, write_text
+from darksound.atomic import claiming, remove_leftovers, write_text
 from darksound.errors import DarksoundError, RunError
 from darksound.rois.roi_set import Problem
-from darksound.run.files import write_problems
+from darksound.run.creation import LOCK, SAVING_FILE, create_directory, is_unused, lock_folder
+from darksound.run.files import PROBLEMS_FILE, write_problems
 from darksound.run.journal import Journal, log_to_file
 from darksound.run.manifest import (
     MANIFEST_FILE,
@@ -24,28 +23,34 @@ from darksound.run.manifest import (
     write_manifest,
 )
 from darksound.run.resuming import (
+    SETTINGS_FILE,
     check_inputs,
+    digest,
+    read_settings,
     resume_settings,
     with_absolute_inputs,
     with_absolute_model,
 )
-from darksound.settings import Settings, load_settings, to_toml
-from darksound.system_errors import writing_error
+from darksound.settings import Settings, to_toml
 
-__all__ = ["RUNS", "Request", "Run", "create_directory", "lock_folder", "open_run"]
+__all__ = [
+    "RUNS",
+    "Request",
+    "Run",
+    "open_run",
+]
 
 #: Parent of runs without --out, relative to the working directory.
 RUNS = Path("runs")
 logger = logging.getLogger(__name__)
-_LOCK = ".lock"
 # Files that may exist before a run has read its data.
 _INITIAL_FILES = (
     MANIFEST_FILE,
-    "settings.toml",
+    SETTINGS_FILE,
     "journal.jsonl",
     "run.log",
     "review-given.csv",
-    _LOCK,
+    LOCK,
 )
 
 
@@ -86,6 +91,8 @@ class Run:
         self.manifest = manifest
         self.settings = settings
         self.journal = Journal(path / "journal.jsonl")
+        # That of another rank has no manifest.
+        self._has_manifest = (path / MANIFEST_FILE).exists()
         self.done = manifest.status == "done"
 
     @property
@@ -96,8 +103,22 @@ class Run:
     def update_settings(self, settings: Settings) -> None:
         """Replace the settings, such as by those of a checkpoint, and record them."""
         self.settings = settings
-        write_text(self.path / "settings.toml", to_toml(settings))
-        self._update(settings=settings.model_dump(mode="json"), seed=settings.seed)
+        # Before settings.toml, which is written again from it after a kill.
+        before, changed = self.manifest.settings, settings.model_dump(mode="json")
+        self._update(settings=changed, seed=settings.seed, previous_settings=digest(before))
+        write_text(self.path / SETTINGS_FILE, to_toml(settings))
+
+    def check_exists(self) -> None:
+        """Check that the directory is still the one that the run started in.
+
+        Raises:
+            RunError: it was removed or moved.
+        """
+        if self._has_manifest and not (self.path / MANIFEST_FILE).exists():
+            raise RunError(
+                f"{self.path} was removed or moved while the run was working, so the run is lost; "
+                f"remove what is left of it, and start the run again."
+            )
 
     def record_inputs(self, inputs: Inputs) -> None:
         """Record the inputs, where they are a default."""
@@ -123,10 +144,11 @@ class Run:
 
     def record_problems(self, problems: Sequence[Problem]) -> None:
         """List skipped inputs in `errors.csv`; there is no such file where there are none."""
-        write_problems(self.path / "errors.csv", problems)
+        write_problems(self.path / PROBLEMS_FILE, problems)
         self._update(problems=len(problems))
 
     def _update(self, **changes: object) -> None:
+        self.check_exists()
         # mypy cannot check the fields of a mapping.
         self.manifest = replace(self.manifest, **changes)  # type: ignore[arg-type]
         write_manifest(self.path, self.manifest)
@@ -155,77 +177,44 @@ def open_run(request: Request) -> Iterator[Run]:
         settings=with_absolute_model(request.settings),
     )
     existed = request.out is not None and request.out.exists()
-    path = _find_directory(request) if request.resume else _new_directory(request)
     with ExitStack() as stack:
+        if not request.resume:
+            # Before the directory, so that a refused run leaves none.
+            stack.enter_context(_claimed(request.inputs))
+        path = _find_directory(request) if request.resume else _new_directory(request)
         stack.enter_context(lock_folder(path))
         run = _resume(path, request) if request.resume else _start(path, request)
         if run.done:
             yield run
             return
+        if request.resume:
+            stack.enter_context(_claimed(run.inputs))
         remove_leftovers(path)
         stack.enter_context(log_to_file(path / "run.log"))
         run.journal.append("resumed" if request.resume else "started", argv=list(request.argv))
         try:
             yield run
         except (KeyboardInterrupt, SystemExit):
-            _close(run, run.manifest.ending("interrupted"))
+            with suppress(RunError):
+                _close(run, run.manifest.ending("interrupted"))
             raise
         except BaseException as error:
             logger.debug("The run failed.", exc_info=True)
             # On a full disk this fails too, and the first error is the one to report.
             with suppress(RunError):
                 _close(run, run.manifest.ending("failed", _error_text(error)))
+            if isinstance(error, Exception):
+                # Without the directory, its absence is the cause.
+                run.check_exists()
             if isinstance(error, DarksoundError) and run.manifest.rois is None:
                 stack.callback(_remove_initial_files, path, existed)
             raise
         _close(run, run.manifest.ending("done"))
 
 
-@contextmanager
-def lock_folder(folder: Path) -> Iterator[None]:
-    """Lock a folder for this process while the block lasts.
-
-    Raises:
-        RunError: another process works in this folder, or it cannot be written to.
-    """
-    try:
-        lock = acquire_lock(folder / _LOCK)
-    except Timeout:
-        raise RunError(
-            f"Another process is working in {folder}; wait for it, or give another --out."
-        ) from None
-    except OSError as error:
-        raise RunError(f"Cannot write in {folder}: {writing_error(folder, error)}.") from None
-    try:
-        yield
-    finally:
-        lock.release()
-
-
-def create_directory(path: Path) -> None:
-    """Create a directory for a run; an empty one may exist.
-
-    Raises:
-        RunError: it is not empty, or cannot be created.
-    """
-    try:
-        path.mkdir(parents=True, exist_ok=True)
-        content = [p for p in path.iterdir() if p.name != _LOCK]
-    except OSError as error:
-        raise RunError(
-            f"Cannot use {path} as a run directory: {writing_error(path, error)}."
-        ) from None
-    if not content:
-        return
-    manifest = read_manifest(path)
-    if manifest is None:
-        raise RunError(f"{path} is not empty and holds no darksound run; give another --out.")
-    if manifest.status == "done":
-        raise RunError(f"{path} holds a finished {manifest.command} run; give another --out.")
-    raise RunError(
-        f"{path} holds an unfinished {manifest.command} run; resume it with --resume, or give "
-        f"another --out."
-    )
+def _claimed(inputs: Inputs) -> AbstractContextManager[None]:
+    """Reserve the file that the result is written to, if it is not in the run directory."""
+    return nullcontext() if inputs.target is None else claiming(Path(inputs.target))
 
 
 def _new_directory(request: Request) -> Path:
@@ -274,6 +263,10 @@ def _manifest_or_none(path: Path) -> Manifest | None:
 
 
 def _start(path: Path, request: Request) -> Run:
+    # Another process may have used the directory before this one locked it.
+    if not is_unused(path):
+        create_directory(path)
+    (path / SAVING_FILE).unlink(missing_ok=True)
     manifest = Manifest(
         command=request.command,
         argv=request.argv,
@@ -283,8 +276,9 @@ def _start(path: Path, request: Request) -> Run:
         versions=versions(),
         started=now(),
     )
-    write_text(path / "settings.toml", to_toml(request.settings))
+    # The manifest first: from then on the run can be resumed, since it holds the settings too.
     write_manifest(path, manifest)
+    write_text(path / SETTINGS_FILE, to_toml(request.settings))
     return Run(path, manifest, request.settings)
 
 
@@ -292,7 +286,7 @@ def _resume(path: Path, request: Request) -> Run:
     manifest = read_manifest(path)
     if manifest is None:
         raise RunError(f"{path / MANIFEST_FILE} is missing; start a new run.")
-    stored = load_settings(config=path / "settings.toml")
+    stored = read_settings(path, manifest)
     settings = resume_settings(request.settings, stored, path)
     inputs = check_inputs(request.inputs, manifest.inputs, path)
     run = Run(path, replace(manifest, inputs=inputs), settings)
@@ -309,6 +303,7 @@ def _resume(path: Path, request: Request) -> Run:
 
 
 def _close(run: Run, manifest: Manifest) -> None:
+    run.check_exists()
     run.manifest = manifest
     write_manifest(run.path, manifest)
     run.journal.append(manifest.status, error=manifest.error)

@@ -21,6 +21,7 @@ __all__ = [
     "EMBEDDING_FORMATS",
     "PROBLEMS_FILE",
     "ROI_FORMATS",
+    "as_json",
     "read_problems",
     "write_array",
     "write_csv",
@@ -38,7 +39,7 @@ PROBLEMS_FILE = "errors.csv"
 
 def write_json(path: Path, content: Any) -> None:
     """Write indented JSON, keys in the given order; NaN and infinities become null."""
-    write_text(path, json.dumps(_plain(content), indent=2, ensure_ascii=False) + "\n")
+    write_text(path, json.dumps(as_json(content), indent=2, ensure_ascii=False) + "\n")
 
 
 def write_array(path: Path, array: npt.NDArray[Any]) -> None:
@@ -90,15 +91,16 @@ def read_problems(path: Path) -> tuple[Problem, ...]:
         return ()
 
 
-def _plain(value: Any) -> Any:
+def as_json(value: Any) -> Any:
+    """Return a value as JSON holds it: no arrays, NaN and infinities as null, and valid text."""
     if isinstance(value, dict):
-        return {valid_text(str(key)): _plain(item) for key, item in value.items()}
+        return {valid_text(str(key)): as_json(item) for key, item in value.items()}
     if isinstance(value, (list, tuple)):
-        return [_plain(item) for item in value]
+        return [as_json(item) for item in value]
     if isinstance(value, np.ndarray):
-        return _plain(value.tolist())
+        return as_json(value.tolist())
     if isinstance(value, np.generic):
-        return _plain(value.item())
+        return as_json(value.item())
     if isinstance(value, float) and not np.isfinite(value):
         return None
     if isinstance(value, str):

@@ -10,7 +10,8 @@ from pathlib import Path
 from typing import Any
 
 from darksound.errors import RunError
-from darksound.system_errors import writing_error
+from darksound.run.files import as_json
+from darksound.system_errors import reading_error, writing_error
 from darksound.text import printable
 
 __all__ = ["Journal", "log_to_file"]
@@ -25,15 +26,22 @@ class Journal:
 
     def __init__(self, path: Path) -> None:
         self.path = path
+        self._appended = False
 
     def append(self, event: str, **values: Any) -> None:
         """Append an entry with the current time and flush it to disk.
 
         Raises:
-            RunError: the disk is full, or the file is not writable.
+            RunError: the disk is full, the file is not writable, or it was removed since this
+                process wrote to it.
         """
+        if self._appended and not self.path.exists():
+            raise RunError(
+                f"{self.path} was removed or moved while the run was working; remove what is left "
+                f"of the run, and start it again."
+            )
         entry = {"time": datetime.now(UTC).isoformat(timespec="seconds"), "event": event, **values}
-        line = json.dumps(entry, ensure_ascii=False, default=str).encode() + b"\n"
+        line = json.dumps(as_json(entry), ensure_ascii=False, default=str).encode() + b"\n"
         try:
             with self.path.open("ab+") as file:
                 if file.tell() and not self._ends_with_newline():
@@ -41,16 +49,25 @@ class Journal:
                 file.write(line)
                 file.flush()
                 os.fsync(file.fileno())
+            self._appended = True
         except OSError as error:
             raise RunError(
                 f"Cannot write {self.path}: {writing_error(self.path, error)}."
             ) from error
 
     def read(self) -> list[dict[str, Any]]:
-        """Return all complete entries, oldest first; none where the file does not exist."""
-        if not self.path.exists():
+        """Return all complete entries, oldest first; none where the file does not exist.
+
+        Raises:
+            RunError: the file cannot be read.
+        """
+        try:
+            lines = self.path.read_bytes().splitlines()
+        except FileNotFoundError:
             return []
-        entries = (_parse(line) for line in self.path.read_bytes().splitlines())
+        except OSError as error:
+            raise RunError(f"{self.path}: {reading_error(self.path, error)}.") from None
+        entries = (_parse(line) for line in lines)
         return [entry for entry in entries if entry is not None]
 
     def _ends_with_newline(self) -> bool:
@@ -62,7 +79,7 @@ class Journal:
 def _parse(line: bytes) -> dict[str, Any] | None:
     try:
         entry = json.loads(line)
-    except ValueError:
+    except (ValueError, RecursionError):
         return None
     return entry if isinstance(entry, dict) else None
 

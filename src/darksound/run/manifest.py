@@ -3,11 +3,11 @@
 import hashlib
 import json
 import platform
-from dataclasses import asdict, dataclass, field, replace
+from dataclasses import asdict, dataclass, field, fields, replace
 from datetime import UTC, datetime
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
-from typing import Any, Literal, Self
+from typing import Any, Literal, Self, get_args, get_origin, get_type_hints
 
 from darksound.errors import RunError
 from darksound.rois.roi_set import RoiSet
@@ -87,6 +87,8 @@ class Manifest:
         problems: number of inputs that were skipped; `errors.csv` lists them.
         licences: licences of third-party models that were used.
         error: the error message of a failed run.
+        previous_settings: digest of the settings before they were replaced, which `settings.toml`
+            still holds if the process was killed then.
     """
 
     command: str
@@ -104,6 +106,7 @@ class Manifest:
     problems: int = 0
     licences: tuple[str, ...] = ()
     error: str | None = None
+    previous_settings: str | None = None
 
     def ending(self, status: Status, error: str | None = None) -> Self:
         """Return a copy with the final status, the current time as end and the error."""
@@ -140,13 +143,53 @@ def read_manifest(folder: Path) -> Manifest | None:
     path = folder / MANIFEST_FILE
     try:
         content = json.loads(path.read_text(encoding="utf-8"))
-        inputs = Inputs(**{**content["inputs"], "data": tuple(content["inputs"]["data"])})
-        lists = {name: tuple(content.get(name, ())) for name in ("argv", "licences")}
-        return Manifest(**{**content, **lists, "inputs": inputs})
+        inputs = Inputs(**{**content["inputs"], "data": _texts(content["inputs"]["data"])})
+        lists = {name: _texts(content.get(name, [])) for name in ("argv", "licences")}
+        manifest = Manifest(**{**content, **lists, "inputs": inputs})
+        _check_types(inputs)
+        _check_types(manifest)
     except FileNotFoundError:
         return None
-    except (OSError, ValueError, KeyError, TypeError) as error:
+    except (OSError, ValueError, KeyError, TypeError, RecursionError) as error:
         check_readable(path, error, RunError)
         raise RunError(
-            f"{path} is not the manifest of a darksound run ({error}); name another directory."
+            f"{path} is damaged, or not the manifest of a darksound run ({_cause(error)}); restore "
+            f"it from a copy, or name another directory."
         ) from None
+    return manifest
+
+
+def _cause(error: Exception) -> str:
+    return f"it lacks {error}" if isinstance(error, KeyError) else str(error)
+
+
+def _texts(values: object) -> tuple[str, ...]:
+    """Return a list of texts as a tuple; raise TypeError for anything else."""
+    if not isinstance(values, list):
+        raise TypeError(f"{values!r:.60} is no list")
+    return tuple(values)
+
+
+def _check_types(content: "Inputs | Manifest") -> None:
+    """Raise TypeError for a field whose value is not of its type."""
+    hints = get_type_hints(type(content))
+    for each in fields(content):
+        value = getattr(content, each.name)
+        if not _is_of_type(value, hints[each.name]):
+            raise TypeError(f"{each.name} cannot be {value!r:.60}")
+
+
+def _is_of_type(value: object, hint: Any) -> bool:
+    origin, parts = get_origin(hint), get_args(hint)
+    if origin is Literal:
+        return isinstance(value, str) and value in parts
+    if origin is tuple:
+        return isinstance(value, tuple) and all(isinstance(each, str) for each in value)
+    if origin is dict:
+        return isinstance(value, dict) and (
+            parts[1] is Any or all(isinstance(each, str) for each in value.values())
+        )
+    if parts:
+        return any(_is_of_type(value, part) for part in parts)
+    # True is an int in Python.
+    return isinstance(value, hint) and not isinstance(value, bool)

@@ -7,28 +7,26 @@ iteration.
 """
 
 import json
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 import pandas as pd
-import pyarrow as pa
-import pyarrow.parquet as pq
 import torch
-from pyarrow import csv
 from safetensors import SafetensorError, safe_open
 from safetensors.torch import save
 
-from darksound.atomic import write_bytes, write_text
+from darksound.atomic import is_locked, write_bytes, write_text
 from darksound.cluster.iteration import iteration_table
+from darksound.cluster.metrics import NOISE
 from darksound.cluster.result import CLUSTER_SCHEMA, MecOutcome
 from darksound.cluster.state import MecState
-from darksound.errors import InputError, RunError
+from darksound.errors import RunError
 from darksound.meta.checkpoints import save_checkpoint
 from darksound.rois.roi_set import RoiSet, read_roi_table
-from darksound.run.directory import create_directory, lock_folder
+from darksound.run.creation import LOCK, SAVING_FILE, create_directory, lock_folder
 from darksound.run.files import (
     read_problems,
     write_array,
@@ -39,9 +37,18 @@ from darksound.run.files import (
 )
 from darksound.run.journal import Journal
 from darksound.run.manifest import MANIFEST_FILE, Manifest, read_manifest, write_manifest
-from darksound.settings import Settings, load_settings, to_toml
+from darksound.run.mec_tables import (
+    damage_of,
+    read_clusters,
+    read_embeddings,
+    read_iterations,
+    read_map_before,
+)
+from darksound.run.resuming import SETTINGS_FILE, read_settings
+from darksound.settings import Settings, to_toml
 from darksound.store.readers import DispatchReader
 from darksound.synthesis.demo import is_demo
+from darksound.system_errors import check_readable, writing_error
 from darksound.text import library_path, path_text
 
 __all__ = [
@@ -55,13 +62,15 @@ __all__ = [
 ]
 
 _COMMAND = "mec"
-_SETTINGS, _JOURNAL, _ERRORS = "settings.toml", "journal.jsonl", "errors.csv"
+_JOURNAL, _ERRORS = "journal.jsonl", "errors.csv"
 _ROIS, _CLUSTERS, _ITERATIONS = "rois.parquet", "clusters.parquet", "iterations.csv"
 _EMBEDDINGS, _CHECKPOINTS, _STATE = "embeddings.npy", "checkpoints", "state.safetensors"
 # The map of iteration 0, if another iteration was kept.
 _MAP_BEFORE = "map_before.parquet"
-_REQUIRED = (_SETTINGS, _ROIS, _CLUSTERS, _ITERATIONS, _EMBEDDINGS)
+_REQUIRED = (SETTINGS_FILE, _ROIS, _CLUSTERS, _ITERATIONS, _EMBEDDINGS)
 _RESULT_EVENT = "result"
+# What to do where a directory is taken, for a call from Python.
+_OTHER = "name another directory"
 
 
 @dataclass(frozen=True)
@@ -104,6 +113,8 @@ def write_mec_files(folder: Path, outcome: MecOutcome) -> None:
         x, y = outcome.map_before.T
         points = pd.DataFrame({"roi_id": outcome.clusters["roi_id"], "x": x, "y": y})
         write_parquet(folder / _MAP_BEFORE, points)
+    else:
+        (folder / _MAP_BEFORE).unlink(missing_ok=True)
     kept = outcome.iterations[outcome.iterations["kept"]].iloc[0]
     metrics = {str(name): float(value) for name, value in kept.items() if name != "kept"}
     save_checkpoint(outcome.learner, folder / _CHECKPOINTS, metrics=metrics)
@@ -112,19 +123,29 @@ def write_mec_files(folder: Path, outcome: MecOutcome) -> None:
 
 
 def write_mec_run(folder: Path, outcome: MecOutcome, manifest: Manifest) -> None:
-    """Write a finished MEC run into a new or empty directory.
+    """Write a finished MEC run into a new or empty directory, or one that a killed save left.
 
     `run.json` is written last: before it is there, the directory is not a run.
 
     Raises:
         RunError: the directory is not empty, or a file cannot be written.
     """
-    create_directory(folder)
-    with lock_folder(folder):
-        write_text(folder / _SETTINGS, to_toml(outcome.settings))
-        write_problems(folder / _ERRORS, outcome.rois.problems)
-        write_mec_files(folder, outcome)
-        write_manifest(folder, manifest)
+    create_directory(folder, _OTHER)
+    try:
+        with lock_folder(folder, _OTHER):
+            (folder / SAVING_FILE).touch()
+            write_text(folder / SETTINGS_FILE, to_toml(outcome.settings))
+            write_problems(folder / _ERRORS, outcome.rois.problems)
+            write_mec_files(folder, outcome)
+            settings = outcome.settings.model_dump(mode="json")
+            write_manifest(folder, replace(manifest, settings=settings))
+            (folder / SAVING_FILE).unlink()
+    except (OSError, RunError) as error:
+        cause = error if isinstance(error, OSError) else error.__cause__
+        if not isinstance(cause, OSError):
+            raise
+        # Without the options of the command line, which the messages of single files name.
+        raise RunError(f"Cannot write {folder}: {writing_error(folder, cause, None)}.") from cause
 
 
 def read_mec_files(folder: Path, root: str | Path | None = None) -> MecFiles:
@@ -142,51 +163,26 @@ def read_mec_files(folder: Path, root: str | Path | None = None) -> MecFiles:
     for name in _REQUIRED:
         if not (folder / name).is_file():
             raise RunError(f"{folder / name} is missing; {_remedy(folder, manifest)}")
-    try:
+    with damage_of(folder / _ROIS):
         table = read_roi_table(folder / _ROIS)
-        with library_path(folder / _CLUSTERS) as file:
-            clusters = pq.read_table(file).to_pandas()
-        iterations = _read_iterations(folder / _ITERATIONS)
-        embeddings = np.load(folder / _EMBEDDINGS, mmap_mode="r", allow_pickle=False)
-        map_before = _read_map_before(folder / _MAP_BEFORE, clusters["roi_id"])
-        problems = read_problems(folder / _ERRORS)
-    except (InputError, OSError, ValueError, KeyError, pa.ArrowException) as error:
-        raise RunError(f"A file of the run in {folder} is damaged: {error}") from None
+    clusters = read_clusters(folder / _CLUSTERS)
+    embeddings = read_embeddings(folder / _EMBEDDINGS)
     _check_rows(folder, table, clusters, embeddings)
-    # Parquet returns a nullable integer column with missing values as floats.
-    clusters["assigned_cluster"] = clusters["assigned_cluster"].astype("Int64")
+    with damage_of(folder / _ERRORS):
+        problems = read_problems(folder / _ERRORS)
     if root is not None:
         synthetic = table["root"].map(is_demo).astype(bool)
         table["root"] = table["root"].where(synthetic, path_text(Path(root).resolve()))
     return MecFiles(
         rois=RoiSet(table, DispatchReader(), problems),
         clusters=clusters,
-        iterations=iterations,
+        iterations=read_iterations(folder / _ITERATIONS),
         embeddings=embeddings,
-        settings=load_settings(config=folder / _SETTINGS),
+        settings=read_settings(folder, manifest),
         notes=_read_notes(folder),
         manifest=manifest,
-        map_before=map_before,
+        map_before=read_map_before(folder / _MAP_BEFORE, clusters["roi_id"]),
     )
-
-
-def _read_map_before(path: Path, roi_ids: "pd.Series[str]") -> npt.NDArray[np.float32] | None:
-    if not path.exists():
-        return None
-    with library_path(path) as file:
-        points = pq.read_table(file).to_pandas()
-    if points["roi_id"].tolist() != roi_ids.tolist():
-        raise ValueError(f"{path.name} is not of the ROIs of this run.")
-    coordinates: npt.NDArray[np.float32] = points[["x", "y"]].to_numpy(np.float32)
-    return coordinates
-
-
-def _read_iterations(path: Path) -> pd.DataFrame:
-    # pandas' own parser may change the last digit of a number.
-    table = csv.read_csv(path)
-    fields = [f.with_type(pa.float64()) if pa.types.is_null(f.type) else f for f in table.schema]
-    iterations: pd.DataFrame = table.cast(pa.schema(fields)).to_pandas().astype({"kept": bool})
-    return iterations
 
 
 def _mec_manifest(folder: Path) -> Manifest:
@@ -207,6 +203,8 @@ def _mec_manifest(folder: Path) -> Manifest:
 def _remedy(folder: Path, manifest: Manifest) -> str:
     if manifest.status == "done":
         return "restore it from a copy, or run darksound mec again."
+    if is_locked(folder / LOCK):
+        return f"another process is working in {folder}; wait until its run is finished."
     return f"the run is not finished; resume it with: darksound mec --resume --out {folder}"
 
 
@@ -227,7 +225,8 @@ def _check_rows(
 
 def _read_notes(folder: Path) -> tuple[str, ...]:
     entries = [e for e in Journal(folder / _JOURNAL).read() if e.get("event") == _RESULT_EVENT]
-    return tuple(str(note) for note in entries[-1].get("notes", ())) if entries else ()
+    notes = entries[-1].get("notes") if entries else None
+    return tuple(map(str, notes)) if isinstance(notes, list) else ()
 
 
 _META = "state"
@@ -260,15 +259,49 @@ def read_mec_state(folder: Path) -> MecState | None:
         with library_path(path) as name, safe_open(name, framework="pt") as file:
             meta = json.loads(file.metadata()[_META])
             stored = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
-    except (OSError, SafetensorError, ValueError, KeyError, TypeError) as error:
+        arrays = {
+            name.removeprefix(_ARRAY): value.numpy()
+            for name, value in stored.items()
+            if name.startswith(_ARRAY)
+        }
+        tensors = {name: value for name, value in stored.items() if not name.startswith(_ARRAY)}
+        state = MecState.from_parts(meta, arrays, tensors)
+        _check_state(state)
+    except (
+        ArithmeticError,
+        AttributeError,
+        LookupError,
+        OSError,
+        RecursionError,
+        RuntimeError,
+        SafetensorError,
+        TypeError,
+        ValueError,
+    ) as error:
+        check_readable(path, error, RunError)
         raise RunError(f"{path} is damaged ({error}); start a new run.") from None
-    arrays = {
-        name.removeprefix(_ARRAY): value.numpy()
-        for name, value in stored.items()
-        if name.startswith(_ARRAY)
-    }
-    tensors = {name: value for name, value in stored.items() if not name.startswith(_ARRAY)}
-    return MecState.from_parts(meta, arrays, tensors)
+    return state
+
+
+def _check_state(state: MecState) -> None:
+    """Raise ValueError for a state that no loop was in."""
+    n = len(state.last.clustering.labels)
+    numbers = [iteration.iteration for iteration in state.iterations]
+    if numbers != list(range(state.last.iteration + 1)) or state.best.iteration not in numbers:
+        raise ValueError("its iterations are not numbered from 0")
+    for snapshot in (state.last, state.best):
+        clustering, embeddings = snapshot.clustering, snapshot.embeddings
+        labels = clustering.labels
+        per_roi = (labels, clustering.probability, clustering.outlier_score)
+        if embeddings.ndim != 2 or {len(embeddings), *map(np.size, per_roi)} != {n}:
+            raise ValueError("its arrays are not of the same ROIs")
+        if not np.issubdtype(embeddings.dtype, np.floating) or not np.isfinite(embeddings).all():
+            raise ValueError("its embeddings are not finite numbers")
+        if (
+            not np.issubdtype(labels.dtype, np.integer)
+            or not np.isin(labels, np.arange(NOISE, clustering.persistence.size)).all()
+        ):
+            raise ValueError("its labels are not those of its clusters")
 
 
 def remove_mec_state(folder: Path) -> None:

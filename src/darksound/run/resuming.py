@@ -79,7 +79,7 @@ def _canonical(spec: str) -> str:
 
 def digest(settings: Mapping[str, Any]) -> str:
     """Return a hash of the settings that results depend on, as in the manifest."""
-    text = json.dumps(dict(_values(settings)), sort_keys=True)
+    text = json.dumps(dict(_values(settings)), sort_keys=True, default=str)
     return hashlib.sha256(text.encode()).hexdigest()[:16]
 
 

@@ -146,7 +146,7 @@ def test_a_missing_recording_is_reported(result, tmp_path, caplog):
     table = table.assign(recording=table["recording"].replace({HOSTILE[-1]: "gone.wav"}))
     rois = replace(result.rois, table=table)
     page = write_page(replace(result, rois=rois), tmp_path / "page.html")
-    assert (page.with_sound, page.unreadable) == (30, 6)
+    assert (page.with_sound, len(page.problems)) == (30, 6)
     causes = dict(data_of(page.path)["causes"])
     assert set(causes) == set(np.flatnonzero(table["recording"] == "gone.wav"))
     assert "gone.wav" in causes[35]

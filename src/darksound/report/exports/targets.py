@@ -13,7 +13,7 @@ from pathlib import Path, PurePosixPath
 import pandas as pd
 import psutil
 
-from darksound.atomic import claiming, replacing, replacing_folder
+from darksound.atomic import claiming, recover_folders, replacing, replacing_folder
 from darksound.errors import DarksoundError, InputError, RunError
 from darksound.report.exports.base import ExportContent
 from darksound.sources.folder import SPLITS
@@ -176,9 +176,9 @@ def new_file(path: Path, overwrite: bool) -> Iterator[Path]:
     """
     if path.is_dir():
         raise RunError(f"{path} is a folder; give another --out.")
-    if path.exists():
-        _check_overwrite(path, overwrite)
     with claiming(path):
+        if path.exists():
+            _check_overwrite(path, overwrite)
         _remove_files_of_killed(path)
         with replacing(path) as temporary:
             yield temporary
@@ -199,6 +199,7 @@ def new_folder(path: Path, overwrite: bool, about: Mapping[str, str]) -> Iterato
         RunError: the target is not empty, or cannot be written.
     """
     with claiming(path):
+        recover_folders(path.parent)
         _check_folder(path, overwrite)
         try:
             with replacing_folder(path) as temporary:

@@ -27,6 +27,7 @@ from darksound.report.page.media import (
 from darksound.report.page.members import clip_order, cluster_members
 from darksound.report.result import MecResult
 from darksound.rois.review import read_review
+from darksound.rois.roi_set import Problem
 from darksound.settings import ReportSettings
 
 __all__ = ["PAGE_FILE", "Page", "write_page"]
@@ -72,14 +73,14 @@ class Page:
         size: size in bytes, without external media.
         rois: number of ROIs.
         with_sound: number of ROIs with sound and thumbnail.
-        unreadable: number of ROIs without, because they cannot be read.
+        problems: recordings of ROIs without, because they cannot be read; the page lists them.
     """
 
     path: Path
     size: int
     rois: int
     with_sound: int
-    unreadable: int
+    problems: tuple[Problem, ...]
 
 
 def write_page(
@@ -126,7 +127,9 @@ def write_page(
     content = html(media, *writer.close())
     write_bytes(path, content)
     _log_missing_clips(tables_size, len(result), media)
-    return Page(path, len(content), len(result), len(media.rows), len(media.causes))
+    recordings = result.rois.table["recording"]
+    problems = [Problem(recordings.iloc[row], cause) for row, cause in media.causes.items()]
+    return Page(path, len(content), len(result), len(media.rows), tuple(problems))
 
 
 def _review_text(result: MecResult, review: str | Path | None) -> str | None:

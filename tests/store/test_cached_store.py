@@ -1,5 +1,6 @@
 import multiprocessing
 import os
+import re
 from pathlib import Path
 
 import numpy as np
@@ -308,16 +309,61 @@ def test_a_set_without_a_readable_roi_is_an_error(root, settings):
         build_images(_rois(root).take([]), settings)
 
 
-@pytest.mark.parametrize("row", [1, 20])
-def test_rates_that_give_several_shapes_are_an_error_with_the_remedy(root, settings, row):
-    native = settings.replace(audio={"sample_rate": "native"}, front_end={"hop": 256})
-    wave, _ = sf.read(root / f"{row:02}.wav")
-    sf.write(root / f"{row:02}.wav", wave, 22_050)
-    rois = _rois(root)
+def _at_native_rates(root, settings, rows):
+    """Resample some recordings, and return settings that make images at the rates of files."""
+    for row in rows:
+        wave, _ = sf.read(root / f"{row:02}.wav")
+        sf.write(root / f"{row:02}.wav", wave, 22_050)
+    return settings.replace(audio={"sample_rate": "native"}, front_end={"hop": 256})
+
+
+def test_rates_that_give_several_shapes_are_an_error_with_the_remedy(root, settings):
+    native = _at_native_rates(root, settings, range(8))
     with pytest.raises(InputError, match=r"set audio\.sample_rate"):
-        build_images(rois, native)
+        build_images(_rois(root), native)
     auto = native.replace(front_end={"hop": "auto"})
-    assert build_images(rois, auto).shape == (3, 16, 24)
+    assert build_images(_rois(root), auto).shape == (3, 16, 24)
+
+
+@pytest.mark.parametrize("row", [0, 20])
+def test_a_recording_of_another_rate_than_nearly_all_is_left_out_with_the_remedy(
+    root, settings, row
+):
+    store = build_images(_rois(root), _at_native_rates(root, settings, [row]))
+    assert len(store) == 20
+    (problem,) = store.rois.problems
+    assert problem.recording == f"{row:02}.wav"
+    assert re.search(r"its 22050 Hz give .*; set audio\.sample_rate", problem.cause)
+
+
+def test_a_roi_whose_image_fails_takes_no_other_one_with_it(root, settings, monkeypatch):
+    original = FrontEnd.__call__
+    bad, _ = sf.read(root / "05.wav", dtype="float32")
+
+    def fail(self, waveforms):
+        if any(np.array_equal(wave, bad[: len(wave)]) for wave in waveforms):
+            raise ZeroDivisionError("by 0")
+        return original(self, waveforms)
+
+    rois, good = _rois(root), build_images(_rois(root), settings)
+    monkeypatch.setattr(FrontEnd, "__call__", fail)
+    store = build_images(rois, settings.replace(compute={"cache_dir": root / "other"}))
+    assert [problem.recording for problem in store.rois.problems] == ["05.wav"]
+    assert "cannot be processed (ZeroDivisionError: by 0 at" in store.rois.problems[0].cause
+    others = [row for row in range(21) if row != 5]
+    assert torch.equal(store.batch(range(20)), good.batch(others))
+
+
+def test_a_roi_that_can_be_read_again_is_no_longer_left_out(root, settings):
+    status, away = (root / "05.wav").stat(), root / "away"
+    sound = (root / "05.wav").read_bytes()
+    (root / "05.wav").write_bytes(bytes(len(sound)))
+    os.utime(root / "05.wav", ns=(status.st_atime_ns, status.st_mtime_ns))
+    assert len(build_images(_rois(root), settings)) == 20
+    away.write_bytes(sound)
+    away.replace(root / "05.wav")
+    os.utime(root / "05.wav", ns=(status.st_atime_ns, status.st_mtime_ns))
+    assert len(build_images(_rois(root), settings)) == 21
 
 
 def test_the_chosen_roi_length_is_in_the_settings_of_the_store(root, settings):
@@ -329,7 +375,7 @@ def test_the_chosen_roi_length_is_in_the_settings_of_the_store(root, settings):
 
 def test_a_cache_folder_that_cannot_be_written_is_an_error(root, settings):
     (root / "file").write_text("in the way")
-    with pytest.raises(SettingsError, match=r"compute\.cache_dir"):
+    with pytest.raises(SettingsError, match="is a file, not a folder"):
         build_images(_rois(root), settings.replace(compute={"cache_dir": root / "file"}))
 
 

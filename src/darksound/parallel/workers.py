@@ -15,7 +15,7 @@ import joblib
 
 from darksound.audio.files import AudioInfo, probe
 from darksound.audio.names import recording_path
-from darksound.errors import InputError
+from darksound.errors import InputError, failure_cause
 from darksound.parallel.dask_cluster import WorkerRequirements, connect_dask
 from darksound.settings import ComputeSettings
 
@@ -108,10 +108,11 @@ def probe_recordings(
     """
 
     def probe_one(recording: str) -> AudioInfo | InputError:
+        path = recording_path(root, recording)
         try:
-            return probe(recording_path(root, recording))
-        except InputError as error:
-            return error
+            return probe(path)
+        except Exception as error:
+            return InputError(failure_cause(path, error))
 
     return dict(zip(recordings, map_in_threads(probe_one, recordings, compute), strict=True))
 

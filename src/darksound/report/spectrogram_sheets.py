@@ -10,7 +10,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.patches import Rectangle
 
-from darksound.errors import InputError
+from darksound.errors import failure_cause
 from darksound.report.figures import COLOURS
 from darksound.report.page.members import cluster_members
 from darksound.report.result import MecResult
@@ -72,8 +72,9 @@ def typical_clips(result: MecResult) -> tuple[dict[int, list[ClipSpectrogram]], 
         for row in members[number].order[:_COLUMNS].tolist():
             try:
                 clips.setdefault(number, []).append(_clip(result, row))
-            except InputError as error:
-                cause = cause or str(error)
+            except Exception as error:
+                recording = result.rois.table["recording"].iloc[row]
+                cause = cause or failure_cause(recording, error)
     return clips, cause
 
 

@@ -18,6 +18,10 @@ _MIN_LEVEL_DB = -75.0
 # Sounds outside the band stand out of the floor of single bins, which varies by so much more than
 # the smoothed power that the upper threshold is for.
 _OUTSIDE_MARGIN_DB = 5.0
+# Sounds outside the band with less than this share of the energy are not named.
+_MIN_SHARE = 1e-4
+# They are named first if they have most of it.
+_MIN_MAIN_SHARE = 0.5
 # A flag explains missing ROIs if it is set in this share of the chunks.
 _MIN_FLAGGED_SHARE = 0.5
 # A recording has far fewer ROIs than sounds if so many chunks, and so many times those with a ROI,
@@ -73,39 +77,42 @@ def _causes(
         return
     band = f"between {_searched(grid, settings)}"
     outside = [*_outside(chunks, grid, settings)]
+    # What has most of the energy comes first.
+    yield from (text for share, text in outside if share >= _MIN_MAIN_SHARE)
     if whole.n_regions:
         yield (
             f"{whole.n_regions} regions {band} were dropped by segmentation.min_s "
             f"({settings.min_s:g} s) or max_ratio ({settings.max_ratio})"
         )
-    elif outside:
-        yield f"nothing stands out {band}"
     else:
         yield (
             f"the loudest point {band} is {max(c.bands.peaks_db[1] for c in chunks):.0f} dB above "
             f"the background, and segmentation.high_db asks for {settings.high_db:g}"
         )
-    yield from outside
+    yield from (text for share, text in outside if _MIN_SHARE <= share < _MIN_MAIN_SHARE)
     yield from _recording_quality(chunks)
 
 
-def _outside(chunks: Sequence[Chunk], grid: Grid, settings: SegmentationSettings) -> Iterator[str]:
-    """Yield where sounds stand out outside the band, and the setting that searches there."""
-    weights = np.array([c.end_s - c.start_s for c in chunks]) * 10 ** (
-        np.array([c.level_db for c in chunks]) / 10
-    )
-    shares = np.array([c.bands.shares for c in chunks]) * weights[:, None]
-    shares = shares.sum(axis=0) / max(float(shares.sum()), np.finfo(float).tiny)
+def _outside(
+    chunks: Sequence[Chunk], grid: Grid, settings: SegmentationSettings
+) -> Iterator[tuple[float, str]]:
+    """Yield the share of energy of a part outside the band where sounds stand out, and a text."""
+    energies = np.array(
+        [np.array(c.bands.shares) * (c.end_s - c.start_s) * 10 ** (c.level_db / 10) for c in chunks]
+    ).sum(axis=0)
+    shares = energies / max(float(energies.sum()), np.finfo(float).tiny)
     low, high = grid.edges_hz(np.array([0, grid.bands]))
     for side, where, option in (
         (2, f"above {high:.0f} Hz", "raise segmentation.high_hz (--high-hz) to search there"),
         (0, f"below {low:.0f} Hz", "lower segmentation.low_hz (--low-hz) to search there"),
     ):
-        count = _stand_out(chunks, side, settings)
+        count, share = _stand_out(chunks, side, settings), float(shares[side])
         if count:
+            percent = "less than 1 %" if share < 0.01 else f"{100 * share:.0f} %"
             yield (
-                f"sounds stand out {where}, which has {100 * shares[side]:.0f} % of the energy, in "
-                f"{count} of {len(chunks)} chunks ({option})"
+                share,
+                f"sounds stand out {where}, which has {percent} of the energy, in {count} of "
+                f"{len(chunks)} chunks ({option})",
             )
 
 

@@ -12,13 +12,15 @@ import torch
 from torch import Tensor
 
 from darksound.audio.channels import UNBOUNDED_CHANNELS
+from darksound.audio.front_end import image_shape
 from darksound.audio.geometry import resolve_roi_length
+from darksound.audio.names import recording_path
 from darksound.errors import InputError, SettingsError
 from darksound.progress import Progress, silent
 from darksound.rois.roi_set import Problem, RoiSet
 from darksound.settings import Settings
 from darksound.store.contract import RowKind
-from darksound.store.rendering import render_images
+from darksound.store.rendering import MixedShapesError, render_images
 from darksound.store.shard_file import Rows, Shard, cache_folder
 from darksound.store.shards import SHARD_ROIS, Recipe, locate_recordings, open_or_build, plan_shards
 
@@ -26,6 +28,9 @@ __all__ = ["CachedStore", "ImageStore", "build_images"]
 
 logger = logging.getLogger(__name__)
 
+# Recordings of another rate than this share of all ROIs are left out; if they are more, the rate is
+# for the user to choose.
+_MIN_ONE_RATE_SHARE = 0.8
 # Each mapped shard keeps a file open, and some systems allow a process only 256.
 _MAX_MAPPED_SHARDS = 64
 
@@ -96,7 +101,12 @@ class CachedStore:
                 located, spans, settings, version=version, folder=folder, recipe=recipe
             )
         ]
-        shards = open_or_build(plans, located.reader, settings, recipe, progress)
+        try:
+            shards = open_or_build(plans, located.reader, settings, recipe, progress)
+            _check_one_shape(shards)
+        except MixedShapesError as error:
+            same_rate = _of_one_rate(located, error)
+            return cls.build(same_rate, settings, recipe, progress, versions)
         causes: dict[int, str] = {}
         for plan, shard in zip(plans, shards, strict=True):
             causes |= {plan.start + row: cause for row, cause in shard.causes.items()}
@@ -107,7 +117,6 @@ class CachedStore:
         unreadable = [Problem(names[row], causes[row]) for row in sorted(causes)]
         readable = located.take(positions, unreadable)
         _report_unreadable(len(rois), readable)
-        _check_one_shape(shards)
         per_version = len(plans) // (versions + 1)
         by_version = [
             shards[start : start + per_version] for start in range(0, len(shards), per_version)
@@ -177,17 +186,43 @@ def _report_unreadable(n_wanted: int, readable: RoiSet) -> None:
     )
 
 
+def _of_one_rate(rois: RoiSet, error: MixedShapesError) -> RoiSet:
+    """Return the ROIs of the recordings that have the sampling rate of nearly all ROIs.
+
+    Raises:
+        MixedShapesError: no rate is that of nearly all.
+    """
+    keys = list(zip(rois.table["root"], rois.table["recording"], strict=True))
+    rate_of = {key: rois.reader.info(*key).rate for key in dict.fromkeys(keys)}
+    rates = np.array([rate_of[key] for key in keys])
+    values, counts = np.unique(rates, return_counts=True)
+    common = int(values[np.argmax(counts)])
+    is_common = rates == common
+    if len(values) == 1 or np.mean(is_common) < _MIN_ONE_RATE_SHARE:
+        raise error
+    problems = [
+        Problem(
+            keys[row][1],
+            f"{recording_path(*keys[row])}: its {rates[row]} Hz give images of another shape than "
+            f"the {common} Hz of most recordings; set audio.sample_rate to one rate for all.",
+        )
+        for row in np.flatnonzero(~is_common)
+    ]
+    logger.warning("%d ROIs are skipped; the first: %s", len(problems), problems[0].cause)
+    return rois.take(np.flatnonzero(is_common), problems)
+
+
 def _check_one_shape(shards: Sequence[Shard]) -> None:
     shapes = {shard.shape[1:] for shard in shards if 0 not in shard.shape}
     if len(shapes) > 1:
-        raise InputError(
+        raise MixedShapesError(
             f"Recordings of several rates give images of {len(shapes)} shapes; set "
             "audio.sample_rate to one rate for all."
         )
 
 
 # Increased whenever the same settings and sound give other images than before.
-_CACHE_VERSION = 1
+_CACHE_VERSION = 2
 
 
 class ImageStore(CachedStore):
@@ -228,6 +263,9 @@ def build_images(
             f"front_end.channels: values of {', '.join(sorted(unbounded))} are not limited to "
             "[0, 1]; set compute.cache_dtype to float16."
         )
+    if settings.audio.sample_rate != "native":
+        # Impossible settings are an error of the settings, and not one of each recording.
+        image_shape(settings.audio, settings.front_end, settings.audio.sample_rate)
     key = (_CACHE_VERSION, settings.image_fingerprint(), settings.compute.cache_dtype)
     recipe = Recipe("images", key, render_images, "processes")
     return ImageStore.build(rois, settings, recipe, progress, versions)

@@ -1,7 +1,7 @@
 """Waveforms of some ROIs, and images of them, as one worker computes them."""
 
 import hashlib
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import cache, partial
 
@@ -11,14 +11,16 @@ import torch
 
 from darksound.audio.augmentation import augment_waveform
 from darksound.audio.front_end import FrontEnd
+from darksound.audio.names import recording_path
 from darksound.audio.waveform import limit_band
-from darksound.errors import InputError
+from darksound.errors import InputError, failure_cause
 from darksound.rois.roi_set import Reader
 from darksound.settings import Settings
 from darksound.store.shard_file import ImageRows, Rows
 
 __all__ = [
     "AudioSpan",
+    "MixedShapesError",
     "RenderedRows",
     "RoiAudio",
     "load_waveform",
@@ -32,6 +34,10 @@ Wave = npt.NDArray[np.float32]
 _BATCH_ROIS = 8
 # Purpose of the random numbers that alter a ROI; see `random_stream`.
 _ALTER = 12
+
+
+class MixedShapesError(InputError):
+    """Recordings of several sampling rates give images of several shapes."""
 
 
 @dataclass(frozen=True)
@@ -89,8 +95,7 @@ def render_images(
         version: 0, or the number of an altered version.
 
     Raises:
-        InputError: recordings of several sampling rates give images of several shapes.
-        SettingsError: the front end does not support a recording's sampling rate.
+        MixedShapesError: recordings of several sampling rates give images of several shapes.
     """
     front_end_at = cache(partial(FrontEnd, settings.audio, settings.front_end))
     causes: dict[int, str] = {}
@@ -99,18 +104,46 @@ def render_images(
         rows = range(start, min(start + _BATCH_ROIS, len(rois)))
         waves_by_rate, unreadable = _load_waveforms(rois, rows, reader, settings, version)
         causes |= unreadable
-        for rate, waves in waves_by_rate.items():
-            batch = _quantise(front_end_at(rate)(list(waves.values())), settings)
+        for rate, all_waves in waves_by_rate.items():
+            waves, batch, failed = _images(rois, all_waves, partial(front_end_at, rate), settings)
+            causes |= failed
+            if batch is None:
+                continue
             if images is None:
                 images = np.zeros((len(rois), *batch.shape[1:]), batch.dtype)
             if batch.shape[1:] != images.shape[1:]:
-                raise InputError(
+                raise MixedShapesError(
                     f"{rois[min(waves)].span.recording} at {rate} Hz gives an image of "
                     f"{batch.shape[1:]}, other recordings of {images.shape[1:]}; set "
                     "audio.sample_rate to one rate for all."
                 )
             images[list(waves)] = batch
     return RenderedRows(len(rois), images, causes)
+
+
+def _images(
+    rois: Sequence[RoiAudio],
+    waves: dict[int, Wave],
+    front_end: Callable[[], FrontEnd],
+    settings: Settings,
+) -> tuple[dict[int, Wave], ImageRows | None, dict[int, str]]:
+    """Return the waveforms that give images, their images, and why others give none, by row."""
+    try:
+        return waves, _quantise(front_end()(list(waves.values())), settings), {}
+    except Exception as error:
+        if len(waves) == 1:
+            (row,) = waves
+            return {}, None, {row: failure_cause(_name(rois[row].span), error)}
+    # One ROI must not take those that it is computed with.
+    parts = [_images(rois, {row: wave}, front_end, settings) for row, wave in waves.items()]
+    good = {row: wave for part, _, _ in parts for row, wave in part.items()}
+    images = [image for _, image, _ in parts if image is not None]
+    causes = {row: cause for _, _, failed in parts for row, cause in failed.items()}
+    return good, np.concatenate(images) if images else None, causes
+
+
+def _name(span: AudioSpan) -> str:
+    return f"{recording_path(span.root, span.recording)} from {span.start_s:.3f} s"
 
 
 def _load_waveforms(
@@ -125,8 +158,8 @@ def _load_waveforms(
             wave, rate = load_waveform(
                 rois[row], reader, settings, version, None if wanted == "native" else wanted
             )
-        except InputError as error:
-            causes[row] = str(error)
+        except Exception as error:
+            causes[row] = failure_cause(_name(rois[row].span), error)
         else:
             waves_by_rate.setdefault(rate, {})[row] = wave
     return waves_by_rate, causes
@@ -164,7 +197,7 @@ def load_waveform(
     if roi.neighbour is not None:
         try:
             neighbour, _ = _read(roi.neighbour, reader, rate, settings)
-        except InputError:
+        except Exception:
             # The neighbour is a ROI of the same set, and reported as such.
             neighbour = None
     rng = random_stream(settings.seed, _ALTER, roi.roi_id, version)

@@ -14,14 +14,21 @@ import numpy.typing as npt
 import pandas as pd
 
 from darksound.audio.augmentation import waveform_settings_key
-from darksound.errors import InputError, SettingsError
+from darksound.audio.names import recording_path
+from darksound.errors import InputError, SettingsError, failure_cause
 from darksound.parallel.dask_cluster import WorkerRequirements, connect_dask
 from darksound.parallel.workers import configure_dask_worker, worker_count
 from darksound.progress import Progress
 from darksound.rois.roi_set import Problem, Reader, RoiSet
 from darksound.settings import FrontEndSettings, Settings
 from darksound.store.contract import RowKind
-from darksound.store.rendering import AudioSpan, RenderedRows, RoiAudio, random_stream
+from darksound.store.rendering import (
+    AudioSpan,
+    MixedShapesError,
+    RenderedRows,
+    RoiAudio,
+    random_stream,
+)
 from darksound.store.shard_file import Shard, open_shard, write_shard
 
 __all__ = ["SHARD_ROIS", "Recipe", "ShardPlan", "locate_recordings", "open_or_build", "plan_shards"]
@@ -142,18 +149,31 @@ def open_or_build(
 ) -> list[Shard]:
     """Return all shards, in the order of their plans; build those that are missing or damaged.
 
+    A shard with ROIs that could not be read is built again if one of these can be read now, since
+    a disk may have been away.
+
     Raises:
-        InputError: recordings of several sampling rates give images of several shapes.
+        MixedShapesError: recordings of several sampling rates give images of several shapes.
         SettingsError: the front end does not support a recording's sampling rate, the cache folder
             cannot be written to, or no Dask scheduler answers.
         WorkerError: the workers of the Dask cluster cannot read the recordings or write to the
             cache folder, or died.
     """
-    cached = [open_shard(plan.path) for plan in plans]
+    cached = [_open(plan, reader, settings, recipe) for plan in plans]
     missing = [plan for plan, shard in zip(plans, cached, strict=True) if shard is None]
     build = _build_locally if settings.compute.dask is None else _build_on_dask
     built = iter(build(missing, reader, settings, recipe, progress))
     return [next(built) if shard is None else shard for shard in cached]
+
+
+def _open(plan: ShardPlan, reader: Reader, settings: Settings, recipe: Recipe) -> Shard | None:
+    """Return the shard of a plan; None if it must be built."""
+    shard = open_shard(plan.path)
+    if shard is None or not shard.causes:
+        return shard
+    rows = sorted(shard.causes)
+    again = recipe.render([plan.rois[row] for row in rows], reader, settings, plan.version)
+    return shard if len(again.causes) == len(rows) else None
 
 
 def _build_on_dask(
@@ -256,7 +276,7 @@ def _write(plan: ShardPlan, parts: Sequence[RenderedRows]) -> Shard:
     arrays = [part.rows for part in parts if part.rows is not None]
     shapes = {rows.shape[1:] for rows in arrays}
     if len(shapes) > 1:
-        raise InputError(
+        raise MixedShapesError(
             f"Recordings of several rates give images of several shapes ({sorted(shapes)}); set "
             "audio.sample_rate to one rate for all."
         )
@@ -301,8 +321,8 @@ _BANDS: dict[str, Callable[[pd.DataFrame], list[_Band]]] = {
 def _stamp(reader: Reader, root: str, recording: str) -> str | InputError:
     try:
         return reader.stamp(root, recording)
-    except InputError as error:
-        return error
+    except Exception as error:
+        return InputError(failure_cause(recording_path(root, recording), error))
 
 
 def _neighbour(

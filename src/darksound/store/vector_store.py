@@ -13,8 +13,9 @@ from darksound.audio.embedding_models.base import (
     EmbedFunction,
     WaveformBatch,
 )
+from darksound.audio.names import recording_path
 from darksound.audio.waveform import LONG_ROI_RATIO, split_into_windows
-from darksound.errors import InputError
+from darksound.errors import InputError, failure_cause
 from darksound.progress import Progress, silent
 from darksound.rois.roi_set import Reader, RoiSet
 from darksound.settings import Settings
@@ -27,7 +28,7 @@ __all__ = ["VectorStore", "build_vectors"]
 logger = logging.getLogger(__name__)
 
 # Increased whenever the same settings, sound and model give other vectors than before.
-_CACHE_VERSION = 1
+_CACHE_VERSION = 2
 # Settings of the front end that change the waveforms that a model is given.
 _WAVEFORM_KEYS = ("band_limits", "band_attenuation_db")
 # Windows that are embedded at once, so that long ROIs do not fill the memory.
@@ -134,10 +135,11 @@ class _EmbeddingRenderer:
         for row, roi in enumerate(rois):
             try:
                 wave, _ = load_waveform(roi, reader, settings, version, self._model.sample_rate)
-            except InputError as error:
-                causes[row] = str(error)
+                windows = split_into_windows(wave, length, long_rois)
+            except Exception as error:
+                name = recording_path(roi.span.root, roi.span.recording)
+                causes[row] = failure_cause(f"{name} from {roi.span.start_s:.3f} s", error)
                 continue
-            windows = split_into_windows(wave, length, long_rois)
             counts[row] = len(windows)
             pending.extend((row, window) for window in windows)
             while len(pending) >= _MAX_WINDOWS:

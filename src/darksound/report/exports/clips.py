@@ -10,10 +10,12 @@ import numpy.typing as npt
 import pandas as pd
 import soundfile as sf
 
-from darksound.errors import InputError, RunError
+from darksound.audio.names import recording_path
+from darksound.errors import InputError, RunError, failure_cause
 from darksound.report.exports.base import ExportContent, ExportCounts, in_chunks, provenance
 from darksound.report.exports.targets import ERRORS, MARKER, distinct, safe_name
 from darksound.rois.roi_set import Problem
+from darksound.system_errors import cause_by_system
 
 __all__ = ["TABLE", "Clips", "Dataset", "clip_folders"]
 
@@ -97,8 +99,11 @@ def _write(content: ExportContent, table: pd.DataFrame, target: Path) -> ExportC
     for row, path in enumerate(paths):
         try:
             _write_clip(content, table.iloc[row], target / path)
-        except InputError as error:
-            causes[row] = str(error)
+        except Exception as error:
+            roi = table.iloc[row]
+            name = recording_path(roi["root"], roi["recording"])
+            causes[row] = failure_cause(f"{name} from {roi['start_s']:.3f} s", error)
+            (target / path).unlink(missing_ok=True)
         content.progress(_STAGE, row + 1, len(table))
     if len(causes) == len(table):
         raise InputError(
@@ -130,8 +135,14 @@ def _write_clip(content: ExportContent, roi: "pd.Series[Any]", path: Path) -> No
     try:
         sf.write(path, _limit_peak(wave), rate, subtype="PCM_16", format=content.audio.upper())
     except sf.SoundFileError as error:
-        raise RunError(
-            f"Cannot write {path.name} as {content.audio} at {rate} Hz: {error}"
+        # A full disk ends the export; a rate that the format lacks concerns this recording.
+        if cause_by_system(error, path.parent) is not None:
+            raise RunError(
+                f"Cannot write {path.name} as {content.audio} at {rate} Hz: {error}"
+            ) from None
+        raise InputError(
+            f"{recording_path(roi['root'], roi['recording'])}: cannot be written as "
+            f"{content.audio} at {rate} Hz ({error}); choose another --audio."
         ) from None
 
 

@@ -13,7 +13,8 @@ import numpy.typing as npt
 import soundfile as sf
 from PIL import Image
 
-from darksound.errors import InputError
+from darksound.audio.names import recording_path
+from darksound.errors import InputError, failure_cause
 from darksound.rois.roi_set import Reader
 from darksound.segmentation.power import power_spectrum
 
@@ -103,11 +104,12 @@ def render_clips(
 def _render(request: ClipRequest, reader: Reader, scale: ThumbnailScale) -> RenderedClip:
     try:
         wave = _read(request, reader)
-        sound = _mp3(wave)
-    except (InputError, sf.SoundFileError) as error:
-        return RenderedClip(request.row, b"", b"", np.zeros((0, 0), np.uint8), str(error))
-    levels = spectrogram(wave, scale)
-    return RenderedClip(request.row, sound, encode_webp(levels), levels)
+        levels = spectrogram(wave, scale)
+        return RenderedClip(request.row, _mp3(wave), encode_webp(levels), levels)
+    except Exception as error:
+        path = recording_path(request.root, request.recording)
+        cause = failure_cause(f"{path} from {request.start_s:.3f} s", error)
+        return RenderedClip(request.row, b"", b"", np.zeros((0, 0), np.uint8), cause)
 
 
 def _read(request: ClipRequest, reader: Reader) -> npt.NDArray[np.float32]:

@@ -44,6 +44,9 @@ NAMES = [
     ("AMAR668.9.32000.20170501T012205Z.wav", "2017-05-01T01:22:05+00:00", "AMAR668.9.32000"),
     ("2018-06-05 21-18-05.wav", "2018-06-05T21:18:05", None),
     ("SITE-2017-05-05_06-30.flac", "2017-05-05T06:30:00", "SITE"),
+    ("SITE_2017-05-05_063000.flac", "2017-05-05T06:30:00", "SITE"),
+    ("2017-05-05T06-30-00Z.flac", "2017-05-05T06:30:00+00:00", None),
+    ("20220101T053000+10_x.wav", "2022-01-01T05:30:00+10:00", None),
     ("20230601050000.wav", "2023-06-01T05:00:00", None),
     # A counter after the time is no offset from UTC.
     ("20220101_053000-0001.wav", "2022-01-01T05:30:00", None),
@@ -80,3 +83,11 @@ def test_every_name_format_has_a_case():
 )  # fmt: skip
 def test_other_file_names_are_not_parsed(name):
     assert parse_file_name(name) is None
+
+
+@pytest.mark.parametrize("prefix", ["A\x1b[31m", "A\n", "A" * 250])
+def test_a_prefix_that_no_table_should_hold_is_left_out(prefix):
+    parsed = parse_file_name(f"{prefix}_20220101_053000.wav")
+    assert parsed is not None
+    assert parsed.start is not None
+    assert parsed.recorder is None

@@ -5,7 +5,7 @@ from collections.abc import Callable
 from datetime import UTC, datetime
 from pathlib import PurePath
 
-from darksound.audio.recording_time import HeaderText, clock_time
+from darksound.audio.recording_time import HeaderText, clock_time, usable_text
 
 __all__ = ["NAME_FORMATS", "parse_file_name"]
 
@@ -14,7 +14,7 @@ _DATE = r"(?P<date>\d{4}[\d ]\d[\d ]\d)"
 _CLOCK = r"(?P<clock>[\d ]\d[\d ]\d[\d ]\d)"
 # Minutes of offsets are quarters of hours; `-0001` after a time is a counter.
 _ZONE = (
-    r"(?P<zone>Z(?![A-Za-z])|[+-]\d\d:?(?:00|15|30|45)(?!\d)"
+    r"(?P<zone>Z(?![A-Za-z])|[+-]\d\d:?(?:00|15|30|45)(?!\d)|\+\d\d(?!\d)"
     r"|[ _]?\(?UTC(?:[+-]\d{1,2}(?::?\d\d)?)?\)?)?"
 )
 # AudioMoth before 2019: seconds since 1970, UTC, in hexadecimal.
@@ -62,7 +62,7 @@ def _dated(pattern: str, century: str = "") -> Callable[[PurePath], HeaderText |
 def _prefix(text: str) -> str | None:
     """Return the name of the recorder before the date, without the channels of Song Meters."""
     prefix = _CHANNELS_IN_PREFIX.sub("", text.rstrip("_ .$-"))
-    return prefix.rstrip("_ .$-") or None
+    return usable_text(prefix.rstrip("_ .$-"))
 
 
 def _hexadecimal(path: PurePath) -> HeaderText | None:
@@ -91,9 +91,10 @@ NAME_FORMATS: dict[str, Callable[[PurePath], HeaderText | None]] = {
     "SoundTrap": _dated(
         r"(?<!\d)(?P<serial>\d{3,10})\.(?P<date>\d{6})(?P<clock>\d{6})(?!\d)", century="20"
     ),
-    # `2022-01-01 05-30-00` (Anabat), `SITE-2022-01-01_05-30` (Arbimon).
+    # `2022-01-01 05-30-00` (Anabat), `SITE-2022-01-01_05-30` (Arbimon), `2022-01-01T053000Z`.
     "date and time with hyphens": _dated(
-        r"(?<!\d)(?P<date>\d{4}-\d\d-\d\d)[ _T](?P<clock>\d\d(?P<mark>[-.:])\d\d(?:(?P=mark)\d\d)?)"
+        r"(?<!\d)(?P<date>\d{4}-\d\d-\d\d)[ _T]"
+        r"(?P<clock>\d\d(?P<mark>[-.:])\d\d(?:(?P=mark)\d\d)?|\d{6})"
         rf"{_ZONE}(?!\d)"
     ),
     # `20220101053000`

@@ -88,6 +88,8 @@ def parse_time(text: str | None) -> datetime | None:
 def usable_text(text: str | None) -> str | None:
     """Return a value without blanks and NUL around it; None if it is empty, damaged or too long.
 
+    Control characters are damage: the value is printed and written to tables.
+
     Args:
         text: of one value, such as a serial number.
     """

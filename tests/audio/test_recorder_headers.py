@@ -156,10 +156,11 @@ def test_comments_that_libsndfile_writes_are_read(tmp_path):
     assert read_recording_metadata(path).recorded_at == "2022-01-01T05:30:00"
 
 
-def test_chunks_of_a_wav_file_kept_in_flac_are_read(tmp_path):
+def test_chunks_that_are_blocks_of_applications_in_flac_are_read(tmp_path):
     block = b"riff" + chunk(b"guan", GUANO)
-    path = flac(tmp_path / "a.flac", (2, b"riff" + b"RIFF" + bytes(8)), (2, block))
-    assert read_recording_metadata(path).recorded_at == "2022-01-01T05:30:00+01:00"
+    for blocks in ((b"riff" + b"RIFF" + bytes(8), block), (b"guan" + GUANO,)):
+        path = flac(tmp_path / "a.flac", *((2, content) for content in blocks))
+        assert read_recording_metadata(path).recorded_at == "2022-01-01T05:30:00+01:00"
 
 
 @pytest.mark.parametrize(

@@ -85,7 +85,7 @@ def test_other_file_names_are_not_parsed(name):
     assert parse_file_name(name) is None
 
 
-@pytest.mark.parametrize("prefix", ["A\x1b[31m", "A\n", "A" * 250])
+@pytest.mark.parametrize("prefix", ["A\x1b[31m", "A\nB", "A" * 250])
 def test_a_prefix_that_no_table_should_hold_is_left_out(prefix):
     parsed = parse_file_name(f"{prefix}_20220101_053000.wav")
     assert parsed is not None

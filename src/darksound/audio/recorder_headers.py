@@ -185,13 +185,23 @@ def _read_flac(source: _Source, header: RecordingHeader) -> None:
         kind, end = head[0] & 0x7F, file.tell() + int.from_bytes(head[1:])
         if kind == 4:
             header.add_comments(_vorbis_comments(source.text("comments", end - file.tell())))
-        # Chunks of a WAV file that `flac --keep-foreign-metadata` packed.
-        elif kind == 2 and len(chunk := file.read(12)) == 12 and chunk[:4] == b"riff":
-            length = min(struct.unpack("<I", chunk[8:])[0], max(end - file.tell(), 0))
-            _add_chunk(source, header, chunk[4:8], length)
+        elif kind == 2:
+            _add_application(source, header, end)
         if head[0] & 0x80 or end >= source.size:
             return
         file.seek(end)
+
+
+def _add_application(source: _Source, header: RecordingHeader, end: int) -> None:
+    """Read a block of an application that ends there: a chunk of its own, or one of a WAV file."""
+    name = source.file.read(4)
+    # `flac --keep-foreign-metadata` packs chunks with their heads.
+    if name == b"riff":
+        name = source.file.read(4)
+        length = int.from_bytes(source.file.read(4), "little")
+    else:
+        length = end
+    _add_chunk(source, header, name, max(min(length, end - source.file.tell()), 0))
 
 
 def _read_ogg(source: _Source, header: RecordingHeader) -> None:

@@ -180,13 +180,91 @@ def test_a_damaged_cache_file_is_written_again(tmp_path, settings, segmented, ca
     write_recording(tmp_path / "in" / "a.wav")
     first = load_rois(tmp_path / "in", settings=settings, rois="segment").table
     (path,) = (tmp_path / "cache" / "segments").rglob("*.json")
-    for content in ("", '{"boxes": [[1, 2]]}', path.read_text()[:-9]):
+    whole = path.read_text()
+    other_number = whole.replace("0.48", "0.49", 1)
+    assert other_number != whole
+    for content in ("", '{"boxes": [[1, 2]]}', whole[:-9], other_number):
         path.write_text(content)
         again = load_rois(tmp_path / "in", settings=settings, rois="segment").table
         pd.testing.assert_frame_equal(first, again)
         assert f"{path} is damaged" in caplog.text
         caplog.clear()
-    assert len(segmented) == 4
+    assert path.read_text() == whole
+    assert len(segmented) == 5
+
+
+def test_a_change_within_one_size_and_time_is_seen_with_verify_cache(tmp_path, settings, segmented):
+    path = write_recording(tmp_path / "in" / "a.wav")
+    status, verified = path.stat(), settings.replace(compute={"verify_cache": True})
+    first = load_rois(tmp_path / "in", settings=settings, rois="segment").table
+    load_rois(tmp_path / "in", settings=verified, rois="segment")
+    sound, rate = sf.read(path, dtype="int16")
+    sf.write(path, np.roll(sound, RATE), rate, subtype="PCM_16")
+    os.utime(path, ns=(status.st_atime_ns, status.st_mtime_ns))
+    assert path.stat().st_size == status.st_size
+    unseen = load_rois(tmp_path / "in", settings=settings, rois="segment").table
+    pd.testing.assert_frame_equal(unseen, first)
+    seen = load_rois(tmp_path / "in", settings=verified, rois="segment").table
+    assert abs(seen["start_s"][0] - first["start_s"][0]) > 0.5
+    again = load_rois(tmp_path / "in", settings=verified, rois="segment").table
+    pd.testing.assert_frame_equal(again, seen)
+    assert len(segmented) == 3
+
+
+@pytest.mark.parametrize(
+    "error", [MemoryError(), ValueError("bad\nshape"), RuntimeError("decoder"), RecursionError()]
+)
+def test_whatever_one_recording_raises_is_its_problem(tmp_path, settings, monkeypatch, error):
+    original = block.segment_block
+    for name in "abc":
+        write_recording(tmp_path / "in" / f"{name}.wav")
+
+    def fail(path, *rest):
+        if path.name == "b.wav":
+            raise error
+        return original(path, *rest)
+
+    monkeypatch.setattr(recordings, "segment_block", fail)
+    rois = load_rois(tmp_path / "in", settings=settings, rois="segment")
+    assert sorted(rois.table["recording"].unique()) == ["a.wav", "c.wav"]
+    (problem,) = rois.problems
+    assert problem.recording == "b.wav"
+    text = " ".join(str(error).split())
+    assert f"b.wav: cannot be processed ({type(error).__name__}{': ' * bool(text)}{text}" in (
+        problem.cause
+    )
+    assert "at recordings.py, line " in problem.cause
+
+
+@pytest.mark.parametrize("change", ["delete", "cut", "rate", "text", "touch"])
+def test_a_recording_that_changes_after_its_header_was_read_is_a_problem(
+    tmp_path, settings, monkeypatch, change
+):
+    path = write_recording(tmp_path / "in" / "b.wav")
+    write_recording(tmp_path / "in" / "a.wav")
+    original = recordings.plan_recording
+    sound, _ = sf.read(path)
+
+    planned_lengths = []
+
+    def replace(info, options):
+        planned = original(info, options)
+        planned_lengths.append(info.frames)
+        changes = {
+            "delete": path.unlink,
+            "cut": lambda: sf.write(path, sound[: 3 * RATE], RATE),
+            "rate": lambda: sf.write(path, sound, RATE // 2),
+            "text": lambda: path.write_text("no sound"),
+            "touch": lambda: os.utime(path, ns=(1, 1)),
+        }
+        if len(planned_lengths) == 2:
+            changes[change]()
+        return planned
+
+    monkeypatch.setattr(recordings, "plan_recording", replace)
+    rois = load_rois(tmp_path / "in", settings=settings, rois="segment")
+    assert list(rois.table["recording"].unique()) == ["a.wav"]
+    assert [problem.recording for problem in rois.problems] == ["b.wav"]
 
 
 def test_any_number_of_workers_gives_the_same_table(tmp_path, settings, monkeypatch):

@@ -220,7 +220,7 @@ def test_versions_contain_altered_sound(root, settings):
 def test_neighbours_are_mixed_in_and_never_the_roi_itself(root, settings):
     settings = settings.replace(augmentation={"neighbour_share": 1.0})
     rois = _rois(root)
-    _, spans, _ = shards.locate_recordings(rois, settings.front_end)
+    _, spans, _ = shards.locate_recordings(rois, settings.front_end, settings.compute)
     recipe = shards.Recipe("images", (), render_images, "processes")
     plans = shards.plan_shards(rois, spans, settings, version=1, folder=root, recipe=recipe)
     audio = [roi for plan in plans for roi in plan.rois]
@@ -364,6 +364,18 @@ def test_a_roi_that_can_be_read_again_is_no_longer_left_out(root, settings):
     away.replace(root / "05.wav")
     os.utime(root / "05.wav", ns=(status.st_atime_ns, status.st_mtime_ns))
     assert len(build_images(_rois(root), settings)) == 21
+
+
+def test_a_change_within_one_size_and_time_is_seen_with_verify_cache(root, settings):
+    path, verified = root / "05.wav", settings.replace(compute={"verify_cache": True})
+    status = path.stat()
+    first = build_images(_rois(root), settings).batch([5])
+    assert torch.equal(build_images(_rois(root), verified).batch([5]), first)
+    wave, _ = sf.read(path, dtype="int16")
+    sf.write(path, wave[::-1], RATE)
+    os.utime(path, ns=(status.st_atime_ns, status.st_mtime_ns))
+    assert torch.equal(build_images(_rois(root), settings).batch([5]), first)
+    assert not torch.equal(build_images(_rois(root), verified).batch([5]), first)
 
 
 def test_the_chosen_roi_length_is_in_the_settings_of_the_store(root, settings):

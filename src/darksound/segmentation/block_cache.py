@@ -57,7 +57,7 @@ class BlockCache:
 
         Args:
             recording: path of the recording.
-            stamp: its size and time.
+            stamp: its size and time, or a digest of its content.
             block: of it.
         """
         key = [self._settings_key, str(recording), stamp, block.edges, block.start, block.stop]

@@ -25,6 +25,7 @@ from darksound.segmentation.rows import (
     recording_rois,
 )
 from darksound.settings import ComputeSettings, SegmentationSettings, Settings
+from darksound.store.readers import stamp_recordings
 from darksound.text import path_text
 
 __all__ = [
@@ -197,10 +198,15 @@ def segment_files(
     cache = BlockCache(options, settings.compute, max_roi_s)
     rois: dict[str, RecordingRois] = {}
     jobs: dict[str, list[_Job]] = {}
+    keys = {recording: (path_text(root), recording) for recording in infos}
+    stamps = stamp_recordings(FileReader(), keys.values(), settings.compute)
     for recording, info in infos.items():
         path = recording_path(root, recording)
         try:
-            stamp = FileReader().stamp(path_text(root), recording)
+            stamp = FileReader().stamp(*keys[recording])
+            key_stamp = stamps[keys[recording]]
+            if isinstance(key_stamp, InputError):
+                raise key_stamp
             grid, blocks = _plan(path, info, options)
         except Exception as error:
             rois[recording] = RecordingRois.unusable(limit.add(failure_cause(path, error)))
@@ -214,7 +220,7 @@ def segment_files(
                 max_roi_s,
                 options,
                 stamp,
-                cache_path=cache.path_of(path, stamp, block),
+                cache_path=cache.path_of(path, key_stamp, block),
             )
             for block in blocks
         ]

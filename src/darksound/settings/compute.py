@@ -47,6 +47,12 @@ class ComputeSettings(Section):
     cache_dir: Path | None = Field(
         None, description="Folder of cached images; none: the user's cache folder."
     )
+    verify_cache: bool = Field(
+        False,
+        description="Find cached results by a digest of the content of each recording. By default "
+        "a recording counts as unchanged if its path, size and time of change are, which a file "
+        "that is replaced by one of the same size and time is too. Reads every recording once.",
+    )
     dask: str | None = Field(
         None,
         description="Address of a Dask scheduler whose workers segment recordings, compute images "

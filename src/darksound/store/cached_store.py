@@ -90,7 +90,7 @@ class CachedStore:
             SettingsError: the recipe does not support these settings, or the cache folder cannot
                 be written to.
         """
-        present, spans, problems = locate_recordings(rois, settings.front_end)
+        present, spans, problems = locate_recordings(rois, settings.front_end, settings.compute)
         located = rois.take(present, problems)
         # Dask workers have another working directory.
         folder = cache_folder(settings.compute).resolve() / cls.kind

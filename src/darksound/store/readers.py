@@ -1,14 +1,24 @@
 """The reader of recordings by the prefix of their root: files, or a synthesiser."""
 
+import hashlib
+from collections.abc import Iterable
+
 import numpy as np
 import numpy.typing as npt
 
 from darksound.audio.files import AudioInfo, FileReader
+from darksound.audio.names import recording_path
+from darksound.errors import InputError, failure_cause
+from darksound.parallel.workers import map_in_threads
 from darksound.rois.roi_set import Reader
+from darksound.settings import ComputeSettings
 from darksound.settings.audio import ChannelMix
 from darksound.synthesis.demo import DemoReader
 
-__all__ = ["DispatchReader"]
+__all__ = ["DispatchReader", "stamp_recordings"]
+
+# Root and name of a recording, as in the ROI table.
+_Recording = tuple[str, str]
 
 _READERS: dict[str, type[Reader]] = {"demo:": DemoReader}
 
@@ -55,3 +65,38 @@ def _reader(root: str) -> Reader:
         if root.startswith(prefix):
             return reader()
     return FileReader()
+
+
+def stamp_recordings(
+    reader: Reader, recordings: Iterable[_Recording], compute: ComputeSettings
+) -> dict[_Recording, str | InputError]:
+    """Return texts that change when recordings do, or why a recording has none.
+
+    Args:
+        reader: of the recordings.
+        recordings: root and name of each; several of the same count once.
+        compute: with `verify_cache`, the text of a recording in a file is a digest of its content,
+            computed by several threads; else it is that of the reader.
+    """
+    distinct = list(dict.fromkeys(recordings))
+    if not compute.verify_cache:
+        return {each: _stamp(reader, each) for each in distinct}
+    digests = map_in_threads(lambda each: _digest(reader, each), distinct, compute)
+    return dict(zip(distinct, digests, strict=True))
+
+
+def _stamp(reader: Reader, recording: _Recording) -> str | InputError:
+    try:
+        return reader.stamp(*recording)
+    except Exception as error:
+        return InputError(failure_cause(recording_path(*recording), error))
+
+
+def _digest(reader: Reader, recording: _Recording) -> str | InputError:
+    path = recording_path(*recording)
+    try:
+        with path.open("rb") as file:
+            return hashlib.file_digest(file, "blake2b").hexdigest()[:32]
+    except OSError:
+        # A synthesiser has no file; the reader gives the error of a missing one.
+        return _stamp(reader, recording)

@@ -14,14 +14,14 @@ import numpy.typing as npt
 import pandas as pd
 
 from darksound.audio.augmentation import waveform_settings_key
-from darksound.audio.names import recording_path
-from darksound.errors import InputError, SettingsError, failure_cause
+from darksound.errors import InputError, SettingsError
 from darksound.parallel.dask_cluster import WorkerRequirements, connect_dask
 from darksound.parallel.workers import configure_dask_worker, worker_count
 from darksound.progress import Progress
 from darksound.rois.roi_set import Problem, Reader, RoiSet
-from darksound.settings import FrontEndSettings, Settings
+from darksound.settings import ComputeSettings, FrontEndSettings, Settings
 from darksound.store.contract import RowKind
+from darksound.store.readers import stamp_recordings
 from darksound.store.rendering import (
     AudioSpan,
     MixedShapesError,
@@ -81,26 +81,25 @@ class ShardPlan:
 
 
 def locate_recordings(
-    rois: RoiSet, front_end: FrontEndSettings
+    rois: RoiSet, front_end: FrontEndSettings, compute: ComputeSettings
 ) -> tuple[npt.NDArray[np.int64], list[AudioSpan], list[Problem]]:
     """Find out which recordings exist.
 
     Args:
         rois: `n` ROIs.
         front_end: `band_limits` selects the band of each ROI.
+        compute: `verify_cache` selects what shows that a recording is unchanged.
 
     Returns:
         The rows whose recordings exist `(m,)`, their `m` spans, and a problem for every other row.
     """
-    stamps: dict[tuple[str, str], str | InputError] = {}
     rows, spans, problems = [], [], []
     columns = [rois.table[name].tolist() for name in ("root", "recording", "start_s", "end_s")]
     bands = _BANDS[front_end.band_limits](rois.table)
+    stamps = stamp_recordings(rois.reader, zip(columns[0], columns[1], strict=True), compute)
     for row, (root, recording, start_s, end_s, band) in enumerate(
         zip(*columns, bands, strict=True)
     ):
-        if (root, recording) not in stamps:
-            stamps[root, recording] = _stamp(rois.reader, root, recording)
         stamp = stamps[root, recording]
         if isinstance(stamp, InputError):
             problems.append(Problem(recording, str(stamp)))
@@ -316,13 +315,6 @@ _BANDS: dict[str, Callable[[pd.DataFrame], list[_Band]]] = {
     "all": _bands,
     "none": lambda table: [None] * len(table),
 }
-
-
-def _stamp(reader: Reader, root: str, recording: str) -> str | InputError:
-    try:
-        return reader.stamp(root, recording)
-    except Exception as error:
-        return InputError(failure_cause(recording_path(root, recording), error))
 
 
 def _neighbour(

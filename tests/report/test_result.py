@@ -39,7 +39,9 @@ def test_the_settings_hash_depends_on_settings_that_change_results(small_run):
     run = small_run()
     first = read_run(run).settings_hash
     for changed, same in (({"compute": {"batch_size": 17}}, True), ({"seed": 17}, False)):
-        (run / "settings.toml").write_text(to_toml(Settings().replace(**changed)))
+        settings = Settings().replace(**changed)
+        (run / "settings.toml").write_text(to_toml(settings))
+        write_manifest(run, manifest(settings=settings.model_dump(mode="json")))
         assert (read_run(run).settings_hash == first) is same
 
 

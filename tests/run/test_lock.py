@@ -6,11 +6,11 @@ import sys
 import pytest
 
 from darksound.errors import RunError
-from darksound.run.directory import lock_folder
+from darksound.run.creation import lock_folder
 
 HOLD = """
 import sys, pathlib
-from darksound.run.directory import lock_folder
+from darksound.run.creation import lock_folder
 with lock_folder(pathlib.Path(sys.argv[1])):
     print("held", flush=True)
     sys.stdin.read()

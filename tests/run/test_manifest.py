@@ -1,5 +1,7 @@
 """The manifest, and the fingerprint of the data."""
 
+import json
+
 import pytest
 
 from darksound.errors import RunError
@@ -63,3 +65,50 @@ def test_a_manifest_is_read_as_it_was_written(tmp_path):
     (tmp_path / "run.json").write_text("[]")
     with pytest.raises(RunError, match="is not the manifest of a darksound run"):
         read_manifest(tmp_path)
+
+
+CHANGES = {
+    "seed": ["1979", 1.5, None, True, [1]],
+    "rois": ["many", 3.5, {"n": 1}],
+    "times_resumed": ["1", None],
+    "problems": [None, "none"],
+    "status": ["paused", 3, None],
+    "command": [None, 3, ["mec"]],
+    "settings": [None, [], "seed = 1", 3],
+    "versions": [[], {"python": 3}, None],
+    "argv": ["mec", {"a": 1}, [1], None],
+    "licences": [7, ["a", None]],
+    "inputs": [[], None, {"data": "demo"}, {"data": [3]}, {"data": [], "root": 3}, {"more": 1}],
+    "started": [3, None],
+    "error": [3, []],
+}
+
+
+@pytest.mark.parametrize("name", CHANGES)
+def test_values_of_other_types_are_refused(name, tmp_path):
+    write_manifest(tmp_path, Manifest("mec", ("mec",), Inputs(("demo:test",)), {"seed": 1}, 1))
+    path = tmp_path / "run.json"
+    content = json.loads(path.read_text())
+    for value in CHANGES[name]:
+        path.write_text(json.dumps({**content, name: value}))
+        with pytest.raises(RunError, match=r"run\.json is not the manifest of a darksound run"):
+            read_manifest(tmp_path)
+
+
+@pytest.mark.parametrize(
+    "content",
+    [b"", b"{", b"null", b"3", b'"run"', b"\xff\xfe", b"[" * 100_000, b'{"a":' * 100_000,
+     b"\x00" * 50, b"9" * 5000, b'{"command": "mec"}'],
+)  # fmt: skip
+def test_a_file_that_is_no_manifest_is_refused(content, tmp_path):
+    (tmp_path / "run.json").write_bytes(content)
+    with pytest.raises(RunError, match=r"run\.json is not the manifest of a darksound run"):
+        read_manifest(tmp_path)
+
+
+def test_keys_of_later_versions_are_no_error_in_their_absence(tmp_path):
+    write_manifest(tmp_path, Manifest("mec", (), Inputs(), {}, 1))
+    path = tmp_path / "run.json"
+    content = json.loads(path.read_text())
+    path.write_text(json.dumps({k: v for k, v in content.items() if k != "previous_settings"}))
+    assert read_manifest(tmp_path) == Manifest("mec", (), Inputs(), {}, 1)

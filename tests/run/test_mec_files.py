@@ -70,7 +70,17 @@ def test_the_state_is_read_as_it_was_written(tmp_path):
     assert read_mec_state(tmp_path) is None
 
 
-@pytest.mark.parametrize("damage", [lambda b: b[:-9], lambda b: b"x" * 90, lambda b: b""])
+@pytest.mark.parametrize(
+    "damage",
+    [
+        lambda b: b[:-9],
+        lambda b: b"x" * 90,
+        lambda b: b"",
+        lambda b: b[:-1] + bytes([b[-1] ^ 1]),
+        lambda b: b.replace(b"\\\"ended\\\"", b"\\\"endee\\\"", 1),
+    ],
+    ids=["cut", "other", "empty", "one bit of the arrays", "one letter of the text"],
+)
 def test_a_damaged_state_is_an_error(damage, tmp_path):
     path = tmp_path / "state.safetensors"
     write_mec_state(tmp_path, state())

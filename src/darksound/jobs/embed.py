@@ -6,8 +6,19 @@ from darksound.cluster.embedding_shards import embed_to_shards
 from darksound.errors import InputError
 from darksound.jobs.base import JobResult, seed_everything
 from darksound.jobs.estimate import Workload, log_estimate
-from darksound.jobs.inputs import load_run_rois, output_file, resolve_run_settings, table_lists_rois
-from darksound.jobs.learner import load_learner, needs_warm_up, warm_up_learner
+from darksound.jobs.inputs import (
+    load_run_rois,
+    output_file,
+    record_writing,
+    resolve_run_settings,
+    table_lists_rois,
+)
+from darksound.jobs.learner import (
+    load_learner,
+    log_initial_learner,
+    needs_warm_up,
+    warm_up_learner,
+)
 from darksound.meta.learners.build import build_learner
 from darksound.progress import Progress
 from darksound.run.directory import Run
@@ -39,12 +50,18 @@ def embed_run(run: Run, progress: Progress) -> JobResult:
     run.record_data(len(rois), fingerprint(rois))
     learner = build_learner(settings) if checkpoint_learner is None else checkpoint_learner
     workload = Workload(images=len(rois), embedded=len(rois), held=1, written=2)
+    warm_up = checkpoint_learner is None and needs_warm_up(settings)
+    if checkpoint_learner is None:
+        log_initial_learner(settings, warm_up)
+    if warm_up:
+        workload += Workload.of_warm_up(settings)
     log_estimate(rois, learner, settings, workload, run.path)
-    if checkpoint_learner is None and needs_warm_up(settings):
+    if warm_up:
         learner = warm_up_learner(settings, run.path / "warm-up", progress)
     images = build_store(rois, settings, progress)
     shards_folder = run.path / "embedding"
     shards = embed_to_shards(images, learner, images.settings, shards_folder, progress=progress)
+    record_writing(run)
     write_embeddings(path, images.rois.table, shards.dim, shards)
     shutil.rmtree(shards_folder)
     run.record_problems(images.rois.problems)

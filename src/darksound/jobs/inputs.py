@@ -14,7 +14,7 @@ from darksound.meta.learners.base import Learner
 from darksound.progress import Progress
 from darksound.rois.roi_set import RoiSet
 from darksound.run.directory import Run
-from darksound.run.files import write_csv
+from darksound.run.files import table_beside, write_csv
 from darksound.settings import BackboneSettings, Settings, adopt_checkpoint
 from darksound.sources import load_rois
 from darksound.store.building import resolve_backbone
@@ -25,6 +25,7 @@ __all__ = [
     "HINTS",
     "load_run_rois",
     "output_file",
+    "record_writing",
     "resolve_run_settings",
     "table_lists_rois",
     "use_default_data",
@@ -35,6 +36,9 @@ __all__ = [
 #: likely cause of each.
 HINTS = "hints.csv"
 _MAX_LISTED_HINTS = 3
+
+# Event of the journal.
+_WRITING = "writing"
 
 
 def resolve_run_settings(run: Run, learner: Learner | None = None) -> Settings:
@@ -161,12 +165,20 @@ def output_file(run: Run, default: str) -> Path:
     """Return the file of `--out`, or `default` in the run directory.
 
     Raises:
-        RunError: the file of `--out` exists already.
+        RunError: the file of `--out`, or the table beside it, exists already.
     """
     if run.inputs.target is None:
         return run.path / default
     path = text_path(run.inputs.target)
-    # When a resumed run started, the file did not exist: the run itself wrote it.
-    if path.exists() and not run.manifest.times_resumed:
-        raise RunError(f"{path} exists already; delete it, or choose another --out.")
+    # The run itself may have written it, and then been killed.
+    if any(entry.get("event") == _WRITING for entry in run.journal.read()):
+        return path
+    for file in (path, *([table_beside(path)] if path.suffix == ".npy" else [])):
+        if file.exists():
+            raise RunError(f"{file} exists already; delete it, or choose another --out.")
     return path
+
+
+def record_writing(run: Run) -> None:
+    """Record that the run begins to write the file of `--out`; call it before."""
+    run.journal.append(_WRITING)

@@ -3,23 +3,24 @@
 import hashlib
 import json
 import logging
-import os
 import shutil
 from pathlib import Path
 
+from darksound.atomic import replacing_folder
 from darksound.jobs.train import train_in_folder
 from darksound.meta.backbones.build import resolve_weights, usable_untrained
 from darksound.meta.checkpoints import load_checkpoint, save_checkpoint
 from darksound.meta.learners.base import Learner
 from darksound.meta.learners.build import build_learner
-from darksound.meta.weights import BUNDLED
+from darksound.meta.weights import BUNDLED, NO_WEIGHTS
 from darksound.progress import Progress
 from darksound.run.manifest import fingerprint, versions
 from darksound.settings import Settings
 from darksound.sources import load_rois
 from darksound.store.shard_file import cache_folder
+from darksound.text import text_path
 
-__all__ = ["load_learner", "needs_warm_up", "warm_up_learner"]
+__all__ = ["load_learner", "log_initial_learner", "needs_warm_up", "warm_up_learner"]
 
 logger = logging.getLogger(__name__)
 # Longest song of the demo in seconds.
@@ -43,7 +44,7 @@ def load_learner(checkpoint: str | None, settings: Settings) -> Learner | None:
     Raises:
         CheckpointError: it cannot be loaded.
     """
-    return None if checkpoint is None else load_checkpoint(Path(checkpoint), settings)
+    return None if checkpoint is None else load_checkpoint(text_path(checkpoint), settings)
 
 
 def needs_warm_up(settings: Settings) -> bool:
@@ -58,6 +59,37 @@ def needs_warm_up(settings: Settings) -> bool:
     if weights not in ("none", BUNDLED):
         return False
     return weights == "none" or bool(build_learner(settings).parameters_beside_backbone)
+
+
+def log_initial_learner(settings: Settings, warm_up: bool) -> None:
+    """Log what a run without a checkpoint starts from.
+
+    Args:
+        settings: of the run.
+        warm_up: whether the learner is first trained on the demo.
+    """
+    backbone, method = settings.backbone.name, settings.learner.method
+    if usable_untrained(settings.backbone):
+        logger.info("No checkpoint: the embeddings are those of %s.", backbone)
+        return
+    weights = resolve_weights(settings.backbone)
+    if warm_up:
+        reason = "no weights" if weights == NO_WEIGHTS else "pretrained weights for a part only"
+        logger.info(
+            "No checkpoint, and %s of the backbone %s has %s: it is first trained on the demo's "
+            "synthetic birds, for %d epochs (mec.warm_up).",
+            method,
+            backbone,
+            reason,
+            settings.mec.warm_up_epochs,
+        )
+    elif weights == NO_WEIGHTS:
+        logger.warning(
+            "No checkpoint, and backbone.weights and mec.warm_up are none: the network is "
+            "untrained, so its first embeddings say nothing about sounds."
+        )
+    else:
+        logger.info("No checkpoint: the backbone %s starts from the weights %s.", backbone, weights)
 
 
 def warm_up_learner(settings: Settings, folder: Path, progress: Progress) -> Learner:
@@ -82,7 +114,7 @@ def warm_up_learner(settings: Settings, folder: Path, progress: Progress) -> Lea
         logger.info("Using the learner that was trained on the demo before (%s).", cached)
         return load_checkpoint(cached)
     epochs = settings.training.epochs
-    logger.info("No checkpoint: training on the demo's synthetic birds, %d epochs.", epochs)
+    logger.info("Training on the demo's synthetic birds, %d epochs.", epochs)
     result = train_in_folder(rois, settings, folder, validation=validation, progress=progress)
     _save_in_cache(result.learner, cached)
     shutil.rmtree(folder)
@@ -104,10 +136,6 @@ def _key(settings: Settings, data: str) -> str:
 
 
 def _save_in_cache(learner: Learner, folder: Path) -> None:
-    temporary = folder.with_name(f".{folder.name}.{os.getpid()}.part")
-    save_checkpoint(learner, temporary)
-    try:
-        os.replace(temporary, folder)
-    except OSError:
-        # Another process was faster, and its learner is identical.
-        shutil.rmtree(temporary)
+    # Where another process was faster, its learner is identical.
+    with replacing_folder(folder, keep=True) as temporary:
+        save_checkpoint(learner, temporary)

@@ -11,8 +11,9 @@ from darksound.audio.files import probe
 from darksound.audio.names import recording_path
 from darksound.errors import InputError, failure_cause
 from darksound.jobs.base import JobResult
-from darksound.jobs.inputs import HINTS, output_file, write_hints
+from darksound.jobs.inputs import HINTS, output_file, record_writing, write_hints
 from darksound.progress import Progress
+from darksound.report.exports.targets import portable_name
 from darksound.report.figures import png
 from darksound.report.soundscape import (
     busiest_interval,
@@ -33,6 +34,8 @@ __all__ = ["segment_run"]
 # Largest number of recordings to plot, evenly spaced, and the length of each plot.
 _MAX_PLOTS = 24
 _PLOT_S = 60.0
+# Names of plots are shorter than systems allow, since an ending and a number are added.
+_MAX_NAME_BYTES = 200
 _CHUNK_COLUMNS = (
     "root", "recording", "start_s", "end_s", "level_db", "quality_flags", "hint", "recorded_at"
 )  # fmt: skip
@@ -73,6 +76,7 @@ def segment_run(run: Run, progress: Progress, plots: bool = False) -> JobResult:
     n_hints = write_hints(run, parts)
     chunks = pd.concat(parts or [pd.DataFrame(columns=_CHUNK_COLUMNS)], ignore_index=True)
     chunks = with_origins(chunks.drop(columns="hint"), settings.compute)
+    record_writing(run)
     ROI_FORMATS[path.suffix](path, rois.table)
     write_csv(run.path / "chunks.csv", chunks)
     problems = list(rois.problems)
@@ -141,7 +145,7 @@ def _plot_names(recordings: Sequence[str]) -> list[Path]:
     names: list[Path] = []
     for recording in recordings:
         parts = [part for part in PurePosixPath(recording).parts if part not in ("/", "..")]
-        path = Path(*parts)
+        path = Path(*(portable_name(part, _MAX_NAME_BYTES) for part in parts))
         candidates = [path.with_suffix(".png"), path.with_name(f"{path.name}.png")]
         candidates += [path.with_name(f"{path.name}-{n}.png") for n in range(2, 2 + len(names))]
         names.append(next(name for name in candidates if name not in names))

@@ -23,6 +23,7 @@ __all__ = [
     "ROI_FORMATS",
     "as_json",
     "read_problems",
+    "table_beside",
     "write_array",
     "write_csv",
     "write_embeddings",
@@ -83,12 +84,19 @@ def write_problems(path: Path, problems: Sequence[Problem]) -> None:
 
 
 def read_problems(path: Path) -> tuple[Problem, ...]:
-    """Return the skipped inputs that `write_problems` wrote; none where there is no file."""
+    """Return the skipped inputs that `write_problems` wrote; none where there is no file.
+
+    Raises:
+        KeyError, ValueError, csv.Error: the file is damaged.
+    """
     try:
         with path.open(encoding="utf-8", newline="") as file:
-            return tuple(Problem(row["recording"], row["cause"]) for row in csv.DictReader(file))
+            rows = [(row["recording"], row["cause"]) for row in csv.DictReader(file)]
     except FileNotFoundError:
         return ()
+    if any(None in row for row in rows):
+        raise ValueError("a row has too few cells")
+    return tuple(Problem(*row) for row in rows)
 
 
 def as_json(value: Any) -> Any:
@@ -152,12 +160,17 @@ def _write_embeddings_parquet(path: Path, table: pd.DataFrame, dim: int, parts: 
 
 
 def _write_embeddings_npy(path: Path, table: pd.DataFrame, dim: int, parts: _Parts) -> None:
-    write_parquet(path.with_name(f"{path.stem}.rois.parquet"), table)
+    write_parquet(table_beside(path), table)
     with replacing(path) as temporary, temporary.open("wb") as file:
         header = {"descr": "<f4", "fortran_order": False, "shape": (len(table), dim)}
         np.lib.format.write_array_header_1_0(file, header)
         for part in parts:
             file.write(np.ascontiguousarray(part, "<f4").data)
+
+
+def table_beside(path: Path) -> Path:
+    """Return the path of the table beside embeddings in a `.npy` file."""
+    return path.with_name(f"{path.stem}.rois.parquet")
 
 
 #: Writers of embeddings by suffix.

@@ -4,7 +4,7 @@ import json
 import logging
 import os
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -86,6 +86,11 @@ def _parse(line: bytes) -> dict[str, Any] | None:
 
 class _LogFile(logging.FileHandler):
     """A log file whose errors stay silent: on a full disk, the files of the run report it."""
+
+    def emit(self, record: logging.LogRecord) -> None:
+        """Write a record, or drop it where the file cannot be opened."""
+        with suppress(OSError):
+            super().emit(record)
 
     def handleError(self, record: logging.LogRecord) -> None:  # noqa: N802 - of logging
         """Drop a record that cannot be written."""

@@ -22,6 +22,7 @@ __all__ = [
     "fingerprint",
     "now",
     "read_manifest",
+    "read_mec_manifest",
     "versions",
     "write_manifest",
 ]
@@ -153,8 +154,8 @@ def read_manifest(folder: Path) -> Manifest | None:
     except (OSError, ValueError, KeyError, TypeError, RecursionError) as error:
         check_readable(path, error, RunError)
         raise RunError(
-            f"{path} is damaged, or not the manifest of a darksound run ({_cause(error)}); restore "
-            f"it from a copy, or name another directory."
+            f"{path} is not the manifest of a darksound run, or is damaged ({_cause(error)}); "
+            f"restore it from a copy, or name another directory."
         ) from None
     return manifest
 
@@ -193,3 +194,23 @@ def _is_of_type(value: object, hint: Any) -> bool:
         return any(_is_of_type(value, part) for part in parts)
     # True is an int in Python.
     return isinstance(value, hint) and not isinstance(value, bool)
+
+
+def read_mec_manifest(folder: Path) -> Manifest:
+    """Read the manifest of a run of `darksound mec`.
+
+    Raises:
+        RunError: the folder is no run, or one of another command.
+    """
+    manifest = read_manifest(folder)
+    if manifest is None:
+        raise RunError(
+            f"{folder / MANIFEST_FILE} is missing: {folder} is not a run; name the directory that "
+            "darksound mec wrote."
+        )
+    if manifest.command != "mec":
+        raise RunError(
+            f"{folder} holds a {manifest.command} run, which has no clusters; name a run of "
+            "darksound mec."
+        )
+    return manifest

@@ -6,7 +6,9 @@
 iteration.
 """
 
+import hashlib
 import json
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -36,7 +38,7 @@ from darksound.run.files import (
     write_roi_parquet,
 )
 from darksound.run.journal import Journal
-from darksound.run.manifest import MANIFEST_FILE, Manifest, read_manifest, write_manifest
+from darksound.run.manifest import Manifest, read_mec_manifest, write_manifest
 from darksound.run.mec_tables import (
     damage_of,
     read_clusters,
@@ -47,7 +49,7 @@ from darksound.run.mec_tables import (
 from darksound.run.resuming import SETTINGS_FILE, read_settings
 from darksound.settings import Settings, to_toml
 from darksound.store.readers import DispatchReader
-from darksound.synthesis.demo import is_demo
+from darksound.synthesis.demo_splits import is_demo
 from darksound.system_errors import check_readable, writing_error
 from darksound.text import library_path, path_text
 
@@ -61,7 +63,6 @@ __all__ = [
     "write_mec_state",
 ]
 
-_COMMAND = "mec"
 _JOURNAL, _ERRORS = "journal.jsonl", "errors.csv"
 _ROIS, _CLUSTERS, _ITERATIONS = "rois.parquet", "clusters.parquet", "iterations.csv"
 _EMBEDDINGS, _CHECKPOINTS, _STATE = "embeddings.npy", "checkpoints", "state.safetensors"
@@ -159,7 +160,7 @@ def read_mec_files(folder: Path, root: str | Path | None = None) -> MecFiles:
         RunError: it is not a MEC run, is not finished, or a file is missing or damaged.
         SettingsError: its settings are of another version of darksound.
     """
-    manifest = _mec_manifest(folder)
+    manifest = read_mec_manifest(folder)
     for name in _REQUIRED:
         if not (folder / name).is_file():
             raise RunError(f"{folder / name} is missing; {_remedy(folder, manifest)}")
@@ -183,21 +184,6 @@ def read_mec_files(folder: Path, root: str | Path | None = None) -> MecFiles:
         manifest=manifest,
         map_before=read_map_before(folder / _MAP_BEFORE, clusters["roi_id"]),
     )
-
-
-def _mec_manifest(folder: Path) -> Manifest:
-    manifest = read_manifest(folder)
-    if manifest is None:
-        raise RunError(
-            f"{folder / MANIFEST_FILE} is missing: {folder} is not a run; name the directory that "
-            "darksound mec wrote."
-        )
-    if manifest.command != _COMMAND:
-        raise RunError(
-            f"{folder} holds a {manifest.command} run, which has no clusters; name a run of "
-            "darksound mec."
-        )
-    return manifest
 
 
 def _remedy(folder: Path, manifest: Manifest) -> str:
@@ -231,6 +217,7 @@ def _read_notes(folder: Path) -> tuple[str, ...]:
 
 _META = "state"
 _ARRAY = "array:"
+_DIGEST = "blake2b"
 
 
 def write_mec_state(folder: Path, state: MecState) -> None:
@@ -242,8 +229,19 @@ def write_mec_state(folder: Path, state: MecState) -> None:
     meta, arrays, tensors = state.to_parts()
     packed = {name: value.contiguous() for name, value in tensors.items()}
     packed |= {f"{_ARRAY}{name}": torch.tensor(value) for name, value in arrays.items()}
-    write_bytes(folder / _STATE, save(packed, metadata={_META: json.dumps(meta)}))
+    text = json.dumps(meta)
+    metadata = {_META: text, _DIGEST: _state_digest(text, packed)}
+    write_bytes(folder / _STATE, save(packed, metadata=metadata))
     write_csv(folder / _ITERATIONS, iteration_table(state.iterations, state.kept))
+
+
+def _state_digest(meta: str, tensors: Mapping[str, torch.Tensor]) -> str:
+    digest = hashlib.blake2b(meta.encode(), digest_size=16)
+    for name in sorted(tensors):
+        value = tensors[name].detach().cpu()
+        digest.update(f"\0{name} {value.dtype} {tuple(value.shape)}\0".encode())
+        digest.update(value.contiguous().reshape(-1).view(torch.uint8).numpy().data)
+    return digest.hexdigest()
 
 
 def read_mec_state(folder: Path) -> MecState | None:
@@ -257,8 +255,11 @@ def read_mec_state(folder: Path) -> MecState | None:
         return None
     try:
         with library_path(path) as name, safe_open(name, framework="pt") as file:
-            meta = json.loads(file.metadata()[_META])
+            metadata = file.metadata()
             stored = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
+        if metadata[_DIGEST] != _state_digest(metadata[_META], stored):
+            raise ValueError("its content differs from its checksum")
+        meta = json.loads(metadata[_META])
         arrays = {
             name.removeprefix(_ARRAY): value.numpy()
             for name, value in stored.items()

@@ -5,6 +5,7 @@ or be that of another run. What does not have the form that darksound writes is 
 """
 
 import csv
+import tokenize
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -46,6 +47,7 @@ _ERRORS = (
     TypeError,
     ValueError,
     csv.Error,
+    tokenize.TokenError,
     pa.ArrowException,
 )
 # Numbers of clusters above this are not those of a run, and arrays of this length still fit.

@@ -115,8 +115,22 @@ def _may_differ(section: str, key: str, value: Any, checkpoint: Settings) -> boo
 
 
 def to_toml(settings: Settings) -> str:
-    """Return the settings as TOML that `load_settings(config=...)` reads back unchanged."""
-    return tomli_w.dumps(settings.model_dump(mode="json", exclude_none=True))
+    """Return the settings as TOML that `load_settings(config=...)` reads back unchanged.
+
+    Raises:
+        SettingsError: a constructor argument is None, or an object that TOML cannot hold.
+    """
+    try:
+        values = settings.model_dump(mode="json", exclude_none=True)
+        for name in ("reduction", "clustering"):
+            # Those of the JSON have null instead of infinity.
+            values[name]["parameters"] = getattr(settings, name).parameters
+        return tomli_w.dumps(values)
+    except (TypeError, ValueError) as error:
+        raise SettingsError(
+            f"The parameters of reduction or clustering cannot be stored as TOML ({error}); leave "
+            f"such arguments out, or set them in a class of your own."
+        ) from None
 
 
 def _read_toml(path: Path) -> dict[str, Any]:

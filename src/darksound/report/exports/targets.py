@@ -18,49 +18,61 @@ from darksound.errors import DarksoundError, InputError, RunError
 from darksound.report.exports.base import ExportContent
 from darksound.sources.folder import SPLITS
 from darksound.system_errors import cause_by_system, writing_error
+from darksound.text import valid_text
 
 __all__ = [
     "ERRORS",
     "MARKER",
+    "NAMES",
     "RecordingRows",
     "annotation_names",
     "distinct",
     "duration_and_rate",
     "new_file",
     "new_folder",
+    "portable_name",
     "recordings",
     "safe_name",
     "safe_path",
+    "write_names",
 ]
 
-# Characters that Windows forbids in names, and path separators of all systems.
-_FORBIDDEN = re.compile(r'[<>:"/\\|?*\x00-\x1f\x7f-\x9f]')
+# Characters that Windows forbids in names, path separators of all systems, control characters, and
+# those that change the direction of writing, which disguise the end of a name.
+_FORBIDDEN = re.compile(
+    r'[<>:"/\\|?*\x00-\x1f\x7f-\x9f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069\ufeff]'
+)
 _DEVICES = re.compile(r"(con|prn|aux|nul|conin\$|conout\$|(com|lpt)[0-9¹²³])(\..*)?", re.IGNORECASE)
 _MAX_BYTES = 100
 
 
 def safe_name(text: str, max_bytes: int = _MAX_BYTES) -> str:
+    """Return `portable_name(text)`, with a trailing `_` where it is the name of a split (`train`).
+
+    Folders of these names have a meaning in data.
+    """
+    name = portable_name(text, max_bytes)
+    return f"{name}_" if name.casefold() in SPLITS else name
+
+
+def portable_name(text: str, max_bytes: int = _MAX_BYTES) -> str:
     """Return `text` as a name of a file or folder that is valid on any system.
 
     Separators, control characters and characters that Windows forbids become `_`. So do leading
     dots, which hide a file, and trailing dots and spaces, which Windows removes. Device names
-    (`CON`) and names of splits (`train`), which have a meaning as folders, get a trailing `_`.
+    (`CON`) get a trailing `_`.
 
     Args:
         text: any text; an empty text gives `_`.
         max_bytes: maximum length in bytes of UTF-8.
     """
-    # Surrogate escapes are not valid UTF-8.
-    text = text.encode("utf-8", "replace").decode("utf-8")
-    name = _FORBIDDEN.sub("_", unicodedata.normalize("NFC", text))
+    name = _FORBIDDEN.sub("_", unicodedata.normalize("NFC", valid_text(text)))
     if name[:1] == ".":
         name = "_" + name[1:]
     name = name.encode()[:max_bytes].decode("utf-8", "ignore")
     stripped = name.rstrip(". ")
     name = stripped + "_" * (len(name) - len(stripped))
-    if not name or _DEVICES.fullmatch(name) or name.casefold() in SPLITS:
-        name += "_"
-    return name
+    return f"{name}_" if not name or _DEVICES.fullmatch(name) else name
 
 
 def safe_path(recording: str) -> PurePosixPath:
@@ -142,6 +154,27 @@ def annotation_names(content: ExportContent, ending: str) -> dict[tuple[str, str
     return dict(zip(keys, (f"{name}{ending}" for name in distinct(chosen)), strict=True))
 
 
+def write_names(names: Mapping[tuple[str, str], str], ending: str, path: Path) -> None:
+    """Write which file is which recording's, where the name of any is not its recording's.
+
+    Args:
+        names: as `annotation_names` returns them.
+        ending: ending of the files.
+        path: the table, CSV with the columns `file`, `root` and `recording`.
+    """
+    if all(_is_obvious(name, recording, ending) for (_, recording), name in names.items()):
+        return
+    rows = [(name, root, recording) for (root, recording), name in names.items()]
+    table = pd.DataFrame(rows, columns=["file", "root", "recording"])
+    table.to_csv(path, index=False, lineterminator="\n")
+
+
+def _is_obvious(name: str, recording: str, ending: str) -> bool:
+    usual = (f"{_without_suffix(recording)}{ending}", f"{recording}{ending}")
+    # Several roots have a folder each.
+    return name.endswith(tuple(f"/{each}" for each in usual)) or name in usual
+
+
 def duration_and_rate(content: ExportContent, recording: RecordingRows) -> tuple[float, int] | None:
     """Return duration in seconds and sampling rate in Hz; None where the recording is missing."""
     try:
@@ -163,6 +196,8 @@ def _without_suffix(path: str) -> str:
 
 #: File that marks a folder as an export.
 MARKER = "export.json"
+#: File of a folder that lists the recording of each file.
+NAMES = "names.csv"
 #: File of a folder that lists skipped ROIs and recordings.
 ERRORS = "errors.csv"
 

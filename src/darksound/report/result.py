@@ -24,6 +24,7 @@ from darksound.rois.roi_set import RoiSet
 from darksound.run.manifest import Inputs, Manifest, fingerprint, now, versions
 from darksound.run.mec_files import read_mec_files, write_mec_run
 from darksound.settings import Settings
+from darksound.text import path_text
 
 if TYPE_CHECKING:
     from darksound.report.exports.base import AudioFormat
@@ -211,7 +212,7 @@ class MecResult:
     @property
     def name(self) -> str:
         """Return the name of the run directory, or `unsaved`."""
-        return "unsaved" if self.path is None else self.path.resolve().name
+        return "unsaved" if self.path is None else path_text(self.path.resolve().name)
 
     @property
     def versions(self) -> Mapping[str, str]:

@@ -21,12 +21,12 @@ from darksound.sources.annotations.loading import read_annotations
 
 
 def count_audacity_labels(path: Path) -> int:
-    return sum(len(read_annotations(file)) for file in path.rglob("*.txt"))
+    return sum(len(read_annotations(file).marks) for file in path.rglob("*.txt"))
 
 
 #: Number of ROIs in an export, by an independent reader.
 COUNT_ROIS = {
-    "raven": lambda path: len(read_annotations(path / "all.Table.1.selections.txt")),
+    "raven": lambda path: len(read_annotations(path / "all.Table.1.selections.txt").marks),
     "audacity": count_audacity_labels,
     "csv": lambda path: len(load_rois(path)),
     "parquet": lambda path: len(load_rois(path)),
@@ -208,7 +208,9 @@ def check_clips(path: Path, n: int) -> None:
 
 
 def check_audacity(path: Path, n: int) -> None:
-    assert len(content(path)) == n + 1
+    listed = pd.read_csv(path / "names.csv", keep_default_na=False)
+    assert set(content(path)) == {*listed["file"], "names.csv", "export.json"}
+    assert len(listed) == n
 
 
 HOSTILE_CHECKS = {"raven": check_raven, "clips": check_clips, "audacity": check_audacity}

@@ -1,5 +1,6 @@
 """Names that are valid on every file system."""
 
+import csv
 import re
 import unicodedata
 from pathlib import PurePosixPath
@@ -8,7 +9,13 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from darksound.report.exports.targets import distinct, safe_name, safe_path
+from darksound.report.exports.targets import (
+    distinct,
+    portable_name,
+    safe_name,
+    safe_path,
+    write_names,
+)
 
 hostile = st.text(
     alphabet=st.one_of(st.sampled_from('./\\:*?"<>| \t\n\0CONaux1é'), st.characters()), max_size=200
@@ -76,3 +83,37 @@ def test_names_that_differ_in_case_or_accents_only_become_distinct(names):
     folded = {unicodedata.normalize("NFKC", name).casefold() for name in unique}
     assert len(folded) == len(names)
     assert all(new.startswith(old) for new, old in zip(unique, names, strict=True))
+
+
+@pytest.mark.parametrize("sign", ["\u202e", "\u2066", "\u200f", "\u2028", "\x1b", "\x9b", "\udcfc"])
+def test_names_have_no_signs_that_disguise_them(sign):
+    assert sign not in safe_name(f"a{sign}gpj.exe")
+
+
+def test_a_name_that_is_no_utf_8_keeps_its_bytes_as_text():
+    assert safe_name("Gr\udcfcn") == "Gr_xfcn"
+
+
+def test_a_portable_name_may_be_that_of_a_split():
+    assert (portable_name("train"), safe_name("train")) == ("train", "train_")
+
+
+def test_changed_names_are_listed_with_their_recordings(tmp_path):
+    names = {("/r", "night/a.wav"): "night/a.txt", ("/r", 'a"\n.wav'): "a__.txt"}
+    write_names(names, ".txt", tmp_path / "names.csv")
+    with (tmp_path / "names.csv").open(encoding="utf-8", newline="") as file:
+        assert list(csv.reader(file)) == [
+            ["file", "root", "recording"],
+            ["night/a.txt", "/r", "night/a.wav"],
+            ["a__.txt", "/r", 'a"\n.wav'],
+        ]
+
+
+def test_names_as_the_recordings_need_no_list(tmp_path):
+    names = {
+        ("/r", "night/a.wav"): "r/night/a.txt",
+        ("/r", "a.wav"): "a.txt",
+        ("/r", "b.wav"): "b.wav.txt",
+    }
+    write_names(names, ".txt", tmp_path / "names.csv")
+    assert list(tmp_path.iterdir()) == []

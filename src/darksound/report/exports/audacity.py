@@ -12,9 +12,17 @@ import numpy as np
 
 from darksound.errors import InputError
 from darksound.report.exports.base import ExportContent, ExportCounts
-from darksound.report.exports.targets import RecordingRows, annotation_names, recordings
+from darksound.report.exports.targets import (
+    NAMES,
+    RecordingRows,
+    annotation_names,
+    recordings,
+    write_names,
+)
 
 __all__ = ["Audacity"]
+
+_ENDING = ".txt"
 
 
 @dataclass(frozen=True)
@@ -27,16 +35,19 @@ class Audacity:
     def write(self, content: ExportContent, target: Path) -> ExportCounts:
         """Write a `.txt` file for each recording, in the folders of the recordings.
 
+        Where names of recordings are not valid on all systems, `names.csv` lists the files.
+
         Raises:
             InputError: there is no ROI.
         """
         if content.table.empty:
             raise InputError("There is no ROI to export.")
-        names = annotation_names(content, ".txt")
+        names = annotation_names(content, _ENDING)
         for recording in recordings(content, "audacity"):
             path = target / names[recording.root, recording.path]
             path.parent.mkdir(parents=True, exist_ok=True)
             path.write_text(_lines(recording), encoding="utf-8", newline="\n")
+        write_names(names, _ENDING, target / NAMES)
         return ExportCounts(len(names), len(content.table))
 
 

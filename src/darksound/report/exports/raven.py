@@ -18,10 +18,12 @@ import numpy as np
 from darksound.errors import InputError
 from darksound.report.exports.base import ExportContent, ExportCounts
 from darksound.report.exports.targets import (
+    NAMES,
     RecordingRows,
     annotation_names,
     duration_and_rate,
     recordings,
+    write_names,
 )
 
 __all__ = ["Raven"]
@@ -54,6 +56,7 @@ class Raven:
     def write(self, content: ExportContent, target: Path) -> ExportCounts:
         """Write `all.Table.1.selections.txt`, and in `recordings` a table for each recording.
 
+        Where names of recordings are not valid on all systems, `names.csv` lists the files.
         A ROI without frequency bounds gets those from 0 Hz to half the sampling rate.
 
         Raises:
@@ -77,6 +80,7 @@ class Raven:
                 path.write_text(text, encoding="utf-8", newline="")
                 file.writelines(_lines(selections, number, offset_s))
                 offset_s, number = offset_s + length_s, number + len(selections)
+        write_names(names, _ENDING, target / NAMES)
         if n_missing:
             logger.warning(
                 "%d recordings are missing, so their length and sampling rate are unknown; begin "

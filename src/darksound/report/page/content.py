@@ -16,6 +16,7 @@ from darksound.report.page.media import column
 from darksound.report.result import MecResult
 from darksound.report.tables import Table, iterations_tables
 from darksound.settings import Settings, to_toml
+from darksound.text import valid_text
 
 __all__ = ["page_content", "point_columns", "run_details"]
 
@@ -55,7 +56,7 @@ def _facts(result: MecResult) -> list[list[str]]:
         ("Settings", f"hash {result.settings_hash}"),
         ("Run", None if result.path is None else result.path.resolve()),
     ]
-    return [[name, str(value)] for name, value in facts if value not in (None, "")]
+    return [[name, valid_text(str(value))] for name, value in facts if value not in (None, "")]
 
 
 def _learner(settings: Settings, checkpoint: str | None) -> str:

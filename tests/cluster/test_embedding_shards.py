@@ -69,8 +69,14 @@ def test_an_interrupted_embedding_is_resumed(settings, images, tmp_path):
     assert (shards.load() == whole).all()
 
 
+def _change_one_byte(path):
+    content = bytearray(path.read_bytes())
+    content[len(content) // 2] ^= 1
+    path.write_bytes(content)
+
+
 @pytest.mark.parametrize(
-    "damage", [lambda path: path.write_bytes(b"x"), lambda path: path.unlink()]
+    "damage", [lambda path: path.write_bytes(b"x"), lambda path: path.unlink(), _change_one_byte]
 )
 def test_a_damaged_file_is_computed_again(settings, images, tmp_path, damage):
     learner = build_learner(settings)

@@ -77,7 +77,7 @@ def test_the_state_is_read_as_it_was_written(tmp_path):
         lambda b: b"x" * 90,
         lambda b: b"",
         lambda b: b[:-1] + bytes([b[-1] ^ 1]),
-        lambda b: b.replace(b"\\\"ended\\\"", b"\\\"endee\\\"", 1),
+        lambda b: b.replace(b'\\"ended\\"', b'\\"endee\\"', 1),
     ],
     ids=["cut", "other", "empty", "one bit of the arrays", "one letter of the text"],
 )

@@ -5,12 +5,13 @@ import logging
 import shutil
 from collections.abc import Iterator
 from dataclasses import dataclass
+from io import BytesIO
 from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
 
-from darksound.atomic import replacing
+from darksound.atomic import write_bytes
 from darksound.cluster.embedding import iter_embeddings, round_up_to_batches
 from darksound.meta.device import resolve_device
 from darksound.meta.features import fit_backbone
@@ -27,11 +28,14 @@ Vectors = npt.NDArray[np.float32]
 
 #: Number of ROIs of a file, about: the most that is lost if the process is killed.
 SHARD_ROIS = 2048
+_DIGEST_BYTES = 16
 
 
 @dataclass(frozen=True)
 class EmbeddingShards:
     """Embeddings on disk, one file for every `shard_rows` rows.
+
+    A file is that of `numpy.save`, with a digest of it after its end, where NumPy reads no more.
 
     Attributes:
         folder: of the files `00000.npy` and so on.
@@ -73,11 +77,19 @@ class EmbeddingShards:
 
     def _is_complete(self, number: int) -> bool:
         rows = min(self.shard_rows, self.n - number * self.shard_rows)
+        path = self.shard_path(number)
         try:
-            shape: tuple[int, ...] = np.load(self.shard_path(number), mmap_mode="r").shape
-        except (OSError, ValueError):
+            content = path.read_bytes()
+            shape: tuple[int, ...] = np.load(path, mmap_mode="r").shape
+        except FileNotFoundError:
             return False
-        return shape == (rows, self.dim)
+        except (OSError, ValueError):
+            shape, content = (), b""
+        is_whole = content[-_DIGEST_BYTES:] == _digest(content[:-_DIGEST_BYTES])
+        if not is_whole or shape != (rows, self.dim):
+            logger.warning("The embeddings in %s are damaged and are computed again.", path)
+            return False
+        return True
 
 
 def embed_to_shards(
@@ -112,9 +124,15 @@ def embed_to_shards(
         images, learner, settings, progress, first_row=n_complete, chunk_rows=shard_rows
     )
     for number, shard in enumerate(_rechunk(chunks, shard_rows), start=n_complete // shard_rows):
-        with replacing(shards.shard_path(number)) as temporary, temporary.open("wb") as file:
-            np.save(file, shard, allow_pickle=False)
+        buffer = BytesIO()
+        np.save(buffer, shard, allow_pickle=False)
+        content = buffer.getvalue()
+        write_bytes(shards.shard_path(number), content + _digest(content))
     return shards
+
+
+def _digest(content: bytes) -> bytes:
+    return hashlib.blake2b(content, digest_size=_DIGEST_BYTES).digest()
 
 
 class ResumableEmbedding:

@@ -2,10 +2,12 @@
 
 import hashlib
 import json
+import logging
 from collections.abc import Sequence
 from dataclasses import astuple, dataclass
 from functools import partial
 from pathlib import Path
+from zipfile import BadZipFile
 
 import numpy as np
 import numpy.typing as npt
@@ -14,6 +16,7 @@ import torch
 from darksound.atomic import CACHE_OPTION, replacing
 from darksound.audio.geometry import Geometry, make_geometry
 from darksound.audio.representations import REPRESENTATIONS
+from darksound.errors import SettingsError
 from darksound.parallel.workers import map_unordered
 from darksound.progress import Progress, silent
 from darksound.settings import Settings
@@ -21,6 +24,8 @@ from darksound.synthesis.song_types import perform, render_performance
 from darksound.synthesis.wild_species import wild_individual
 
 __all__ = ["RANGE_DB", "SONG_RATE", "SongLibrary", "SongPlan", "build_library"]
+
+logger = logging.getLogger(__name__)
 
 #: Sample rate of songs; half of it is above all bands of the default front end.
 SONG_RATE = 24_000
@@ -128,21 +133,44 @@ def build_library(
         settings: settings of the front end and workers; the plan replaces `audio.roi_s`.
         folder: folder of the cache.
         progress: called with the number of species, in the stage `songs`.
+
+    Raises:
+        SettingsError: the cache folder does not keep what is written to it.
     """
     settings = settings.replace(audio={"roi_s": plan.window_s, "sample_rate": SONG_RATE})
     cache = folder / _key(plan, settings)
     cache.mkdir(parents=True, exist_ok=True)
     firsts = range(0, plan.species, _SPECIES_PER_FILE)
-    missing = [first for first in firsts if not (cache / f"{first:06d}.npz").exists()]
+    cached = {first: _read_songs(cache / f"{first:06d}.npz") for first in firsts}
+    missing = [first for first, songs in cached.items() if songs is None]
     rendered = map_unordered(
         partial(_render_species, plan, settings, cache), missing, settings.compute
     )
     for done, _ in enumerate(rendered, start=1):
         progress("songs", min(done * _SPECIES_PER_FILE, plan.species), plan.species)
-    parts = [np.load(cache / f"{first:06d}.npz") for first in firsts]
-    lengths = np.concatenate([part["lengths"] for part in parts])
-    frames = np.concatenate([part["frames"] for part in parts])
+    for first in missing:
+        cached[first] = _read_songs(cache / f"{first:06d}.npz")
+    parts = [songs for songs in cached.values() if songs is not None]
+    if len(parts) < len(cached):
+        raise SettingsError(
+            f"compute.cache_dir: songs in {cache} differ from what was written; choose a folder on "
+            "another disk."
+        )
+    lengths, frames = (np.concatenate(arrays) for arrays in zip(*parts, strict=True))
     return SongLibrary(plan, frames, np.concatenate([[0], np.cumsum(lengths)]).tolist())
+
+
+def _read_songs(path: Path) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.uint8]] | None:
+    """Return lengths and frames in a cache file; None if there is no such file or it is damaged."""
+    try:
+        # The archive has a checksum of each array.
+        with np.load(path, allow_pickle=False) as songs:
+            return songs["lengths"], songs["frames"]
+    except FileNotFoundError:
+        return None
+    except (OSError, ValueError, KeyError, EOFError, BadZipFile):
+        logger.warning("The cache file %s is damaged and is created again.", path)
+        return None
 
 
 def _render_species(plan: SongPlan, settings: Settings, cache: Path, first: int) -> None:

@@ -131,7 +131,7 @@ def test_unusable_files_are_problems_with_their_cause_and_the_others_are_used(tm
         "silent.wav": "silent",
         "nan.wav": "not finite",
         "half.wav": "truncated: its header states 60.0 s, the file has 30.0 s",
-        "half.flac": "the rest is left out",
+        "half.flac": "its last frames cannot be decoded; 29.9 s of 60.0 s are there",
     }
     assert set(causes) == set(expected)
     for name, words in expected.items():

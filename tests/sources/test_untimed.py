@@ -99,6 +99,8 @@ def test_a_long_file_is_read_a_window_at_a_time(tmp_path, monkeypatch):
     class Endless:
         """A file of 10 hours, of which each block is made when it is read."""
 
+        missing, damage = 0, ""
+
         def __init__(self) -> None:
             self.left = 36_000 * RATE
 

@@ -1,6 +1,6 @@
 """Segmentation of one block of a recording: its ROIs, and the level and flags of its chunks."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import NamedTuple
@@ -9,7 +9,7 @@ import numpy as np
 import numpy.typing as npt
 import soundfile as sf
 
-from darksound.audio.files import open_audio
+from darksound.audio.files import open_audio, problem_of
 from darksound.audio.mixing import mix_channels
 from darksound.errors import InputError
 from darksound.segmentation.boxes import BOX, Boxes, region_boxes
@@ -44,7 +44,9 @@ class DamagedRecordingError(Exception):
     """A recording cannot be decoded from some position on; what was read before is valid."""
 
 
-def read_chunks(path: Path, block: Block, grid: Grid) -> Iterator[Samples]:
+def read_chunks(
+    path: Path, block: Block, grid: Grid, on_problem: Callable[[str], None] | None = None
+) -> Iterator[Samples]:
     """Read the samples of the frames of each chunk, once and in order.
 
     If the recording ends early, the last chunk is shorter and the ones after it are missing.
@@ -53,9 +55,10 @@ def read_chunks(path: Path, block: Block, grid: Grid) -> Iterator[Samples]:
         path: of the recording.
         block: the part to read.
         grid: frames and bands.
+        on_problem: called at the end with what is missing in the recording, if something is.
 
     Yields:
-        Samples `(n, channels)` in [-1, 1].
+        Samples `(n, channels)` in [-1, 1]; silence for what cannot be decoded.
 
     Raises:
         InputError: the file cannot be opened, or its rate is another one than that of the grid.
@@ -77,10 +80,13 @@ def read_chunks(path: Path, block: Block, grid: Grid) -> Iterator[Samples]:
                 samples = file.read(n_samples, dtype="float32", always_2d=True)
                 yield np.concatenate([previous, samples])
                 if len(samples) < n_samples:
-                    return
+                    break
                 previous = samples[-overlap:]
         except (sf.SoundFileError, OSError) as error:
             raise DamagedRecordingError(str(error)) from None
+        missing = problem_of(file)
+        if missing is not None and on_problem is not None:
+            on_problem(missing)
 
 
 @dataclass(frozen=True)
@@ -138,8 +144,10 @@ def segment_block(
     ratios: list[Samples] = []
     chunks: list[Chunk] = []
     problem = "the audio ends"
+    found: list[str] = []
     try:
-        for samples, first in zip(read_chunks(path, block, grid), block.edges, strict=False):
+        blocks = read_chunks(path, block, grid, found.append)
+        for samples, first in zip(blocks, block.edges, strict=False):
             _check_finite(samples, path, first * grid.frame_s)
             if len(samples) < grid.n_fft and block.edges != (0, 1):
                 break
@@ -152,7 +160,7 @@ def segment_block(
         problem = f"damaged ({error})"
     missing_s = (block.edges[-1] - block.edges[0] - sum(map(len, ratios))) * grid.frame_s
     ended_s = block.edges[-1] * grid.frame_s - missing_s
-    cause = None
+    cause = found[0] if found else None
     if missing_s > _CODEC_TOLERANCE_S:
         cause = f"{path}: {problem} after {ended_s:.1f} s; the rest is left out."
     if not ratios:

@@ -11,7 +11,7 @@ import numpy.typing as npt
 import pandas as pd
 import soundfile as sf
 
-from darksound.audio.files import AudioInfo, open_audio
+from darksound.audio.files import AudioInfo, open_audio, problem_of
 from darksound.audio.mixing import mix_channels
 from darksound.audio.names import recording_path
 from darksound.audio.recording_metadata import RecordingMetadata
@@ -91,7 +91,7 @@ def loud_windows(path: Path, info: AudioInfo, window_s: float, threshold_db: flo
             f"{path}: lasts {info.duration_s:.3f} s, less than half a window of {window_s:g} s; "
             "use it as one ROI with --rois whole."
         )
-    elif cause is None and not power.any():
+    elif spans and not power.any():
         cause = f"{path}: silent, every sample is zero; leave it out."
     loud = power > power.max(initial=0.0) * 10 ** (-threshold_db / 10)
     times = np.asarray(spans, dtype=np.float64).reshape(-1, 2)[loud]
@@ -116,18 +116,17 @@ def _window_powers(
                     break
                 powers.append(_mean_power(mix_channels(block).samples))
                 spans.append((first / info.rate, (first + len(block)) / info.rate))
+            problem = problem_of(sound)
     except (sf.SoundFileError, OSError) as error:
         after = f" after {spans[-1][1]:.1f} s" if spans else ""
         return powers, spans, f"{path}: damaged{after} ({error}); the rest is left out."
     if n_read < info.frames - _CODEC_S * info.rate:
-        return (
-            powers,
-            spans,
+        problem = (
             f"{path}: ends after {n_read / info.rate:.1f} s, and its header states "
             f"{info.duration_s:.1f} s; what is there is used. Copy the file again if the original "
-            "is complete.",
+            "is complete."
         )
-    return powers, spans, None
+    return powers, spans, problem
 
 
 def _mean_power(samples: npt.NDArray[np.float32]) -> float:
@@ -190,7 +189,7 @@ def divide_files(root: Path, files: pd.DataFrame, options: LoadOptions) -> Untim
     rois |= zip(others, map_in_threads(divide, others, settings.compute), strict=True)
     causes = {name: file_rois.cause for name, file_rois in rois.items()}
     for name, info in infos.items():
-        causes[name] = causes[name] or _truncation(recording_path(root, name), info, origins[name])
+        causes[name] = causes[name] or info.problem
     problems = [Problem(name, cause) for name in recordings if (cause := causes[name]) is not None]
     usable = any(len(each.rows) or each.cause is None for each in rois.values())
     return UntimedRois(_table(root, files, rois, origins), problems, usable)
@@ -267,17 +266,6 @@ def _whole_or_windows(
 
 def _is_short(info: AudioInfo, window_s: float) -> bool:
     return info.duration_s <= _MAX_WHOLE_WINDOWS * window_s + _CODEC_S
-
-
-def _truncation(path: Path, info: AudioInfo, origin: RecordingMetadata) -> str | None:
-    """Return the cause for a file that is shorter than its header states, else None."""
-    if origin.missing_share == 0:
-        return None
-    stated_s = info.duration_s / (1 - origin.missing_share)
-    return (
-        f"{path}: truncated: its header states {stated_s:.1f} s, the file has "
-        f"{info.duration_s:.1f} s, which are used. Copy the file again if the original is complete."
-    )
 
 
 def _table(

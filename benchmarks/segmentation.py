@@ -163,7 +163,7 @@ def main() -> None:
     arguments = parser.parse_args()
     # scikit-maad uses deprecated names of scikit-image.
     warnings.simplefilter("ignore")
-    marks = read_annotations(arguments.annotations)
+    marks = read_annotations(arguments.annotations).marks
     compare_agreement(arguments.recording, np.array([[m.start_s, m.end_s] for m in marks]))
     with tempfile.TemporaryDirectory() as folder:
         target = Path(folder) / "tiled.wav"

@@ -124,5 +124,5 @@ def test_contradictory_review_is_an_error_with_the_row(tmp_path, rows, message):
 def test_other_table_is_an_error(tmp_path):
     with pytest.raises(InputError, match=r"cluster, group, name, rejected are missing"):
         review(tmp_path, "a,1", header="roi_id,x")
-    with pytest.raises(InputError, match="cannot be read"):
+    with pytest.raises(InputError, match=r"gone\.csv: there is no such file"):
         read_review(tmp_path / "gone.csv")

@@ -1,6 +1,7 @@
 """A set of ROIs: its table, the reader of its sound, and unusable inputs; text in tables."""
 
 import hashlib
+import unicodedata
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -17,7 +18,7 @@ from darksound.audio.names import composed
 from darksound.errors import InputError
 from darksound.settings.audio import ChannelMix
 from darksound.system_errors import check_readable
-from darksound.text import valid_text
+from darksound.text import library_path, valid_text
 
 __all__ = [
     "SCHEMA",
@@ -27,8 +28,10 @@ __all__ = [
     "RoiSet",
     "as_roi_table",
     "as_text",
+    "clean_labels",
     "read_roi_table",
     "roi_ids",
+    "with_distinct_ids",
     "write_roi_table",
 ]
 
@@ -71,6 +74,10 @@ SCHEMA = pa.schema(
     ]
 )
 _FLOAT_TYPES: dict[str, Any] = {"double": "float64", "float": "float32"}
+# Blanks that do not break a line are blanks; marks without a width are none.
+_BLANKS = dict.fromkeys(map(ord, "\u00a0\u2007\u202f"), " ") | dict.fromkeys(
+    map(ord, "\u200b\u2060\ufeff")
+)
 
 
 def roi_ids(
@@ -127,22 +134,76 @@ def as_roi_table(columns: pd.DataFrame | dict[str, Any]) -> pd.DataFrame:
             f"times must be finite, not negative, and end after they start "
             f"({int(bad.sum())} such rows)."
         )
+    out["label"] = clean_labels(out["label"])
     no_id = out["roi_id"].isna()
     if no_id.any():
-        rows = out[no_id]
-        out.loc[no_id, "roi_id"] = roi_ids(
-            rows["recording"].tolist(),
-            rows["start_s"],
-            rows["end_s"],
-            rows["low_hz"],
-            rows["high_hz"],
+        out.loc[no_id, "roi_id"] = _ids_of_rows(out[no_id], out["recording"][no_id])
+    return with_distinct_ids(out, no_id)
+
+
+def with_distinct_ids(table: pd.DataFrame, changeable: "pd.Series[bool]") -> pd.DataFrame:
+    """Return the table with other ids for ROIs whose ids are equal.
+
+    ROIs with the same times that differ in one bound get ids that hash the known bound too; ROIs of
+    two roots get ids that hash the name of the root, or its whole path where names are equal.
+
+    Args:
+        table: with the columns of `SCHEMA`.
+        changeable: whether the id of each row `(n,)` may be replaced.
+
+    Raises:
+        InputError: ROIs are equal, or ids that may not be replaced are.
+    """
+    if not table["roi_id"].duplicated().any():
+        return table
+    table = table.copy()
+    bounds = table["low_hz"].map(str) + "\0" + table["high_hz"].map(str)
+    same_root = table.duplicated(["root", "roi_id"], keep=False)
+    for names, shared in (
+        (table["recording"] + "\0" + bounds, same_root),
+        (table["root"].map(lambda root: Path(root).name) + "/" + table["recording"], None),
+        (table["root"] + "/" + table["recording"], None),
+    ):
+        shared = table["roi_id"].duplicated(keep=False) if shared is None else shared
+        shared &= changeable
+        if shared.any():
+            table.loc[shared, "roi_id"] = _ids_of_rows(table[shared], names[shared])
+    repeated = table["roi_id"].duplicated()
+    if repeated.any():
+        row = table[repeated].iloc[0]
+        raise InputError(
+            f"{row['recording']}: the ROI from {row['start_s']:g} to {row['end_s']:g} s has the "
+            f"roi_id of another one, {row['roi_id']} ({int(repeated.sum())} such rows); every ROI "
+            "may be there once."
         )
-    return out
+    return table
+
+
+def _ids_of_rows(rows: pd.DataFrame, names: "pd.Series[str]") -> list[str]:
+    columns = (rows[column] for column in ("start_s", "end_s", "low_hz", "high_hz"))
+    return roi_ids(names.tolist(), *columns)
+
+
+def clean_labels(labels: "pd.Series[str]") -> "pd.Series[str]":
+    """Return labels without blanks around them, in composed form; missing where nothing is left.
+
+    Otherwise `wren ` would be another class than `wren`.
+    """
+    cleaned = {label: _clean(label) for label in labels.dropna().unique()}
+    if all(label == clean for label, clean in cleaned.items()):
+        return labels
+    return as_text(labels.map(cleaned))
+
+
+def _clean(label: str) -> str | None:
+    return unicodedata.normalize("NFC", label).translate(_BLANKS).strip() or None
 
 
 def write_roi_table(table: pd.DataFrame, path: Path) -> None:
     """Write a ROI table as Parquet with exactly the columns of `SCHEMA`."""
-    pq.write_table(pa.Table.from_pandas(table, schema=SCHEMA, preserve_index=False), path)
+    content = pa.Table.from_pandas(table, schema=SCHEMA, preserve_index=False)
+    with library_path(path, "wb") as file:
+        pq.write_table(content, file)
 
 
 def read_roi_table(path: Path) -> pd.DataFrame:
@@ -152,7 +213,8 @@ def read_roi_table(path: Path) -> pd.DataFrame:
         InputError: the file is missing or is not a ROI table.
     """
     try:
-        return as_roi_table(pq.read_table(path).to_pandas())
+        with library_path(path) as file:
+            return as_roi_table(pq.read_table(file).to_pandas())
     except (OSError, pa.ArrowInvalid) as error:
         check_readable(path, error)
         raise InputError(f"Cannot read the ROI table {path}: {error}") from None

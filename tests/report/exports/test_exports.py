@@ -105,7 +105,7 @@ def test_crowsetta_reads_them(small_run):
     labels = export(run, "audacity").path / "night" / "a.wav.txt"
     boxes = crowsetta.formats.bbox.AudBBox.from_file(labels).to_bbox()
     assert [(b.onset, b.offset, b.low_freq, b.high_freq, b.label) for b in boxes] == [
-        (m.start_s, m.end_s, m.low_hz, m.high_hz, m.label) for m in read_annotations(labels)
+        (m.start_s, m.end_s, m.low_hz, m.high_hz, m.label) for m in read_annotations(labels).marks
     ]
 
 
@@ -197,7 +197,7 @@ def test_a_review_is_applied_in_every_format(small_run, tmp_path):
     back = load_rois(tmp_path / "out" / "dataset" / "clips.csv")
     assert back.table["label"].tolist() == ["Wren/song"] * 3
     assert load_rois(tmp_path / "out" / "dataset").table["label"].tolist() == ["Wren_song"] * 3
-    marks = read_annotations(tmp_path / "out" / "raven" / "all.Table.1.selections.txt")
+    marks = read_annotations(tmp_path / "out" / "raven" / "all.Table.1.selections.txt").marks
     assert [mark.label for mark in marks] == ["Wren/song", "noise", "Wren/song", "Wren/song"]
 
 

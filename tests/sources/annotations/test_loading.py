@@ -88,6 +88,122 @@ def test_begin_path_may_be_of_another_operating_system(tmp_path, tone):
     assert table[["recording", "start_s", "end_s"]].to_numpy().tolist() == [["a.wav", 1.0, 1.5]]
 
 
+def test_selections_are_told_apart_where_their_numbers_restart(tmp_path, tone):
+    """Tables of three recordings put under each other, each with two views."""
+    header = (
+        "Selection\tView\tBegin Time (s)\tEnd Time (s)\tBegin File\tFile Offset (s)\tAnnotation\n"
+    )
+    text = ""
+    for number, name in enumerate("abc"):
+        tone(tmp_path / f"{name}.wav", seconds=5)
+        text += header
+        for selection, start in ((1, 0.5), (2, 2.5)):
+            for view in ("Waveform 1", "Spectrogram 1"):
+                text += (
+                    f"{selection}\t{view}\t{start + 5 * number}\t{start + 5 * number + 1}\t"
+                    f"{name}.wav\t{start}\tbird\n"
+                )
+    rois = load_rois(write(tmp_path / "all.txt", text))
+    assert rois.problems == ()
+    expected = [[f"{name}.wav", start] for name in "abc" for start in (0.5, 2.5)]
+    assert rois.table[["recording", "start_s"]].to_numpy().tolist() == expected
+
+
+def test_selections_without_recordings_are_told_apart_by_their_times(tmp_path, tone):
+    tone(tmp_path / "a.wav", seconds=5)
+    rows = RAVEN.splitlines()
+    late = [row.replace("0.500000\t0.900000", "3.5\t4.5") for row in rows[1:3]]
+    table = load_rois(write(tmp_path / "a.txt", "\n".join([*rows, *late, *rows[1:3]]))).table
+    assert table["start_s"].tolist() == [0.5, 0.5, 2.25, 3.5]
+
+
+def test_a_selection_in_two_tables_of_a_recording_is_one_roi(tmp_path, tone, caplog):
+    tone(tmp_path / "a.wav", seconds=5)
+    further = RAVEN.splitlines()[0] + "\n9\tSpectrogram 1\t1\t4.0\t4.5\t4000.0\t6000.0\tRail\n"
+    write(tmp_path / "a.Table.1.selections.txt", RAVEN)
+    write(tmp_path / "a.Table.2.selections.txt", RAVEN + further.splitlines()[1])
+    rois = load_rois(tmp_path, rois="annotations")
+    assert rois.problems == ()
+    assert rois.table["start_s"].tolist() == [0.5, 0.5, 2.25, 4.0]
+    assert "3 of 7 rows repeat" in caplog.text
+    # The label of the first table is kept, and that of the second one is not lost silently.
+    write(tmp_path / "a.Table.2.selections.txt", RAVEN.replace("Owl", "Nightjar"))
+    rois = load_rois(tmp_path, rois="annotations")
+    assert rois.table["label"].fillna("").tolist() == ["Wren", "Owl", ""]
+    (problem,) = rois.problems
+    assert "Table.2.selections.txt, row 4: repeats" in problem.cause
+    assert "Table.1.selections.txt, row 4 with another label, 'Nightjar'" in problem.cause
+
+
+def test_a_label_that_only_the_second_table_has_is_kept(tmp_path, tone):
+    tone(tmp_path / "a.wav", seconds=5)
+    write(tmp_path / "a.Table.1.selections.txt", RAVEN)
+    write(tmp_path / "a.Table.2.selections.txt", RAVEN.rstrip("\n") + "Rail\n")
+    rois = load_rois(tmp_path, rois="annotations")
+    assert rois.table["label"].tolist() == ["Wren", "Owl", "Rail"]
+
+
+@pytest.mark.parametrize(
+    "begin_path",
+    ["D:\\field\\north\\a.wav", "/Volumes/x/NORTH/A.wav", "north/a.wav", "..\\north\\a.wav"],
+)
+def test_begin_path_prefers_the_recording_with_the_same_folders(tmp_path, tone, begin_path):
+    for site in ("north", "south"):
+        tone(tmp_path / site / "a.wav", seconds=5)
+    text = (
+        "Selection\tBegin Time (s)\tEnd Time (s)\tBegin Path\tFile Offset (s)\n"
+        f"1\t7.0\t7.5\t{begin_path}\t1.0\n"
+    )
+    table = load_rois(write(tmp_path / "x.txt", text)).table
+    assert table["recording"].tolist() == ["north/a.wav"]
+
+
+def test_brackets_in_names_are_not_patterns(tmp_path, tone):
+    name = "20160916_X [-37.5397 141.3252].wav"
+    tone(tmp_path / "day [1-3]" / name, seconds=5)
+    tone(tmp_path / "day 1" / "20160916_X 3.wav", seconds=5)
+    text = COMBINED.splitlines()[0] + f"\n1\tS\t1\t0.5\t0.9\t1000\t3000\t{name}\t0.5\tsong\n"
+    table = load_rois(write(tmp_path / "all.txt", text)).table
+    assert table["recording"].tolist() == [f"day [1-3]/{name}"]
+
+
+@pytest.mark.parametrize("encoding", ["utf-16", "utf-16-le", "utf-16-be", "utf-8-sig", "mac_roman"])
+@pytest.mark.parametrize("end", ["\n", "\r\n", "\r"])
+def test_encodings_and_line_ends_of_spreadsheets_are_read(tmp_path, tone, encoding, end):
+    tone(tmp_path / "Grünspecht.wav", seconds=5)
+    path = tmp_path / "Grünspecht.Table.1.selections.txt"
+    path.write_bytes(RAVEN.replace("Owl", "Zaunkönig").replace("\n", end).encode(encoding))
+    table = load_rois(path).table
+    assert table["label"].fillna("").tolist() == ["Wren", "Zaunkönig", ""]
+    assert table["start_s"].tolist() == [0.5, 0.5, 2.25]
+
+
+def test_decimal_commas_are_read_in_both_formats(tmp_path, tone):
+    for name in "ab":
+        tone(tmp_path / f"{name}.wav", seconds=5)
+    raven = load_rois(write(tmp_path / "a.txt", RAVEN.replace(".", ","))).table
+    audacity = load_rois(write(tmp_path / "b.txt", AUDACITY.replace(".", ","), "utf-16")).table
+    assert raven["end_s"].tolist() == [0.9, 0.9, 3.0]
+    assert raven["high_hz"].tolist() == [8000, 6000, 6000]
+    assert audacity["end_s"].tolist() == [0.9, 3.0, 3.25]
+    np.testing.assert_allclose(audacity["low_hz"], [1000.5, np.nan, np.nan])
+
+
+def test_quotes_and_semicolons_of_spreadsheets_are_read(tmp_path, tone):
+    tone(tmp_path / "a.wav", seconds=5)
+    rows = [row.split("\t") for row in RAVEN.replace("Owl", 'Owl; the "small" one').splitlines()]
+    quoted = "\n".join(
+        ";".join('"' + cell.replace('"', '""') + '"' if cell else "" for cell in row)
+        for row in rows
+    )
+    labels = load_rois(write(tmp_path / "a.txt", f"sep=;\n{quoted}\n")).table["label"]
+    assert labels.fillna("").tolist() == ["Wren", 'Owl; the "small" one', ""]
+    # Raven itself knows no quotes.
+    single = RAVEN.replace("\tWren", '\t"Wren').replace("\tOwl", '\t5" call')
+    labels = load_rois(write(tmp_path / "a.txt", single)).table["label"]
+    assert labels.fillna("").tolist() == ['"Wren', '5" call', ""]
+
+
 def test_recordings_may_be_in_another_folder(tmp_path, tone):
     tone(tmp_path / "sound" / "a.wav", seconds=5)
     path = write(tmp_path / "notes" / "a.txt", AUDACITY)
@@ -123,28 +239,41 @@ def test_folder_gives_all_annotations_below_it(tmp_path, tone, caplog):
 
 def test_unusable_lines_become_problems(tmp_path, tone):
     tone(tmp_path / "a.wav", seconds=5)
-    text = "0.5\t0.9\tWren\n1.0\t1.0\tpoint\n9.0\t9.5\tlate\n0.5\t0.9\tWren\n-1\t0.5\tearly\n"
-    rois = load_rois(write(tmp_path / "a.txt", text))
+    text = "0.5\t0.9\tWren\n1.0\t1.0\tpoint\n9.0\t9.5\tlate\n0.5\t0.9\tOwl\n-1\t0.5\tearly\n"
+    rois = load_rois(write(tmp_path / "a.txt", f"{text}broken line\n\n1;2\t3\tx\n"))
     assert rois.table["label"].tolist() == ["Wren"]
     causes = [problem.cause for problem in rois.problems]
     for line, words in ((2, "does not end after"), (3, "beyond the recording's end"),
-                        (4, "repeats"), (5, "starts before")):  # fmt: skip
+                        (4, "row 1 with another label, 'Owl'"), (5, "starts before"),
+                        (6, "is not a label"), (8, "start must be a number")):  # fmt: skip
         assert any(f"row {line}: " in cause and words in cause for cause in causes), line
+    assert len(causes) == 6
 
 
 @pytest.mark.parametrize(
     ("text", "words"),
     [
-        ("0.5\t0.9\tWren\nbroken line\n", "line 2 is not a label"),
+        ("0.5\tsoon\tWren\n", "neither a folder"),
+        ("0.5\t90\tWren\nbroken line\n", "row 2: is not a label"),
         ("\\\t100\t200\n", "neither a folder"),
-        (RAVEN.replace("0.500000", "half", 1), "line 2 has 'half' for 'begin time"),
         (RAVEN.splitlines()[0], "has no annotations"),
     ],
 )
-def test_broken_files_are_errors_with_the_line(tmp_path, tone, text, words):
+def test_files_without_a_usable_line_are_errors(tmp_path, tone, text, words):
     tone(tmp_path / "a.wav", seconds=5)
     with pytest.raises(InputError, match=words):
         load_rois(write(tmp_path / "a.txt", text))
+
+
+def test_broken_cells_of_a_raven_table_refuse_their_rows_only(tmp_path, tone):
+    tone(tmp_path / "a.wav", seconds=5)
+    text = RAVEN.replace("2.250000", "", 1).replace("4000.0", "4 kHz", 1)
+    rois = load_rois(write(tmp_path / "a.txt", text))
+    assert rois.table["label"].tolist() == ["Wren"]
+    assert sorted(problem.cause.partition(", ")[2] for problem in rois.problems) == [
+        "row 4: low freq (hz) must be a number, but is '4 kHz'; left out.",
+        "row 5: has no begin time (s); left out.",
+    ]
 
 
 def test_folder_without_annotations_and_ambiguous_recordings_are_errors(tmp_path, tone):
@@ -170,14 +299,14 @@ def test_annotations_are_equal_to_those_of_crowsetta(tmp_path):
     raven = write(tmp_path / "a.txt", once)
     boxes = crowsetta.formats.bbox.Raven.from_file(raven, annot_col="Species").to_bbox()
     assert [
-        (m.start_s, m.end_s, m.low_hz, m.high_hz, m.label) for m in read_annotations(raven)
+        (m.start_s, m.end_s, m.low_hz, m.high_hz, m.label) for m in read_annotations(raven).marks
     ] == [(b.onset, b.offset, b.low_freq, b.high_freq, b.label) for b in boxes]
     labels = write(
         tmp_path / "b.txt", "0.5\t0.9\tWren\n\\\t1000.5\t3000.0\n2.25\t3.0\tOwl\n\\\t5\t6\n"
     )
     boxes = crowsetta.formats.bbox.AudBBox.from_file(labels).to_bbox()
     assert [
-        (m.start_s, m.end_s, m.low_hz, m.high_hz, m.label) for m in read_annotations(labels)
+        (m.start_s, m.end_s, m.low_hz, m.high_hz, m.label) for m in read_annotations(labels).marks
     ] == [(b.onset, b.offset, b.low_freq, b.high_freq, b.label) for b in boxes]
 
 

@@ -1,8 +1,9 @@
 """Annotation files of other programs, read into one form."""
 
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-__all__ = ["Annotation"]
+__all__ = ["Annotation", "Annotations"]
 
 
 @dataclass(frozen=True)
@@ -10,7 +11,7 @@ class Annotation:
     """One annotated sound.
 
     Attributes:
-        line: line of the file, counted from 1.
+        line: row of the file, counted from 1.
         start_s: start in seconds.
         end_s: end in seconds.
         low_hz: lower frequency bound; None without one.
@@ -27,3 +28,16 @@ class Annotation:
     high_hz: float | None = None
     label: str | None = None
     recording: str | None = None
+
+
+@dataclass(frozen=True)
+class Annotations:
+    """What a file holds.
+
+    Attributes:
+        marks: its annotations, in order.
+        broken: why each row that cannot be read is left out, by its number.
+    """
+
+    marks: Sequence[Annotation]
+    broken: Mapping[int, str]

@@ -4,31 +4,31 @@ import logging
 import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from pathlib import Path, PureWindowsPath
+from pathlib import Path
 
 import pandas as pd
 
 from darksound.audio.files import SUFFIXES
-from darksound.audio.names import recording_text
+from darksound.audio.names import recording_path, recording_text
 from darksound.errors import InputError
 from darksound.rois.roi_set import TEXT_DTYPE, Problem, RoiSet, as_roi_table
-from darksound.sources.annotations import Annotation
+from darksound.rois.text_files import read_text
+from darksound.rois.text_tables import is_separator_line
+from darksound.sources.annotations import Annotation, Annotations
 from darksound.sources.annotations.audacity import is_audacity, read_audacity
 from darksound.sources.annotations.raven import is_raven, read_raven
 from darksound.sources.contract import LoadOptions, Source, path_identity
-from darksound.sources.listing import find_recordings
-from darksound.sources.tables import usable_rows
+from darksound.sources.finding import RecordingFinder
+from darksound.sources.listing import find_recordings, list_files
+from darksound.sources.rows import usable_rows
 from darksound.sources.untimed import no_usable_input
 from darksound.store.readers import DispatchReader
-from darksound.system_errors import reading_error
 from darksound.text import path_text, text_path
 
 __all__ = [
     "ANNOTATIONS",
     "ANNOTATION_FORMATS",
     "AnnotationFormat",
-    "find_recording_by_name",
-    "find_recording_of_file",
     "load_annotations",
     "read_annotations",
 ]
@@ -40,9 +40,12 @@ _ENDINGS = re.compile(
     r"(\.BirdNET)?(\.Table\.\d+)?(\.selections?)?(\.table)?(\.results)?\.txt$", re.IGNORECASE
 )
 _SUFFIX = ".txt"
+_KIND = "annotations"
+# The start of a file that shows its format.
+_SNIFFED_BYTES = 1 << 16
 _NUMBERS = dict.fromkeys(("start_s", "end_s", "low_hz", "high_hz"), "float64")
 _COLUMNS = {
-    "line": "int64",
+    "place": TEXT_DTYPE,
     "root": TEXT_DTYPE,
     "recording": TEXT_DTYPE,
     **_NUMBERS,
@@ -56,12 +59,12 @@ class AnnotationFormat:
 
     Attributes:
         matches: return whether a file has this format, from its first line.
-        read: return the annotations of a file's lines; the second argument is the name of the
-            column of labels, or None.
+        read: return the annotations of a file; the second argument is the name of the column of
+            labels, or None.
     """
 
     matches: Callable[[str], bool]
-    read: Callable[[Sequence[str], str | None], list[Annotation]]
+    read: Callable[[Path, str | None], Annotations]
 
 
 #: Formats by name; the first that matches a file reads it.
@@ -71,55 +74,8 @@ ANNOTATION_FORMATS: dict[str, AnnotationFormat] = {
 }
 
 
-def find_recording_of_file(path: Path, folder: Path) -> Path:
-    """Return the recording that an annotation file is named after.
-
-    Args:
-        path: the annotation file.
-        folder: where to search.
-
-    Raises:
-        InputError: there is no such recording, or several.
-    """
-    stem = _ENDINGS.sub("", path.name)
-    if Path(stem).suffix.lower() in SUFFIXES and (folder / stem).is_file():
-        return folder / stem
-    matches = [
-        file
-        for file in sorted(folder.iterdir())
-        if file.stem.casefold() == stem.casefold() and file.suffix.lower() in SUFFIXES
-    ]
-    if len(matches) == 1:
-        return matches[0]
-    if not matches:
-        raise InputError(f"{path}: there is no recording called {stem} in {folder}.")
-    names = ", ".join(file.name for file in matches)
-    raise InputError(f"{path}: may belong to any of {names}; leave one of them in the folder.")
-
-
-def find_recording_by_name(name: str, folder: Path) -> Path:
-    """Return the recording with a path or file name that an annotation gives.
-
-    Args:
-        name: path or file name, written on any operating system.
-        folder: where to search.
-
-    Raises:
-        InputError: there is no such recording, or several.
-    """
-    file_name = PureWindowsPath(name).name
-    for path in (folder / name, folder / name.replace("\\", "/"), folder / file_name):
-        if path.is_file():
-            return path
-    matches = sorted(folder.rglob(file_name))
-    if len(matches) == 1:
-        return matches[0]
-    several = f"; there are {len(matches)} with that name below it" if matches else ""
-    raise InputError(f"there is no recording {name} in {folder}{several}.")
-
-
-def read_annotations(path: Path, label_column: str | None = None) -> list[Annotation]:
-    """Return the annotations of a file.
+def read_annotations(path: Path, label_column: str | None = None) -> Annotations:
+    """Return the annotations of a file, and why some of its rows cannot be read.
 
     Args:
         path: the file.
@@ -128,18 +84,21 @@ def read_annotations(path: Path, label_column: str | None = None) -> list[Annota
     Raises:
         InputError: the file cannot be read, or has no known format.
     """
-    lines = _lines(path)
-    annotation_format = _format_of(lines)
+    annotation_format = _format_of(read_text(path, _KIND, _SNIFFED_BYTES))
     if annotation_format is None:
-        raise InputError(f"{path}: neither a Raven selection table nor Audacity labels.")
+        raise InputError(f"{path_text(path)}: neither a Raven selection table nor Audacity labels.")
     try:
-        return annotation_format.read(lines, label_column)
+        return annotation_format.read(path, label_column)
     except InputError as error:
-        raise InputError(f"{path}: {error}") from None
+        text = str(error)
+        named = text if text.startswith(path_text(path)) else f"{path_text(path)}: {text}"
+        raise InputError(named) from None
 
 
 def load_annotations(path: Path, options: LoadOptions) -> RoiSet:
     """Return the ROIs of one annotation file, or of all in a folder and below.
+
+    A ROI that several tables have, or one table twice, is there once.
 
     Args:
         path: the file or folder.
@@ -151,52 +110,66 @@ def load_annotations(path: Path, options: LoadOptions) -> RoiSet:
         InputError: there are no annotations, or none can be used.
     """
     path = path.resolve()
-    files = [path] if path.is_file() else _annotation_files(path)
+    problems: list[Problem] = []
+    files = [path] if path.is_file() else _annotation_files(path, problems)
     if not files:
         raise InputError(
-            f"{path}: no annotations there; supply Raven selection tables or Audacity labels, as "
-            ".txt files beside their recordings."
+            f"{path_text(path)}: no annotations there; supply Raven selection tables or Audacity "
+            "labels, as .txt files beside their recordings."
         )
-    parts: list[pd.DataFrame] = []
-    problems: list[Problem] = []
+    finders: dict[Path, RecordingFinder] = {}
+    rows: list[dict[str, object]] = []
     for file in files:
-        rows, file_problems = _rows(file, path, options)
-        usable, row_problems, _ = usable_rows(rows, file, options)
-        problems += file_problems + row_problems
-        parts.append(usable)
-    table = pd.concat(parts, ignore_index=True)
+        file_rows, file_problems = _rows(file, path, options, finders)
+        rows += file_rows
+        problems += file_problems
+    table = pd.DataFrame(rows, columns=list(_COLUMNS)).astype(_COLUMNS)
+    places = table.pop("place").tolist()
+    causes: pd.Series[str] = pd.Series(None, index=table.index, dtype=TEXT_DTYPE)
+    table, row_problems, _ = usable_rows(table, causes, places.__getitem__, options)
+    problems += row_problems
     if table.empty:
         if problems:
-            raise no_usable_input(str(path), problems)
-        raise InputError(f"{path}: has no annotations.")
+            raise no_usable_input(path_text(path), problems)
+        raise InputError(f"{path_text(path)}: has no annotations.")
     if path.is_dir():
         _warn_of_unannotated(path, table)
     return RoiSet(as_roi_table(table), DispatchReader(), tuple(problems))
 
 
-def _rows(file: Path, path: Path, options: LoadOptions) -> tuple[pd.DataFrame, list[Problem]]:
-    """Return rows of one annotation file, indexed by line minus 2, and its problems."""
+def _rows(
+    file: Path, path: Path, options: LoadOptions, finders: dict[Path, RecordingFinder]
+) -> tuple[list[dict[str, object]], list[Problem]]:
+    """Return rows of one annotation file, and its problems."""
     base = path if path.is_dir() else file.parent
     folder = _search_folder(file, base, options.root)
+    finder = finders.setdefault(folder, RecordingFinder(folder))
     roots = (base, *([] if options.root is None else [options.root.resolve()]), folder)
-    rows: list[dict[str, object]] = []
-    problems: list[Problem] = []
-    recordings: dict[str | None, Path | InputError] = {}
     try:
         annotations = read_annotations(file, options.settings.rois.label_column)
     except InputError as error:
-        annotations, problems = [], [Problem(file.name, str(error))]
-    for annotation in annotations:
+        return [], [Problem(path_text(file.name), str(error))]
+
+    def place(line: int) -> str:
+        return f"{path_text(file)}, row {line}"
+
+    rows: list[dict[str, object]] = []
+    problems = [
+        Problem(path_text(file.name), f"{place(line)}: {cause}; left out.")
+        for line, cause in sorted(annotations.broken.items())
+    ]
+    recordings: dict[str | None, Path | InputError] = {}
+    for annotation in annotations.marks:
         name = annotation.recording
         if name not in recordings:
-            recordings[name] = _recording_or_error(file, folder, name)
-            if isinstance(recordings[name], InputError):
-                problems.append(Problem(name or file.name, str(recordings[name])))
+            recordings[name] = found = _recording_or_error(file, finder, name)
+            if isinstance(found, InputError):
+                problems.append(Problem(name or path_text(file.name), str(found)))
         recording = recordings[name]
         if isinstance(recording, Path):
-            rows.append(_row(annotation, recording, roots))
-    table = pd.DataFrame(rows, columns=list(_COLUMNS)).astype(_COLUMNS)
-    return table.set_index("line"), problems
+            row = _row(annotation, recording, roots)
+            rows.append({"place": place(annotation.line), **row})
+    return rows, problems
 
 
 def _search_folder(file: Path, base: Path, root: Path | None) -> Path:
@@ -211,7 +184,6 @@ def _search_folder(file: Path, base: Path, root: Path | None) -> Path:
 def _row(annotation: Annotation, recording: Path, roots: Sequence[Path]) -> dict[str, object]:
     root = next((r for r in roots if recording.is_relative_to(r)), recording.parent)
     return {
-        "line": annotation.line - 2,
         "root": path_text(root),
         "recording": recording_text(recording.relative_to(root)),
         "start_s": annotation.start_s,
@@ -222,44 +194,58 @@ def _row(annotation: Annotation, recording: Path, roots: Sequence[Path]) -> dict
     }
 
 
-def _recording_or_error(file: Path, folder: Path, name: str | None) -> Path | InputError:
+def _recording_or_error(file: Path, finder: RecordingFinder, name: str | None) -> Path | InputError:
     try:
         if name is None:
-            return find_recording_of_file(file, folder)
-        return find_recording_by_name(name, folder)
+            return _recording_of_file(file, finder)
+        return finder.find_anywhere(name)
     except InputError as error:
-        return error
+        return InputError(str(error) if name is None else f"{path_text(file)}: {error}")
 
 
-def _annotation_files(folder: Path) -> list[Path]:
-    """Return the annotation files in a folder and below, sorted."""
-    texts = (file for file in folder.rglob("*") if file.suffix.lower() == _SUFFIX)
-    return sorted(file for file in texts if file.is_file() and _is_annotation_file(file))
+def _recording_of_file(file: Path, finder: RecordingFinder) -> Path:
+    """Return the recording that an annotation file is named after.
+
+    Raises:
+        InputError: there is no such recording, or several.
+    """
+    stem = _ENDINGS.sub("", recording_text(file.name))
+    folder = path_text(finder.root)
+    if Path(stem).suffix.lower() in SUFFIXES:
+        path = recording_path(finder.root, stem)
+        if path.is_file():
+            return path
+    matches = finder.find_by_stem(stem)
+    if len(matches) == 1:
+        return matches[0]
+    if not matches:
+        raise InputError(f"{path_text(file)}: there is no recording called {stem} in {folder}.")
+    names = ", ".join(path_text(match.name) for match in matches)
+    raise InputError(
+        f"{path_text(file)}: may belong to any of {names}; leave one of them in the folder."
+    )
+
+
+def _annotation_files(folder: Path, problems: list[Problem]) -> list[Path]:
+    """Return the annotation files in a folder and below, sorted; note folders that fail."""
+    listed = list_files(folder)
+    problems += listed.problems
+    files = (path for _, path in listed.with_suffix([_SUFFIX]).files)
+    return sorted(file for file in files if file.is_file() and _is_annotation_file(file))
 
 
 def _is_annotation_file(file: Path) -> bool:
     try:
-        return _format_of(_lines(file)) is not None
+        return _format_of(read_text(file, _KIND, _SNIFFED_BYTES)) is not None
     except InputError:
         return False
 
 
-def _format_of(lines: Sequence[str]) -> AnnotationFormat | None:
-    first = next((line for line in lines if line.strip()), "")
+def _format_of(text: str) -> AnnotationFormat | None:
+    lines = (line for line in text.split("\n") if line.strip())
+    first = next((line for line in lines if not is_separator_line(line)), "")
     formats = ANNOTATION_FORMATS.values()
     return next((each for each in formats if each.matches(first)), None)
-
-
-def _lines(path: Path) -> list[str]:
-    try:
-        content = path.read_bytes()
-    except OSError as error:
-        raise InputError(f"{path}: {reading_error(path, error)}.") from None
-    try:
-        return content.decode("utf-8-sig").splitlines()
-    except UnicodeDecodeError:
-        # The encoding of older programs on Windows.
-        return content.decode("cp1252", errors="replace").splitlines()
 
 
 def _warn_of_unannotated(folder: Path, table: pd.DataFrame) -> None:
@@ -270,7 +256,7 @@ def _warn_of_unannotated(folder: Path, table: pd.DataFrame) -> None:
             "%d of %d recordings in %s have no annotations and give no ROIs.",
             without,
             len(recordings),
-            folder,
+            path_text(folder),
         )
 
 

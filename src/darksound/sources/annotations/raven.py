@@ -1,16 +1,23 @@
 """Read Raven selection tables, of one recording or of several."""
 
-import csv
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
 
 from darksound.errors import InputError
-from darksound.sources.annotations import Annotation
+from darksound.rois.cells import parse_numbers, title_text
+from darksound.rois.text_tables import SEPARATORS, read_text_table
+from darksound.sources.annotations import Annotation, Annotations
 
 __all__ = ["is_raven", "read_raven"]
 
 _START, _END = "begin time (s)", "end time (s)"
 _LOW, _HIGH = "low freq (hz)", "high freq (hz)"
 _OFFSET = "file offset (s)"
+_TIMES = (_START, _END, _OFFSET)
+_NUMBERS = (*_TIMES, _LOW, _HIGH)
 _RECORDINGS = ("begin path", "begin file")
 # Users choose the name of this column; the first that a table has is used.
 _LABEL_COLUMNS = (
@@ -20,63 +27,100 @@ _LABEL_COLUMNS = (
 
 def is_raven(first: str) -> bool:
     """Return whether a file may be a selection table, from its first line."""
-    names = [name.strip().casefold() for name in first.split("\t")]
-    return _START in names and _END in names
+    return any({_START, _END} <= _titles(first, separator) for separator in SEPARATORS)
 
 
-def read_raven(lines: Sequence[str], label_column: str | None = None) -> list[Annotation]:
+def read_raven(path: Path, label_column: str | None = None) -> Annotations:
     """Return the selections of a table, each once, even if several views list it.
 
     In a table of several recordings, `Begin File` or `Begin Path` names the recording of each
-    selection, and `File Offset (s)` is the start in that recording.
+    selection, and `File Offset (s)` is the start in that recording. Tables that were put under each
+    other have several selections of one number.
 
     Args:
-        lines: lines of the file, with the header.
+        path: the file.
         label_column: column of the labels; None for the first of the usual ones.
 
     Raises:
-        InputError: a line does not have the format, or a column is missing.
+        InputError: the file cannot be read, or a column is missing.
     """
-    rows = csv.reader(lines, delimiter="\t", quoting=csv.QUOTE_NONE)
-    names = [name.strip().casefold() for name in next(rows)]
+    table = read_text_table(
+        path,
+        "a Raven selection table",
+        (*_NUMBERS, "selection", "view", *_RECORDINGS),
+        (_START, _END),
+        fold=True,
+    )
+    cells = table.cells
+    label = _label_column(list(cells.columns), label_column)
+    numbers, causes = parse_numbers(
+        cells[[name for name in _NUMBERS if name in cells.columns]],
+        _TIMES,
+        commas=table.separator != ",",
+    )
+    for name in (_START, _END):
+        causes[causes.isna() & numbers[name].isna()] = f"has no {name}"
+    recordings = _recordings(cells)
+    if recordings.nunique() > 1:
+        if _OFFSET not in cells.columns:
+            raise InputError(
+                "the table has several recordings, but no column 'File Offset (s)' with the start "
+                "of a selection in its recording; add the column in Raven and save the table again."
+            )
+        causes[causes.isna() & numbers[_OFFSET].isna()] = f"has no {_OFFSET}"
+    usable = causes.isna()
+    marks = _marks(cells[usable], numbers[usable], recordings[usable], label)
+    broken = dict(table.broken) | {int(str(row)): cause for row, cause in causes.dropna().items()}
+    return Annotations(list(marks), broken)
+
+
+def _titles(line: str, separator: str) -> set[str]:
+    return {title_text(cell.strip(' "')).casefold() for cell in line.split(separator)}
+
+
+def _label_column(names: list[str], label_column: str | None) -> str | None:
     if label_column is not None and label_column.casefold() not in names:
         raise InputError(f"there is no column {label_column!r}; there are {', '.join(names)}.")
     candidates = _LABEL_COLUMNS if label_column is None else (label_column.casefold(),)
-    label = next((name for name in candidates if name in names), None)
-    selections: dict[object, Annotation] = {}
-    for number, cells in enumerate(rows, start=2):
-        if any(cell.strip() for cell in cells):
-            row = dict(zip(names, (cell.strip() for cell in cells), strict=False))
-            key = row.get("selection") or number
-            selections.setdefault(key, _annotation(number, row, row.get(label) if label else None))
-    annotations = list(selections.values())
-    if _OFFSET not in names and len({each.recording for each in annotations}) > 1:
-        raise InputError(
-            "the table has several recordings, but no column 'File Offset (s)' with the start of a "
-            "selection in its recording; add the column in Raven and save the table again."
-        )
-    return annotations
+    return next((name for name in candidates if name in names), None)
 
 
-def _annotation(number: int, row: Mapping[str, str], label: str | None) -> Annotation:
-    start, end = _time(number, row, _START), _time(number, row, _END)
-    offset = _optional(row, _OFFSET)
-    if offset is not None:
-        start, end = offset, offset + (end - start)
-    recording = next((row[name] for name in _RECORDINGS if row.get(name)), None)
-    low, high = _optional(row, _LOW), _optional(row, _HIGH)
-    return Annotation(number, start, end, low, high, label or None, recording)
+def _recordings(cells: pd.DataFrame) -> "pd.Series[str]":
+    """Return the recording that each row names, by path if it has one; empty where it has none."""
+    recordings = pd.Series("", index=cells.index)
+    for name in _RECORDINGS:
+        if name in cells.columns:
+            recordings = recordings.where(recordings != "", cells[name])
+    return recordings
 
 
-def _time(number: int, row: Mapping[str, str], name: str) -> float:
-    value = _optional(row, name)
-    if value is None:
-        raise InputError(f"line {number} has {row.get(name)!r} for {name!r}, which is not a time.")
-    return value
-
-
-def _optional(row: Mapping[str, str], name: str) -> float | None:
-    try:
-        return float(row.get(name, ""))
-    except ValueError:
-        return None
+def _marks(
+    cells: pd.DataFrame, numbers: pd.DataFrame, recordings: "pd.Series[str]", label: str | None
+) -> Iterator[Annotation]:
+    """Yield each selection, as the first view shows it."""
+    times = numbers[[_START, _END]].to_numpy()
+    if _OFFSET in numbers.columns:
+        offsets = numbers[_OFFSET].to_numpy()
+        lengths = times[:, 1] - times[:, 0]
+        shifted = np.stack([offsets, offsets + lengths], axis=1)
+        times = np.where(np.isnan(offsets)[:, np.newaxis], times, shifted)
+    bounds = numbers.reindex(columns=[_LOW, _HIGH]).astype(object)
+    bounds = bounds.where(bounds.notna(), None)
+    texts = cells.reindex(columns=["selection", "view", label or ""], fill_value="")
+    # Views of one selection that were seen, by recording, number and times.
+    seen: dict[tuple[str, str, float, float], set[str]] = {}
+    for row, recording, (start, end), (low, high), (selection, view, title) in zip(
+        cells.index.tolist(),
+        recordings,
+        times.tolist(),
+        bounds.to_numpy(),
+        texts.to_numpy(),
+        strict=True,
+    ):
+        key = (recording, selection, start, end)
+        views = seen.get(key)
+        if selection and views is not None and view not in views:
+            views.add(view)
+            continue
+        seen[key] = {view}
+        yield Annotation(row, start, end, low, high, title or None, recording or None)

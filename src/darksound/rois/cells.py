@@ -1,0 +1,123 @@
+"""Values of cells in tables: numbers and times as spreadsheets write them, and titles."""
+
+import re
+from collections.abc import Collection, Mapping
+
+import pandas as pd
+
+from darksound.rois.roi_set import TEXT_DTYPE, as_text
+
+__all__ = ["is_number", "parse_numbers", "title_text"]
+
+# Spreadsheets, R and Python write missing numbers as these.
+_MISSING = ("", "na", "n/a", "#n/a", "nan", "null", "none")
+# Python itself would also take underscores and the digits of other scripts.
+_NUMBER = re.compile(r"[+-]?(\d+([.,]\d*)?|[.,]\d+)(e[+-]?\d+)?", re.IGNORECASE | re.ASCII)
+_WITH_COMMA = re.compile(r"[+-]?\d*,\d+(e[+-]?\d+)?", re.IGNORECASE | re.ASCII)
+_CLOCK = re.compile(r"(?:(\d{1,4}):)?(\d{1,5}):(\d{1,2}(?:[.,]\d*)?)", re.ASCII)
+_THOUSANDS = re.compile(
+    "[+-]?[1-9][0-9]{0,2}([.,'\u2019 \u00a0\u2009\u202f][0-9]{3})+([.,][0-9]+)?"
+)
+# Spreadsheets make `06. Jun` of 0.6, and `01.02.2026` of 1.2.
+_DATE = re.compile(r"\d{1,4}[./-] ?(\d{1,2}[./-] ?\d{2,4}|[^\W\d_]{3,}.*)|[^\W\d_]{3,}[./ -]+\d+")
+_NO_WIDTH = "\u200b\u200e\u200f\u2060\ufeff"
+_SHOWN = 40
+
+
+def title_text(text: str) -> str:
+    """Return the title of a column with single blanks, and without blanks around it."""
+    return " ".join(text.strip(_NO_WIDTH).split())
+
+
+def is_number(text: str) -> bool:
+    """Return whether text is a number with a decimal point or a decimal comma."""
+    return _NUMBER.fullmatch(text) is not None
+
+
+def parse_numbers(
+    cells: pd.DataFrame, times: Collection[str] = (), *, commas: bool = True
+) -> tuple[pd.DataFrame, "pd.Series[str]"]:
+    """Return the numbers in cells, and why rows lack one.
+
+    Numbers have a decimal point, or all of them a decimal comma. In a table with both, the rarer
+    one may separate thousands, so cells with it are refused. Empty cells, `NA` and its like are
+    NaN.
+
+    Args:
+        cells: text or numbers.
+        times: columns of times in seconds, in which a cell may also be `m:s` or `h:m:s`.
+        commas: whether `1,234` is less than two. False for tables whose cells commas separate,
+            where it may be more than a thousand unless other cells show that commas are decimal.
+
+    Returns:
+        Numbers float64 of the same shape, and for each row `(n_rows,)` the cause if one of its
+        cells is not a number; missing for all others.
+    """
+    numbers = pd.DataFrame(index=cells.index, columns=cells.columns, dtype="float64")
+    causes: pd.Series[str] = pd.Series(None, index=cells.index, dtype=TEXT_DTYPE)
+    texts: dict[str, pd.Series[str]] = {}
+    unread: dict[str, pd.Series[str]] = {}
+    for name, column in cells.items():
+        name = str(name)
+        if pd.api.types.is_numeric_dtype(column) and not pd.api.types.is_bool_dtype(column):
+            numbers[name] = column.astype("float64")
+            continue
+        texts[name] = text = as_text(column).fillna("").str.strip()
+        numbers[name] = pd.to_numeric(text, errors="coerce").astype("float64")
+        others = text[numbers[name].isna()]
+        unread[name] = others[~others.str.lower().isin(_MISSING)]
+    if not any(map(len, unread.values())):
+        return numbers, causes
+    with_points = {
+        name: text[text.str.contains(".", regex=False) & numbers[name].notna()]
+        for name, text in texts.items()
+    }
+    decimal = _decimal_sign(unread, sum(map(len, with_points.values())), commas)
+    for name, others in unread.items():
+        if decimal == ",":
+            others = pd.concat([others, with_points[name]])
+            plain = others[~others.str.contains(".", regex=False)].str.replace(",", ".")
+            read = pd.to_numeric(plain, errors="coerce").astype("float64").dropna()
+            numbers.loc[read.index, name] = read
+            others = others[~others.index.isin(read.index)]
+        values = [_parse(cell, decimal, name in times) for cell in others]
+        parsed = pd.Series(values, index=others.index, dtype="float64")
+        numbers.loc[parsed.index, name] = parsed
+        failed = others[parsed.isna() & causes[others.index].isna()]
+        shown = [_cause(name, cell, name in times) for cell in failed]
+        causes.loc[failed.index] = pd.Series(shown, index=failed.index, dtype=TEXT_DTYPE)
+    return numbers, causes
+
+
+def _decimal_sign(unread: Mapping[str, "pd.Series[str]"], n_points: int, commas: bool) -> str:
+    """Return the decimal sign of a table: that of most cells which have one."""
+    with_commas = [cell for text in unread.values() for cell in text if _WITH_COMMA.fullmatch(cell)]
+    if n_points or not with_commas:
+        return "," if len(with_commas) > n_points else "."
+    clear = commas or any(_THOUSANDS.fullmatch(cell) is None for cell in with_commas)
+    return "," if clear else "."
+
+
+def _parse(cell: str, decimal: str, is_time: bool) -> float | None:
+    text = cell.replace("\u2212", "-")
+    if _NUMBER.fullmatch(text) and not set(text) & {".,".replace(decimal, "")}:
+        return float(text.replace(",", "."))
+    clock = _CLOCK.fullmatch(text) if is_time else None
+    if clock is None:
+        return None
+    hours, minutes, seconds = clock[1] or "0", clock[2], float(clock[3].replace(",", "."))
+    if seconds >= 60 or (clock[1] is not None and int(minutes) >= 60):
+        return None
+    return 3600.0 * int(hours) + 60.0 * int(minutes) + seconds
+
+
+def _cause(name: str, cell: str, is_time: bool) -> str:
+    shown = cell if len(cell) <= _SHOWN else f"{cell[:_SHOWN]}..."
+    kind = "a number of seconds, or h:m:s" if is_time else "a number"
+    if _THOUSANDS.fullmatch(cell) or _WITH_COMMA.fullmatch(cell):
+        hint = "; write all numbers with one decimal sign and without separators of thousands"
+    elif _DATE.fullmatch(cell):
+        hint = "; a spreadsheet may have made a date of it"
+    else:
+        hint = ""
+    return f"{name} must be {kind}, but is {shown!r}{hint}"

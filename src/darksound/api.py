@@ -21,6 +21,7 @@ from darksound.cluster.evaluation import Evaluation
 from darksound.errors import InputError
 from darksound.jobs.learner import needs_warm_up, warm_up_learner
 from darksound.meta import training
+from darksound.meta.backbones import check_trained
 from darksound.meta.checkpoints import load_checkpoint
 from darksound.meta.learners.base import Learner
 from darksound.meta.learners.build import build_learner
@@ -111,7 +112,7 @@ def embed(
 
     Raises:
         InputError: there are no ROIs, or none can be read.
-        SettingsError: a setting contradicts the learner's.
+        SettingsError: a setting contradicts the learner's, or the network would be untrained.
         CheckpointError: the learner's weights are not finite or belong to another front end.
 
     Examples:
@@ -119,6 +120,8 @@ def embed(
         >>> ds.embed("demo:val").shape
         (120, 512)
     """
+    if learner is None:
+        check_trained(_settings(settings))
     rois, network, settings = _inputs(rois, learner, settings, progress)
     store = building.build_store(rois, settings, progress)
     vectors = cluster_embedding.embed(store, network, store.settings, progress)

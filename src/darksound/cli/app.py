@@ -1,7 +1,10 @@
 """The command `darksound`."""
 
 import inspect
+import os
+import sys
 from collections.abc import Callable
+from io import TextIOWrapper
 from typing import Annotated, Any
 
 import typer
@@ -18,7 +21,8 @@ from darksound.cli.options import (
     flatten_options,
 )
 from darksound.cli.report import report
-from darksound.cli.runner import handle_errors, load_cli_settings
+from darksound.cli.runner import ExitStatus, handle_errors, load_cli_settings
+from darksound.cli.screen import NO_ESCAPE_CODES, Screen
 from darksound.cli.segment import segment
 from darksound.cli.synth import synth
 
@@ -28,7 +32,10 @@ _EPILOG = "Words such as ROI, coverage and DBCV are explained in docs/glossary.m
 
 
 class _PlainFlags:
-    """A mixin that shows flags in the help without a type, and `--help` in a given panel."""
+    """A mixin that shows flags in the help without a type, and `--help` in a given panel.
+
+    The help has the width of the terminal.
+    """
 
     help_panel: str | None = None
 
@@ -42,9 +49,46 @@ class _PlainFlags:
                 param.rich_help_panel = self.help_panel
         return params
 
+    def format_help(self, ctx: Any, formatter: Any) -> None:
+        """Print the help."""
+        # Imported here because it is slow, and no command needs it.
+        from typer import rich_utils
+
+        if os.environ.get("TERM", "").lower() in NO_ESCAPE_CODES:
+            # Else the help has 80 columns in such a terminal, whatever its width.
+            rich_utils.FORCE_TERMINAL = False
+        # Dim text is hard to read.
+        rich_utils.STYLE_HELPTEXT = ""
+        super().format_help(ctx, formatter)  # type: ignore[misc]
+
+
+# Wrong options, names of commands and values; the framework has no public name for them.
+_UsageError: Any = typer.BadParameter.__mro__[1]
+
 
 class _Group(_PlainFlags, TyperGroup):
     """The command `darksound`."""
+
+    def main(self, *args: Any, **extra: Any) -> Any:
+        """Run a command; print wrong usage as one line, and exit with the status."""
+        try:
+            status = super().main(*args, **{**extra, "standalone_mode": False})
+        except _UsageError as error:
+            _print_usage_error(error)
+            status = ExitStatus.USER_ERROR
+        except typer.Abort:
+            status = ExitStatus.INTERRUPTED
+        sys.exit(status or 0)
+
+
+def _print_usage_error(error: Any) -> None:
+    if error.ctx is not None and type(error).__name__ == "NoArgsIsHelpError":
+        typer.echo(error.ctx.get_help())
+        return
+    # The framework says so of values that are none of the choices.
+    text = error.format_message().replace("Value error, ", "").rstrip(".")
+    command = "darksound" if error.ctx is None else error.ctx.command_path
+    Screen().error(f"{text}{'' if text.endswith('?') else '.'} See {command} --help.")
 
 
 class _Command(_PlainFlags, TyperCommand):
@@ -87,8 +131,9 @@ def settings(common: CommonOptions, learner: LearnerOptions, training: TrainingO
     with handle_errors(common):
         from darksound.settings import to_toml
 
-        values = load_cli_settings(common, learner.flags(), training.flags())
-        typer.echo(to_toml(values), nl=False)
+        text = to_toml(load_cli_settings(common, learner.flags(), training.flags()))
+        # TOML is UTF-8, whatever the encoding of the terminal.
+        typer.echo(text if sys.stdout.isatty() else text.encode(), nl=False)
 
 
 def _help_text(command: Callable[..., None]) -> str:
@@ -117,4 +162,8 @@ for _panel, _functions in _COMMANDS.items():
 
 def main() -> None:
     """Run the command line and exit with its status."""
+    for stream in (sys.stdout, sys.stderr):
+        # Names with characters that the terminal lacks are shown, not an error.
+        if isinstance(stream, TextIOWrapper):
+            stream.reconfigure(errors="backslashreplace")
     app(prog_name="darksound")

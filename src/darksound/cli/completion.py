@@ -43,7 +43,9 @@ def complete_backbone(incomplete: str) -> list[str]:
 
 def complete_weights(incomplete: str) -> list[str]:
     """Return the names of pretrained weights."""
-    return _matching(("auto", "darksound", "imagenet", "none"), incomplete)
+    from darksound.meta.backbones import WEIGHTS
+
+    return _matching(WEIGHTS, incomplete)
 
 
 def complete_setting(incomplete: str) -> list[str]:

@@ -66,10 +66,11 @@ def download(
         ),
     ] = None,
 ) -> None:
-    """Download published sets, so that --data finds them by name; or verify those on disk.
+    """Download published sets, or verify those on disk.
 
-    Without a name, darksound-2023 is downloaded. Sets on disk are verified, and downloaded again
-    only if they are damaged. An archive that you downloaded is installed too.
+    --data then finds them by name. Without a name, darksound-2023 is downloaded. Sets on disk are
+    verified, and downloaded again only if they are damaged. An archive that you downloaded is
+    installed too.
     """
     with handle_errors(common) as state:
         from darksound.datasets.registry import DEFAULT_SET

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated, ClassVar, Literal
 
 import typer
 
+from darksound.cli.checks import check_runs
 from darksound.cli.options import CommonOptions
 from darksound.cli.runner import handle_errors, show_result
 from darksound.report.exports import EXPORTERS
@@ -65,6 +66,8 @@ def export(
     only if there are names.
     """
     with handle_errors(common) as state:
+        check_runs([run])
+        # Imported after the check, because this import takes seconds.
         from darksound.jobs.export import export_job
 
         with state.screen.progress_with_log(Path(os.devnull)) as progress:

@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from darksound.jobs.base import JobResult
     from darksound.progress import Progress
     from darksound.run.directory import Run
+    from darksound.settings import Settings
 
 __all__ = ["embed", "evaluate", "pretrain", "train"]
 
@@ -57,9 +58,10 @@ def evaluate(
         typer.Argument(help="Trained learner: a run directory or a weights file."),
     ] = None,
 ) -> None:
-    """Evaluate a learner on labelled ROIs: few-shot accuracy, and agreement of clusters.
+    """Evaluate a learner on labelled ROIs.
 
-    Without --data, the test split of darksound-2023 is used. --data demo:test needs no files.
+    Its figures are the few-shot accuracy, and the agreement of clusters with labels. Without
+    --data, the test split of darksound-2023 is used. --data demo:test needs no files.
     """
     run_job("evaluate", _evaluate_job, common, run, data, learner.flags(), checkpoint=checkpoint)
 
@@ -96,7 +98,14 @@ def embed(
         dask.flags(),
         checkpoint=source.checkpoint,
         target=target,
+        check=_check_trained if source.checkpoint is None and not run.resume else None,
     )
+
+
+def _check_trained(settings: "Settings") -> None:
+    from darksound.meta.backbones import check_trained
+
+    check_trained(settings)
 
 
 def _embed_job(run: "Run", progress: "Progress") -> "JobResult":

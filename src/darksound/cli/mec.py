@@ -66,9 +66,10 @@ def mec(
         ),
     ] = False,
 ) -> None:
-    """Group ROIs into call types by Meta-Embedded Clustering (MEC); labels are not needed.
+    """Group ROIs into call types by Meta-Embedded Clustering (MEC).
 
-    Without --data, the test split of darksound-2023 is used. --data demo needs no files.
+    Labels are not needed. Without --data, the test split of darksound-2023 is used. --data demo
+    needs no files.
     """
     run_job(
         "mec",

@@ -123,6 +123,18 @@ class RunOptions:
             "--resume", help="Resume the run in --out, or the newest run of this command."
         ),
     ] = False
+    verify_cache: Annotated[
+        bool,
+        typer.Option(
+            "--verify-cache",
+            help="Compare the content of recordings with that of cached results, not only size "
+            "and time.",
+        ),
+    ] = False
+
+    def flags(self) -> Flags:
+        """Return the settings of these options."""
+        return {"compute": {"verify_cache": self.verify_cache or None}}
 
 
 @dataclass(frozen=True)

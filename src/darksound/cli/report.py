@@ -6,6 +6,7 @@ from typing import Annotated
 
 import typer
 
+from darksound.cli.checks import check_runs
 from darksound.cli.options import CommonOptions, PageOptions
 from darksound.cli.runner import handle_errors, load_cli_settings, show_result
 
@@ -61,10 +62,11 @@ def report(
         ),
     ] = None,
 ) -> None:
-    """Write report.html, a page to listen to clusters, and to name, merge and reject them.
+    """Write report.html, a page to listen to clusters and review them.
 
-    The page is a single file that works offline in any current browser. darksound mec writes it
-    too. With --compare, the curves of several runs are drawn instead.
+    On the page, clusters are named, merged and rejected. The page is a single file that works
+    offline in any current browser. darksound mec writes it too. With --compare, the curves of
+    several runs are drawn instead.
     """
     if not compare and len(runs) > 1:
         raise typer.BadParameter("Give one RUN, or --compare to compare several.")
@@ -73,9 +75,11 @@ def report(
     if compare and (figures or review is not None or root is not None):
         raise typer.BadParameter("--figures, --review and --root are not for --compare.")
     with handle_errors(common) as state:
+        settings = load_cli_settings(common, options.flags())
+        check_runs(runs)
+        # Imported after the checks, because this import takes seconds.
         from darksound.jobs.report import compare_job, report_job
 
-        settings = load_cli_settings(common, options.flags())
         if compare:
             show_result(compare_job(runs, out or Path()), state.screen)
             return

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 import typer
 
+from darksound.cli.checks import check_data, check_files, check_names
 from darksound.cli.options import CommonOptions, DataOptions, Flags, RunOptions
 from darksound.errors import DarksoundError
 from darksound.progress import duration
@@ -70,6 +71,7 @@ def run_job(
     checkpoint: Path | None = None,
     target: Path | None = None,
     review: Path | None = None,
+    check: Callable[["Settings"], None] | None = None,
 ) -> None:
     """Open or resume a run, execute a job in it, and print the result.
 
@@ -81,15 +83,20 @@ def run_job(
         checkpoint: trained learner to start from.
         target: file to write the result to, instead of the run directory.
         review: review of an earlier run.
+        check: raises an error for settings that this command cannot use.
 
     Raises:
         typer.Exit: with the exit status, if it is not 0.
     """
     start = time.monotonic()
     with handle_errors(common) as state:
-        settings = load_cli_settings(common, data.flags(), *flags)
-        _check_names(settings)
-        # Imported after the check, because this import takes seconds.
+        settings = load_cli_settings(common, run.flags(), data.flags(), *flags)
+        check_names(settings)
+        if check is not None:
+            check(settings)
+        check_data(data.data or ())
+        check_files(checkpoint, review)
+        # Imported after the checks, because this import takes seconds.
         from darksound.run.directory import Request
         from darksound.run.manifest import Inputs
         from darksound.run.shared import open_shared_run
@@ -151,25 +158,6 @@ def load_cli_settings(common: CommonOptions, *flags: Flags) -> "Settings":
         assignments=common.assignments or (),
         flags=merged,
     )
-
-
-def _check_names(settings: "Settings") -> None:
-    """Check the names of registries' entries, before anything heavy is imported.
-
-    Raises:
-        SettingsError: a name is unknown; the message lists the known ones.
-    """
-    from darksound.cluster.clusterers import CLUSTERERS
-    from darksound.cluster.reducers import REDUCERS
-    from darksound.meta.backbones import family_path
-    from darksound.meta.learners import learner_path
-    from darksound.settings import check_name_or_path
-
-    learner_path(settings.learner)
-    family_path(settings.backbone)
-    reducer, clusterer = settings.reduction.method, settings.clustering.method
-    check_name_or_path("reduction.method", reducer, ("auto", *REDUCERS), "fit_transform")
-    check_name_or_path("clustering.method", clusterer, ("auto", *CLUSTERERS), "fit_predict")
 
 
 class _CommandState:

@@ -21,10 +21,10 @@ if TYPE_CHECKING:
     from darksound.parallel.workers import ProcessRank
     from darksound.report.tables import Table
 
-__all__ = ["Screen", "make_screen", "redirect_native_stderr"]
+__all__ = ["NO_ESCAPE_CODES", "Screen", "make_screen", "redirect_native_stderr"]
 
-# Names of terminals that show escape codes as text.
-_NO_ESCAPE_CODES = ("dumb", "unknown")
+#: Names of terminals that show escape codes as text.
+NO_ESCAPE_CODES = ("dumb", "unknown")
 _HEIGHT = 25
 # Columns of a table besides its text: margins and separator, and the left edge.
 _COLUMN_MARGIN, _TABLE_MARGIN = 3, 1
@@ -46,7 +46,14 @@ def redirect_native_stderr(log: Path, console: Console) -> Iterator[None]:
     sys.stderr.flush()
     console_file, original = console.file, os.dup(stream)
     with (
-        open(original, "w", buffering=1, encoding=sys.stderr.encoding, closefd=False) as screen,
+        open(
+            original,
+            "w",
+            buffering=1,
+            encoding=sys.stderr.encoding,
+            errors=sys.stderr.errors,
+            closefd=False,
+        ) as screen,
         log.open("ab") as file,
     ):
         os.dup2(file.fileno(), stream)
@@ -62,7 +69,7 @@ def redirect_native_stderr(log: Path, console: Console) -> Iterator[None]:
 def _console(stream: TextIO, stderr: bool = False) -> Console:
     """Return a console that shows text as it is: parts of names are neither markup nor emoji."""
     width, height = None, None
-    if not stream.isatty() or os.environ.get("TERM", "").lower() in _NO_ESCAPE_CODES:
+    if not stream.isatty() or os.environ.get("TERM", "").lower() in NO_ESCAPE_CODES:
         # The library takes any terminal without escape codes for one of 80 columns.
         width, height = display_width(stream), _HEIGHT
     return Console(

@@ -41,7 +41,7 @@ def synth(
         typer.Option(min=1, metavar="N", help="Songs per recording.", rich_help_panel=_PANEL),
     ] = 2,
 ) -> None:
-    """Write recordings of synthetic birds: WAV files, and the table of their ROIs."""
+    """Write WAV files of synthetic birds, and the table of their ROIs."""
     with handle_errors(common) as state:
         from darksound.jobs.synth import SyntheticBirds, write_synthetic_recordings
 

@@ -66,6 +66,8 @@ _SECONDS_PER_CLUSTERED_ROI = 4e-4
 _SECONDS_PER_VALIDITY_PAIR = 5e-9
 # Average linkage and its cuts, one pair of 5,000 ROIs.
 _SECONDS_PER_LINKED_PAIR = 5e-7
+# ROIs of the demo's training and validation splits, rounded.
+_DEMO_ROIS = 1_000
 _TRIAL_BATCH = 16
 _TRIAL_S = 0.2
 
@@ -101,6 +103,11 @@ class Workload:
             embedded=epochs * training.validation_episodes * episode_size,
             trained=epochs * training.episodes_per_epoch * batch_size,
         )
+
+    @classmethod
+    def of_warm_up(cls, settings: Settings) -> "Workload":
+        """Return the workload of training on the demo."""
+        return cls.of_training(_DEMO_ROIS, settings, settings.mec.warm_up_epochs)
 
     def __add__(self, other: "Workload") -> "Workload":
         return Workload(*(a + b for a, b in zip(astuple(self), astuple(other), strict=True)))

@@ -14,7 +14,12 @@ from darksound.errors import InputError
 from darksound.jobs.base import JobResult, seed_everything
 from darksound.jobs.estimate import Workload, log_estimate
 from darksound.jobs.inputs import load_run_rois, resolve_run_settings, use_default_data
-from darksound.jobs.learner import load_learner, needs_warm_up, warm_up_learner
+from darksound.jobs.learner import (
+    load_learner,
+    log_initial_learner,
+    needs_warm_up,
+    warm_up_learner,
+)
 from darksound.jobs.report import report_page
 from darksound.meta.learners.build import build_learner
 from darksound.progress import Progress
@@ -128,6 +133,8 @@ def mec_run(run: Run, progress: Progress) -> JobResult:
     run.record_data(len(rois), fingerprint(rois))
     learner = build_learner(settings) if checkpoint_learner is None else checkpoint_learner
     warm_up = checkpoint_learner is None and needs_warm_up(settings)
+    if checkpoint_learner is None:
+        log_initial_learner(settings, warm_up)
     log_estimate(rois, learner, settings, _workload(len(rois), settings, warm_up), run.path)
     if warm_up:
         learner = warm_up_learner(settings, run.path / "warm-up", progress)
@@ -181,7 +188,7 @@ def _workload(n_rois: int, settings: Settings, warm_up: bool) -> Workload:
         written=5,
     )
     if warm_up:
-        workload += Workload.of_training(1000, settings, loop.warm_up_epochs)
+        workload += Workload.of_warm_up(settings)
     return workload
 
 

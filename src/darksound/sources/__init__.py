@@ -17,10 +17,11 @@ from darksound.sources.contract import OnChunks, Source, make_options
 from darksound.sources.folder import FOLDER, PUBLISHED
 from darksound.sources.tables import TABLE
 from darksound.store.readers import DispatchReader
-from darksound.synthesis.demo import demo_rois, demo_root, is_demo
+from darksound.synthesis.demo import demo_rois
+from darksound.synthesis.demo_splits import demo_root, is_demo
 from darksound.text import text_path
 
-__all__ = ["SOURCES", "RoisLike", "Specs", "as_roi_set", "load_rois"]
+__all__ = ["SOURCES", "RoisLike", "Specs", "as_roi_set", "check_source", "load_rois"]
 
 #: A name or path of data, or several.
 Specs: TypeAlias = str | os.PathLike[str] | Iterable[str | os.PathLike[str]]
@@ -160,6 +161,15 @@ def _source_of(spec: str) -> Source:
     raise InputError(
         f"There is no data {spec!r}: no file or folder of that name. {_accepted_data()}"
     )
+
+
+def check_source(spec: str) -> None:
+    """Check that data of this name or path exist.
+
+    Raises:
+        InputError: there are none; the message lists what data may be.
+    """
+    _source_of(spec).identity(spec)
 
 
 def _accepted_data() -> str:

@@ -11,7 +11,7 @@ from darksound.audio.recording_metadata import RecordingMetadata, read_recording
 from darksound.errors import failure_cause
 from darksound.parallel.workers import map_in_threads
 from darksound.settings import ComputeSettings
-from darksound.synthesis.demo import is_demo
+from darksound.synthesis.demo_splits import is_demo
 
 __all__ = ["log_missing_times", "origin_columns", "origins_of", "with_origins"]
 

@@ -1,7 +1,6 @@
 """The demo: synthetic birds from a seed, rendered when they are read, without any files."""
 
 import re
-from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
@@ -11,33 +10,16 @@ from darksound.audio.files import AudioInfo
 from darksound.errors import InputError
 from darksound.rois.roi_set import RoiSet, as_roi_table
 from darksound.settings.audio import ChannelMix
+from darksound.synthesis.demo_splits import DEMO_SEED, DEMO_SPLITS, demo_root, parse_demo
 from darksound.synthesis.recordings import RATE, RecordingPlan, plan_recording, render_recording
 
-__all__ = ["DEMO_SEED", "DemoReader", "demo_rois", "demo_root", "is_demo"]
+__all__ = ["DemoReader", "demo_rois"]
 
-#: Seed of `demo`; `demo:test:7` is the same split with seed 7, which has other species.
-DEMO_SEED = 2023
 # Part of the stamp of a recording; increase it with every change of the sound.
 _VERSION = 1
 _SONGS_PER_RECORDING = 2
 
 
-@dataclass(frozen=True)
-class _Split:
-    first: int
-    species: int
-    birds: int
-    takes: int
-
-
-# Splits are ranges of species numbers. Of 72 successive species no two have both the same form
-# and the same kind of first syllable (see `draw_song_type`), so that splits are disjoint.
-_SPLITS = {
-    "train": _Split(first=1, species=40, birds=4, takes=3),
-    "val": _Split(first=41, species=10, birds=3, takes=2),
-    "test": _Split(first=51, species=12, birds=5, takes=2),
-}
-_SPEC = re.compile(r"demo(?::(?P<split>[a-z]+))?(?::(?P<seed>\d{1,9}))?")
 _RECORDING = re.compile(r"species-(\d+)/bird-(\d+)_rec-(\d+)\.wav")
 
 
@@ -51,9 +33,9 @@ def demo_rois(spec: str) -> RoiSet:
     Raises:
         InputError: there is no such split.
     """
-    name, seed = _parse(spec)
-    split = _SPLITS[name]
-    root = _root(name, seed)
+    name, seed = parse_demo(spec)
+    split = DEMO_SPLITS[name]
+    root = demo_root(spec)
     # Species of another seed are other species, even with the same number.
     prefix = "" if seed == DEMO_SEED else f"world-{seed}-"
     rows = []
@@ -76,10 +58,6 @@ def demo_rois(spec: str) -> RoiSet:
                 ]
     columns = {key: [row[key] for row in rows] for key in rows[0]}
     return RoiSet(as_roi_table(columns), DemoReader())
-
-
-def _root(name: str, seed: int) -> str:
-    return f"demo:{name}" if seed == DEMO_SEED else f"demo:{name}:{seed}"
 
 
 class DemoReader:
@@ -129,23 +107,12 @@ class DemoReader:
         return AudioInfo(samples, RATE, 1, samples / RATE)
 
 
-def _parse(spec: str) -> tuple[str, int]:
-    match = _SPEC.fullmatch(spec)
-    name = (match["split"] or "test") if match else None
-    if match is None or name not in _SPLITS:
-        raise InputError(
-            f"There is no demo {spec!r}; there are demo:train, demo:val and demo:test "
-            f"(demo alone is demo:test)."
-        )
-    return name, int(match["seed"]) if match["seed"] else DEMO_SEED
-
-
 def _plan_of(root: str, recording: str) -> RecordingPlan:
-    name, seed = _parse(root)
+    name, seed = parse_demo(root)
     match = _RECORDING.fullmatch(recording)
     if match is not None:
         number, bird, take = (int(part) for part in match.groups())
-        split = _SPLITS[name]
+        split = DEMO_SPLITS[name]
         if (
             0 <= number - split.first < split.species
             and 1 <= bird <= split.birds
@@ -155,17 +122,3 @@ def _plan_of(root: str, recording: str) -> RecordingPlan:
     raise InputError(
         f"{root} has no recording {recording!r}; the demo's table lists its recordings."
     )
-
-
-def is_demo(spec: str) -> bool:
-    """Return whether a specification or a root belongs to the demo: `demo`, `demo:test`, ..."""
-    return spec.partition(":")[0] == "demo"
-
-
-def demo_root(spec: str) -> str:
-    """Return the root of a split's recordings, the same for all spellings of the split.
-
-    Raises:
-        InputError: the demo has no such split.
-    """
-    return _root(*_parse(spec))

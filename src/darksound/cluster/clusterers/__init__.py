@@ -4,7 +4,20 @@ Each entry is the import path of a `darksound.cluster.clusterers.base.Clusterer`
 `darksound.cluster.estimators.resolve_clusterer` imports on use. Reading the names imports nothing.
 """
 
-__all__ = ["CLUSTERERS"]
+__all__ = ["CLUSTERERS", "CLUSTERING_METRICS"]
+
+#: Values of `clustering.metric` that any of the clusterers has.
+CLUSTERING_METRICS = (
+    "euclidean",
+    "sqeuclidean",
+    "manhattan",
+    "cityblock",
+    "chebyshev",
+    "canberra",
+    "braycurtis",
+    "cosine",
+    "correlation",
+)
 
 #: Import paths of clusterers by their names in `clustering.method`.
 CLUSTERERS: dict[str, str] = {

@@ -4,9 +4,12 @@ from difflib import get_close_matches
 
 from darksound.audio.embedding_models import EMBEDDING_MODELS, TABLE_SCHEME, scheme_of
 from darksound.errors import SettingsError
-from darksound.settings import BackboneSettings
+from darksound.settings import BackboneSettings, Settings
 
-__all__ = ["BACKBONES", "family_path"]
+__all__ = ["BACKBONES", "WEIGHTS", "check_trained", "family_path"]
+
+#: Names of weights; anything else is the path of a file.
+WEIGHTS = ("auto", "darksound", "imagenet", "none")
 
 # torchvision's image classifiers, listed here so that their names can be read without torch.
 _TORCHVISION = """
@@ -32,6 +35,23 @@ BACKBONES: dict[str, str] = {
     **dict.fromkeys(_TORCHVISION.split(), "darksound.meta.backbones.torchvision_nets:FAMILY"),
     **dict.fromkeys([*EMBEDDING_MODELS, TABLE_SCHEME], "darksound.meta.backbones.head:FAMILY"),
 }
+
+
+def check_trained(settings: Settings) -> None:
+    """Check that the embeddings of these settings are not those of an untrained network.
+
+    With `mec.warm_up` of `none` that is what the user asks for.
+
+    Raises:
+        SettingsError: the network would be untrained.
+    """
+    by_images = scheme_of(settings.backbone) not in (*EMBEDDING_MODELS, TABLE_SCHEME)
+    if by_images and settings.backbone.weights == "none" and settings.mec.warm_up != "none":
+        raise SettingsError(
+            "backbone.weights is none, and embeddings of an untrained network say nothing about "
+            "sounds; name a trained learner (--checkpoint), or omit --weights for pretrained "
+            "weights. --set mec.warm_up=none embeds with random weights."
+        )
 
 
 def family_path(settings: BackboneSettings) -> str:

@@ -7,7 +7,7 @@ import pytest
 
 from darksound.cli.app import app
 from darksound.settings import PRESETS
-from darksound.settings.reference import settings_reference
+from darksound.settings.reference import main, settings_reference
 from darksound.settings.sources import load_settings
 
 ROOT = Path(__file__).parents[1]
@@ -40,3 +40,17 @@ def test_settings_given_in_the_text_are_taken(page):
     )
     named = [text.rstrip("`.,)") for text in assignments]
     load_settings(assignments=[text for text in named if text != "section.key=value"])
+
+
+def test_check_of_the_settings_reference_compares_a_file(tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir(tmp_path)
+    path = tmp_path / "docs" / "settings.md"
+    assert main(["--check"]) == 1  # there is no file
+    path.parent.mkdir()
+    path.write_text(settings_reference(), encoding="utf-8")
+    assert main(["--check"]) == 0
+    assert main(["--check", str(path)]) == 0
+    path.write_text(settings_reference().replace("seed", "Seed"), encoding="utf-8")
+    assert main(["--check"]) == 1
+    assert "write it again with: python -m darksound.settings.reference" in capsys.readouterr().err
+    assert main(["--chek"]) == 2

@@ -1,6 +1,9 @@
 """The reference of all settings, `docs/settings.md`, generated from the models."""
 
 import inspect
+import sys
+from collections.abc import Sequence
+from pathlib import Path
 from typing import Any, Literal, get_args, get_origin
 
 import annotated_types as at
@@ -8,7 +11,9 @@ from pydantic.fields import FieldInfo
 
 from darksound.settings.models import Settings
 
-__all__ = ["settings_reference"]
+__all__ = ["main", "settings_reference"]
+
+_FILE = "docs/settings.md"
 
 _BOUNDS = {at.Ge: (">=", "ge"), at.Gt: (">", "gt"), at.Le: ("<=", "le"), at.Lt: ("<", "lt")}
 
@@ -86,5 +91,32 @@ def _allowed(kind: Any, metadata: list[Any] | tuple[Any, ...] = ()) -> str:
     return f"{name} {bounds}".strip()
 
 
+def main(arguments: Sequence[str]) -> int:
+    """Print the reference, or with `--check` compare a file to it.
+
+    Args:
+        arguments: of the command line: nothing, or `--check` and the file, by default
+            `docs/settings.md` in the current folder.
+
+    Returns:
+        The exit status: 0; 1 where the file differs; 2 for other arguments.
+    """
+    if not arguments:
+        print(settings_reference(), end="")
+        return 0
+    if arguments[0] != "--check" or len(arguments) > 2:
+        print(f"usage: python -m darksound.settings.reference [--check [{_FILE}]]", file=sys.stderr)
+        return 2
+    path = Path(arguments[1] if len(arguments) > 1 else _FILE)
+    if path.is_file() and path.read_text(encoding="utf-8") == settings_reference():
+        return 0
+    print(
+        f"{path} is not what the settings are; write it again with: "
+        f"python -m darksound.settings.reference > {path}",
+        file=sys.stderr,
+    )
+    return 1
+
+
 if __name__ == "__main__":
-    print(settings_reference(), end="")
+    sys.exit(main(sys.argv[1:]))

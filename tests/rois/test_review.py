@@ -55,6 +55,25 @@ def test_without_a_review_clusters_are_named_by_number():
     assert result["name"].tolist()[-2:] == ["cluster 3", "noise"]
 
 
+@pytest.mark.parametrize(
+    ("true", "false"), [("TRUE", "FALSE"), ("WAHR", "FALSCH"), ("VRAI", "FAUX"), ("1", "0")]
+)
+@pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig", "cp1252", "utf-16"])
+def test_a_review_that_a_spreadsheet_saved_is_read(tmp_path, true, false, encoding):
+    rows = [
+        "roi_id;recording;start_s;end_s;cluster;group;name;rejected",
+        f"a;x.wav;0,5;1;0;1;Zaunkönig;{false}",
+        f"c;x.wav;1,5;2;1;1,0;Zaunkönig ;{false}",
+        f"e;x.wav;2,5;3;2;2;;{true}",
+        ";;;;;;;",
+    ]
+    path = tmp_path / "review.csv"
+    path.write_bytes("\r\n".join(rows).encode(encoding))
+    result = apply_review(RUN, read_review(path))
+    assert result["roi_id"].tolist() == list("abcdfg")
+    assert result["name"].tolist() == ["Zaunkönig"] * 4 + ["cluster 3", "noise"]
+
+
 def test_groups_with_the_same_name_are_one_group(tmp_path):
     edits = review(tmp_path, row("a", 0, name="wren"), row("e", 2, name=" wren "), row("f", 3))
     result = apply_review(RUN, edits)
@@ -110,6 +129,14 @@ def test_review_is_transferred_to_the_clusters_it_constrained(tmp_path):
         ([row("a", 0, rejected="perhaps")], "row 2 has neither true nor false"),
         ([row("a", "x")], "row 2 has no cluster number for 'cluster'"),
         ([row("a", 0, "1.5")], "row 2 has no cluster number for 'group'"),
+        ([row("b", 0), row("a", 0, "1e300")], "row 3 has no cluster number .*'group', but '1e300'"),
+        ([row("a", 0, "nan")], "row 2 has no cluster number for 'group'"),
+        ([row("a", 0, "-2")], "row 2 has no cluster number for 'group'"),
+        ([row("a", 0, "inf")], "row 2 has no cluster number for 'group'"),
+        ([row("a", 0, "")], "row 2 has no cluster number for 'group'"),
+        ([row("a", "1e300", 0)], "row 2 has no cluster number for 'cluster'"),
+        ([row("1,23E+15".join('""'), 0)], "row 2 has a roi_id that a spreadsheet rounded"),
+        ([row("a", 0), 'b,"b.wav",0.5,1.0,0'], "row 3 has only 5 of 8 cells"),
         ([row("a", 0, 1), row("b", 0, 2)], "row 3 puts its cluster into a second group"),
         ([row("a", 0, 0, "x"), row("b", 0, 0, "y")], "row 3 gives its group a second name"),
         ([row("a", -1, 2)], "row 2 puts noise into a group"),

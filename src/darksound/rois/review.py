@@ -3,7 +3,8 @@
 The file has a row for each ROI of a reviewed cluster: `roi_id`, `recording`, `start_s`, `end_s`,
 `cluster`, `group`, `name`, `rejected`. `group` is the number of the cluster that the ROI's cluster
 was merged into, or its own cluster without a merge. `name` is the user's name of the group, or
-empty. `rejected` is `true` or `false`. UTF-8 with a header, quoted as in RFC 4180.
+empty. `rejected` is `true` or `false`. UTF-8 with a header, quoted as in RFC 4180; a file that a
+spreadsheet saved is read too.
 """
 
 import logging
@@ -17,8 +18,10 @@ import numpy.typing as npt
 import pandas as pd
 
 from darksound.errors import InputError
-from darksound.rois.roi_set import RoiSet, as_text
-from darksound.system_errors import check_readable
+from darksound.rois.cells import parse_numbers
+from darksound.rois.roi_set import RoiSet, as_text, clean_labels
+from darksound.rois.text_tables import TextTable, read_text_table
+from darksound.text import path_text
 
 __all__ = [
     "COLUMNS",
@@ -35,7 +38,21 @@ COLUMNS = ("roi_id", "recording", "start_s", "end_s", "cluster", "group", "name"
 NOISE_NAME = "noise"
 
 _REQUIRED = ("roi_id", "cluster", "group", "name", "rejected")
-_BOOLEANS = {"true": True, "false": False, "1": True, "0": False, "": False}
+# Spreadsheets write TRUE and FALSE in the language of the system.
+_TRUE = (
+    "true 1 yes wahr vrai verdadero verdadeiro vero waar sand sann sant tosi prawda pravda igaz "
+    "истина"
+)
+_FALSE = "false 0 no falsch faux falso onwaar falsk usann epätosi fałsz nepravda hamis ложь"
+_BOOLEANS = {
+    **dict.fromkeys(_TRUE.split(), True),
+    **dict.fromkeys(_FALSE.split(), False),
+    "": False,
+}
+# An id such as `12345e6789012345` is a number for a spreadsheet, which rounds it.
+_ROUNDED = r"\d([.,]\d+)?[eE]\+\d+"
+# No clustering has more clusters.
+_MAX_NUMBER = 2**31
 # Replaces a cluster number that is not a number; below -1, which is noise.
 _INVALID = -2
 logger = logging.getLogger(__name__)
@@ -141,23 +158,33 @@ def read_review(path: str | Path) -> Review:
         ({0: 0, 1: 0}, {0: 'owl'})
     """
     path = Path(path)
-    cells = _read(path)
+    read = read_text_table(path, "a review", COLUMNS, _REQUIRED)
+    cells = read.cells
     missing = [name for name in _REQUIRED if name not in cells.columns]
     if missing:
         raise InputError(
-            f"{path}: the column(s) {', '.join(missing)} are missing; a review has the columns "
-            f"{', '.join(COLUMNS)}, and the report page of a run saves such a file."
+            f"{path_text(path)}: the column(s) {', '.join(missing)} are missing; a review has the "
+            f"columns {', '.join(COLUMNS)}, and the report page of a run saves such a file."
         )
+    for row, cause in read.broken.items():
+        raise InputError(f"{path_text(path)}: cannot be read as a review: row {row} {cause}.")
     table = pd.DataFrame(
         {
-            "roi_id": cells["roi_id"].str.strip(),
-            "cluster": _numbers(path, cells, "cluster"),
-            "group": _numbers(path, cells, "group"),
-            "rejected": _booleans(path, cells),
-            "name": cells["name"].str.strip(),
+            "roi_id": cells["roi_id"],
+            "cluster": _numbers(path, read, "cluster"),
+            "group": _numbers(path, read, "group"),
+            "rejected": _booleans(path, cells["rejected"]),
+            "name": clean_labels(cells["name"]).fillna(""),
         }
     )
     _raise_for_rows(path, table["roi_id"] == "", "has no roi_id")
+    changed = table["roi_id"].str.fullmatch(_ROUNDED)
+    _raise_for_rows(
+        path,
+        changed,
+        "has a roi_id that a spreadsheet rounded; import the column roi_id as text",
+        table["roi_id"],
+    )
     _raise_for_rows(path, table["roi_id"].duplicated(), "repeats the roi_id of an earlier row")
     accepted = table[~table["rejected"]]
     grouped_noise = (accepted["cluster"] < 0) & (accepted["group"] >= 0)
@@ -222,32 +249,39 @@ def _group_names(groups: "pd.Series[int]", names: Mapping[int, str]) -> "pd.Seri
     return as_text(groups.map(name_of_group))
 
 
-def _read(path: Path) -> pd.DataFrame:
-    try:
-        return pd.read_csv(path, dtype="str", keep_default_na=False, encoding="utf-8-sig")
-    except (OSError, ValueError) as error:
-        check_readable(path, error)
-        raise InputError(f"{path}: cannot be read as a review ({error}).") from None
-
-
-def _numbers(path: Path, cells: pd.DataFrame, name: str) -> "pd.Series[int]":
-    numbers = pd.to_numeric(cells[name].str.strip(), errors="coerce").fillna(_INVALID)
-    invalid = (numbers != numbers.round()) | (numbers < -1)
-    _raise_for_rows(path, invalid, f"has no cluster number for {name!r}")
+def _numbers(path: Path, table: TextTable, name: str) -> "pd.Series[int]":
+    read, _ = parse_numbers(table.cells[[name]], commas=table.separator != ",")
+    numbers = read[name].fillna(_INVALID)
+    invalid = (numbers != numbers.round()) | (numbers < -1) | (numbers > _MAX_NUMBER)
+    _raise_for_rows(path, invalid, f"has no cluster number for {name!r}", table.cells[name])
     return numbers.astype("int64")
 
 
-def _booleans(path: Path, cells: pd.DataFrame) -> "pd.Series[bool]":
-    words = cells["rejected"].str.strip().str.lower()
-    _raise_for_rows(path, ~words.isin(_BOOLEANS), "has neither true nor false for 'rejected'")
+def _booleans(path: Path, cells: "pd.Series[str]") -> "pd.Series[bool]":
+    words = cells.str.casefold()
+    invalid = ~words.isin(_BOOLEANS)
+    _raise_for_rows(path, invalid, "has neither true nor false for 'rejected'", cells)
     return words.map(_BOOLEANS).astype(bool)
 
 
-def _raise_for_rows(path: Path, invalid: "pd.Series[bool]", message: str) -> None:
-    """Raise InputError for the first invalid row, counted as in a spreadsheet."""
+def _raise_for_rows(
+    path: Path,
+    invalid: "pd.Series[bool]",
+    message: str,
+    cells: "pd.Series[str] | None" = None,
+) -> None:
+    """Raise InputError for the first invalid row, counted as in a spreadsheet.
+
+    Args:
+        path: the review, for the message.
+        invalid: by row.
+        message: what is wrong with the row.
+        cells: what each row has instead.
+    """
     if invalid.any():
         row = int(np.asarray(invalid.index[invalid])[0])
-        raise InputError(f"{path}: row {row + 2} {message}.")
+        found = "" if cells is None else f", but {cells[row]!r}"
+        raise InputError(f"{path_text(path)}: row {row} {message}{found}.")
 
 
 def _contradicts(table: pd.DataFrame, by: str, column: str) -> "pd.Series[bool]":

@@ -2,6 +2,7 @@
 
 import os
 import signal
+import time
 from pathlib import Path
 
 import pytest
@@ -114,6 +115,32 @@ def test_a_worker_with_another_darksound_is_an_error(dask_address, monkeypatch):
         connect_dask(dask_address, REQUIREMENTS),
     ):
         pass
+
+
+def _never_answers(marker):
+    time.sleep(3)
+
+
+def _loses_the_connection(marker):
+    raise ConnectionResetError
+
+
+@pytest.mark.parametrize(
+    ("answer", "message"),
+    [
+        (_never_answers, r"did not answer within 0\.5 s; it may have died"),
+        (_loses_the_connection, r"worker tcp.* does not answer \(ConnectionResetError\)"),
+    ],
+)
+def test_workers_that_do_not_answer_are_not_waited_for(
+    dask_address, tmp_path, monkeypatch, answer, message
+):
+    requirements = WorkerRequirements(_Files(), (), tmp_path / "cache")
+    with connect_dask(dask_address, requirements) as cluster:
+        monkeypatch.setattr(module, "_is_shared", answer)
+        monkeypatch.setattr(module, "_ANSWER_TIMEOUT_S", 0.5)
+        with pytest.raises(WorkerError, match=message):
+            cluster._check_folder(tmp_path / "cache")
 
 
 @pytest.mark.parametrize("address", ["tcp://127.0.0.1:1", "nonsense://x", "127.0.0.1"])

@@ -1,6 +1,7 @@
 """Jobs shared among threads and processes of this machine."""
 
 import os
+import signal
 import threading
 
 import numpy as np
@@ -8,7 +9,7 @@ import pytest
 import soundfile as sf
 
 from darksound.audio.files import AudioInfo
-from darksound.errors import InputError
+from darksound.errors import InputError, WorkerError
 from darksound.parallel import workers
 from darksound.parallel.workers import (
     map_in_threads,
@@ -46,6 +47,20 @@ def test_jobs_that_take_longer_than_starting_processes_run_in_several(monkeypatc
     results = dict(map_unordered(_square_and_process, range(12), ComputeSettings(workers=2)))
     assert {i: square for i, (square, _) in results.items()} == {i: i**2 for i in range(12)}
     assert {process for _, process in results.values()} - {os.getpid()}
+
+
+def _killed_in_a_worker(parent):
+    if os.getpid() != parent:
+        os.kill(os.getpid(), signal.SIGKILL)
+    return parent
+
+
+@pytest.mark.skipif(not hasattr(signal, "SIGKILL"), reason="needs a signal that kills")
+def test_a_worker_that_the_system_kills_is_named_as_such(monkeypatch):
+    monkeypatch.setattr(workers, "_STARTUP_S", -1.0)
+    jobs = map_unordered(_killed_in_a_worker, [os.getpid()] * 4, ComputeSettings(workers=2))
+    with pytest.raises(WorkerError, match=r"killed, probably because memory .*lower --workers"):
+        list(jobs)
 
 
 def test_worker_count_is_the_setting_or_that_of_the_cores():

@@ -30,6 +30,8 @@ Result = TypeVar("Result")
 # Seconds until a scheduler must have answered, and until it must have a worker.
 _CONNECT_TIMEOUT_S = 10.0
 _WORKER_TIMEOUT_S = 60.0
+# Seconds until all workers must have answered a question.
+_ANSWER_TIMEOUT_S = 60.0
 # Seconds between checks that the cluster still has workers.
 _POLL_S = 2.0
 # Pending jobs for each thread of the workers: one runs while the next ones are sent, and results of
@@ -162,8 +164,26 @@ class DaskCluster:
                 )
 
     def _run_on_workers(self, function: Callable[..., Any], *arguments: object) -> dict[str, Any]:
-        """Return the result of each worker by its address; the exception where it raised one."""
-        results: dict[str, Any] = self._client.run(function, *arguments, on_error="return")
+        """Return the result of each worker by its address; the exception where it raised one.
+
+        Raises:
+            WorkerError: a worker does not answer, such as one that died a moment ago.
+        """
+        try:
+            results: dict[str, Any] = self._client.run(
+                function, *arguments, on_error="return", callback_timeout=_ANSWER_TIMEOUT_S
+            )
+        except TimeoutError:
+            raise WorkerError(
+                f"A Dask worker of {self._address} did not answer within {_ANSWER_TIMEOUT_S:g} s; "
+                "it may have died. Restart the workers that hang, and run the command again."
+            ) from None
+        for worker, answer in results.items():
+            if isinstance(answer, OSError):  # the connection was lost; no function raises it
+                raise WorkerError(
+                    f"The Dask worker {worker} does not answer ({type(answer).__name__}); it may "
+                    "have died. Restart it, and run the command again."
+                )
         return results
 
     def _result(self, future: "Future[Result]") -> Any:

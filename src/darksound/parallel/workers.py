@@ -6,6 +6,7 @@ import platform
 import time
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures.process import BrokenProcessPool
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
@@ -15,8 +16,9 @@ import joblib
 
 from darksound.audio.files import AudioInfo, probe
 from darksound.audio.names import recording_path
-from darksound.errors import InputError, failure_cause
+from darksound.errors import InputError, WorkerError, failure_cause
 from darksound.parallel.dask_cluster import WorkerRequirements, connect_dask
+from darksound.parallel.resources import format_bytes, free_memory
 from darksound.settings import ComputeSettings
 
 __all__ = [
@@ -135,7 +137,7 @@ def map_unordered(
 
     Raises:
         SettingsError: Dask is not installed, or no scheduler answers.
-        WorkerError: the workers of the cluster do not meet the requirements, or died.
+        WorkerError: the workers of the cluster do not meet the requirements, or workers died.
     """
     if not jobs:
         return
@@ -155,7 +157,14 @@ def map_unordered(
         "loky", n_jobs=workers, inner_max_num_threads=1, idle_worker_timeout=5
     ):
         parallel = joblib.Parallel(return_as="generator_unordered")
-    yield from parallel(joblib.delayed(_run_numbered)(function, job) for job in numbered[1:])
+    try:
+        yield from parallel(joblib.delayed(_run_numbered)(function, job) for job in numbered[1:])
+    except BrokenProcessPool:
+        raise WorkerError(
+            f"A worker process was killed, probably because memory ran out "
+            f"({format_bytes(free_memory())} are free now): lower --workers (now {workers}), or "
+            "close other programs. Finished work is kept: run the command again with --resume."
+        ) from None
 
 
 def _run_numbered(function: Callable[[Job], Result], job: tuple[int, Job]) -> tuple[int, Result]:

@@ -5,8 +5,6 @@ from functools import lru_cache
 from pathlib import Path
 from typing import BinaryIO
 
-import soundfile as sf
-
 from darksound.audio.formats.chunked import (
     inspect_aiff,
     inspect_au,
@@ -14,9 +12,10 @@ from darksound.audio.formats.chunked import (
     inspect_wave,
     inspect_wave64,
 )
-from darksound.audio.formats.decoder import Decoder, count_frames
+from darksound.audio.formats.decoder import Decoder, decodable_frames
 from darksound.audio.formats.flac import inspect_flac, repair_flac
 from darksound.audio.formats.mpeg import inspect_mpeg
+from darksound.audio.formats.ogg import inspect_ogg
 from darksound.audio.formats.views import Layout, after_id3, read_at, whole_file
 
 __all__ = ["inspect", "repair"]
@@ -36,6 +35,7 @@ _INSPECTORS: dict[bytes, _Inspector] = {
     b".snd": inspect_au,
     b"dns.": inspect_au,
     b"fLaC": inspect_flac,
+    b"OggS": inspect_ogg,
 }
 # Files of other first bytes, by suffix: MP3 has no certain ones.
 _BY_SUFFIX: dict[str, _Inspector] = {".mp3": inspect_mpeg}
@@ -43,7 +43,6 @@ _BY_SUFFIX: dict[str, _Inspector] = {".mp3": inspect_mpeg}
 _REPAIRERS: dict[str, _Inspector] = {"FLAC": repair_flac}
 # Files of which the result is kept in memory.
 _MAX_KEPT = 4096
-_COUNT_BLOCK = 4096
 
 
 @lru_cache(maxsize=_MAX_KEPT)
@@ -91,14 +90,6 @@ def repair(path: Path, size: int, changed_ns: int) -> Layout | None:
 def _by_libsndfile(file: BinaryIO) -> Layout:
     """Return what libsndfile finds; its number of samples is trusted if the last one decodes."""
     decoder = Decoder(file)
-    frames = decoder.frames
-    if frames <= 0:
-        return Layout((), decoder.rate, decoder.channels)
-    try:
-        decoder.seek(frames - 1)
-        is_there = len(decoder.read(1)) == 1
-    except (sf.SoundFileError, OSError):
-        is_there = False
-    if not is_there:
-        frames = count_frames(Decoder(file), _COUNT_BLOCK)
-    return Layout(whole_file(frames), decoder.rate, decoder.channels, decoder.frames)
+    frames = decodable_frames(file)
+    parts = whole_file(frames) if frames else ()
+    return Layout(parts, decoder.rate, decoder.channels, decoder.frames)

@@ -8,7 +8,7 @@ from typing import BinaryIO
 
 import soundfile as sf
 
-from darksound.audio.formats.decoder import Decoder
+from darksound.audio.formats.decoder import Decoder, decodable_frames
 from darksound.audio.formats.views import Layout, Part, Span, read_at
 
 __all__ = ["inspect_aiff", "inspect_au", "inspect_caf", "inspect_wave", "inspect_wave64"]
@@ -196,11 +196,14 @@ def _layout(file: BinaryIO, samples: _Samples, spans: tuple[Span, ...]) -> Layou
         decoder, part = _decoder(file, mended), mended
     if decoder is None:
         return None
-    frames = decoder.frames
-    # Compressed samples have no fixed number of bytes.
-    missing = round(samples.missing * frames / available) if available else 0
+    frames = stated = decoder.frames
+    if samples.missing and decoder.subtype not in _WIDTHS:
+        # Compressed samples have no fixed number of bytes.
+        frames = decodable_frames(file, part)
+    if samples.missing and frames == stated:
+        stated += round(samples.missing * frames / available) if available else 0
     parts = (Part(0, frames, None if part is None else part.spans),)
-    return Layout(parts, decoder.rate, decoder.channels, frames + missing)
+    return Layout(parts, decoder.rate, decoder.channels, stated)
 
 
 def _decoder(file: BinaryIO, part: Part | None) -> Decoder | None:
@@ -273,7 +276,8 @@ def _locate(file: BinaryIO, size: int, data: _Chunk, total: int, syntax: _Syntax
         or _is_zero(file, stop, size)
     ):
         return _Samples(data.start, stop)
-    return _Samples(data.start, _end_before_trailers(file, stop, size, syntax), mended=True)
+    stop = _end_before_trailers(file, data.start, size, syntax)
+    return _Samples(data.start, stop, mended=True)
 
 
 def _is_placeholder(size: int) -> bool:

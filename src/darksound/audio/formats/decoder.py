@@ -10,7 +10,10 @@ import soundfile as sf
 from darksound.audio.formats.views import FileView, Part
 from darksound.audio.quiet_decoders import quiet_decoders
 
-__all__ = ["Decoder", "count_frames"]
+__all__ = ["Decoder", "count_frames", "decodable_frames"]
+
+# Samples that are decoded at once where they are counted.
+_COUNT_BLOCK = 4096
 
 Samples = npt.NDArray[np.float32]
 
@@ -89,3 +92,25 @@ def count_frames(decoder: Decoder, block: int) -> int:
     except (sf.SoundFileError, OSError):
         pass
     return count
+
+
+def decodable_frames(file: BinaryIO, part: Part | None = None) -> int:
+    """Return the samples that can be decoded: those that libsndfile states if the last one can.
+
+    Args:
+        file: opened without a buffer.
+        part: of the file; None: the file as it is.
+
+    Raises:
+        soundfile.LibsndfileError: it is not a sound file.
+    """
+    decoder = Decoder(file, part)
+    if decoder.frames <= 0:
+        return 0
+    try:
+        decoder.seek(decoder.frames - 1)
+        if len(decoder.read(1)) == 1:
+            return decoder.frames
+    except (sf.SoundFileError, OSError):
+        pass
+    return count_frames(Decoder(file, part), _COUNT_BLOCK)

@@ -121,7 +121,9 @@ class LibsndfileFile:
         """Return samples of a part."""
         if self._decoded is not part or self._decoder is None:
             self._decoder = Decoder(self._file, part)
-            self._decoded, self._decoder_position = part, part.start
+            self._decoded = part
+            # The first sample of a part that is not the first one may depend on what is before it.
+            self._decoder_position = -1 if part.start else 0
         if self._decoder_position != first:
             self._decoder.seek(first - part.start + part.origin)
         samples = self._decoder.read(frames)

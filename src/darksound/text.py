@@ -22,7 +22,7 @@ __all__ = [
 ]
 
 # What `path_text` writes for one byte.
-_BYTE = re.compile(rb"\\x([0-9a-f]{2})")
+_BYTE = re.compile(rb"\\x(5c|[89a-f][0-9a-f])")
 _SURROGATES = re.compile("[\ud800-\udfff]")
 # Control characters, among them those that begin an escape sequence of a terminal; characters that
 # end a line; characters that change the direction of writing or have no width. Joiners stay, since

@@ -4,12 +4,15 @@ import csv
 import re
 import unicodedata
 from pathlib import PurePosixPath
+from types import SimpleNamespace
 
+import pandas as pd
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from darksound.report.exports.targets import (
+    annotation_names,
     distinct,
     portable_name,
     safe_name,
@@ -117,3 +120,18 @@ def test_names_as_the_recordings_need_no_list(tmp_path):
     }
     write_names(names, ".txt", tmp_path / "names.csv")
     assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize(
+    ("recording", "name"),
+    [
+        ("CON.wav", "CON_.txt"),
+        ("V\\xf6gel/Gr\\xfcn.wav", "V_xf6gel/Gr_xfcn.txt"),
+        ("night\\2023.06\\a.wav", "night/2023.06/a.txt"),
+        ("a" * 251 + ".wav", "a" * 100 + ".txt"),
+    ],
+)
+def test_annotation_files_have_names_that_are_valid_on_all_systems(recording, name):
+    table = pd.DataFrame({"root": ["/r"], "recording": [recording]})
+    names = annotation_names(SimpleNamespace(table=table), ".txt")
+    assert names == {("/r", recording): name}

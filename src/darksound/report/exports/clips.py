@@ -16,6 +16,7 @@ from darksound.report.exports.base import ExportContent, ExportCounts, in_chunks
 from darksound.report.exports.targets import ERRORS, MARKER, distinct, safe_name
 from darksound.rois.roi_set import Problem
 from darksound.system_errors import cause_by_system
+from darksound.text import library_path
 
 __all__ = ["TABLE", "Clips", "Dataset", "clip_folders"]
 
@@ -133,7 +134,8 @@ def _write_clip(content: ExportContent, roi: "pd.Series[Any]", path: Path) -> No
         roi["root"], roi["recording"], float(roi["start_s"]), float(roi["end_s"]), None
     )
     try:
-        sf.write(path, _limit_peak(wave), rate, subtype="PCM_16", format=content.audio.upper())
+        with library_path(path, "wb") as file:
+            sf.write(file, _limit_peak(wave), rate, subtype="PCM_16", format=content.audio.upper())
     except sf.SoundFileError as error:
         # A full disk ends the export; a rate that the format lacks concerns this recording.
         if cause_by_system(error, path.parent) is not None:

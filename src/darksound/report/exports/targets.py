@@ -44,6 +44,8 @@ _FORBIDDEN = re.compile(
 )
 _DEVICES = re.compile(r"(con|prn|aux|nul|conin\$|conout\$|(com|lpt)[0-9¹²³])(\..*)?", re.IGNORECASE)
 _MAX_BYTES = 100
+# How the text of a recording's path writes bytes that are not UTF-8.
+_BYTES = re.compile(r"\\(x[89a-f][0-9a-f])")
 
 
 def safe_name(text: str, max_bytes: int = _MAX_BYTES) -> str:
@@ -77,7 +79,8 @@ def portable_name(text: str, max_bytes: int = _MAX_BYTES) -> str:
 
 def safe_path(recording: str) -> PurePosixPath:
     """Return a relative path with all parts safe, which cannot leave the target folder."""
-    parts = [part for part in PurePosixPath(recording.replace("\\", "/")).parts if part != "/"]
+    path = PurePosixPath(_BYTES.sub(r"_\1", recording).replace("\\", "/"))
+    parts = [part for part in path.parts if part != "/"]
     return PurePosixPath(*(safe_name(part) for part in parts or ["_"]))
 
 
@@ -144,8 +147,11 @@ def annotation_names(content: ExportContent, ending: str) -> dict[tuple[str, str
     roots = list(dict.fromkeys(root for root, _ in keys))
     folders = dict(zip(roots, distinct(_last_part(root) for root in roots), strict=True))
     several = len(roots) > 1
-    paths = [(folders[root] + "/" if several else "") + str(safe_path(path)) for root, path in keys]
-    stems = [_without_suffix(path) for path in paths]
+    # Suffixes are removed before names are changed: CON.wav becomes CON_.txt, not CON.txt.
+    paths, stems = (
+        [(folders[root] + "/" if several else "") + str(safe_path(path)) for root, path in named]
+        for named in (keys, [(root, _without_suffix(path)) for root, path in keys])
+    )
     counts = pd.Series([stem.casefold() for stem in stems]).value_counts()
     chosen = [
         stem if counts[stem.casefold()] == 1 else path
@@ -191,7 +197,9 @@ def _last_part(root: str) -> str:
 
 def _without_suffix(path: str) -> str:
     stem, dot, suffix = path.rpartition(".")
-    return stem if dot and "/" not in suffix and stem and not stem.endswith("/") else path
+    return (
+        stem if dot and not {"/", "\\"} & set(suffix) and stem and not stem.endswith("/") else path
+    )
 
 
 #: File that marks a folder as an export.

@@ -1,4 +1,4 @@
-"""Metadata of a recording from all its texts: precedence, offsets, and sound that is missing."""
+"""Metadata of a recording from all its texts: precedence and offsets."""
 
 import struct
 from pathlib import Path
@@ -13,14 +13,13 @@ from darksound.audio.recorder_headers import read_header
 from darksound.audio.recording_metadata import RecordingMetadata, read_recording_metadata
 
 
-def riff(path: Path, *chunks: tuple[bytes, bytes], magic: bytes = b"RIFF", declared=None) -> Path:
+def riff(path: Path, *chunks: tuple[bytes, bytes]) -> Path:
     """Write a WAV file of 100 samples with more chunks after the audio data."""
     audio = struct.pack("<100h", *range(100))
     body = b"WAVE" + _chunk(b"fmt ", struct.pack("<HHIIHH", 1, 1, 16_000, 32_000, 2, 16))
-    size = len(audio) if declared is None else declared
-    body += struct.pack("<4sI", b"data", size) + audio
+    body += _chunk(b"data", audio)
     body += b"".join(_chunk(*chunk) for chunk in chunks)
-    path.write_bytes(magic + struct.pack("<I", len(body)) + body)
+    path.write_bytes(b"RIFF" + struct.pack("<I", len(body)) + body)
     return path
 
 
@@ -75,25 +74,13 @@ def test_a_local_time_takes_the_offset_of_another_text_with_the_same_time(tmp_pa
     assert other.recorded_at == "2023-06-10T05:00:20"
 
 
-def test_audio_that_the_header_declares_and_the_file_lacks_is_missing(tmp_path):
-    assert read_recording_metadata(
-        riff(tmp_path / "a.wav", declared=400)
-    ).missing_share == pytest.approx(0.5)
-    # 244 is the size of the whole file, which some firmware declares for that of the sound.
-    for unknown in (0, 0xFFFFFFFF, 0x7FFFFFFF, 208, 44, 244):
-        assert (
-            read_recording_metadata(riff(tmp_path / "a.wav", declared=unknown)).missing_share == 0
-        )
-
-
 @pytest.mark.parametrize("form", ["WAV", "WAVEX", "RF64"])
-def test_nothing_is_missing_in_files_of_libsndfile(form, tmp_path):
+def test_files_of_libsndfile_have_the_time_of_their_name(form, tmp_path):
     path = tmp_path / "20210101_000000.wav"
     sf.write(path, np.zeros((1000, 2)), 16_000, format=form, subtype="PCM_24")
     assert read_recording_metadata(path) == RecordingMetadata(
         "2021-01-01T00:00:00", by_recorder=True
     )
-    assert read_header(path).declared_bytes == 6000
 
 
 def test_names_that_are_not_utf8_give_text_that_tables_can_hold(tmp_path):

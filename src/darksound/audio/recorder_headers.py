@@ -16,9 +16,8 @@ __all__ = ["RecordingHeader", "decode_text", "read_header"]
 
 logger = logging.getLogger(__name__)
 
-# EBU Tech 3306 (RF64): 32-bit sizes that are in `ds64` instead. Recorders that lose power leave 0
-# or the largest signed size.
-_UNKNOWN_SIZES = frozenset({0, 0x7FFF_FFFF, 0xFFFF_FFFF})
+# EBU Tech 3306 (RF64): this 32-bit size stands for one of 64 bits in `ds64`.
+_IN_DS64 = 0xFFFF_FFFF
 # Longer chunks are not text, and no file has more text in all.
 _MAX_TEXT_BYTES = 1 << 20
 _MAX_READ_BYTES = 1 << 22
@@ -28,6 +27,10 @@ _OGG_BYTES = 1 << 17
 _OGG_COMMENTS = re.compile(rb"\x03vorbis|OpusTags")
 # EBU Tech 3285: all fields of `bext` before the history of coding.
 _BEXT_BYTES = 602
+_CHUNK_NAME = re.compile(rb"[ -~]{4}")
+# Searched for in so many bytes at the end of a file with a wrong size of its sound.
+_TRAILERS = re.compile(rb"(?P<name>bext|guan|wamd|LIST|id3 |ID3 )(?P<length>.{4})", re.DOTALL)
+_TAIL_BYTES = 1 << 16
 _KEPT_CHUNKS = frozenset({b"bext", b"guan", b"wamd"})
 # INFO lists and ID3 have their own names for what Vorbis comments call so.
 _INFO_NAMES = {b"ICMT": "comment", b"IART": "artist", b"ICRD": "date"}
@@ -45,16 +48,10 @@ class RecordingHeader:
     Attributes:
         chunks: content of the chunks `guan`, `wamd` and `bext`; of repeated ones, the first.
         comments: text by name, in lower case as in Vorbis comments: `comment`, `artist`, `date`.
-        declared_bytes: size of the audio data in a RIFF header; None if it is unknown.
-        data_start: where the audio data of a RIFF file starts, in bytes.
-        available_bytes: bytes from there to the end of the file.
     """
 
     chunks: dict[str, bytes] = field(default_factory=dict)
     comments: dict[str, str] = field(default_factory=dict)
-    declared_bytes: int | None = None
-    data_start: int = 0
-    available_bytes: int = 0
 
     def add_comments(self, comments: dict[str, str]) -> None:
         """Add comments; of repeated names, the first counts."""
@@ -108,19 +105,36 @@ def _read_riff(source: _Source, header: RecordingHeader) -> None:
     file = source.file
     if file.read(8)[4:] != b"WAVE":
         return
-    ds64_length = None
+    ds64_length, samples, damaged = 0, None, False
     for name, length in _chunks(file, source.size):
         if name == b"ds64" and len(sizes := file.read(min(length, 16))) == 16:
             ds64_length = int(struct.unpack("<8xQ", sizes)[0])
-        elif name == b"data":
-            if length == 0xFFFF_FFFF and ds64_length is not None:
-                length = ds64_length
-            header.declared_bytes = None if length in _UNKNOWN_SIZES else length
-            header.data_start = file.tell()
-            header.available_bytes = source.size - file.tell()
-            file.seek(min(file.tell() + length, source.size))
+        elif name == b"data" and samples is None:
+            samples = file.tell()
+            length = ds64_length if length == _IN_DS64 and ds64_length else length
+            damaged = length == 0 or samples + length > source.size
+            file.seek(min(samples + length, source.size))
         else:
+            ends = file.tell() + length <= source.size or _is_known(name)
+            damaged = samples is not None and not (ends and _CHUNK_NAME.fullmatch(name))
             _add_chunk(source, header, name, length)
+        if damaged:
+            break
+    if samples is not None and damaged:
+        _find_chunks(source, header, samples)
+
+
+def _find_chunks(source: _Source, header: RecordingHeader, start: int) -> None:
+    """Search the end of a file for chunks behind sound whose size is not what its head states."""
+    start = max(start, source.size - _TAIL_BYTES)
+    source.file.seek(start)
+    tail = source.text("end", source.size - start)
+    for match in _TRAILERS.finditer(tail):
+        content = start + match.end()
+        length = int.from_bytes(match["length"], "little")
+        if content + length <= source.size:
+            source.file.seek(content)
+            _add_chunk(source, header, match["name"], length)
 
 
 def _add_chunk(source: _Source, header: RecordingHeader, name: bytes, length: int) -> None:
@@ -151,7 +165,7 @@ def _chunks(file: BinaryIO, size: int) -> Iterator[tuple[bytes, int]]:
         file.seek(end)
         # Odd chunks are padded by a zero, which some Echo Meters omit.
         if end % 2 and file.read(1) != b"\0":
-            file.seek(end if _is_chunk_name(_peek(file, end)) else end + 1)
+            file.seek(end if _is_known(_peek(file, end)) else end + 1)
 
 
 def _peek(file: BinaryIO, at: int) -> bytes:
@@ -159,7 +173,7 @@ def _peek(file: BinaryIO, at: int) -> bytes:
     return file.read(4)
 
 
-def _is_chunk_name(name: bytes) -> bool:
+def _is_known(name: bytes) -> bool:
     return name in _KEPT_CHUNKS or name in (b"LIST", b"data", b"id3 ", b"ID3 ")
 
 

@@ -16,8 +16,6 @@ __all__ = ["RecordingMetadata", "read_recording_metadata"]
 
 logger = logging.getLogger(__name__)
 
-# A complete file can lack this many declared bytes: a padding byte and rounding.
-_TOLERATED_BYTES = 8
 # Two texts of one recording differ by at most this, where one has the time that was planned.
 _SAME_START = timedelta(minutes=1)
 
@@ -31,14 +29,12 @@ class RecordingMetadata:
             given.
         recorder: make, model and serial number in the header, else the prefix of the file name.
         gain: as the recorder writes it.
-        missing_share: share of the audio that the header declares and the file lacks.
         by_recorder: whether the time is in a text that only recorders write.
     """
 
     recorded_at: str | None = None
     recorder: str | None = None
     gain: str | None = None
-    missing_share: float = 0.0
     by_recorder: bool = False
 
 
@@ -65,7 +61,6 @@ def read_recording_metadata(path: Path) -> RecordingMetadata:
         None if start is None else start.isoformat(timespec="seconds"),
         next((text.recorder for text in texts if text.recorder), None),
         next((text.gain for text in texts if text.gain), None),
-        _missing_share(header),
         start is not None and first.by_recorder,
     )
 
@@ -97,13 +92,3 @@ def _with_offset(start: datetime | None, texts: Sequence[HeaderText]) -> datetim
         if other.tzinfo is not None and abs(other.replace(tzinfo=None) - start) <= _SAME_START
     ]
     return start.replace(tzinfo=zones[0]) if zones else start
-
-
-def _missing_share(header: RecordingHeader) -> float:
-    declared, available = header.declared_bytes, header.available_bytes
-    if declared is None or declared <= available + _TOLERATED_BYTES:
-        return 0.0
-    # Some firmware declares the size of the whole file for that of the data.
-    if abs(declared - available - header.data_start) <= _TOLERATED_BYTES:
-        return 0.0
-    return 1 - available / declared

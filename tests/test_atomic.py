@@ -4,6 +4,7 @@ import errno
 import os
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 
@@ -182,7 +183,8 @@ def test_a_file_is_claimed_by_one_process_until_its_end_even_by_a_kill(tmp_path)
 
 def test_a_lock_that_its_owner_removed_meanwhile_is_not_taken_for_one(tmp_path, monkeypatch):
     path = tmp_path / "t.csv"
-    acquire, opened = atomic.acquire_lock, []
+    acquire = atomic.acquire_lock
+    opened: list[Path] = []
 
     def remove_first(lock_file):
         if not opened:

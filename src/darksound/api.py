@@ -125,6 +125,7 @@ def embed(
     rois, network, settings = _inputs(rois, learner, settings, progress)
     store = building.build_store(rois, settings, progress)
     vectors = cluster_embedding.embed(store, network, store.settings, progress)
+    cluster_embedding.check_finite(vectors)
     if len(store) == len(rois):
         return vectors
     logger.warning(

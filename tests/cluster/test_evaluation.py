@@ -1,14 +1,15 @@
 """Evaluation: embeddings in evaluation mode, few-shot and cluster metrics, and errors."""
 
 import json
+from copy import deepcopy
 
 import numpy as np
 import pytest
 import torch
 
-from darksound.cluster.embedding import embed
+from darksound.cluster.embedding import check_finite, embed
 from darksound.cluster.evaluation import evaluate, evaluate_on_images
-from darksound.errors import InputError
+from darksound.errors import CheckpointError, InputError
 
 
 def test_an_embedding_depends_on_its_roi_only(make_images, tiny_learner, tiny_settings):
@@ -46,3 +47,16 @@ def test_without_labels_the_error_names_mec(make_images, tiny_learner, tiny_sett
     rois = make_images([4, 4], labelled=False).rois
     with pytest.raises(InputError, match="use `mec` to cluster ROIs without labels"):
         evaluate(rois, tiny_learner, tiny_settings)
+
+
+def test_a_learner_with_weights_that_are_not_finite_is_refused(
+    make_images, tiny_learner, tiny_settings
+):
+    broken = deepcopy(tiny_learner)
+    name, weights = next(iter(broken.named_parameters()))
+    weights.data[0] = float("nan")
+    with pytest.raises(CheckpointError, match=rf"values that are not finite .* '{name}'"):
+        evaluate_on_images(make_images([12, 12]), broken, tiny_settings)
+    vectors = embed(make_images([3]), broken, tiny_settings)
+    with pytest.raises(CheckpointError, match="not finite"):
+        check_finite(vectors)

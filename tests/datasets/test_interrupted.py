@@ -183,6 +183,25 @@ def test_after_a_kill_during_replacement_one_version_is_in_place(server, tmp_pat
     assert child.clip.read_bytes() == clip_of(archive)
 
 
+@pytest.mark.parametrize(
+    ("function", "when"),
+    [("complete_marker", -1), ("complete_marker", 1), ("_put_away", -1), ("_put_away", 1)],
+)
+def test_after_a_kill_files_of_the_user_are_in_quarantine(
+    server, tmp_path, archive, function, when
+):
+    child = Child(server, tmp_path, archive)
+    assert child.run() == 0
+    (child.clip.parent / "notes.txt").write_text("of the user")
+    child.clip.write_bytes(b"damaged")
+    assert child.run(f"darksound.datasets.install.{function}", when) == -signal.SIGKILL
+    assert child.run() == 0, child.output
+    (notes,) = child.root.rglob("notes.txt")
+    assert notes.parents[1].name.startswith(".test.kept-")
+    assert notes.read_text() == "of the user"
+    assert child.clip.read_bytes() == clip_of(archive)
+
+
 def clip_of(packed):
     """The first clip of an archive."""
     with zipfile.ZipFile(io.BytesIO(packed)) as archive:

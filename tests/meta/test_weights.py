@@ -4,11 +4,12 @@ import logging
 from pathlib import Path
 
 import pytest
+import safetensors.torch
 import torch
 
 from darksound.errors import CheckpointError, SettingsError
 from darksound.meta.backbones.build import build_backbone, resolve_weights
-from darksound.meta.weights import bundled_path, read_card, write_pretrained
+from darksound.meta.weights import bundled_path, read_card, read_weights, write_pretrained
 from darksound.settings import Settings
 
 
@@ -74,3 +75,33 @@ def test_written_weights_are_loaded_in_half_precision_with_their_card(tmp_path: 
     path.write_bytes(path.read_bytes()[:100])
     with pytest.raises(CheckpointError, match="damaged or not a safetensors file"):
         read_card(path)
+
+
+@pytest.mark.parametrize("value", [float("nan"), float("inf"), float("-inf")])
+@pytest.mark.parametrize("dtype", [torch.float32, torch.float16, torch.bfloat16, torch.float64])
+def test_weights_that_are_not_finite_are_refused_with_file_and_tensor(
+    value: float, dtype: torch.dtype, tmp_path: Path
+) -> None:
+    damaged = torch.zeros(3, 4, dtype=dtype)
+    damaged[1, 2] = value
+    state: dict[str, torch.Tensor] = {
+        "a.weight": torch.ones(5),
+        "b.weight": damaged,
+        "steps": torch.tensor(7),
+    }
+    for name, save in (
+        ("w.safetensors", safetensors.torch.save_file),
+        ("w.pt", torch.save),
+        ("w.pth", torch.save),
+    ):
+        save(state, tmp_path / name)
+        with pytest.raises(CheckpointError, match=rf"{name} has 1 values .* the tensor 'b.weight'"):
+            read_weights(tmp_path / name)
+
+
+def test_weights_whose_sum_is_not_finite_are_accepted(tmp_path: Path) -> None:
+    largest = torch.finfo(torch.float64).max
+    safetensors.torch.save_file(
+        {"a": torch.full((4,), largest, dtype=torch.float64)}, tmp_path / "w.safetensors"
+    )
+    assert read_weights(tmp_path / "w.safetensors")["a"].tolist() == [largest] * 4

@@ -67,7 +67,7 @@ def test_a_manifest_is_read_as_it_was_written(tmp_path):
         read_manifest(tmp_path)
 
 
-CHANGES = {
+CHANGES: dict[str, list[object]] = {
     "seed": ["1979", 1.5, None, True, [1]],
     "rois": ["many", 3.5, {"n": 1}],
     "times_resumed": ["1", None],

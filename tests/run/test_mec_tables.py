@@ -27,8 +27,8 @@ def clusters(**changes) -> pd.DataFrame:
         "outlier_score": [0.0, 0.5, 1.0],
         "assigned_cluster": pd.array([None, None, 0], dtype="Int64"),
         "assigned_probability": [None, None, 0.75],
-        "x": np.float32([0, 1, 2]),
-        "y": np.float32([2, 1, 0]),
+        "x": np.array([0, 1, 2], np.float32),
+        "y": np.array([2, 1, 0], np.float32),
         "persistence": [0.1, 0.2, None],
     }
     return pd.DataFrame({**columns, **changes})

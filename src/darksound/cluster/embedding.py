@@ -8,6 +8,7 @@ from math import ceil
 import numpy as np
 import numpy.typing as npt
 
+from darksound.errors import CheckpointError
 from darksound.meta.features import check_store, compute_features, fit_backbone
 from darksound.meta.learners.base import Learner
 from darksound.parallel.dask_cluster import WorkerRequirements, connect_dask
@@ -17,7 +18,7 @@ from darksound.settings import ComputeSettings, Settings
 from darksound.store.contract import Store
 from darksound.store.shard_file import cache_folder
 
-__all__ = ["EmbeddingFunction", "embed", "iter_embeddings", "round_up_to_batches"]
+__all__ = ["EmbeddingFunction", "check_finite", "embed", "iter_embeddings", "round_up_to_batches"]
 
 Vectors = npt.NDArray[np.float32]
 
@@ -45,6 +46,20 @@ def embed(
     if not len(images):
         return np.zeros((0, learner.embedding_dim), np.float32)
     return np.concatenate(list(iter_embeddings(images, learner, settings, progress)))
+
+
+def check_finite(vectors: Vectors) -> Vectors:
+    """Return embeddings `(n, dim)` unchanged.
+
+    Raises:
+        CheckpointError: a value is NaN or infinite.
+    """
+    if not np.isfinite(vectors).all():
+        raise CheckpointError(
+            "Embeddings of the learner are not finite; its weights are damaged. Use another "
+            "checkpoint."
+        )
+    return vectors
 
 
 def iter_embeddings(

@@ -8,7 +8,7 @@ import numpy.typing as npt
 import pandas as pd
 
 from darksound.cluster.clusterers.base import Clustering
-from darksound.cluster.embedding import embed
+from darksound.cluster.embedding import check_finite, embed
 from darksound.cluster.estimators import FitPredict, FitTransform
 from darksound.cluster.iteration import Iteration, describe
 from darksound.cluster.notes import Notes, Stages
@@ -16,6 +16,8 @@ from darksound.cluster.structure import check_methods, find_clusters
 from darksound.errors import InputError
 from darksound.meta.evaluation import FewShot, evaluate_few_shot
 from darksound.meta.learners.base import Learner
+from darksound.meta.weights import check_finite as check_weights
+from darksound.parallel.threads import single_threaded
 from darksound.progress import Progress, silent
 from darksound.rois.roi_set import RoiSet
 from darksound.settings import Settings, adopt_checkpoint
@@ -124,6 +126,7 @@ def evaluate(
     )
 
 
+@single_threaded()
 def evaluate_on_images(
     images: Store,
     learner: Learner,
@@ -141,7 +144,9 @@ def evaluate_on_images(
 
     Raises:
         InputError: no labels, or too few ROIs per class for an episode.
+        CheckpointError: weights or embeddings of the learner are not finite.
     """
+    check_weights(learner.state_dict(), "The learner")
     evaluation = settings.evaluation
     sizes = evaluation.model_dump(include={"n_way", "n_shot", "n_query"})
     few_shot = evaluate_few_shot(
@@ -152,7 +157,7 @@ def evaluate_on_images(
         folds=evaluation.folds,
         progress=progress,
     )
-    embeddings = embed(images, learner, settings, progress)
+    embeddings = check_finite(embed(images, learner, settings, progress))
     notes = Notes()
     clustering = find_clusters(
         embeddings,

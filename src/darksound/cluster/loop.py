@@ -10,7 +10,7 @@ import numpy as np
 import numpy.typing as npt
 
 from darksound.cluster.clusterers.base import Clustering
-from darksound.cluster.embedding import EmbeddingFunction, embed
+from darksound.cluster.embedding import EmbeddingFunction, check_finite, embed
 from darksound.cluster.estimators import FitPredict, FitTransform
 from darksound.cluster.iteration import Iteration, describe
 from darksound.cluster.merging import merge_confused
@@ -25,11 +25,12 @@ from darksound.cluster.pseudo_labels import (
 )
 from darksound.cluster.state import MecState, Snapshot, copy_weights
 from darksound.cluster.structure import check_methods, find_clusters
-from darksound.errors import CheckpointError, RunError
+from darksound.errors import RunError
 from darksound.meta.episodes import recording_names
 from darksound.meta.features import fit_backbone
 from darksound.meta.learners.base import Learner
 from darksound.meta.training import fine_tune
+from darksound.parallel.threads import single_threaded
 from darksound.progress import Progress, silent
 from darksound.settings import Settings
 from darksound.store.contract import Store
@@ -91,6 +92,7 @@ class MecLoop:
         self._max_iterations = settings.mec.iterations + 1
         fit_backbone(images, self._network)
 
+    @single_threaded()
     def run(
         self, *, resume: MecState | None = None, on_iteration: OnIteration | None = None
     ) -> MecState:
@@ -143,12 +145,7 @@ class MecLoop:
         watch, notes = Stopwatch(), Notes()
         weights = copy_weights(self._network)
         with watch.timing("embed_s"):
-            embeddings = self._embed()
-        if not np.isfinite(embeddings).all():
-            raise CheckpointError(
-                "Embeddings of the learner are not finite; its weights are damaged. Use another "
-                "checkpoint."
-            )
+            embeddings = check_finite(self._embed())
         clustering, n_components = self._cluster(embeddings, notes, watch)
         iteration = describe(
             embeddings, clustering, self._settings, labels=self._images.rois.labels, watch=watch

@@ -41,9 +41,12 @@ __all__ = ["InstallPlan", "InstalledSplit", "archive_lock", "install", "plan_ins
 
 logger = logging.getLogger(__name__)
 
-# Name of a folder while it is replaced, and of one that is kept.
+# Name of a folder while it is replaced, of one that is kept afterwards, and then.
 _REPLACED = ".{name}.before-"
+_TO_BE_KEPT = _REPLACED + "kept-"
 _QUARANTINE = ".{name}.kept-"
+# Files that file managers of Windows write, beside hidden ones.
+_OF_SYSTEMS = ("thumbs.db", "desktop.ini")
 
 
 @dataclass(frozen=True)
@@ -101,12 +104,26 @@ def plan_installation(
         plan.missing.append(split)
         if state.exists:
             # Neither a damaged marker nor an extra file can be restored from an archive.
-            plan.replaced[split.name] = state.marker_error is not None or bool(differences.extra)
+            plan.replaced[split.name] = (
+                state.marker is None or bool(differences.extra) or _has_other_files(state)
+            )
             lines = differences.lines() or [state.marker_error or ""]
             logger.warning(
                 "%s is damaged and will be replaced:\n  %s", split.spec, "\n  ".join(lines)
             )
     return plan
+
+
+def _has_other_files(state: SplitState) -> bool:
+    """Return whether a split holds files that were not installed, but for those of the system."""
+    assert state.marker is not None
+    files = (path for path in state.folder.rglob("*") if path.is_file())
+    return any(
+        path.relative_to(state.folder).as_posix() not in state.marker.files
+        and not path.name.startswith(".")
+        and path.name.lower() not in _OF_SYSTEMS
+        for path in files
+    )
 
 
 @contextmanager
@@ -270,8 +287,8 @@ def _move_into_place(new: Path, final: Path, keep_old: bool) -> Path | None:
     death of the process. With `keep_old` it is kept in quarantine; the result is its new path.
     """
     stamp = f"{datetime.now():%Y%m%d-%H%M%S-%f}"
-    replaced = final.with_name(_REPLACED.format(name=final.name) + stamp)
-    quarantine = final.with_name(_QUARANTINE.format(name=final.name) + stamp)
+    prefix = (_TO_BE_KEPT if keep_old else _REPLACED).format(name=final.name)
+    replaced = final.with_name(prefix + stamp)
     with write_errors(final.parent):
         with suppress(OSError):  # It does not exist, or is not empty.
             final.rmdir()
@@ -285,11 +302,19 @@ def _move_into_place(new: Path, final: Path, keep_old: bool) -> Path | None:
                 os.rename(replaced, final)
             raise
         complete_marker(final)
-        if existed and keep_old:
-            os.rename(replaced, quarantine)
-            return quarantine
+        return _put_away(replaced, final) if existed else None
+
+
+def _put_away(replaced: Path, final: Path) -> Path | None:
+    """Move a replaced folder into quarantine and return its path, or remove it: see its name."""
+    prefix = _TO_BE_KEPT.format(name=final.name)
+    if not replaced.name.startswith(prefix):
         shutil.rmtree(replaced, ignore_errors=True)
-    return None
+        return None
+    stamp = replaced.name.removeprefix(prefix)
+    quarantine = final.with_name(_QUARANTINE.format(name=final.name) + stamp)
+    os.rename(replaced, quarantine)
+    return quarantine
 
 
 def _recover(final: Path) -> None:
@@ -301,7 +326,9 @@ def _recover(final: Path) -> None:
         if is_pending(final):
             complete_marker(final)
         for folder in replaced:
-            shutil.rmtree(folder, ignore_errors=True)
+            quarantine = _put_away(folder, final)
+            if quarantine is not None:
+                logger.warning("The previous content of %s is in %s.", final, quarantine)
 
 
 def _replaced_folders(final: Path) -> list[Path]:

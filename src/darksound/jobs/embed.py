@@ -2,6 +2,7 @@
 
 import shutil
 
+from darksound.cluster.embedding import check_finite
 from darksound.cluster.embedding_shards import embed_to_shards
 from darksound.errors import InputError
 from darksound.jobs.base import JobResult, seed_everything
@@ -62,7 +63,7 @@ def embed_run(run: Run, progress: Progress) -> JobResult:
     shards_folder = run.path / "embedding"
     shards = embed_to_shards(images, learner, images.settings, shards_folder, progress=progress)
     record_writing(run)
-    write_embeddings(path, images.rois.table, shards.dim, shards)
+    write_embeddings(path, images.rois.table, shards.dim, map(check_finite, shards))
     shutil.rmtree(shards_folder)
     run.record_problems(images.rois.problems)
     return JobResult(

@@ -31,6 +31,7 @@ __all__ = [
     "backbone_part",
     "bundled_path",
     "bundled_size",
+    "check_finite",
     "front_end_of",
     "load_backbone_weights",
     "load_weights",
@@ -56,7 +57,8 @@ def read_weights(path: Path) -> dict[str, Tensor]:
     Pickles are read with `weights_only=True`, so a file with code is refused.
 
     Raises:
-        CheckpointError: the file is missing, damaged, not a state dict, or contains code.
+        CheckpointError: the file is missing, damaged, not a state dict, contains code, or has
+            weights that are not finite.
     """
     if not path.is_file():
         raise CheckpointError(f"There is no weights file {path}.")
@@ -70,7 +72,29 @@ def read_weights(path: Path) -> dict[str, Tensor]:
         raise CheckpointError(
             f"{path} contains other objects than tensors; save a plain state dict."
         )
+    check_finite(state, str(path))
     return {str(key): value for key, value in state.items()}
+
+
+def check_finite(state: Mapping[str, Tensor], name: str) -> None:
+    """Check that all weights are finite.
+
+    Args:
+        state: weights by key.
+        name: name of their file in the message.
+
+    Raises:
+        CheckpointError: one is NaN or infinite; the message has its key.
+    """
+    for key, value in state.items():
+        # A sum is not finite where a value is not, and is faster; it may also overflow.
+        if value.is_floating_point() and not value.sum(dtype=torch.float64).isfinite():
+            bad = int((~torch.isfinite(value)).sum())
+            if bad:
+                raise CheckpointError(
+                    f"{name} has {bad} values that are not finite (NaN or infinity) in the tensor "
+                    f"{key!r}: its training failed, or the file is damaged; use another one."
+                )
 
 
 def _read_safetensors(path: Path) -> Any:

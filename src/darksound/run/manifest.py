@@ -9,8 +9,8 @@ from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any, Literal, Self, get_args, get_origin, get_type_hints
 
-from darksound.errors import RunError
-from darksound.rois.roi_set import RoiSet
+from darksound.errors import InputError, RunError
+from darksound.rois.roi_set import Reader, RoiSet
 from darksound.run.files import write_json
 from darksound.system_errors import check_readable
 
@@ -36,18 +36,24 @@ _PACKAGES = ("darksound", "torch", "torchvision", "umap-learn", "hdbscan", "nump
 def fingerprint(rois: RoiSet) -> str:
     """Return a hash of the ROI ids, in order, and of the recordings' sizes and times.
 
-    It changes when ROIs are added, removed or reordered, and when a recording is written again.
-
-    Raises:
-        InputError: a recording is missing.
+    It changes when ROIs are added, removed or reordered, and when a recording is written again or
+    removed.
     """
     digest = hashlib.sha256()
     for roi_id in rois.table["roi_id"]:
         digest.update(f"{roi_id}\n".encode())
     recordings = rois.table[["root", "recording"]].drop_duplicates()
     for root, recording in sorted(recordings.itertuples(index=False, name=None)):
-        digest.update(f"{recording}\0{rois.reader.stamp(root, recording)}\n".encode())
+        digest.update(f"{recording}\0{_stamp(rois.reader, root, recording)}\n".encode())
     return digest.hexdigest()[:32]
+
+
+def _stamp(reader: Reader, root: str, recording: str) -> str:
+    try:
+        return reader.stamp(root, recording)
+    except InputError:
+        # What reads its sound lists it among the problems of the run.
+        return "missing"
 
 
 @dataclass(frozen=True)

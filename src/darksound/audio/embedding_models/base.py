@@ -216,7 +216,10 @@ def read_description(model: Path) -> ModelDescription:
 
 
 def model_from_file(
-    path: Path, description: ModelDescription, start: Callable[[], EmbedFunction]
+    path: Path,
+    description: ModelDescription,
+    start: Callable[[], EmbedFunction],
+    weights: Sequence[Path] = (),
 ) -> EmbeddingModel:
     """Return the embedding model in a file; one silent window is embedded to find its length.
 
@@ -224,15 +227,28 @@ def model_from_file(
         path: of the file.
         description: sampling rate, window, tensors, name and licence.
         start: see `EmbeddingModel`.
+        weights: other files that it stores weights in.
 
     Raises:
-        CheckpointError: the file cannot be read, or does not take windows of this length.
+        CheckpointError: the file cannot be read, does not take windows of this length, or gives
+            values that are not finite.
     """
-    silence = np.zeros((1, description.window_samples), np.float32)
+    digest = _digest(path, description, weights)
+    embed = start()
+    windows = np.zeros((2, description.window_samples), np.float32)
+    # Models that scale their input may be undefined for silence alone.
+    windows[1] = np.random.default_rng(0).uniform(-0.1, 0.1, description.window_samples)
+    embedding = embed(windows[:1])
+    if not np.isfinite(embedding).all() and not np.isfinite(embed(windows[1:])).all():
+        raise CheckpointError(
+            f"{path} gives embeddings that are not finite (NaN or infinity) in its output"
+            f"{'' if description.output is None else f' {description.output!r}'}; its weights are "
+            f"damaged, or its description names a wrong sample_rate, window_s, peak or output."
+        )
     return EmbeddingModel(
         name=description.name or path.stem,
-        digest=_digest(path, description),
-        embedding_dim=start()(silence).shape[1],
+        digest=digest,
+        embedding_dim=embedding.shape[1],
         sample_rate=description.sample_rate,
         window_s=description.window_s,
         licence=description.licence,
@@ -240,13 +256,17 @@ def model_from_file(
     )
 
 
-def _digest(path: Path, description: ModelDescription) -> str:
-    """Hash a model file and the keys of its description that change embeddings."""
+def _digest(path: Path, description: ModelDescription, weights: Sequence[Path]) -> str:
+    """Hash a model's files and the keys of its description that change embeddings."""
     digest = hashlib.sha256(description.model_dump_json(exclude={"name", "licence"}).encode())
-    try:
-        with path.open("rb") as file:
-            while block := file.read(_HASH_BLOCK_BYTES):
-                digest.update(block)
-    except OSError as error:
-        raise CheckpointError(f"{path}: {reading_error(path, error)}.") from None
+    for part in (path, *weights):
+        if part is not path:
+            name = part.relative_to(path.parent).as_posix()
+            digest.update(f"\0{name}\0{part.stat().st_size}\0".encode("utf-8", "surrogateescape"))
+        try:
+            with part.open("rb") as file:
+                while block := file.read(_HASH_BLOCK_BYTES):
+                    digest.update(block)
+        except OSError as error:
+            raise CheckpointError(f"{part}: {reading_error(part, error)}.") from None
     return digest.hexdigest()[:32]

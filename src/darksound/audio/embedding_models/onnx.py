@@ -21,6 +21,7 @@ from darksound.audio.embedding_models.base import (
     scale_to_peak,
     select_tensor,
 )
+from darksound.audio.embedding_models.onnx_files import external_files
 from darksound.errors import CheckpointError, SettingsError
 from darksound.text import library_path
 
@@ -38,11 +39,13 @@ def open_onnx(argument: str) -> EmbeddingModel:
 
     Raises:
         SettingsError: ONNX Runtime is not installed, or the file or its description is missing.
-        CheckpointError: the file is not an ONNX model, or does not match its description.
+        CheckpointError: the file is not an ONNX model, does not match its description, has
+            weights that are NaN, or lacks a file that it stores weights in.
     """
     path = find_model_file(argument, "onnx")
     description = read_description(path)
-    return model_from_file(path, description, partial(_start, path, description))
+    start = partial(_start, path, description)
+    return model_from_file(path, description, start, external_files(path))
 
 
 def _start(path: Path, description: ModelDescription) -> EmbedFunction:

@@ -1,5 +1,6 @@
 """torchvision's image classifiers as backbones, without their classification layers."""
 
+import pickle
 from collections.abc import Callable, Container
 from functools import lru_cache
 from http.client import HTTPException
@@ -9,10 +10,13 @@ import torch
 import torch.nn.functional as F
 import torchvision.models as models
 from torch import Tensor, nn
+from torch.nn.modules.dropout import _DropoutNd
+from torchvision.ops import StochasticDepth
 from torchvision.transforms import functional as TF
 
 from darksound.errors import CheckpointError, SettingsError
 from darksound.meta.backbones.base import Backbone, BackboneFamily, fold, foldable_pairs
+from darksound.meta.pieces import run_in_pieces
 from darksound.meta.weights import IMAGENET
 from darksound.settings import Settings
 
@@ -169,7 +173,7 @@ class TorchvisionBackbone(Backbone):
 
     def forward(self, images: Tensor) -> Tensor:
         """Return vectors `(b, dim)` of images `(b, 3, h, w)` in [0, 1]."""
-        return self._in_parts(lambda part: self.net(self.prepare(part)).flatten(1), images)
+        return self._in_parts(TorchvisionBackbone._run_to_end, images)
 
     def feature_map(self, images: Tensor) -> Tensor:
         """Return maps `(b, map_channels, h', w')`: the output of `map_layer`."""
@@ -178,7 +182,11 @@ class TorchvisionBackbone(Backbone):
                 f"The backbone {self.name!r} has no layer learner.relation_layer; use 'auto', or a "
                 f"layer such as {', '.join(RELATION_LAYERS.values())}."
             )
-        return self._in_parts(self._run_to_map_layer, images)
+        return self._in_parts(TorchvisionBackbone._run_to_map_layer, images)
+
+    def _run_to_end(self, images: Tensor) -> Tensor:
+        vectors: Tensor = self.net(self.prepare(images)).flatten(1)
+        return vectors
 
     def _run_to_map_layer(self, images: Tensor) -> Tensor:
         handle = self.net.get_submodule(self.map_layer).register_forward_hook(_raise_output)
@@ -192,11 +200,23 @@ class TorchvisionBackbone(Backbone):
             f"The backbone {self.name!r} does not use its layer {self.map_layer!r}."
         )
 
-    def _in_parts(self, run: Callable[[Tensor], Tensor], images: Tensor) -> Tensor:
-        """Return `run(images)`; in evaluation mode on a CPU computed in small batches."""
-        if self.training or images.device.type != "cpu":
-            return run(images)
-        return torch.cat([run(part) for part in torch.split(images, _CPU_BATCH)])
+    def _in_parts(
+        self, run: "Callable[[TorchvisionBackbone, Tensor], Tensor]", images: Tensor
+    ) -> Tensor:
+        """Return `run(self, images)`; without gradients on a CPU computed in small batches."""
+        if images.device.type == "cpu" and not self.training and not torch.is_grad_enabled():
+            return torch.cat([run(self, part) for part in torch.split(images, _CPU_BATCH)])
+        if _draws_random_numbers(self.net):
+            return run(self, images)
+        return run_in_pieces(self, run, images)
+
+
+def _draws_random_numbers(net: nn.Module) -> bool:
+    """Return whether layers of a network draw from torch's generator in training mode."""
+    return any(
+        isinstance(layer, (_DropoutNd, StochasticDepth)) and layer.p > 0 and layer.training
+        for layer in net.modules()
+    )
 
 
 class _MapLayerOutput(Exception):  # noqa: N818  (a signal, not an error)
@@ -213,7 +233,16 @@ def _raise_output(module: nn.Module, inputs: Any, output: Tensor) -> None:
 
 def _network(name: str, pretrained: bool) -> nn.Module:
     try:
+        if pretrained:
+            # torchvision itself would run code that is in a file; this refuses such a file first.
+            weights: Any = models.get_model_weights(name)
+            weights.DEFAULT.get_state_dict(map_location="cpu", check_hash=True, weights_only=True)
         return cast(nn.Module, models.get_model(name, weights="DEFAULT" if pretrained else None))
+    except pickle.UnpicklingError as error:
+        raise CheckpointError(
+            f"The ImageNet weights of {name} in {torch.hub.get_dir()} are damaged, or contain code "
+            f"and are not opened; remove that file, so that it is downloaded again."
+        ) from error
     except (OSError, HTTPException, RuntimeError) as error:
         if not pretrained:
             raise

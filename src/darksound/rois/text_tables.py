@@ -14,6 +14,7 @@ from pathlib import Path
 
 import pandas as pd
 import pyarrow as pa
+import pyarrow.compute
 import pyarrow.csv
 
 from darksound.errors import InputError
@@ -197,7 +198,9 @@ class _Parser:
         if table.num_rows != len(lines):
             return None
         index = pd.RangeIndex(number, number + len(lines))
-        return self._table(table.to_pandas().set_axis(index), {})
+        trimmed = [pa.compute.utf8_trim_whitespace(column) for column in table.columns]
+        cells = pa.table(trimmed, names=self.names).to_pandas()
+        return self._table(cells.set_axis(index), {})
 
     def parse_each(self, lines: list[str], number: int) -> TextTable:
         """Return the table; rows that cannot be split, or have too many cells, are broken."""
@@ -228,9 +231,12 @@ class _Parser:
         fitting = self._fitting(rows, broken)
         width = len(self.names)
         cells = pd.DataFrame(
-            [row[:width] + [""] * (width - len(row)) for row in fitting.values()],
+            [
+                [cell.strip() for cell in row[:width]] + [""] * (width - len(row))
+                for row in fitting.values()
+            ],
             index=pd.Index(list(fitting), dtype="int64"),
-            columns=[str(column) for column in range(width)],
+            columns=self.names,
             dtype=TEXT_DTYPE,
         )
         return self._table(cells, broken)
@@ -280,19 +286,17 @@ class _Parser:
         return f"has {n_cells} cells, but the header {width}; quote cells that contain a {name}"
 
     def _table(self, cells: pd.DataFrame, broken: Mapping[int, str]) -> TextTable:
-        """Return the table of cells without blanks, empty rows and repetitions of the header."""
-        stripped = pd.DataFrame(
-            {name: cells[str(column)].str.strip() for column, name in enumerate(self.names)},
-            index=cells.index,
-        )
-        first = stripped.iloc[:, 0]
+        """Return the table without empty rows and repetitions of the header."""
+        first = cells.iloc[:, 0]
         empty, repeated = first == "", first == self.header[0]
-        empty[empty] = (stripped[empty] == "").all(axis=1)
-        repeated[repeated] = (stripped[repeated].map(title_text) == self.header).all(axis=1)
+        if empty.any():
+            empty[empty] = (cells[empty] == "").all(axis=1)
         if repeated.any():
-            logger.info("%d repetitions of the header are skipped.", int(repeated.sum()))
+            repeated[repeated] = (cells[repeated].map(title_text) == self.header).all(axis=1)
+            if repeated.any():
+                logger.info("%d repetitions of the header are skipped.", int(repeated.sum()))
         unused = empty | repeated
-        return TextTable(stripped[~unused] if unused.any() else stripped, broken, self.separator)
+        return TextTable(cells[~unused] if unused.any() else cells, broken, self.separator)
 
 
 def _has_broken_character(cell: str) -> bool:

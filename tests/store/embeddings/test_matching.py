@@ -57,6 +57,15 @@ def test_a_recording_matches_by_any_of_its_names(name):
     assert (rows.tolist(), taken.tolist()) == ([0], [1])
 
 
+@pytest.mark.parametrize("name", ["wren/Gru\u0308n.wav", "WREN/GRÜN.WAV", "d:\\Wren\\Grün"])
+def test_capitals_and_the_form_of_accents_do_not_matter(name):
+    embeddings = _embeddings([("owl/b.wav", 0, 3), (name, 0, 3)])
+    rows, taken, _ = match_embeddings(embeddings, _rois([("wren/Grün.wav", 0.0, 3.0)]), "table")
+    assert (rows.tolist(), taken.tolist()) == ([0], [1])
+    both = _embeddings([("Wren/Grün.wav", 0, 3), ("wren/Grün.wav", 0, 3)])
+    assert match_embeddings(both, _rois([("wren/Grün.wav", 0.0, 3.0)]), "table")[1].tolist() == [1]
+
+
 def test_a_name_that_two_recordings_share_matches_neither():
     embeddings = _embeddings([("/x/owl/a.wav", 0, 3), ("/x/wren/a.wav", 0, 3)])
     with pytest.raises(InputError, match=r"None of the 1 ROIs .*a.wav"):

@@ -14,6 +14,7 @@ import pandas as pd
 import yaml
 
 from darksound.errors import InputError
+from darksound.rois.text_files import read_text
 from darksound.store.embeddings.layout import Embeddings, Layout
 
 __all__ = ["BACPIPE"]
@@ -26,7 +27,7 @@ def _read(path: Path) -> Embeddings:
     metadata = _read_metadata(folder / _METADATA)
     try:
         model, root = str(metadata["model_name"]), str(metadata["audio_dir"])
-        recordings = [_posix(name) for name in metadata["files"]["audio_files"]]
+        recordings = [_posix(str(name)) for name in metadata["files"]["audio_files"]]
         window_s = metadata["segment_length (samples)"] / metadata["sample_rate (Hz)"]
     except (KeyError, TypeError, ZeroDivisionError) as error:
         raise InputError(
@@ -48,8 +49,8 @@ def _read(path: Path) -> Embeddings:
 
 def _read_metadata(path: Path) -> dict[str, Any]:
     try:
-        metadata = yaml.safe_load(path.read_text(encoding="utf-8"))
-    except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
+        metadata = yaml.safe_load(read_text(path, "YAML"))
+    except (yaml.YAMLError, ValueError, RecursionError) as error:
         raise InputError(f"{path}: cannot be read as YAML ({error}).") from None
     if not isinstance(metadata, dict):
         raise InputError(f"{path}: not a metadata file of bacpipe.")

@@ -7,21 +7,27 @@ omit the suffix of the recording.
 """
 
 import re
+from collections import Counter
 from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
+from darksound.audio.names import recording_text
 from darksound.errors import InputError
+from darksound.rois.roi_set import Problem
+from darksound.rois.text_files import read_text
 from darksound.store.embeddings.layout import Embeddings, Layout
+from darksound.text import path_text
 
 __all__ = ["BIRDNET_ANALYZER"]
 
 _SUFFIX = ".birdnet.embeddings.txt"
 _WINDOW = re.compile(r"(?P<name>.+)_(?P<start>\d+(?:\.\d+)?)_(?P<end>\d+(?:\.\d+)?)")
 
-_Row = tuple[str, float, float, npt.NDArray[np.float32]]
+# Recording, start and end in seconds, vector, and the place in the file for messages.
+_Row = tuple[str, float, float, npt.NDArray[np.float32], str]
 
 
 def _files(path: Path) -> list[Path]:
@@ -32,30 +38,56 @@ def _files(path: Path) -> list[Path]:
 
 def _read(path: Path) -> Embeddings:
     root = path if path.is_dir() else path.parent
-    parsed = [row for file in _files(path) for row in _read_rows(file, root)]
-    lengths = {len(vector) for *_, vector in parsed}
-    if len(lengths) != 1:
-        raise InputError(f"{path}: embeddings of {len(lengths)} lengths, where one is needed.")
-    rows = pd.DataFrame([times for *times, _ in parsed], columns=["recording", "start_s", "end_s"])
-    vectors = np.stack([vector for *_, vector in parsed])
-    return Embeddings(vectors, rows, root, "BirdNET")
-
-
-def _read_rows(file: Path, root: Path) -> list[_Row]:
-    name = file.relative_to(root).as_posix().removesuffix(_SUFFIX)
-    try:
-        lines = file.read_text(encoding="utf-8").split("\n")
-        cells = [line.split("\t") for line in lines if line.strip()]
-        window = _WINDOW.fullmatch(name)
-        if window is not None and all(len(line) == 1 for line in cells):
-            start, end = float(window["start"]), float(window["end"])
-            return [(window["name"], start, end, _parse_vector(text)) for (text,) in cells]
-        return [(name, float(start), float(end), _parse_vector(text)) for start, end, text in cells]
-    except (OSError, ValueError) as error:
+    problems: list[Problem] = []
+    parsed = [row for file in _files(path) for row in _read_rows(file, root, problems)]
+    lengths = Counter(len(vector) for *_, vector, _ in parsed)
+    if not parsed:
         raise InputError(
-            f"{file}: not an embeddings file of BirdNET-Analyzer ({error}); write it again or "
-            "remove it."
-        ) from None
+            f"{path_text(path)}: no embeddings that can be used. "
+            + " ".join(problem.cause for problem in problems[:1])
+        )
+    length, count = lengths.most_common(1)[0]
+    if len(lengths) > 1 and 2 * count <= len(parsed):
+        raise InputError(
+            f"{path_text(path)}: embeddings of {len(lengths)} lengths, where one is needed."
+        )
+    problems += [
+        Problem(name, f"{place}: {len(vector)} numbers, where others have {length}; left out.")
+        for name, *_, vector, place in parsed
+        if len(vector) != length
+    ]
+    usable = [row for row in parsed if len(row[3]) == length]
+    rows = pd.DataFrame([row[:3] for row in usable], columns=["recording", "start_s", "end_s"])
+    vectors = np.stack([row[3] for row in usable])
+    return Embeddings(vectors, rows, root, "BirdNET", problems=tuple(problems))
+
+
+def _read_rows(file: Path, root: Path, problems: list[Problem]) -> list[_Row]:
+    """Return the rows of a file, and note its lines that are not rows."""
+    name = recording_text(file.relative_to(root)).removesuffix(_SUFFIX)
+    window = _WINDOW.fullmatch(name)
+    rows: list[_Row] = []
+    text = read_text(file, "an embeddings file of BirdNET-Analyzer")
+    for number, line in enumerate(text.split("\n"), start=1):
+        cells = line.split("\t")
+        place = f"{path_text(file)}, row {number}"
+        try:
+            if not line.strip():
+                continue
+            if window is not None and len(cells) == 1:
+                start, end = float(window["start"]), float(window["end"])
+                rows.append((window["name"], start, end, _parse_vector(line), place))
+            else:
+                first, last, numbers = cells
+                rows.append((name, float(first), float(last), _parse_vector(numbers), place))
+        except ValueError as error:
+            problems.append(
+                Problem(
+                    name,
+                    f"{place}: not an embeddings file of BirdNET-Analyzer ({error}); left out.",
+                )
+            )
+    return rows
 
 
 def _parse_vector(text: str) -> npt.NDArray[np.float32]:

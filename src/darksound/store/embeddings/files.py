@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from pathlib import Path
+from tokenize import TokenError
 
 import numpy as np
 import pandas as pd
@@ -9,59 +10,74 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from darksound.errors import InputError
-from darksound.store.embeddings.layout import Embeddings, Layout, rename_columns, split_vectors
+from darksound.rois.text_tables import read_text_table
+from darksound.store.embeddings.layout import (
+    COLUMN_NAMES,
+    FIRST_ROW,
+    Embeddings,
+    Layout,
+    TableRows,
+    rename_columns,
+    split_vectors,
+)
 from darksound.system_errors import check_readable
-from darksound.text import library_path
+from darksound.text import library_path, path_text
 
 __all__ = ["ARRAY", "TABLE"]
 
 
-def _read_parquet(path: Path) -> pd.DataFrame:
+# NumPy parses headers as Python code, which may be none in a damaged file.
+_ARRAY_ERRORS = (
+    OSError, ValueError, EOFError, MemoryError, OverflowError, SyntaxError, TokenError
+)  # fmt: skip
+
+
+def _read_parquet(path: Path) -> TableRows:
     try:
         with library_path(path) as file:
-            table: pd.DataFrame = pq.read_table(file).to_pandas()
-    except (OSError, pa.ArrowException) as error:
+            rows: pd.DataFrame = pq.read_table(file).to_pandas(ignore_metadata=True)
+    except (OSError, ValueError, ArithmeticError, pa.ArrowException) as error:
         check_readable(path, error)
-        raise InputError(f"{path}: cannot be read as a Parquet table ({error}).") from None
-    return table
+        raise InputError(
+            f"{path_text(path)}: cannot be read as a Parquet table ({error})."
+        ) from None
+    return TableRows(rows.set_axis(pd.RangeIndex(FIRST_ROW, len(rows) + FIRST_ROW)), {})
 
 
-def _read_csv(path: Path) -> pd.DataFrame:
-    try:
-        return pd.read_csv(path, encoding="utf-8-sig", sep=_separator(path))
-    except (OSError, ValueError) as error:
-        check_readable(path, error)
-        raise InputError(f"{path}: cannot be read as a CSV table ({error}).") from None
+def _read_csv(path: Path) -> TableRows:
+    table = read_text_table(path, "a CSV table", COLUMN_NAMES)
+    broken = pd.Index(list(table.broken), dtype="int64")
+    # Rows that cannot be read keep their place, since row i may belong to row i of an array.
+    rows = table.cells.reindex(table.cells.index.union(broken)) if len(broken) else table.cells
+    return TableRows(rows, table.broken, commas=table.separator != ",")
 
 
-def _separator(path: Path) -> str:
-    with path.open(encoding="utf-8-sig") as lines:
-        header = lines.readline()
-    return max(",;\t", key=header.count)
-
-
-_TABLE_READERS: dict[str, Callable[[Path], pd.DataFrame]] = {
+_TABLE_READERS: dict[str, Callable[[Path], TableRows]] = {
     ".parquet": _read_parquet,
     ".csv": _read_csv,
 }
 
 
 def _read_table(path: Path) -> Embeddings:
-    vectors, rows = split_vectors(_TABLE_READERS[path.suffix.lower()](path), path)
-    return Embeddings(vectors, rename_columns(rows), path.parent)
+    table = _TABLE_READERS[path.suffix.lower()](path)
+    vectors, rows, causes = split_vectors(table, path)
+    return Embeddings(vectors, rename_columns(rows), path.parent, causes=causes)
 
 
 def _read_array(path: Path) -> Embeddings:
     try:
         vectors = np.load(path, allow_pickle=False)
-    except (OSError, ValueError, EOFError) as error:
+    except _ARRAY_ERRORS as error:
         check_readable(path, error)
-        raise InputError(f"{path}: cannot be read as an array ({error}).") from None
+        raise InputError(f"{path_text(path)}: cannot be read as an array ({error}).") from None
     if not np.issubdtype(vectors.dtype, np.number):
-        raise InputError(f"{path}: an array of {vectors.dtype}, not of numbers.")
-    table = _table_beside(path)
-    rows = pd.DataFrame() if table is None else rename_columns(_TABLE_READERS[table.suffix](table))
-    return Embeddings(vectors.astype(np.float32, copy=False), rows, path.parent)
+        raise InputError(f"{path_text(path)}: an array of {vectors.dtype}, not of numbers.")
+    vectors = vectors.astype(np.float32, copy=False)
+    beside = _table_beside(path)
+    if beside is None:
+        return Embeddings(vectors, pd.DataFrame(), path.parent)
+    table = _TABLE_READERS[beside.suffix](beside)
+    return Embeddings(vectors, rename_columns(table.rows), path.parent, causes=table.broken)
 
 
 def _table_beside(path: Path) -> Path | None:

@@ -1,11 +1,13 @@
 """Matching embeddings to ROIs by recording and times."""
 
+from collections.abc import Callable
 from pathlib import PurePosixPath
 
 import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
+from darksound.audio.names import composed
 from darksound.errors import InputError
 from darksound.rois.roi_set import Problem, RoiSet
 from darksound.store.embeddings.layout import Embeddings
@@ -103,20 +105,35 @@ def _match_recordings(rois: pd.DataFrame, file_names: list[str]) -> dict[tuple[s
     """Return the name in the file of each recording of the ROIs, by root and recording.
 
     Two names match if one is the end of the other, file suffixes aside, and no other recording
-    matches as well.
+    matches as well. Names that differ in capitals match where no others do.
     """
     pairs = list(dict.fromkeys(rois.itertuples(index=False, name=None)))
-    paths = {pair: f"{pair[0]}/{pair[1]}" for pair in pairs}
-    ends_of_paths, ends_of_file_names = _ends(list(paths.values())), _ends(file_names)
-    by_path = {
-        ends_of_paths[end]: name for name in file_names if (end := _stem(name)) in ends_of_paths
-    }
+    matches = _match_forms(pairs, file_names, composed)
+    others = [pair for pair in pairs if pair not in matches]
+    return matches | _match_forms(others, file_names, lambda name: composed(name).casefold())
+
+
+def _match_forms(
+    pairs: list[tuple[str, str]], file_names: list[str], form: Callable[[str], str]
+) -> dict[tuple[str, str], str]:
+    """Return the name in the file of each pair of root and recording, compared in one form."""
+    if not pairs:
+        return {}
+    named: dict[str, str] = {}
+    shared: set[str] = set()
+    for name in file_names:
+        if named.setdefault(form(name), name) != name:
+            shared.add(form(name))
+    forms = [name for name in named if name not in shared]
+    paths = {pair: form(f"{pair[0]}/{pair[1]}") for pair in pairs}
+    ends_of_paths, ends_of_forms = _ends(list(paths.values())), _ends(forms)
+    by_path = {ends_of_paths[end]: name for name in forms if (end := _stem(name)) in ends_of_paths}
     matches: dict[tuple[str, str], str] = {}
     for pair in pairs:
-        name = ends_of_file_names.get(_stem(pair[1])) or ends_of_file_names.get(_stem(paths[pair]))
-        name = name or by_path.get(paths[pair])
-        if name is not None:
-            matches[pair] = name
+        match = ends_of_forms.get(_stem(form(pair[1]))) or ends_of_forms.get(_stem(paths[pair]))
+        match = match or by_path.get(paths[pair])
+        if match is not None:
+            matches[pair] = named[match]
     return matches
 
 

@@ -12,6 +12,7 @@ import torch
 from torch import Tensor
 
 from darksound.audio.embedding_models import TABLE_SCHEME, check_same_model
+from darksound.audio.names import composed, recording_path
 from darksound.errors import InputError, SettingsError
 from darksound.progress import Progress, silent
 from darksound.rois.roi_set import SCHEMA, Problem, RoiSet, as_roi_table
@@ -88,7 +89,8 @@ def build_table_store(
     path, embeddings = _read(settings.backbone)
     rows, embedding_rows, problems = match_embeddings(embeddings, rois, str(path))
     vectors = np.ascontiguousarray(embeddings.vectors[embedding_rows])
-    return TableStore(rois.take(rows, problems), settings, vectors)
+    unread = [problem for problem in embeddings.problems if problem not in rois.problems]
+    return TableStore(rois.take(rows, [*unread, *problems]), settings, vectors)
 
 
 def resolve_table(settings: Settings) -> Settings:
@@ -125,20 +127,33 @@ def rois_of_table(backbone: BackboneSettings, root: Path | None = None) -> RoiSe
         )
     columns = [name for name in SCHEMA.names if name in embeddings.rows.columns]
     rows = embeddings.rows[columns].reset_index(drop=True)
-    names = [str(name).replace("\\", "/") for name in rows["recording"]]
+    names = [_posix(str(name), embeddings.root) for name in rows["recording"]]
     folder = embeddings.root if root is None else root
     if root is None and all(os.path.isabs(name) for name in names):
         folder = Path(os.path.commonpath([os.path.dirname(name) for name in names]))
     if "root" not in rows.columns or root is not None:
         rows["root"] = path_text(folder.resolve())
     rows["recording"] = [_relative(name, folder) for name in names]
-    repeated = rows.duplicated(["root", "recording", "start_s", "end_s"])
+    # Times are equal where the ids of ROIs would be, which have microseconds.
+    keys = rows.assign(
+        recording=[composed(name) for name in rows["recording"]],
+        start_s=rows["start_s"].round(6),
+        end_s=rows["end_s"].round(6),
+    )
+    repeated = keys.duplicated(["root", "recording", "start_s", "end_s"])
     problems = [
         Problem(str(name), f"{path} has several embeddings of the same times; the first is used.")
         for name in rows["recording"][repeated]
     ]
     table = as_roi_table(rows[~repeated].drop(columns="roi_id", errors="ignore"))
-    return RoiSet(table, _TableReader(path), tuple(problems))
+    return RoiSet(table, _TableReader(path), (*embeddings.problems, *problems))
+
+
+def _posix(name: str, root: Path) -> str:
+    """Return a path that was written on Windows with forward slashes."""
+    if "\\" not in name or recording_path(root, name).exists():
+        return name
+    return name.replace("\\", "/")
 
 
 def _relative(name: str, folder: Path) -> str:

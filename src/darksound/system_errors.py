@@ -172,6 +172,8 @@ def _opening_error(path: Path) -> OSError | None:
             path.open("rb").close()
     except OSError as error:
         return error
+    except ValueError:  # Python's own, as the system is not even asked
+        return OSError(errno.EINVAL, "no file has a NUL character in its name")
     return None
 
 

@@ -9,9 +9,13 @@ from pathlib import Path
 
 import pytest
 
+from darksound.audio.files import FileReader
+from darksound.errors import InputError, SettingsError
 from darksound.rois.roi_set import roi_ids
+from darksound.settings import ComputeSettings
 from darksound.sources import load_rois
 from darksound.sources.listing import find_recordings, list_files
+from darksound.store.shard_file import cache_folder
 
 posix = pytest.mark.skipif(os.name == "nt", reason="Windows does not have such names or files")
 linux = pytest.mark.skipif(sys.platform != "linux", reason="names are text on this system")
@@ -180,3 +184,23 @@ def test_a_file_that_vanishes_after_listing_is_a_problem(
     rois = load_rois(tmp_path, rois="whole")
     assert rois.table["recording"].tolist() == ["a.wav"]
     assert [problem.recording for problem in rois.problems] == ["b.wav"]
+
+
+@pytest.mark.parametrize("name", ["a\0b", "a\0b.wav", "x" * 300, "x" * 300 + ".wav", "\ud800.csv"])
+def test_names_that_no_file_can_have_are_input_errors(name: str) -> None:
+    with pytest.raises(InputError, match=r"no file or folder of that name|too long"):
+        load_rois(name)
+
+
+@pytest.mark.parametrize("recording", ["a\0b.wav", "x" * 300 + ".wav"])
+def test_recordings_that_no_file_can_have_are_input_errors(recording: str, tmp_path: Path) -> None:
+    with pytest.raises(InputError, match=r"NUL character|too long"):
+        FileReader().info(str(tmp_path), recording)
+
+
+@pytest.mark.parametrize("cache", ["x" * 300, "file/below"])
+def test_a_cache_folder_that_cannot_be_is_a_settings_error(cache: str, tmp_path: Path) -> None:
+    (tmp_path / "file").touch()
+    compute = ComputeSettings(cache_dir=tmp_path / cache)
+    with pytest.raises(SettingsError, match=r"compute\.cache_dir.*(too long|not a folder)"):
+        cache_folder(compute)

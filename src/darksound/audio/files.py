@@ -128,6 +128,8 @@ def open_audio(path: Path) -> AudioFile:
         size = path.stat().st_size
     except OSError as error:
         raise _unreadable(path, error) from None
+    except ValueError:
+        raise InputError(f"{path}: no file has a NUL character in its name.") from None
     if not path.is_file():
         raise InputError(f"{path}: a folder or device, not a sound file.")
     if size == 0:

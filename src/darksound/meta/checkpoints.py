@@ -4,6 +4,7 @@ import dataclasses
 import io
 import json
 import math
+import os
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -279,8 +280,9 @@ def load_train_state(folder: Path) -> TrainState:
 
 
 def _weights_file(path: Path) -> Path:
-    if not path.is_dir():
-        if not path.exists():
+    # These functions return False for names that no file can have.
+    if not os.path.isdir(path):
+        if not os.path.exists(path):
             raise CheckpointError(f"There is no checkpoint {path}.")
         return path
     for name in ("checkpoints/best.safetensors", "best.safetensors"):

@@ -19,6 +19,7 @@ from darksound.sources.tables import TABLE
 from darksound.store.readers import DispatchReader
 from darksound.synthesis.demo import demo_rois
 from darksound.synthesis.demo_splits import demo_root, is_demo
+from darksound.system_errors import reading_error
 from darksound.text import text_path
 
 __all__ = ["SOURCES", "RoisLike", "Specs", "as_roi_set", "check_source", "load_rois"]
@@ -151,9 +152,12 @@ def _flat(specs: Iterable[object], also_accepted: str) -> list[str]:
 
 
 def _source_of(spec: str) -> Source:
-    for source in SOURCES.values():
-        if source.matches(spec):
-            return source
+    try:
+        for source in SOURCES.values():
+            if source.matches(spec):
+                return source
+    except OSError as error:  # such as a name that is too long
+        raise InputError(f"{spec}: {reading_error(Path(spec), error)}.") from None
     if text_path(spec).exists():
         raise InputError(
             f"{spec} is neither a folder, a sound file nor a table. {_accepted_data()}"

@@ -16,6 +16,7 @@ import platformdirs
 from darksound.atomic import CACHE_OPTION, replacing
 from darksound.errors import InputError, RunError, SettingsError
 from darksound.settings import ComputeSettings
+from darksound.system_errors import reading_error
 from darksound.text import text_path
 
 __all__ = ["ImageRows", "Rows", "Shard", "cache_folder", "open_shard", "write_shard"]
@@ -35,10 +36,22 @@ _ALIGNMENT = 64
 
 
 def cache_folder(compute: ComputeSettings) -> Path:
-    """Return `compute.cache_dir`, or the user's cache folder."""
+    """Return `compute.cache_dir`, or the user's cache folder; it need not exist.
+
+    Raises:
+        SettingsError: there cannot be such a folder, or it cannot be read.
+    """
     if compute.cache_dir is None:
         return platformdirs.user_cache_path("darksound")
-    return text_path(str(compute.cache_dir))
+    folder = text_path(str(compute.cache_dir))
+    try:
+        folder.stat()
+    except FileNotFoundError:
+        pass
+    except OSError as error:
+        cause = reading_error(folder, error)
+        raise SettingsError(f"compute.cache_dir is {folder}: {cause}.") from None
+    return folder
 
 
 @dataclass(frozen=True)

@@ -5,6 +5,7 @@ import re
 import unicodedata
 from pathlib import PurePosixPath
 from types import SimpleNamespace
+from typing import Any
 
 import pandas as pd
 import pytest
@@ -133,5 +134,6 @@ def test_names_as_the_recordings_need_no_list(tmp_path):
 )
 def test_annotation_files_have_names_that_are_valid_on_all_systems(recording, name):
     table = pd.DataFrame({"root": ["/r"], "recording": [recording]})
-    names = annotation_names(SimpleNamespace(table=table), ".txt")
+    content: Any = SimpleNamespace(table=table)
+    names = annotation_names(content, ".txt")
     assert names == {("/r", recording): name}

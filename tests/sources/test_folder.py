@@ -173,7 +173,7 @@ def test_damaged_recording_keeps_the_windows_before_the_damage(tmp_path: Path) -
     rois = load_rois(tmp_path)
     assert 3 <= len(rois) < 10
     assert rois.table["end_s"].max() < 18
-    assert "damaged after" in rois.problems[0].cause
+    assert "s of 30.0 s are there, which are used" in rois.problems[0].cause
 
 
 def test_table_is_the_same_for_any_number_of_workers(tmp_path: Path, tone) -> None:

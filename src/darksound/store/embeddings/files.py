@@ -14,6 +14,7 @@ from darksound.rois.text_tables import read_text_table
 from darksound.store.embeddings.layout import (
     COLUMN_NAMES,
     FIRST_ROW,
+    NUMBERED,
     Embeddings,
     Layout,
     TableRows,
@@ -45,7 +46,7 @@ def _read_parquet(path: Path) -> TableRows:
 
 
 def _read_csv(path: Path) -> TableRows:
-    table = read_text_table(path, "a CSV table", COLUMN_NAMES)
+    table = read_text_table(path, "a CSV table", COLUMN_NAMES, numbers=NUMBERED)
     broken = pd.Index(list(table.broken), dtype="int64")
     # Rows that cannot be read keep their place, since row i may belong to row i of an array.
     rows = table.cells.reindex(table.cells.index.union(broken)) if len(broken) else table.cells

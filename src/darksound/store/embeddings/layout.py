@@ -21,6 +21,7 @@ from darksound.text import path_text
 __all__ = [
     "COLUMN_NAMES",
     "FIRST_ROW",
+    "NUMBERED",
     "Embeddings",
     "Layout",
     "TableRows",
@@ -44,6 +45,8 @@ COLUMN_NAMES = (
     *_VECTOR_COLUMNS,
     *(name for all_ in _ALIASES.values() for name in all_),
 )
+#: Names of columns that each hold one dimension.
+NUMBERED = re.compile(r"(.*?)(\d+)")
 #: Number of the first row of a table; the header is row 1.
 FIRST_ROW = 2
 _TIMES = ("start_s", "end_s")
@@ -235,7 +238,7 @@ def _numbered(names: list[str]) -> list[str]:
     """Return the largest group of names that differ only in the number at their end, sorted."""
     groups: dict[str, dict[int, str]] = {}
     for name in names:
-        if match := re.fullmatch(r"(.*?)(\d+)", name):
+        if match := NUMBERED.fullmatch(name):
             groups.setdefault(match[1], {})[int(match[2])] = name
     largest = max(groups.values(), key=len, default={})
     return [largest[number] for number in sorted(largest)]

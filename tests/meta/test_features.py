@@ -1,12 +1,10 @@
-"""Features of many ROIs: independent of the batch, in order, and computed in advance."""
-
-import threading
+"""Features of many ROIs: independent of the batch, and in order."""
 
 import numpy as np
 import pytest
 import torch
 
-from darksound.meta.features import compute_features, prefetch
+from darksound.meta.features import compute_features
 from darksound.meta.learners import LEARNERS
 from darksound.meta.learners.build import build_learner
 
@@ -41,41 +39,3 @@ def test_no_rows_give_no_features(tiny, make_images):
     learner, no_rows = build_learner(tiny), np.zeros(0, int)
     features = compute_features(make_images(), learner, tiny.compute, rows=no_rows)
     assert features.shape == (0, 16)
-
-
-def test_prefetch_computes_in_order_in_one_thread_and_in_advance():
-    second_is_computed = threading.Event()
-    threads = []
-
-    def make(job: int) -> int:
-        threads.append(threading.current_thread())
-        if job == 1:
-            second_is_computed.set()
-        return job * job
-
-    results = prefetch(make, range(6))
-    assert next(results) == 0
-    # The second result is computed although it is not requested yet.
-    assert second_is_computed.wait(60)
-    assert list(results) == [1, 4, 9, 16, 25]
-    assert set(threads) != {threading.current_thread()}
-    assert len(set(threads)) == 1
-
-
-def test_prefetch_computes_only_a_few_in_advance():
-    jobs: list[int] = []
-    results = prefetch(jobs.append, range(100))
-    next(results)
-    results.close()
-    assert len(jobs) <= 4
-
-
-def test_prefetch_raises_the_error_of_a_job():
-    def make(job: int) -> int:
-        return 1 // (2 - job)
-
-    results = prefetch(make, range(4))
-    assert [next(results), next(results)] == [0, 1]
-    with pytest.raises(ZeroDivisionError):
-        next(results)
-    assert list(prefetch(make, [])) == []

@@ -14,6 +14,7 @@ from darksound.cluster.state import MecState
 from darksound.cluster.structure import check_methods, map_coordinates
 from darksound.errors import InputError
 from darksound.meta.learners.base import Learner
+from darksound.parallel.threads import single_threaded
 from darksound.progress import Progress, silent
 from darksound.rois.review import Review
 from darksound.rois.roi_set import RoiSet
@@ -91,6 +92,7 @@ def mec(
     )
 
 
+@single_threaded()
 def mec_on_images(
     images: Store,
     learner: Learner,

@@ -34,6 +34,7 @@ from darksound.cluster.notes import (
 from darksound.cluster.reducers import REDUCERS
 from darksound.cluster.reducers.base import Vectors
 from darksound.cluster.validity import cluster_validity, dbcv
+from darksound.parallel.threads import single_threaded
 from darksound.progress import Progress, silent
 from darksound.settings import ClusteringSettings, ReductionSettings, Settings
 
@@ -128,6 +129,7 @@ def check_methods(
     resolve_clusterer(resolved.clustering, clusterer)
 
 
+@single_threaded()
 def find_clusters(
     embeddings: Vectors,
     settings: Settings,
@@ -295,7 +297,10 @@ def reduce(
         SettingsError: the reducer is unknown, or one of its settings is not possible.
     """
     x = normalise(np.asarray(embeddings, dtype=np.float32), settings.normalise)
-    return resolve_reducer(settings, reducer).reduce(x, settings, seed, note)
+    method = resolve_reducer(settings, reducer)
+    # After the import of the libraries that the reducer uses.
+    with single_threaded():
+        return method.reduce(x, settings, seed, note)
 
 
 def cluster(
@@ -320,7 +325,8 @@ def cluster(
     clusterer_seed = int(stream.generate_state(1)[0])
     method: Clusterer = resolve_clusterer(settings, clusterer)
     points = np.asarray(x, dtype=np.float64)
-    return number_by_size(method.cluster(points, settings, clusterer_seed))
+    with single_threaded():
+        return number_by_size(method.cluster(points, settings, clusterer_seed))
 
 
 def _note_missing_structure(
@@ -344,6 +350,7 @@ def _note_missing_structure(
         )
 
 
+@single_threaded()
 def map_coordinates(embeddings: Vectors, settings: ReductionSettings, seed: int) -> Vectors:
     """Return coordinates `(n, 2)` of embeddings `(n, dim)` for a map.
 

@@ -1,13 +1,15 @@
 """Density-based cluster validity (DBCV) in log space, with bounded memory."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from functools import partial
 
 import numpy as np
 import numpy.typing as npt
 from scipy.special import logsumexp
 
 from darksound.cluster.metrics import NOISE
+from darksound.parallel.threads import map_in_order, single_threaded, usable_threads
 
 __all__ = ["Validity", "cluster_validity", "core_distances", "dbcv", "minimum_spanning_tree"]
 
@@ -16,6 +18,8 @@ Ints = npt.NDArray[np.int64]
 
 #: Distances are computed in blocks of at most this many numbers (128 MB).
 _BLOCK = 16_000_000
+#: Blocks that are computed at a time, which bounds the memory.
+_MAX_THREADS = 4
 #: Squared distances below this share of the squared norms are rounding errors of float32.
 _ROUNDING = 1e-12
 
@@ -64,6 +68,7 @@ def dbcv(x: npt.NDArray[np.floating], clusters: Ints) -> float:
     return cluster_validity(x, clusters).dbcv
 
 
+@single_threaded()
 def cluster_validity(x: npt.NDArray[np.floating], clusters: Ints) -> Validity:
     """Return the validities of clusters by Moulavi et al. (2014), eq. 1-6.
 
@@ -102,14 +107,18 @@ def core_distances(points: Floats) -> Floats:
     it is computed from logarithms.
     """
     m, d = points.shape
-    log_core = np.empty(m)
-    for start, stop in _blocks(m, m):
+
+    def log_core(block: tuple[int, int]) -> Floats:
+        start, stop = block
         squares = _squares(points[start:stop], points)
         squares[np.arange(stop - start), np.arange(start, stop)] = np.inf
         with np.errstate(divide="ignore"):
             log_inverse = -0.5 * d * np.log(squares)
-        log_core[start:stop] = -(logsumexp(log_inverse, axis=1) - np.log(m - 1)) / d
-    return np.exp(log_core)
+        log_cores: Floats = -(logsumexp(log_inverse, axis=1) - np.log(m - 1)) / d
+        return log_cores
+
+    core: Floats = np.exp(np.concatenate(list(_map_blocks(log_core, m, m))))
+    return core
 
 
 def minimum_spanning_tree(points: Floats, core: Floats) -> tuple[Ints, Floats]:
@@ -175,13 +184,23 @@ def _separations(points: Floats, trees: list[_Tree]) -> Floats:
         # Pairs with the clusters before this one are done.
         rest, rest_core = points[nodes[ends[i] :]], core[ends[i] :]
         firsts = ends[i:-1] - ends[i]
-        for start, stop in _blocks(tree.inner.size, len(rest)):
-            mutual = np.sqrt(_squares(points[tree.inner[start:stop]], rest))
-            np.maximum(mutual, rest_core, out=mutual)
-            np.maximum(mutual, tree.inner_core[start:stop, None], out=mutual)
-            to_each = np.minimum.reduceat(mutual.min(axis=0), firsts)
+        reach = partial(_smallest_reach, points, tree, rest, rest_core)
+        for nearest in _map_blocks(reach, tree.inner.size, len(rest)):
+            to_each = np.minimum.reduceat(nearest, firsts)
             smallest[i] = min(smallest[i], to_each.min())
             np.minimum(smallest[i + 1 :], to_each, out=smallest[i + 1 :])
+    return smallest
+
+
+def _smallest_reach(
+    points: Floats, tree: _Tree, rest: Floats, rest_core: Floats, block: tuple[int, int]
+) -> Floats:
+    """Return the smallest mutual reachability of each of the rest from a block of inner nodes."""
+    start, stop = block
+    mutual = np.sqrt(_squares(points[tree.inner[start:stop]], rest))
+    np.maximum(mutual, rest_core, out=mutual)
+    np.maximum(mutual, tree.inner_core[start:stop, None], out=mutual)
+    smallest: Floats = mutual.min(axis=0)
     return smallest
 
 
@@ -211,7 +230,12 @@ def _squares(a: Floats, b: Floats) -> Floats:
     return squares
 
 
-def _blocks(rows: int, columns: int) -> Iterator[tuple[int, int]]:
+def _map_blocks(
+    function: Callable[[tuple[int, int]], Floats], rows: int, columns: int
+) -> Iterator[Floats]:
+    """Yield `function` of the first row and the one after the last of each block, in order."""
     step = max(1, _BLOCK // max(1, columns))
-    for start in range(0, rows, step):
-        yield start, min(start + step, rows)
+    blocks = [(start, min(start + step, rows)) for start in range(0, rows, step)]
+    if len(blocks) < 2:
+        return map(function, blocks)
+    return map_in_order(function, blocks, min(usable_threads(), _MAX_THREADS), ahead=0)

@@ -1,10 +1,8 @@
 """Features of many ROIs at once, in evaluation mode."""
 
-from collections import deque
-from collections.abc import Callable, Generator, Iterable
-from concurrent.futures import Future, ThreadPoolExecutor
+from collections.abc import Callable
 from copy import deepcopy
-from typing import TypeVar
+from queue import SimpleQueue
 
 import numpy as np
 import numpy.typing as npt
@@ -15,19 +13,15 @@ from darksound.audio.embedding_models import check_same_model
 from darksound.errors import CheckpointError
 from darksound.meta.device import autocast, images_to_device, pin, resolve_device, to_device
 from darksound.meta.learners.base import Learner
+from darksound.parallel.threads import map_in_order, single_threaded, usable_threads
 from darksound.progress import Progress, silent
 from darksound.settings import ComputeSettings
 from darksound.store.contract import RowKind, Store
 
-__all__ = ["check_store", "compute_features", "fit_backbone", "inference_copy", "prefetch"]
-
-Job = TypeVar("Job")
-Result = TypeVar("Result")
-
-# Results that are computed before they are needed.
-_N_PREFETCHED = 2
+__all__ = ["check_store", "compute_features", "fit_backbone", "inference_copy"]
 
 
+@single_threaded()
 def compute_features(
     images: Store,
     learner: Learner,
@@ -60,21 +54,43 @@ def compute_features(
     rows = np.arange(len(images)) if rows is None else rows
     device, dtype = resolve_device(compute)
     to_device(learner, device)
-    network = inference_copy(learner, dtype)
-    forward = network.embed if embed else network.features
     step = compute.batch_size
     batch_rows = [rows[start : start + step] for start in range(0, len(rows), step)]
-    batches = prefetch(lambda some_rows: pin(images.batch(some_rows), device), batch_rows)
+    batches = map_in_order(lambda some_rows: pin(images.batch(some_rows), device), batch_rows)
+    # A CPU computes several batches at a time, a GPU one, in this thread, which has its device.
+    on_cpu = device.type == "cpu"
+    threads = max(1, min(usable_threads(), len(batch_rows))) if on_cpu else 1
+    networks: SimpleQueue[Learner] = SimpleQueue()
+    network = inference_copy(learner, dtype)
+    for _ in range(threads):
+        networks.put(_structural_copy(network))
+
+    def forward(batch: Tensor) -> Tensor:
+        # The networks share their parameters, but hooks of one pass must not meet another's.
+        own = networks.get()
+        try:
+            with torch.inference_mode(), autocast(device, dtype):
+                run = own.embed if embed else own.features
+                return run(images_to_device(batch, device)).float().cpu()
+        finally:
+            networks.put(own)
+
     parts: list[Tensor] = []
     n_done = 0
     progress(stage, 0, len(rows))
-    with torch.inference_mode(), autocast(device, dtype):
-        for batch in batches:
-            parts.append(forward(images_to_device(batch, device)).float().cpu())
-            n_done += len(batch)
-            progress(stage, n_done, len(rows))
+    computed = map_in_order(forward, batches, threads, ahead=1) if on_cpu else map(forward, batches)
+    for part in computed:
+        parts.append(part)
+        n_done += len(part)
+        progress(stage, n_done, len(rows))
     # A clone made outside inference mode may take part in training.
     return torch.cat(parts).clone() if parts else torch.zeros(0, learner.embedding_dim)
+
+
+def _structural_copy(network: Learner) -> Learner:
+    """Return a copy that shares all parameters and buffers."""
+    shared = {id(tensor): tensor for tensor in (*network.parameters(), *network.buffers())}
+    return deepcopy(network, shared)
 
 
 def fit_backbone(images: Store, learner: Learner) -> None:
@@ -142,15 +158,3 @@ def inference_copy(learner: Learner, dtype: torch.dtype | None) -> Learner:
         if isinstance(module, (nn.Conv2d, nn.Linear)):
             module.to(dtype)
     return copy
-
-
-def prefetch(make: Callable[[Job], Result], jobs: Iterable[Job]) -> Generator[Result, None, None]:
-    """Yield `make(job)` of each job, in order, computed by a thread in advance."""
-    with ThreadPoolExecutor(1, thread_name_prefix="prefetch") as thread:
-        pending: deque[Future[Result]] = deque()
-        for job in jobs:
-            pending.append(thread.submit(make, job))
-            if len(pending) > _N_PREFETCHED:
-                yield pending.popleft().result()
-        while pending:
-            yield pending.popleft().result()

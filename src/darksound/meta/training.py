@@ -23,6 +23,7 @@ from darksound.meta.learners.build import build_learner
 from darksound.meta.optimization import OptimizerStep, make_optimizer, run_epoch
 from darksound.meta.randomness import Purpose, numpy_generator
 from darksound.meta.regimes import REGIMES, EpisodicRegime
+from darksound.parallel.threads import single_threaded
 from darksound.progress import Progress, silent
 from darksound.rois.roi_set import RoiSet
 from darksound.settings import ComputeSettings, Settings, TrainingSettings
@@ -105,6 +106,7 @@ def training_images(
         return images, build_store(validation_rois, images.settings, progress)
 
 
+@single_threaded()
 def fit(
     images: Store,
     state: TrainState,
@@ -203,6 +205,7 @@ def fit(
     return learner.eval()
 
 
+@single_threaded()
 def fine_tune(
     images: Store,
     labels: npt.NDArray[np.int64],

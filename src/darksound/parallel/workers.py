@@ -24,6 +24,7 @@ from darksound.settings import ComputeSettings
 __all__ = [
     "ProcessRank",
     "configure_dask_worker",
+    "keep_freed_memory",
     "map_in_threads",
     "map_unordered",
     "probe_recordings",
@@ -72,11 +73,12 @@ def configure_dask_worker() -> None:
 
     if torch.get_num_threads() != 1:
         torch.set_num_threads(1)
-    _keep_freed_memory()
+    keep_freed_memory()
 
 
 @cache
-def _keep_freed_memory() -> None:
+def keep_freed_memory() -> None:
+    """Let glibc keep up to 128 MB of freed memory, which arrays of each step need again."""
     if platform.libc_ver()[0] == "glibc":
         mallopt = ctypes.CDLL(None).mallopt
         mallopt(_M_MMAP_THRESHOLD, 32 << 20)

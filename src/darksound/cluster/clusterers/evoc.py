@@ -17,6 +17,7 @@ from darksound.cluster.clusterers.hdbscan import (
 )
 from darksound.cluster.metrics import NOISE
 from darksound.errors import SettingsError
+from darksound.parallel.threads import numba_threads
 from darksound.settings import ClusteringSettings
 
 __all__ = ["Evoc"]
@@ -68,7 +69,8 @@ class Evoc(Hdbscan):
             n_neighbors=min(_NEIGHBOURS, n - 1),
             random_state=_SEED,
         )
-        with warnings.catch_warnings():
+        # Its clusters depend on the number of threads.
+        with warnings.catch_warnings(), numba_threads(1):
             warnings.simplefilter("ignore")
             model.fit(np.ascontiguousarray(x, dtype=np.float32))
         labels = np.asarray(model.labels_, dtype=np.int64)

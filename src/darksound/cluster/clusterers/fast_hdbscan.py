@@ -16,6 +16,7 @@ from darksound.cluster.clusterers.hdbscan import (
 )
 from darksound.cluster.metrics import NOISE
 from darksound.errors import SettingsError
+from darksound.parallel.threads import numba_threads, usable_threads
 from darksound.settings import ClusteringSettings
 
 __all__ = ["CondensedTree", "FastHdbscan"]
@@ -172,7 +173,11 @@ class FastHdbscan(Hdbscan):
             algorithm="kruskal",
             knn_k=min(n - 1, max(_NEIGHBOURS, 3 * min_samples)),
         )
-        with warnings.catch_warnings(), np.errstate(divide="ignore", invalid="ignore"):
+        with (
+            warnings.catch_warnings(),
+            np.errstate(divide="ignore", invalid="ignore"),
+            numba_threads(usable_threads()),
+        ):
             warnings.simplefilter("ignore")
             model.fit(np.ascontiguousarray(x, dtype=np.float64))
         labels = np.asarray(model.labels_, dtype=np.int64)

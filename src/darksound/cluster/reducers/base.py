@@ -7,6 +7,7 @@ import numpy.typing as npt
 
 from darksound.cluster.notes import OnNote
 from darksound.errors import SettingsError
+from darksound.parallel.threads import map_in_order, single_threaded, usable_threads
 from darksound.settings import ReductionSettings
 
 __all__ = [
@@ -76,6 +77,7 @@ def single_n_components(settings: ReductionSettings) -> int:
 _BLOCK = 4096
 
 
+@single_threaded()
 def principal_axes(
     x: Vectors, count: int, centre: npt.NDArray[np.float64] | None = None
 ) -> Vectors:
@@ -91,19 +93,27 @@ def principal_axes(
     """
     dim = x.shape[1]
     moments = np.zeros((dim, dim))
-    for start in range(0, len(x), _BLOCK):
+
+    def moments_of(start: int) -> npt.NDArray[np.float64]:
         block = x[start : start + _BLOCK].astype(np.float64)
         if centre is not None:
             block -= centre
-        moments += block.T @ block
+        squares: npt.NDArray[np.float64] = block.T @ block
+        return squares
+
+    for block_moments in map_in_order(moments_of, range(0, len(x), _BLOCK), usable_threads()):
+        moments += block_moments
     axes = np.linalg.eigh(moments)[1][:, ::-1][:, :count]
     aligned: Vectors = (axes * align_signs(axes.T)).astype(np.float32)
     return aligned
 
 
+@single_threaded()
 def project(x: Vectors, axes: Vectors) -> Vectors:
     """Return the coordinates `(n, k)` of vectors `(n, d)` on axes `(d, k)`."""
-    return np.concatenate([x[s : s + _BLOCK] @ axes for s in range(0, len(x), _BLOCK)])
+    starts = range(0, len(x), _BLOCK)
+    parts = map_in_order(lambda start: x[start : start + _BLOCK] @ axes, starts, usable_threads())
+    return np.concatenate(list(parts))
 
 
 def align_signs(axes: npt.NDArray[np.floating]) -> npt.NDArray[np.float64]:

@@ -4,6 +4,7 @@ As in landmark methods (de Silva and Tenenbaum 2004), a ROI outside the sample g
 mean coordinates of its nearest neighbours in the sample.
 """
 
+from collections import deque
 from collections.abc import Callable
 
 import numpy as np
@@ -11,6 +12,7 @@ import numpy.typing as npt
 import torch
 
 from darksound.cluster.reducers.base import Vectors, principal_axes, project
+from darksound.parallel.threads import map_in_order, single_threaded, usable_threads
 
 __all__ = ["N_AXES", "reduce_by_sample", "stratified_sample"]
 
@@ -26,6 +28,7 @@ _SEARCHED_CELLS, _NEIGHBOURS = 16, 5
 _BLOCK = 4096
 
 
+@single_threaded()
 def reduce_by_sample(
     x: Vectors, size: int, seed: int, fit: Callable[[Vectors], Vectors]
 ) -> Vectors:
@@ -86,9 +89,13 @@ def _anchors(points: Vectors, seed: int) -> Vectors:
 def _cells(points: Vectors, anchors: Vectors) -> Rows:
     """Return the nearest anchor `(n,)` of each point."""
     centres = torch.from_numpy(anchors)
-    blocks = (torch.from_numpy(points[s : s + _BLOCK]) for s in range(0, len(points), _BLOCK))
-    nearest = [_squared_distances(block, centres).argmin(1) for block in blocks]
-    return torch.cat(nearest).numpy()
+
+    def nearest(start: int) -> torch.Tensor:
+        block = torch.from_numpy(points[start : start + _BLOCK])
+        return _squared_distances(block, centres).argmin(1)
+
+    starts = range(0, len(points), _BLOCK)
+    return torch.cat(list(map_in_order(nearest, starts, usable_threads()))).numpy()
 
 
 def _squared_distances(a: torch.Tensor, b: torch.Tensor) -> torch.Tensor:
@@ -120,13 +127,17 @@ class _SampleIndex:
         reduced = np.empty((len(x), self._coordinates.shape[1]), dtype=np.float32)
         order = np.argsort(cells, kind="stable")
         bounds = np.searchsorted(cells[order], np.arange(len(self._rows_in) + 1))
-        for cell, nearest_cells in enumerate(self._nearest_cells):
+
+        def fill(cell: int) -> None:
+            nearest_cells = self._nearest_cells[cell]
             candidates = np.concatenate([self._rows_in[other] for other in nearest_cells])
             for start in range(bounds[cell], bounds[cell + 1], _BLOCK):
                 rows = order[start : min(start + _BLOCK, bounds[cell + 1])]
                 reduced[rows] = _weighted_mean(
                     x[rows], self._points[candidates], self._coordinates[candidates]
                 )
+
+        deque(map_in_order(fill, range(len(self._nearest_cells)), usable_threads()), maxlen=0)
         return reduced
 
 

@@ -10,6 +10,7 @@ from darksound.cluster.notes import OnNote
 from darksound.cluster.reducers.base import Vectors, principal_axes, project, single_n_components
 from darksound.cluster.reducers.sample import N_AXES, reduce_by_sample
 from darksound.errors import SettingsError
+from darksound.parallel.threads import single_threaded
 from darksound.settings import ReductionSettings
 
 __all__ = ["Umap", "resolve_repeats"]
@@ -124,6 +125,7 @@ def _run(x: Vectors, settings: ReductionSettings, seed: int, note: OnNote) -> Ve
     return _fit(x, settings, init, seed)
 
 
+@single_threaded()
 def _fit(x: Vectors, settings: ReductionSettings, init: str, seed: int) -> Vectors:
     # The import compiles for seconds, which users of PCA do not need to wait for.
     from umap import UMAP

@@ -13,6 +13,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from darksound.meta.backbones.base import Backbone, BackboneFamily, fold, foldable_pairs
+from darksound.meta.pieces import run_in_pieces
 from darksound.meta.weights import BUNDLED, NO_WEIGHTS, bundled_size
 from darksound.settings import BackboneSettings, Settings
 
@@ -130,10 +131,13 @@ class SmallCNN(Backbone):
 
     def feature_map(self, images: Tensor) -> Tensor:
         """Return maps `(b, map_channels, h / 16, w / 16)`."""
-        return self._last_two_maps(images)[1]
+        return run_in_pieces(self, lambda network, part: network._last_two_maps(part)[1], images)
 
     def pooled_features(self, images: Tensor) -> Tensor:
         """Return the input of the linear layer, `(b, 18 * (channels[2] + channels[3]))`."""
+        return run_in_pieces(self, SmallCNN._pooled_features, images)
+
+    def _pooled_features(self, images: Tensor) -> Tensor:
         loudness = images[:, _LOUDNESS_CHANNEL : _LOUDNESS_CHANNEL + 1]
         return torch.cat([_pool(maps, loudness) for maps in self._last_two_maps(images)], 1)
 

@@ -7,6 +7,7 @@ from torch import Tensor, nn
 from darksound.errors import SettingsError
 from darksound.meta.backbones.base import Backbone, pool_maps
 from darksound.meta.learners.base import Learner, State, class_means
+from darksound.meta.pieces import run_in_pieces
 from darksound.settings import Settings
 
 __all__ = ["Relation", "RelationOnVectors"]
@@ -73,8 +74,7 @@ class Relation(_RelationBase):
         """Return relation scores in [0, 1] of the concatenated maps, `(n_queries, n_way)`."""
         (means,) = state
         query = query.float()
-        first_block, *other_blocks = self.relation_module.children()
-        convolution, *other_layers = first_block.children()
+        convolution = self.relation_module.get_submodule("0.0")
         assert isinstance(convolution, nn.Conv2d)  # for the type checker
         # A convolution of concatenated maps is the sum of two convolutions, so n_way + n_queries
         # of them replace n_way * n_queries.
@@ -82,8 +82,7 @@ class Relation(_RelationBase):
         mean_part = F.conv2d(means, mean_weight, convolution.bias, padding=1)
         query_part = F.conv2d(query, query_weight, padding=1)
         pairs = (query_part.unsqueeze(1) + mean_part.unsqueeze(0)).flatten(0, 1)
-        for module in (*other_layers, *other_blocks):
-            pairs = module(pairs)
+        pairs = run_in_pieces(self.relation_module, _after_first_convolution, pairs)
         return pairs.reshape(len(query), len(means))
 
 
@@ -112,6 +111,14 @@ class RelationOnVectors(_RelationBase):
         correction: Tensor = self.relation_module(pairs).squeeze(2)
         cosine = query @ means.T
         return (self.backbone.logit_scale * (cosine - 0.5) + correction).sigmoid()
+
+
+def _after_first_convolution(relation_module: nn.Sequential, pairs: Tensor) -> Tensor:
+    """Return scores `(n, 1)` of what the first convolution returns of pairs, `(n, c, h, w)`."""
+    first_block, *other_blocks = relation_module.children()
+    for module in (*list(first_block.children())[1:], *other_blocks):
+        pairs = module(pairs)
+    return pairs
 
 
 def _block(c_in: int, c_out: int, padding: int, size: int) -> nn.Sequential:

@@ -39,8 +39,8 @@ _INSPECTORS: dict[bytes, _Inspector] = {
 }
 # Files of other first bytes, by suffix: MP3 has no certain ones.
 _BY_SUFFIX: dict[str, _Inspector] = {".mp3": inspect_mpeg}
-# Formats in which damage is noticed only by decoding, by libsndfile's name.
-_REPAIRERS: dict[str, _Inspector] = {"FLAC": repair_flac}
+# Of formats in which only decoding shows damage.
+_REPAIRERS: dict[bytes, _Inspector] = {b"fLaC": repair_flac}
 # Files of which the result is kept in memory.
 _MAX_KEPT = 4096
 
@@ -83,7 +83,7 @@ def repair(path: Path, size: int, changed_ns: int) -> Layout | None:
         OSError: it cannot be read.
     """
     with path.open("rb", buffering=0) as file:
-        repairer = _REPAIRERS.get(Decoder(file).format)
+        repairer = _REPAIRERS.get(read_at(file, 4, after_id3(file)))
         return repairer(file, size) if repairer is not None else None
 
 

@@ -3,7 +3,7 @@
 import re
 import struct
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import BinaryIO
 
 import soundfile as sf
@@ -16,6 +16,8 @@ __all__ = ["inspect_aiff", "inspect_au", "inspect_caf", "inspect_wave", "inspect
 # Bytes of a sample by libsndfile's name of its coding; others are compressed.
 _WIDTHS = {"PCM_S8": 1, "PCM_U8": 1, "PCM_16": 2, "PCM_24": 3, "PCM_32": 4, "FLOAT": 4, "DOUBLE": 8,
            "ULAW": 1, "ALAW": 1}  # fmt: skip
+# Tags of codings in WAV with samples of a fixed number of bytes, and of one whose tag is elsewhere.
+_UNCOMPRESSED = frozenset({1, 3, 6, 7, 0xFFFE})
 # Sizes that programs write before they know the size, and leave if they cannot seek or are ended:
 # 0, 2^31 and 2^32, with or without the length of a header; sox takes 4096 less.
 _PLACEHOLDERS = (
@@ -100,8 +102,9 @@ def inspect_wave(file: BinaryIO, size: int) -> Layout | None:
             "<QQ", read_at(file, 16, chunks[b"ds64"].start).ljust(16, b"\0")
         )
         data = _Chunk(data.name, data.start, claim)
-    samples = _locate(file, size, data, 8 + total, syntax)
-    header = _wave_header(syntax, read_at(file, min(fmt.size, 1024), fmt.start), samples)
+    content = read_at(file, min(fmt.size, 1024), fmt.start)
+    samples = _whole_blocks(_locate(file, size, data, 8 + total, syntax), content, syntax)
+    header = _wave_header(syntax, content, samples)
     return _layout(file, samples, (header, (samples.start, samples.stop)))
 
 
@@ -128,7 +131,7 @@ def inspect_wave64(file: BinaryIO, size: int) -> Layout | None:
         stop = start + length
     elif length > there and not _is_placeholder(length):
         missing = _missing(length, there, start)
-    samples = _Samples(start, stop, missing, stop - start != length)
+    samples = _whole_blocks(_Samples(start, stop, missing, stop - start != length), fmt, _LITTLE)
     return _layout(file, samples, (_wave_header(_LITTLE, fmt, samples), (start, stop)))
 
 
@@ -313,6 +316,16 @@ def _end_before_trailers(file: BinaryIO, first: int, size: int, syntax: _Syntax)
         if _is_chain(file, low + match.start(), size, syntax, may_be_cut=False):
             return low + match.start()
     return size
+
+
+def _whole_blocks(samples: _Samples, fmt: bytes, syntax: _Syntax) -> _Samples:
+    """Return compressed samples without the part of a block at the end, which is no sound."""
+    if len(fmt) < 16 or not samples.mended:
+        return samples
+    tag, block = struct.unpack_from(syntax.head[0] + "H10xH", fmt)
+    if tag in _UNCOMPRESSED or not block:
+        return samples
+    return replace(samples, stop=samples.stop - (samples.stop - samples.start) % block)
 
 
 def _is_zero(file: BinaryIO, start: int, stop: int) -> bool:

@@ -12,6 +12,9 @@ from darksound.audio.quiet_decoders import quiet_decoders
 
 __all__ = ["Decoder", "count_frames", "decodable_frames"]
 
+# After a seek so many samples are decoded before those that are wanted, by format: a frame of MP3
+# needs data from the two before it.
+_PREROLL = {"MP3": 4 * 1152}
 # Samples that are decoded at once where they are counted.
 _COUNT_BLOCK = 4096
 
@@ -59,8 +62,11 @@ class Decoder:
         Raises:
             soundfile.LibsndfileError: the file is damaged there.
         """
+        preroll = min(_PREROLL.get(self.format, 0), frame)
         with quiet_decoders():
-            self._file.seek(frame)
+            self._file.seek(frame - preroll)
+            if preroll:
+                self._file.read(preroll, dtype="float32")
 
     def read(self, frames: int) -> Samples:
         """Return the next samples `(frames, channels)`, fewer at the end.

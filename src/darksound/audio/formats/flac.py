@@ -3,6 +3,7 @@
 import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from itertools import zip_longest
 from typing import BinaryIO
 
 import soundfile as sf
@@ -21,7 +22,7 @@ _TAIL_BYTES, _READ_BYTES = 1 << 16, 1 << 20
 _MAX_TRIED = 20
 # Damaged places that are passed over; at the next one the sound ends.
 _MAX_DAMAGES = 1000
-_MAX_TOTAL = (1 << 36) - 1
+_MAX_TOTAL, _MAX_BLOCK = (1 << 36) - 1, 65_536
 # Codes in the head of a frame: samples per channel, rate in Hz, bits of a sample.
 _BLOCKS = {1: 192, 2: 576, 3: 1152, 4: 2304, 5: 4608} | {n: 256 << (n - 8) for n in range(8, 16)}
 _RATES = {1: 88_200, 2: 176_400, 3: 192_000, 4: 8_000, 5: 16_000, 6: 22_050, 7: 24_000, 8: 32_000,
@@ -36,15 +37,16 @@ class _Stream:
     Attributes:
         content: of STREAMINFO.
         first: position of the first frame.
+        block: samples of all frames but the last, or the largest number of them.
+        is_fixed: whether all frames but the last have so many.
+        is_consistent: whether STREAMINFO states what the first frame does.
     """
 
     content: bytes
     first: int
-
-    @property
-    def block(self) -> int:
-        """Return the largest number of samples of a frame."""
-        return int.from_bytes(self.content[2:4], "big")
+    block: int
+    is_fixed: bool = False
+    is_consistent: bool = True
 
     @property
     def rate(self) -> int:
@@ -71,9 +73,10 @@ class _Stream:
         content = self.content[:13] + (
             (self.content[13] >> 4) << 36 | min(total, _MAX_TOTAL)
         ).to_bytes(5, "big")
+        blocks = self.block.to_bytes(2, "big") * 2 if self.is_fixed else content[:4]
         # The sizes of frames and the checksum of the sound are set to "unknown". The block of
         # STREAMINFO is marked as the last one before the frames.
-        return (b"fLaC\x80\0\0\x22" + content[:4] + bytes(6) + content[10:] + bytes(16), frames)
+        return (b"fLaC\x80\0\0\x22" + blocks + bytes(6) + content[10:] + bytes(16), frames)
 
 
 @dataclass(frozen=True)
@@ -100,7 +103,8 @@ def inspect_flac(file: BinaryIO, size: int) -> Layout | None:
         return None
     tail = max(size - _TAIL_BYTES, stream.first)
     last = next(_frames_backwards(file, stream, tail, size), None)
-    if last is not None and last.stop == stream.total and _decodes(file, None, last.stop):
+    is_right = last is not None and last.stop == stream.total and stream.is_consistent
+    if is_right and _decodes(file, None, stream.total):
         return Layout(whole_file(stream.total), stream.rate, stream.channels, stream.total)
     for count, last in enumerate(_frames_backwards(file, stream, stream.first, size)):
         part = Part(0, last.stop, stream.spans(last.stop, (stream.first, size)))
@@ -154,7 +158,7 @@ def _consistent(frames: Sequence[_Frame]) -> list[_Frame]:
     frame behind them continues what is before them.
     """
     kept: list[_Frame] = []
-    for frame, after in zip(frames, [*frames[1:], None], strict=True):
+    for frame, after in zip_longest(frames, frames[1:]):
         stop = kept[-1].stop if kept else 0
         if frame.start < stop or (frame.start > stop and after and after.start == stop):
             continue
@@ -193,8 +197,35 @@ def _read_stream(file: BinaryIO, size: int) -> _Stream | None:
             content = read_at(file, 34, position + 4)
         position += 4 + length
         if head[0] & 0x80:
-            return _Stream(content, position) if len(content) == 34 and position < size else None
+            return _stream(file, content, position) if len(content) == 34 else None
     return None
+
+
+def _stream(file: BinaryIO, content: bytes, first: int) -> _Stream:
+    """Return a stream with the block length of its first frame, which is what decoders use."""
+    head = read_at(file, _MAX_HEAD, first)
+    for stated in (content, _as_in_frame(content, head)):
+        parsed = _parse_frame(head, _Stream(stated, first, _MAX_BLOCK))
+        if parsed is not None:
+            is_fixed, block = not head[1] & 1, parsed[1]
+            is_right = stated == content and (
+                not is_fixed or content[2:4] == block.to_bytes(2, "big")
+            )
+            return _Stream(stated, first, block, is_fixed, is_right)
+    return _Stream(content, first, int.from_bytes(content[2:4], "big"))
+
+
+def _as_in_frame(content: bytes, head: bytes) -> bytes:
+    """Return STREAMINFO with rate, channels and bits of the head of a frame that states them."""
+    if len(head) < 4 or (head[3] >> 4) > 10:
+        return content
+    rate, bits = _RATES.get(head[2] & 15), _BITS.get(head[3] >> 1 & 7)
+    if rate is None or bits is None:
+        return content
+    channels = head[3] >> 4 if head[3] >> 4 < 8 else 1
+    total = int.from_bytes(content[10:18], "big") & _MAX_TOTAL
+    stated = rate << 44 | channels << 41 | (bits - 1) << 36 | total
+    return content[:10] + stated.to_bytes(8, "big") + content[18:]
 
 
 def _frames_backwards(file: BinaryIO, stream: _Stream, first: int, stop: int) -> Iterator[_Frame]:
@@ -230,10 +261,11 @@ def _parse_frame(head: bytes, stream: _Stream) -> tuple[int, int] | None:
         return None
     written = int.from_bytes(head[position : position + n_block], "big") + 1
     block = written if n_block else _BLOCKS.get(block_code, 0)
-    if not 0 < block <= stream.block:
+    is_variable = head[1] & 1
+    if not 0 < block <= (_MAX_BLOCK if is_variable else stream.block):
         return None
     # A stream with frames of one length counts frames, others count samples.
-    return (number if head[1] & 1 else number * stream.block), block
+    return (number if is_variable else number * stream.block), block
 
 
 def _utf_8_number(head: bytes) -> tuple[int | None, int]:

@@ -94,7 +94,8 @@ def inspect_mpeg(file: BinaryIO, size: int) -> Layout | None:
     Layers 1 and 2 have no header of the encoder.
     """
     stop = _before_tags(file, size)
-    first = _first_frame(file, after_id3(file), stop)
+    start = after_id3(file)
+    first = _first_frame(file, start, stop)
     if first is None:
         return None
     kind = _kind(int.from_bytes(read_at(file, 4, first), "big"))
@@ -107,10 +108,15 @@ def inspect_mpeg(file: BinaryIO, size: int) -> Layout | None:
     n_frames = sum(run.count for run in runs)
     decoder = _decoder(file, None)
     if decoder is not None and len(runs) == 1 and n_frames:
-        is_counted = index is not None and index.frames == n_frames
-        is_complete = index is None and runs[0].stop == stop
-        if is_counted or (is_complete and decoder.frames == n_frames * kind.samples):
-            return Layout(whole_file(decoder.frames), decoder.rate, decoder.channels)
+        # libmpg123 leaves out its own delay and what the encoder added at both ends.
+        trimmed = index.delay + index.padding + 2 * _DECODER_DELAY if index is not None else 0
+        is_complete = runs[0].stop == stop if index is None else index.frames == n_frames
+        if is_complete and 0 <= n_frames * kind.samples - decoder.frames <= trimmed:
+            damage = _other_frames(file, runs[0].stop, stop)
+            parts = whole_file(decoder.frames)
+            return Layout(parts, decoder.rate, decoder.channels, None, damage)
+    if index is None and runs and not _is_padding(file, first, start):
+        runs[0] = _Run(first, runs[0].stop, runs[0].count, first - start)
     return _mended(file, stop, [run for run in runs if run.count], index or _Index(), kind)
 
 
@@ -122,7 +128,7 @@ def _mended(
         return None
     n_frames = sum(run.count for run in runs)
     mean_length = sum(run.stop - run.start for run in runs) / n_frames
-    gaps = [run.gap for run in runs[1:]]
+    gaps = [run.gap for run in runs]
     lost: list[int] = [round(gap / mean_length) for gap in gaps]
     if index.frames is not None and any(gaps):
         # What is missing may be missing at the end, too.
@@ -131,8 +137,8 @@ def _mended(
     head = read_at(file, 4, runs[0].start)
     silence = _silence(head)
     spans: list[Span] = [_index_frames(head, n_frames + sum(lost), index)]
-    for run, n_silent in zip(runs, [*lost, 0], strict=True):
-        spans += [(run.start, run.stop), silence * n_silent]
+    for run, n_silent in zip(runs, lost, strict=True):
+        spans += [silence * n_silent, (run.start, run.stop)]
     part = Part(0, 0, tuple(spans))
     decoder = _decoder(file, part)
     if decoder is None:
@@ -142,7 +148,11 @@ def _mended(
         frames = min(frames, count_frames(decoder, kind.samples))
         if frames < decoder.frames or any(lost):
             damage = "some of its frames cannot be decoded"
+    damage = damage or _other_frames(file, runs[-1].stop, stop)
     n_tail = int((stop - runs[-1].stop) / mean_length)
+    if index.frames is None and _is_frame(file, runs[-1].stop, kind.same):
+        # The last frame is cut, as programs that copy a part of a file leave it.
+        n_tail = 0
     announced = decoder.frames + n_tail * kind.samples
     if index.frames is not None:
         announced = index.frames * kind.samples - index.delay - index.padding
@@ -190,11 +200,29 @@ def _before_tags(file: BinaryIO, size: int) -> int:
     return stop
 
 
+def _is_padding(file: BinaryIO, first: int, start: int) -> bool:
+    """Return whether the bytes in front of the first frame are the padding behind a tag."""
+    return start > 0 and not read_at(file, first - start, start).strip(b"\0")
+
+
 def _after_tags(file: BinaryIO, position: int) -> int:
     """Return the position behind the tags at a position, as they are between joined files."""
     if read_at(file, 3, position) == b"TAG":
         position += 128
     return after_id3(file, position)
+
+
+def _other_frames(file: BinaryIO, position: int, stop: int) -> str:
+    """Return what is wrong if frames of another kind follow the last one; else an empty text."""
+    if stop - position < _LONGEST_FRAME or _first_frame(file, position, stop) is None:
+        return ""
+    return "another rate or number of channels begins within it, which is left out"
+
+
+def _is_frame(file: BinaryIO, position: int, same: int) -> bool:
+    """Return whether a frame of a kind begins at a position."""
+    kind = _kind(int.from_bytes(read_at(file, 4, position), "big"))
+    return kind is not None and kind.same == same
 
 
 def _first_frame(file: BinaryIO, start: int, stop: int) -> int | None:

@@ -24,6 +24,8 @@ _READ_BYTES = 1 << 20
 _LONGEST_PAGE = 27 + 255 + 255 * 255
 # A packet has at most so many samples: 120 ms of Opus, half of the longest block of Vorbis.
 _MAX_PACKET = 5760
+# No stream begins later than after 10,000 hours at 1 MHz.
+_LATEST = 36_000_000_000_000
 # Ticks of Opus, whatever the rate of the decoder.
 _OPUS_RATE = 48_000
 # A gap is at most so many times the longest page for each page that is missing.
@@ -163,13 +165,25 @@ def _streams(file: BinaryIO, pages: Sequence[_Page]) -> list[_Stream]:
             streams[-1].headers.append(page)
         else:
             runs = streams[-1].runs
-            follows = before is not None and page.number == before.number + 1
-            if runs and follows:
+            follows = bool(runs) and before is not None and page.number == before.number + 1
+            if not _is_plausible(page, runs[-1] if follows else []):
+                continue
+            if follows:
                 runs[-1].append(page)
             else:
                 runs.append([page])
         before = page
     return streams
+
+
+def _is_plausible(page: _Page, run: Sequence[_Page]) -> bool:
+    """Return whether the packets of a page can fill the time since the pages before it."""
+    if page.n_packets == 0 and page.time == -1:
+        return True
+    if not run:
+        return 0 <= page.time < _LATEST
+    before = max(other.time for other in run)
+    return before <= page.time <= before + (page.n_packets + 1) * _MAX_PACKET
 
 
 def _header_packets(file: BinaryIO, page: _Page) -> tuple[int, int, int]:

@@ -1,13 +1,17 @@
 """Tables of ROIs: accepted columns, and unusable files and rows."""
 
+import datetime as dt
 import logging
+import unicodedata
 from pathlib import Path
 
 import pandas as pd
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 
 from darksound.errors import InputError
-from darksound.rois.roi_set import write_roi_table
+from darksound.rois.roi_set import roi_ids, write_roi_table
 from darksound.sources import load_rois
 
 
@@ -104,6 +108,138 @@ def test_unused_columns_are_logged(folder: Path, caplog: pytest.LogCaptureFixtur
 def test_unusable_tables_are_errors_with_the_cause(folder: Path, text: str, cause: str) -> None:
     with pytest.raises(InputError, match=cause):
         load_rois(_csv(folder, text))
+
+
+def test_recordings_are_found_by_other_capitals_accents_and_forms_of_the_path(
+    folder: Path, tone
+) -> None:
+    tone(folder / "Gr\u00fcn [1].wav", seconds=2.0)
+    rois = load_rois(
+        _csv(
+            folder,
+            "recording,start_s,end_s\nA.WAV,0,1\n./a.wav,1,2\nSUB\\B.wav,0,1\nsub/../a.wav,0.5,1\n"
+            "Gru\u0308n [1].wav,0,1\nD:\\field\\sub\\b.wav,1,2\n../a.wav,0,1\nhttp://x.org/a.wav,0,1\n",
+        )
+    )
+    assert [unicodedata.normalize("NFC", name) for name in rois.table["recording"]] == [
+        "a.wav", "a.wav", "sub/b.wav", "a.wav", "Gr\u00fcn [1].wav", "sub/b.wav"
+    ]  # fmt: skip
+    assert ["row 8" in problem.cause for problem in rois.problems] == [True, False]
+    assert ["leads out of" in problem.cause for problem in rois.problems] == [True, False]
+    assert ["is an address" in problem.cause for problem in rois.problems] == [False, True]
+
+
+def test_labels_that_differ_in_blanks_and_the_form_of_accents_are_one_class(folder: Path) -> None:
+    table = load_rois(
+        _csv(
+            folder,
+            "recording, start_s, end_s, label\na.wav,0,1,wren\na.wav,1,1.5, wren\n"
+            "sub/b.wav,0,1,wren \nsub/b.wav,1,2,wren\u00a0\nsub/b.wav,2,3,Gr\u00fcn\n"
+            "sub/b.wav,3,4,Gru\u0308n\n",
+        )
+    ).table
+    assert table["label"].tolist() == ["wren"] * 4 + ["Gr\u00fcn"] * 2
+    assert table["end_s"].tolist() == [1, 1.5, 1, 2, 3, 4]
+
+
+def test_labels_of_folders_are_cleaned_too(tmp_path: Path, tone) -> None:
+    for number, name in enumerate(("wren ", "wren", "Gru\u0308n", "Gr\u00fcn")):
+        tone(tmp_path / name / f"{number}.wav", seconds=2.0)
+    assert set(load_rois(tmp_path).table["label"]) == {"wren", "Gr\u00fcn"}
+
+
+def test_equal_rows_are_one_roi_and_bounds_tell_rois_apart(
+    folder: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    header = "recording,start_s,end_s,low_hz,high_hz,label\n"
+    rows = ["a.wav,0,1,,500,x", "a.wav,0,1,,700,x", "a.wav,0,1,100,500,x", "a.wav,0,1,100,500,x"]
+    rows += [
+        "A.wav,0.0,1.0,100,500,x",
+        "a.wav,0.0000001,1,100,500,",
+        "a.wav,1,2,,,",
+        "a.wav,1,2,,,y",
+    ]
+    rois = load_rois(_csv(folder, header + "\n".join(rows)))
+    assert rois.problems == ()
+    assert rois.table["high_hz"].fillna(0).tolist() == [500, 700, 500, 0]
+    assert rois.table["label"].tolist() == ["x", "x", "x", "y"]
+    assert rois.table["roi_id"].is_unique
+    assert "4 of 8 rows repeat" in caplog.text
+    # The ids of ROIs that nothing else shares stay as they were.
+    assert rois.table["roi_id"][2:].tolist() == [
+        *roi_ids(["a.wav"], [0.0], [1.0], [100.0], [500.0]), *roi_ids(["a.wav"], [1.0], [2.0])
+    ]  # fmt: skip
+
+
+def test_a_window_of_a_file_that_another_row_names_is_one_roi(folder: Path) -> None:
+    rois = load_rois(_csv(folder, "recording,start_s,end_s\nsub/b.wav,,\nsub/b.wav,3,6\n"))
+    assert rois.table["start_s"].tolist() == [0.0, 3.0, 6.0]
+    assert rois.table["roi_id"].is_unique
+
+
+def test_bounds_that_are_no_frequencies_refuse_their_rows(folder: Path) -> None:
+    header = "recording,start_s,end_s,low_hz,high_hz\n"
+    rows = [
+        "a.wav,0,1,100,200",
+        "a.wav,0,1,200,100",
+        "a.wav,0,1,-5,1",
+        "a.wav,0,1,inf,",
+        "a.wav,0,1,,1e300",
+    ]
+    rois = load_rois(_csv(folder, header + "\n".join(rows)))
+    assert len(rois) == 1
+    assert [problem.cause.split(", ")[1][:5] for problem in rois.problems] == [
+        f"row {row}" for row in (3, 4, 5, 6)
+    ]
+
+
+def test_spreadsheet_files_are_errors_with_the_remedy(folder: Path) -> None:
+    path = folder / "rois.xlsx"
+    path.write_bytes(b"PK\x03\x04")
+    with pytest.raises(InputError, match=r"rois\.xlsx: is a workbook .*save its sheet as CSV"):
+        load_rois(path)
+
+
+def _parquet(folder: Path, **columns: object) -> Path:
+    pq.write_table(pa.table(columns), folder / "rois.parquet")
+    return folder / "rois.parquet"
+
+
+def test_text_in_parquet_tables_is_read_like_that_in_csv(folder: Path) -> None:
+    rois = load_rois(
+        _parquet(
+            folder,
+            recording=[" a.wav", "A.WAV", "a.wav", None],
+            start_s=["0,5", " 00:00:01 ", "soon", "1"],
+            end_s=["1", "2", "2", "2"],
+            label=["wren ", "\u00a0wren", "x", "x"],
+        )
+    )
+    assert rois.table["start_s"].tolist() == [0.5, 1.0]
+    assert rois.table["label"].tolist() == ["wren", "wren"]
+    causes = [problem.cause.partition("rois.parquet, ")[2] for problem in rois.problems]
+    assert causes[0].startswith("row 4: start_s must be a number of seconds")
+    assert causes[1] == "row 5: names no recording; left out."
+
+
+@pytest.mark.parametrize(
+    ("columns", "cause"),
+    [
+        ({"recording": [["a.wav"]]}, "the column 'recording' has lists"),
+        ({"start_s": [dt.datetime(2026, 1, 1)], "end_s": [1.0]}, "row 2: start_s must be a number"),
+        ({"start_s": [False], "end_s": [True]}, "row 2: start_s must be a number .*'False'"),
+        ({"start_s": [2**62], "end_s": [2**63 - 1]}, "row 2: .*beyond the recording's end"),
+    ],
+)
+def test_other_types_in_parquet_tables_are_errors(folder: Path, columns: dict, cause: str) -> None:
+    with pytest.raises(InputError, match=cause):
+        load_rois(_parquet(folder, **({"recording": ["a.wav"]} | columns)))
+
+
+def test_parquet_index_may_name_the_recordings(folder: Path) -> None:
+    table = pd.DataFrame({"recording": ["a.wav"], "start_s": [0.0], "end_s": [1.0]})
+    table.set_index("recording").to_parquet(folder / "rois.parquet")
+    assert load_rois(folder / "rois.parquet").table["recording"].tolist() == ["a.wav"]
 
 
 def test_bad_rows_among_good_ones_become_problems(folder: Path) -> None:

@@ -1,7 +1,7 @@
 """Values of cells in tables: numbers and times as spreadsheets write them, and titles."""
 
 import re
-from collections.abc import Collection, Mapping
+from collections.abc import Collection
 
 import numpy as np
 import numpy.typing as npt
@@ -42,9 +42,9 @@ def parse_numbers(
 ) -> tuple[pd.DataFrame, "pd.Series[str]"]:
     """Return the numbers in cells, and why rows lack one.
 
-    Numbers have a decimal point, or all of them a decimal comma. In a table with both, the rarer
-    one may separate thousands, so cells with it are refused. Empty cells, `NA` and its like are
-    NaN.
+    Numbers have a decimal point, or all of them a decimal comma. In a table with both, the one that
+    fewer numbers need may separate thousands, so cells with it are refused. Empty cells, `NA` and
+    its like are NaN.
 
     Args:
         cells: text or numbers.
@@ -71,7 +71,7 @@ def parse_numbers(
         texts[name] = text = as_text(column).fillna("").str.strip()
         values = pd.to_numeric(text, errors="coerce")
         columns[name] = values.to_numpy(np.float64)
-        others = text[values.isna()]
+        others = text[values.isna()].str.replace("\u2212", "-")
         unread[name] = others[~others.str.lower().isin(_MISSING)]
     numbers = pd.DataFrame(columns, index=cells.index, columns=cells.columns, dtype="float64")
     if not any(map(len, unread.values())):
@@ -81,7 +81,7 @@ def parse_numbers(
         name: text[text.str.contains(".", regex=False).fillna(False) & numbers[name].notna()]
         for name, text in texts.items()
     }
-    decimal = _decimal_sign(unread, sum(map(len, points.values())), commas)
+    decimal = _decimal_sign(pd.concat(unread.values()), pd.concat(points.values()), commas)
     for name, pointed in points.items():
         others = unread.get(name, pointed[:0])
         if decimal == ",":
@@ -116,20 +116,23 @@ def _read_regular(column: "pd.Series[str]") -> npt.NDArray[np.float64] | None:
     return numbers
 
 
-def _decimal_sign(unread: Mapping[str, "pd.Series[str]"], n_points: int, commas: bool) -> str:
-    """Return the decimal sign of a table: that of most cells which have one."""
-    with_commas = [cell for text in unread.values() for cell in text if _WITH_COMMA.fullmatch(cell)]
-    if n_points or not with_commas:
-        return "," if len(with_commas) > n_points else "."
-    clear = commas or any(_THOUSANDS.fullmatch(cell) is None for cell in with_commas)
-    return "," if clear else "."
+def _decimal_sign(unread: "pd.Series[str]", with_points: "pd.Series[str]", commas: bool) -> str:
+    """Return the decimal sign of a table: that of most cells which cannot be thousands."""
+    with_commas = unread[unread.str.fullmatch(_WITH_COMMA)]
+    if with_commas.empty:
+        return "."
+    n_commas, n_points = (
+        int((~text.str.fullmatch(_THOUSANDS)).sum()) for text in (with_commas, with_points)
+    )
+    if n_commas == n_points:
+        return "," if commas and len(with_commas) >= len(with_points) else "."
+    return "," if n_commas > n_points else "."
 
 
 def _parse(cell: str, decimal: str, is_time: bool) -> float | None:
-    text = cell.replace("\u2212", "-")
-    if _NUMBER.fullmatch(text) and not set(text) & {".,".replace(decimal, "")}:
-        return float(text.replace(",", "."))
-    clock = _CLOCK.fullmatch(text) if is_time else None
+    if _NUMBER.fullmatch(cell) and not set(cell) & {".,".replace(decimal, "")}:
+        return float(cell.replace(",", "."))
+    clock = _CLOCK.fullmatch(cell) if is_time else None
     if clock is None:
         return None
     hours, minutes, seconds = clock[1] or "0", clock[2], float(clock[3].replace(",", "."))

@@ -114,12 +114,12 @@ def _stated_separator(text: str) -> tuple[str | None, str]:
 def _best_separator(lines: Sequence[str], columns: Collection[str]) -> str:
     """Return the separator that gives most expected columns, then equally long rows."""
     expected = {name.casefold() for name in columns}
-    sample = [line for line in lines[:_SAMPLED_LINES] if line.strip()]
 
     def score(separator: str) -> tuple[int, bool, float, int]:
-        header = _split(sample[0], separator)
-        found = {title_text(name).casefold() for name in header} & expected
-        lengths = [len(_split(line, separator)) for line in sample[1:]]
+        header, n_lines = _header(lines, separator)
+        found = {name.casefold() for name in header} & expected
+        sample = [line for line in lines[n_lines:_SAMPLED_LINES] if line.strip()]
+        lengths = [len(_split(line, separator)) for line in sample]
         same = sum(length == len(header) for length in lengths) / max(len(lengths), 1)
         return len(found), len(header) > 1, same, len(header)
 

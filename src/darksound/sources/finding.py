@@ -133,7 +133,8 @@ class RecordingFinder:
                 for name, is_folder in self._listing(above)
                 if is_folder == wants_folder and _key(recording_text(name)) == _key(part)
             ]
-        closest = _closest(text, {path: path for path in found})
+        likeness = {path: _likeness(path, text) for path in found}
+        closest = [path for path in found if likeness[path] == max(likeness.values())]
         if len(closest) > 1:
             names = ", ".join(sorted(closest)[:_SHOWN])
             raise InputError(f"{text}: may be any of {names}; write the name as it is on the disk.")
@@ -181,6 +182,15 @@ def _closest(name: str, candidates: dict[str, str]) -> list[str]:
         if found := [key for key, other in candidates.items() if form(other) == form(name)]:
             return found
     return []
+
+
+def _likeness(path: str, text: str) -> tuple[int, int]:
+    """Return how many parts of two similar paths are the same, and the same but for accents."""
+    parts = list(zip(path.split("/"), text.split("/"), strict=True))
+    return (
+        sum(part == other for part, other in parts),
+        sum(_composed(part) == _composed(other) for part, other in parts),
+    )
 
 
 def _composed(name: str) -> str:

@@ -89,7 +89,7 @@ def row_problems(rows: pd.DataFrame, causes: "pd.Series[str]", place: Place) -> 
             where, name = place(index), rows["recording"][index]
             problems.append(
                 Problem(
-                    where if pd.isna(name) else str(name),
+                    where.rpartition(", row ")[0] if pd.isna(name) else str(name),
                     f"{where}: {cause.rstrip('.')}; left out.",
                 )
             )

@@ -133,8 +133,10 @@ def failure_cause(subject: object, error: Exception) -> str:
     Raises:
         DarksoundError: the error concerns more than this recording, such as a full disk.
     """
-    if isinstance(error, (InputError, SettingsError)):
+    if isinstance(error, InputError):
         return str(error)
+    if isinstance(error, SettingsError):
+        return f"{subject}: {error}"
     if isinstance(error, DarksoundError):
         raise error
     logger.debug("%s failed.", subject, exc_info=error)

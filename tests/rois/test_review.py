@@ -8,6 +8,7 @@ import pytest
 from darksound.errors import InputError
 from darksound.rois.review import COLUMNS, apply_review, read_review, transfer_review
 from darksound.rois.roi_set import RoiSet, as_roi_table
+from darksound.run.files import write_csv
 from darksound.store.readers import DispatchReader
 
 HEADER = ",".join(COLUMNS)
@@ -153,3 +154,11 @@ def test_other_table_is_an_error(tmp_path):
         review(tmp_path, "a,1", header="roi_id,x")
     with pytest.raises(InputError, match=r"gone\.csv: there is no such file"):
         read_review(tmp_path / "gone.csv")
+
+
+def test_names_that_are_formulas_come_back_from_a_written_review(tmp_path):
+    rows = [("a1", 0, 0, "=1+1", False), ("b2", 1, 1, "'-x", False), ("c3", 2, 2, "owl", False)]
+    table = pd.DataFrame(rows, columns=["roi_id", "cluster", "group", "name", "rejected"])
+    write_csv(tmp_path / "review.csv", table)
+    assert "'=1+1" in (tmp_path / "review.csv").read_text()
+    assert read_review(tmp_path / "review.csv").names == {0: "=1+1", 1: "'-x", 2: "owl"}

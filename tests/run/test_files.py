@@ -10,7 +10,7 @@ import pytest
 from darksound.errors import RunError
 from darksound.rois.roi_set import Problem, as_roi_table
 from darksound.run import files
-from darksound.run.files import write_embeddings
+from darksound.run.files import read_problems, write_embeddings, write_problems
 
 
 @pytest.fixture
@@ -55,6 +55,17 @@ def test_skipped_inputs_are_written_once_and_read_back(tmp_path):
     assert files.read_problems(path) == tuple(problems)
     files.write_problems(path, [])
     assert not path.exists()
+
+
+def test_formulas_in_skipped_inputs_are_escaped_and_read_back(tmp_path):
+    path = tmp_path / "errors.csv"
+    problems = (Problem("=1+1.wav", "=1+1.wav: silent."), Problem("'+a.wav", "-: x."))
+    write_problems(path, problems)
+    assert path.read_text().splitlines()[1:] == [
+        "'=1+1.wav,'=1+1.wav: silent.",
+        "''+a.wav,'-: x.",
+    ]
+    assert read_problems(path) == problems
 
 
 def test_embeddings_as_parquet_are_one_column_of_vectors(table, tmp_path):

@@ -52,6 +52,14 @@ class ExportOptions:
     overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace an earlier export.")] = (
         False
     )
+    raw_csv: Annotated[
+        bool,
+        typer.Option(
+            "--raw-csv",
+            help="For programs: put no apostrophe before text in CSV files that a spreadsheet "
+            "would take for a formula.",
+        ),
+    ] = False
 
 
 def export(
@@ -79,6 +87,7 @@ def export(
                 root=options.root,
                 audio=options.audio,
                 overwrite=options.overwrite,
+                raw_csv=options.raw_csv,
                 progress=progress,
             )
         show_result(result, state.screen)

@@ -20,6 +20,7 @@ def export_job(
     root: Path | None,
     audio: AudioFormat,
     overwrite: bool,
+    raw_csv: bool,
     progress: Progress,
 ) -> JobResult:
     """Export the clusters of a run; see `darksound.report.exports.export.export`.
@@ -38,6 +39,7 @@ def export_job(
         root=root,
         audio=audio,
         overwrite=overwrite,
+        raw_csv=raw_csv,
         progress=progress,
     )
     files = f"{exported.files} files" if exported.files > 1 else "one file"

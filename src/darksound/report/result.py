@@ -264,6 +264,7 @@ class MecResult:
         review: str | Path | None = None,
         audio: "AudioFormat" = "wav",
         overwrite: bool = False,
+        raw_csv: bool = False,
         progress: Progress = silent,
     ) -> "Exported":
         """Write the result in the format of another tool; see `darksound.report.exports.export`.
@@ -274,6 +275,7 @@ class MecResult:
             review: path of a `review.csv` of the run.
             audio: format of clips, `wav` or `flac`.
             overwrite: replace an earlier export.
+            raw_csv: write text in CSV files as it is, for programs.
             progress: called after each part.
 
         Raises:
@@ -290,6 +292,7 @@ class MecResult:
             review=review,
             audio=audio,
             overwrite=overwrite,
+            raw_csv=raw_csv,
             progress=progress,
         )
 

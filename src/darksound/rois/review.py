@@ -20,6 +20,7 @@ import pandas as pd
 from darksound.errors import InputError
 from darksound.rois.cells import parse_numbers
 from darksound.rois.roi_set import RoiSet, as_text, clean_labels
+from darksound.rois.spreadsheets import unescape_cells
 from darksound.rois.text_tables import TextTable, read_text_table
 from darksound.text import path_text
 
@@ -159,7 +160,7 @@ def read_review(path: str | Path) -> Review:
     """
     path = Path(path)
     read = read_text_table(path, "a review", COLUMNS, _REQUIRED)
-    cells = read.cells
+    cells = unescape_cells(read.cells)
     missing = [name for name in _REQUIRED if name not in cells.columns]
     if missing:
         raise InputError(

@@ -2,14 +2,14 @@
 
 Excel, LibreOffice and Google Sheets compute a cell that begins with `=`, `+`, `-` or `@`, also in a
 CSV file, and such a formula can start programs or send the table away (OWASP, CSV Injection). A
-label or a file name of others may be such a text. An apostrophe before it, which spreadsheets do
-not show, makes it text again; the readers of this package remove it.
+label or a file name of others may be such a text. An apostrophe before it keeps it text; the
+readers of this package remove it.
 """
 
 import csv
 import re
 from collections.abc import Callable
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 import numpy.typing as npt
@@ -53,7 +53,7 @@ def csv_text(table: pd.DataFrame, *, header: bool = True, raw: bool = False) -> 
         table = _escaped(table)
     # Readers take a carriage return for the end of a row unless it is quoted.
     has_return = any(_matches(table[name], "\r").any() for name in table.columns)
-    quoting = csv.QUOTE_NONNUMERIC if has_return else csv.QUOTE_MINIMAL
+    quoting: Literal[0, 2] = csv.QUOTE_NONNUMERIC if has_return else csv.QUOTE_MINIMAL
     return str(table.to_csv(index=False, header=header, lineterminator="\n", quoting=quoting))
 
 

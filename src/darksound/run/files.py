@@ -15,6 +15,7 @@ import pyarrow.parquet as pq
 from darksound.atomic import replacing, write_text
 from darksound.errors import RunError
 from darksound.rois.roi_set import Problem, write_roi_table
+from darksound.rois.spreadsheets import csv_text, unescape
 from darksound.text import library_path, valid_text
 
 __all__ = [
@@ -50,8 +51,8 @@ def write_array(path: Path, array: npt.NDArray[Any]) -> None:
 
 
 def write_csv(path: Path, table: pd.DataFrame) -> None:
-    """Write a CSV with a header and without an index; missing values are empty."""
-    write_text(path, table.to_csv(index=False, lineterminator="\n"))
+    """Write a CSV as `darksound.rois.spreadsheets.csv_text` returns it."""
+    write_text(path, csv_text(table))
 
 
 def write_parquet(path: Path, table: pd.DataFrame, schema: pa.Schema | None = None) -> None:
@@ -96,7 +97,7 @@ def read_problems(path: Path) -> tuple[Problem, ...]:
         return ()
     if any(None in row for row in rows):
         raise ValueError("a row has too few cells")
-    return tuple(Problem(*row) for row in rows)
+    return tuple(Problem(*map(unescape, row)) for row in rows)
 
 
 def as_json(value: Any) -> Any:

@@ -14,6 +14,7 @@ import pyarrow.parquet as pq
 from darksound.errors import InputError
 from darksound.rois.cells import parse_numbers
 from darksound.rois.roi_set import SCHEMA, Problem, RoiSet, as_roi_table, as_text
+from darksound.rois.spreadsheets import unescape_cells
 from darksound.rois.text_tables import read_text_table
 from darksound.sources.contract import LoadOptions, Source, path_identity
 from darksound.sources.rows import usable_rows
@@ -94,7 +95,8 @@ def _read_csv(path: Path) -> _Cells:
     required = ("recording", *_TIMES)
     table = read_text_table(path, "a CSV table", SCHEMA.names, required)
     names = list(table.cells.columns)
-    rows = table.cells[[name for name in names if name in SCHEMA.names]].copy()
+    used = table.cells[[name for name in names if name in SCHEMA.names]]
+    rows = unescape_cells(used).copy()
     return _Cells(names, rows, table.broken, commas=table.separator != ",")
 
 

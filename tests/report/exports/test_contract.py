@@ -1,5 +1,7 @@
 """What every exporter must do; a new one needs an entry in `COUNT_ROIS`."""
 
+import csv
+import io
 import os
 import signal
 import subprocess
@@ -15,6 +17,7 @@ from darksound.report.exports import EXPORTERS
 from darksound.report.exports.base import Exporter
 from darksound.report.exports.export import export
 from darksound.report.result import read_run
+from darksound.rois.spreadsheets import unescape
 from darksound.settings import resolve_object
 from darksound.sources import load_rois
 from darksound.sources.annotations.loading import read_annotations
@@ -242,3 +245,76 @@ def test_a_run_without_rois_is_exported_or_refused(tmp_path, format):
         table = pd.read_csv(path) if path.suffix == ".csv" else pd.read_parquet(path)
         assert len(table) == 0
         assert {"roi_id", "cluster", "group", "name"} <= set(table.columns)
+
+
+HOSTILE = ("=cmd|'/C calc'!A0", "+1", "-2+3", "@SUM(1)", "'=quoted", "wren")
+
+
+def hostile_run(tmp_path: Path) -> Path:
+    """Write a run whose labels and file names are formulas."""
+    names = [f"{text.replace('/', '_')}.wav" for text in HOSTILE]
+    root = tmp_path / "sounds"
+    for name in names:
+        write_sound(root / name)
+    n = len(names)
+    rois = {
+        "root": [str(root)] * n,
+        "recording": names,
+        "start_s": [0.5] * n,
+        "end_s": [1.5] * n,
+        "low_hz": [500.0] * n,
+        "label": list(HOSTILE),
+    }
+    return write_run(tmp_path / "run", rois, [0, 0, 1, 1, 0, 1])
+
+
+def csv_cells(path: Path) -> list[str]:
+    files = sorted(path.rglob("*.csv")) if path.is_dir() else [path] * (path.suffix == ".csv")
+    return [
+        cell
+        for file in files
+        for row in csv.reader(io.StringIO(file.read_text(encoding="utf-8"), newline=""))
+        for cell in row
+    ]
+
+
+def is_number(cell: str) -> bool:
+    try:
+        float(cell)
+    except ValueError:
+        return False
+    return True
+
+
+@each_format
+def test_no_cell_of_a_csv_file_is_a_formula(tmp_path, format):
+    path = export(hostile_run(tmp_path), format).path
+    found = [cell for cell in csv_cells(path) if cell[:1] in set("=+-@\t\r")]
+    # Coordinates of the map are negative numbers.
+    assert all(is_number(cell) and cell != "+1" for cell in found)
+    raw = export(tmp_path / "run", format, out=tmp_path / f"raw{path.suffix}", raw_csv=True).path
+    if format == "csv":
+        assert "'+1" in csv_cells(path)
+        assert set(HOSTILE) <= set(csv_cells(raw))
+    assert [unescape(cell) for cell in csv_cells(path)] == csv_cells(raw)
+
+
+@pytest.mark.parametrize("format", ["csv", "clips", "dataset"])
+def test_our_readers_read_the_original_text(tmp_path, format):
+    run = hostile_run(tmp_path)
+    path = export(run, format).path
+    table = load_rois(path if path.is_file() else path / "clips.csv").table
+    if format == "csv":
+        assert sorted(table["label"]) == sorted(HOSTILE)
+        expected = read_run(run).table["recording"]
+        assert sorted(table["recording"]) == sorted(expected)
+    for root, recording in table[["root", "recording"]].itertuples(index=False):
+        assert Path(root, recording).is_file()
+
+
+def test_skipped_clips_are_listed_without_formulas(tmp_path):
+    run = hostile_run(tmp_path)
+    (tmp_path / "sounds" / "+1.wav").unlink()
+    done = export(run, "clips")
+    assert [problem.recording for problem in done.problems] == ["+1.wav"]
+    assert csv_cells(done.path / "errors.csv")[2] == "'+1.wav"

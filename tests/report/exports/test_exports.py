@@ -269,7 +269,7 @@ def test_a_failed_export_leaves_the_earlier_one(small_run, monkeypatch):
         raise OSError(28, "No space left on device", "clip")
 
     monkeypatch.setattr("darksound.report.exports.clips.sf.write", full)
-    with pytest.raises(RunError, match="the disk of .* is full"):
+    with pytest.raises(RunError, match=r"the disk of .* is full"):
         export(run, "clips", overwrite=True)
     assert files(out) == before
     assert [p.name for p in out.parent.iterdir()] == ["clips"]

@@ -47,7 +47,7 @@ class Audacity:
             path = target / names[recording.root, recording.path]
             path.parent.mkdir(parents=True, exist_ok=True)
             path.write_text(_lines(recording), encoding="utf-8", newline="\n")
-        write_names(names, _ENDING, target / NAMES)
+        write_names(names, _ENDING, target / NAMES, raw_csv=content.raw_csv)
         return ExportCounts(len(names), len(content.table))
 
 

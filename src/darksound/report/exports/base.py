@@ -37,6 +37,7 @@ class ExportContent:
         review: the review that was applied; None without.
         audio: format of clips.
         progress: called after each part.
+        raw_csv: write text in CSV files as it is, also text that a spreadsheet takes for a formula.
     """
 
     result: MecResult
@@ -44,6 +45,7 @@ class ExportContent:
     review: Review | None = None
     audio: AudioFormat = "wav"
     progress: Progress = silent
+    raw_csv: bool = False
 
     @classmethod
     def of(

@@ -10,12 +10,13 @@ import numpy.typing as npt
 import pandas as pd
 import soundfile as sf
 
+from darksound.atomic import raise_if_by_system
 from darksound.audio.names import recording_path
-from darksound.errors import InputError, RunError, failure_cause
+from darksound.errors import InputError, failure_cause
 from darksound.report.exports.base import ExportContent, ExportCounts, in_chunks, provenance
 from darksound.report.exports.targets import ERRORS, MARKER, distinct, safe_name
 from darksound.rois.roi_set import Problem
-from darksound.system_errors import cause_by_system
+from darksound.rois.spreadsheets import csv_text
 from darksound.text import library_path
 
 __all__ = ["TABLE", "Clips", "Dataset", "clip_folders"]
@@ -136,12 +137,9 @@ def _write_clip(content: ExportContent, roi: "pd.Series[Any]", path: Path) -> No
     try:
         with library_path(path, "wb") as file:
             sf.write(file, _limit_peak(wave), rate, subtype="PCM_16", format=content.audio.upper())
-    except sf.SoundFileError as error:
+    except (sf.SoundFileError, OSError) as error:
         # A full disk ends the export; a rate that the format lacks concerns this recording.
-        if cause_by_system(error, path.parent) is not None:
-            raise RunError(
-                f"Cannot write {path.name} as {content.audio} at {rate} Hz: {error}"
-            ) from None
+        raise_if_by_system(path, error)
         raise InputError(
             f"{recording_path(roi['root'], roi['recording'])}: cannot be written as "
             f"{content.audio} at {rate} Hz ({error}); choose another --audio."
@@ -166,7 +164,7 @@ def _write_table(
                 name if group in names else folders[group]
                 for name, group in zip(part["name"], part["group"], strict=True)
             ]
-            pd.DataFrame(
+            rows = pd.DataFrame(
                 {
                     "roi_id": part["roi_id"],
                     "recording": part["clip"],
@@ -185,4 +183,5 @@ def _write_table(
                     "source_end_s": part["end_s"],
                     **source,
                 }
-            ).to_csv(file, index=False, header=number == 0, lineterminator="\n")
+            )
+            file.write(csv_text(rows, header=number == 0, raw=content.raw_csv))

@@ -1,7 +1,7 @@
 """Export a result to a file or folder in the format of another tool."""
 
 from contextlib import AbstractContextManager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import pandas as pd
@@ -14,6 +14,7 @@ from darksound.report.exports.targets import ERRORS, new_file, new_folder
 from darksound.report.result import MecResult, as_result
 from darksound.rois.review import read_review
 from darksound.rois.roi_set import Problem
+from darksound.rois.spreadsheets import csv_text
 from darksound.settings import resolve_object
 
 __all__ = ["Exported", "export"]
@@ -51,6 +52,7 @@ def export(
     root: str | Path | None = None,
     audio: AudioFormat = "wav",
     overwrite: bool = False,
+    raw_csv: bool = False,
     progress: Progress = silent,
 ) -> Exported:
     """Export a result of MEC in the format of another tool.
@@ -63,6 +65,8 @@ def export(
         root: current folder of the recordings, if they were moved; for a run directory only.
         audio: format of clips, `wav` or `flac`.
         overwrite: replace an earlier export.
+        raw_csv: write text in CSV files as it is; by default an apostrophe is put before text that
+            a spreadsheet would take for a formula.
         progress: called after each part.
 
     Raises:
@@ -75,7 +79,7 @@ def export(
     exporter: Exporter = resolve_object(EXPORTERS[format])()
     result = as_result(run, root)
     applied = None if review is None else read_review(review)
-    content = ExportContent.of(result, applied, audio, progress)
+    content = replace(ExportContent.of(result, applied, audio, progress), raw_csv=raw_csv)
     target = _target(exporter, format, result, None if out is None else Path(out))
     about = {
         "format": format,
@@ -85,8 +89,10 @@ def export(
     with _open_target(exporter, target, overwrite, about) as temporary:
         counts = exporter.write(content, temporary)
         if counts.problems and exporter.suffix is None:
-            rows = pd.DataFrame([(p.recording, p.cause) for p in counts.problems])
-            rows.to_csv(temporary / ERRORS, index=False, header=["recording", "cause"])
+            pairs = [(p.recording, p.cause) for p in counts.problems]
+            rows = pd.DataFrame(pairs, columns=["recording", "cause"])
+            text = csv_text(rows, raw=raw_csv)
+            (temporary / ERRORS).write_text(text, encoding="utf-8", newline="")
     return Exported(target, counts.files, counts.rois, exporter.hint, counts.problems)
 
 

@@ -80,7 +80,7 @@ class Raven:
                 path.write_text(text, encoding="utf-8", newline="")
                 file.writelines(_lines(selections, number, offset_s))
                 offset_s, number = offset_s + length_s, number + len(selections)
-        write_names(names, _ENDING, target / NAMES)
+        write_names(names, _ENDING, target / NAMES, raw_csv=content.raw_csv)
         if n_missing:
             logger.warning(
                 "%d recordings are missing, so their length and sampling rate are unknown; begin "

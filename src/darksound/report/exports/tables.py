@@ -10,6 +10,7 @@ import pyarrow.parquet as pq
 
 from darksound.report.exports.base import ExportContent, ExportCounts, in_chunks, provenance
 from darksound.rois.roi_set import SCHEMA
+from darksound.rois.spreadsheets import csv_text
 from darksound.text import library_path
 
 __all__ = ["CsvTable", "ParquetTable"]
@@ -46,7 +47,7 @@ class CsvTable:
         with target.open("w", encoding="utf-8", newline="") as file:
             for part in in_chunks(content.table[_FIELDS.names]):
                 part = part.assign(**source)
-                part.to_csv(file, index=False, header=done == 0, lineterminator="\n")
+                file.write(csv_text(part, header=done == 0, raw=content.raw_csv))
                 done += len(part)
                 content.progress(_STAGE, done, len(content.table))
         return ExportCounts(1, done)

@@ -13,11 +13,11 @@ from pathlib import Path, PurePosixPath
 import pandas as pd
 import psutil
 
-from darksound.atomic import claiming, recover_folders, replacing, replacing_folder
-from darksound.errors import DarksoundError, InputError, RunError
+from darksound.atomic import MACHINE, claiming, recover_folders, replacing, replacing_folder
+from darksound.errors import InputError, RunError
 from darksound.report.exports.base import ExportContent
+from darksound.rois.spreadsheets import csv_text
 from darksound.sources.folder import SPLITS
-from darksound.system_errors import cause_by_system, writing_error
 from darksound.text import valid_text
 
 __all__ = [
@@ -160,19 +160,22 @@ def annotation_names(content: ExportContent, ending: str) -> dict[tuple[str, str
     return dict(zip(keys, (f"{name}{ending}" for name in distinct(chosen)), strict=True))
 
 
-def write_names(names: Mapping[tuple[str, str], str], ending: str, path: Path) -> None:
+def write_names(
+    names: Mapping[tuple[str, str], str], ending: str, path: Path, *, raw_csv: bool = False
+) -> None:
     """Write which file is which recording's, where the name of any is not its recording's.
 
     Args:
         names: as `annotation_names` returns them.
         ending: ending of the files.
         path: the table, CSV with the columns `file`, `root` and `recording`.
+        raw_csv: see `ExportContent`.
     """
     if all(_is_obvious(name, recording, ending) for (_, recording), name in names.items()):
         return
     rows = [(name, root, recording) for (root, recording), name in names.items()]
     table = pd.DataFrame(rows, columns=["file", "root", "recording"])
-    table.to_csv(path, index=False, lineterminator="\n")
+    path.write_text(csv_text(table, raw=raw_csv), encoding="utf-8", newline="")
 
 
 def _is_obvious(name: str, recording: str, ending: str) -> bool:
@@ -244,27 +247,19 @@ def new_folder(path: Path, overwrite: bool, about: Mapping[str, str]) -> Iterato
     with claiming(path):
         recover_folders(path.parent)
         _check_folder(path, overwrite)
-        try:
-            with replacing_folder(path) as temporary:
-                yield temporary
-                text = json.dumps(dict(about), indent=2, ensure_ascii=False) + "\n"
-                (temporary / MARKER).write_text(text, encoding="utf-8")
-        except DarksoundError:
-            raise
-        # Libraries that write sound report a full disk by exceptions of their own.
-        except Exception as error:
-            cause = cause_by_system(error, path.parent)
-            if cause is None:
-                raise
-            raise RunError(f"Cannot write {path}: {writing_error(path, cause)}.") from error
+        with replacing_folder(path) as temporary:
+            yield temporary
+            text = json.dumps(dict(about), indent=2, ensure_ascii=False) + "\n"
+            (temporary / MARKER).write_text(text, encoding="utf-8")
 
 
 def _remove_files_of_killed(path: Path) -> None:
     """Remove the temporary files that killed exports left beside `path`."""
     # Names begin with a dot and hold the number of the process, see `replacing`.
     for part in path.parent.glob(f".{escape(path.name)}.*.part"):
-        process = part.name.removeprefix(f".{path.name}.").removesuffix(".part")
-        if part.is_file() and process.isdigit() and not psutil.pid_exists(int(process)):
+        process, _, machine = part.name[len(path.name) + 2 : -len(".part")].partition("-")
+        is_ours = machine == MACHINE and process.isdigit()
+        if part.is_file() and is_ours and not psutil.pid_exists(int(process)):
             part.unlink(missing_ok=True)
 
 

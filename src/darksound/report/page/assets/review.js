@@ -15,6 +15,9 @@ const review = (() => {
     "name",
     "rejected",
   ];
+  // Text that a spreadsheet takes for a formula gets an apostrophe (darksound.rois.spreadsheets).
+  const ESCAPABLE = /^'*[=+\-@\t\r\n\uff1d\uff0b\uff0d\uff20]/;
+  const ESCAPED = /^'+[=+\-@\t\r\n\uff1d\uff0b\uff0d\uff20]/;
   let state = { names: {}, groups: {}, rejected: {}, clips: {} };
   let undoStack = [];
   let isStored = true;
@@ -47,7 +50,7 @@ const review = (() => {
   }
 
   function quote(value) {
-    const text = String(value);
+    const text = typeof value === "string" && ESCAPABLE.test(value) ? `'${value}` : String(value);
     return /[",\r\n]/.test(text) ? `"${text.replaceAll('"', '""')}"` : text;
   }
 
@@ -97,7 +100,8 @@ const review = (() => {
       const match = field.exec(source);
       if (!match) throw new Error("a quote is not closed");
       const raw = match[1];
-      rows.at(-1).push(raw.startsWith('"') ? raw.slice(1, -1).replaceAll('""', '"') : raw);
+      const cell = raw.startsWith('"') ? raw.slice(1, -1).replaceAll('""', '"') : raw;
+      rows.at(-1).push(ESCAPED.test(cell) ? cell.slice(1) : cell);
       if (match[2] !== ",") rows.push([]);
     }
     return rows.filter((row) => row.length > 1);

@@ -15,6 +15,7 @@ from darksound.meta.episodes import Episode, EpisodeSampler, recording_names
 from darksound.meta.features import compute_features
 from darksound.meta.learners.base import Learner
 from darksound.meta.randomness import Purpose, numpy_generator
+from darksound.parallel.threads import single_threaded
 from darksound.progress import Progress, silent
 from darksound.settings import ComputeSettings, Settings
 from darksound.store.contract import Store
@@ -83,6 +84,7 @@ class FewShot:
     first: EpisodeScores
 
 
+@single_threaded()
 def evaluate_few_shot(
     images: Store,
     learner: Learner,

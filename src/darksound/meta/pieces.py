@@ -265,7 +265,8 @@ class _JointBatchNorm(torch.autograd.Function):
         rank: int,
         meeting: _Meeting,
     ) -> Tensor:
-        unused = torch.zeros(2, x.shape[1])
+        # Running statistics that are not used define the precision of the results.
+        unused = torch.zeros(2, x.shape[1], dtype=torch.promote_types(x.dtype, torch.float32))
         mean, variance = torch.batch_norm_update_stats(x, unused[0], unused[1], 0.0)
         count = x.numel() // x.shape[1]
         n, mean, variance = meeting.exchange(rank, (count, mean, variance), _join_statistics)
@@ -310,7 +311,7 @@ def _join_statistics(pieces: list[tuple[int, Tensor, Tensor]]) -> tuple[int, Ten
     means_64 = torch.stack(means).double()
     mean = (share * means_64).sum(0)
     variance = (share * (torch.stack(variances) + (means_64 - mean).square())).sum(0)
-    return n, mean.float(), variance.float()
+    return n, mean.to(means[0].dtype), variance.to(means[0].dtype)
 
 
 def _add_pairs(pieces: list[tuple[Tensor, Tensor]]) -> tuple[Tensor, Tensor]:

@@ -24,6 +24,7 @@ from darksound.meta.device import autocast, resolve_device, to_device
 from darksound.meta.optimization import OptimizerStep
 from darksound.meta.pretraining.batches import PairBatches
 from darksound.meta.randomness import Purpose, seeded_torch
+from darksound.parallel.threads import map_in_order, single_threaded
 from darksound.progress import Progress, silent
 from darksound.settings import Settings
 from darksound.synthesis.song_library import SongLibrary
@@ -138,6 +139,7 @@ class Pretrainer:
             n_samples = 2 * pretraining.batch_species * pretraining.embedding_fit_batches
             _check_sample_size(backbone.dim, n_samples, n_features)
 
+    @single_threaded()
     def run(
         self,
         *,
@@ -154,8 +156,9 @@ class Pretrainer:
         """
         pretraining = self.settings.pretraining
         sums, n_steps, start = torch.zeros(2), 0, time.perf_counter()
-        while self.n_steps_done < pretraining.steps:
-            loss, accuracy = self._step()
+        steps = range(self.n_steps_done, pretraining.steps)
+        for images in map_in_order(self._batches, steps, ahead=1):
+            loss, accuracy = self._step(images)
             self.n_steps_done += 1
             n_steps += 1
             sums += torch.stack([loss, accuracy])
@@ -176,6 +179,7 @@ class Pretrainer:
                 )
                 sums, n_steps, start = torch.zeros(2), 0, time.perf_counter()
 
+    @single_threaded()
     def fit_embedding(self, progress: Progress = silent) -> None:
         """Replace the trained map from pooled features to embeddings by a fitted one.
 
@@ -192,8 +196,9 @@ class Pretrainer:
             return
         backbone.eval()
         pairs = []
-        for number in range(n_batches):
-            images = self._batches(pretraining.steps + number).to(self._device)
+        steps = range(pretraining.steps, pretraining.steps + n_batches)
+        for number, batch in enumerate(map_in_order(self._batches, steps, ahead=1)):
+            images = batch.to(self._device)
             with torch.inference_mode(), autocast(self._device, self._dtype):
                 flat = images.flatten(0, 1).contiguous(memory_format=torch.channels_last)
                 features = backbone.pooled_features(flat).float().cpu().numpy()
@@ -208,10 +213,10 @@ class Pretrainer:
             )
         )
 
-    def _step(self) -> tuple[Tensor, Tensor]:
-        """Return loss and accuracy of one step."""
+    def _step(self, batch: Tensor) -> tuple[Tensor, Tensor]:
+        """Return loss and accuracy of one step on images `(2, n, 3, h, w)`."""
         pretraining = self.settings.pretraining
-        images = self._batches(self.n_steps_done).to(self._device)
+        images = batch.to(self._device)
         for group in self._optimizer.param_groups:
             group["lr"] = self._learning_rate()
         self._network.train()

@@ -148,7 +148,7 @@ def test_labels_of_folders_are_cleaned_too(tmp_path: Path, tone) -> None:
     assert set(load_rois(tmp_path).table["label"]) == {"wren", "Gr\u00fcn"}
 
 
-def test_equal_rows_are_one_roi_and_bounds_tell_rois_apart(
+def test_equal_rows_are_one_roi_and_rows_of_other_bounds_are_not(
     folder: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
     header = "recording,start_s,end_s,low_hz,high_hz,label\n"

@@ -261,7 +261,7 @@ class _Parser:
         return self._table(cells, broken)
 
     def _check_lines(self, further: list[str]) -> None:
-        """Raise if a row goes on over lines that are rows themselves: its quote is not closed."""
+        """Raise if a row continues over lines that are rows themselves: its quote is not closed."""
         width = len(self.names)
         if width > 1 and any(line.count(self.separator) == width - 1 for line in further):
             raise csv.Error

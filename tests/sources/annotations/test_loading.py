@@ -88,7 +88,7 @@ def test_begin_path_may_be_of_another_operating_system(tmp_path, tone):
     assert table[["recording", "start_s", "end_s"]].to_numpy().tolist() == [["a.wav", 1.0, 1.5]]
 
 
-def test_selections_are_told_apart_where_their_numbers_restart(tmp_path, tone):
+def test_selections_whose_numbers_restart_are_all_kept(tmp_path, tone):
     """Tables of three recordings put under each other, each with two views."""
     header = (
         "Selection\tView\tBegin Time (s)\tEnd Time (s)\tBegin File\tFile Offset (s)\tAnnotation\n"
@@ -109,7 +109,7 @@ def test_selections_are_told_apart_where_their_numbers_restart(tmp_path, tone):
     assert rois.table[["recording", "start_s"]].to_numpy().tolist() == expected
 
 
-def test_selections_without_recordings_are_told_apart_by_their_times(tmp_path, tone):
+def test_selections_without_recordings_differ_by_their_times(tmp_path, tone):
     tone(tmp_path / "a.wav", seconds=5)
     rows = RAVEN.splitlines()
     late = [row.replace("0.500000\t0.900000", "3.5\t4.5") for row in rows[1:3]]

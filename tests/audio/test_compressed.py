@@ -1,10 +1,12 @@
 """AAC through the optional decoder."""
 
+from pathlib import Path
+
 import numpy as np
 import pytest
 
 from darksound.audio import compressed
-from darksound.audio.files import probe, read
+from darksound.audio.files import open_audio, probe, problem_of, read
 from darksound.errors import InputError
 
 av = pytest.importorskip("av")
@@ -44,6 +46,48 @@ def test_the_length_of_a_bare_stream_is_that_of_its_packets(tone):
     folder, _ = tone
     assert probe(folder / "a.AAC").duration_s == pytest.approx(3.0, abs=0.1)
     assert len(read(folder / "a.AAC", 0.5, 1.0, 22_050)[0]) == 11_025
+
+
+def _faststart(folder):
+    """Return the bytes of an M4A file whose table is in front of the sound."""
+    with (
+        av.open(str(folder / "a.m4a")) as source,
+        av.open(str(folder / "f.m4a"), "w", options={"movflags": "faststart"}) as target,
+    ):
+        stream = target.add_stream_from_template(source.streams.audio[0])
+        for packet in source.demux(audio=0):
+            if packet.dts is not None:
+                packet.stream = stream
+                target.mux(packet)
+    return (folder / "f.m4a").read_bytes()
+
+
+def test_a_cut_m4a_is_used_so_far_and_is_a_problem(tone):
+    folder, wave = tone
+    content = _faststart(folder)
+    assert probe(folder / "f.m4a").problem is None
+    (folder / "cut.m4a").write_bytes(content[: len(content) * 2 // 3])
+    info = probe(folder / "cut.m4a")
+    assert info.duration_s == pytest.approx(2.0, abs=0.2)
+    assert "truncated: its header states 3.0 s, the file has" in info.problem
+    samples, _ = read(folder / "cut.m4a", 0.5, 1.5, None)
+    assert np.corrcoef(samples, wave[RATE // 2 : RATE * 3 // 2])[0, 1] > 0.999
+
+
+@pytest.mark.parametrize("name", ["f.m4a", "a.AAC"])
+def test_damage_within_is_passed_over_and_is_a_problem(tone, name):
+    folder, _ = tone
+    _faststart(folder)
+    content = bytearray((folder / name).read_bytes())
+    middle = len(content) // 2
+    content[middle : middle + 3_000] = bytes(3_000)
+    path = folder / f"damaged{Path(name).suffix}"
+    path.write_bytes(content)
+    with open_audio(path) as file:
+        samples = file.read(file.frames)
+        assert len(samples) == file.frames
+        assert 0.05 * RATE < file.missing < RATE
+        assert "are there" in problem_of(file)
 
 
 def test_a_missing_decoder_and_a_damaged_file_are_errors(tone, monkeypatch):

@@ -1,6 +1,8 @@
 """Reading audio files."""
 
 import os
+import struct
+import tracemalloc
 from pathlib import Path
 
 import numpy as np
@@ -9,6 +11,7 @@ import soundfile as sf
 import soxr
 
 from darksound.audio.files import SUFFIXES, FileReader, probe, read
+from darksound.audio.formats.decoder import Decoder
 from darksound.errors import InputError
 
 RATE = 48_000
@@ -132,6 +135,78 @@ def test_samples_that_are_not_finite_are_an_error(tmp_path, wave, value):
     assert len(read(path, 0, 0.5, None)[0]) == 24_000
     with pytest.raises(InputError, match="not finite"):
         read(path, 0.5, 1, None)
+
+
+# What macOS leaves beside `a.mp3` on a disk of another system: an AppleDouble file.
+RESOURCE_FORK = b"\0\x05\x16\x07\0\x02\0\0Mac OS X        \0\x02\0\0\0\x09\0\0\0\x32" + bytes(4_000)
+
+
+@pytest.mark.parametrize("suffix", ["mp3", "wav", "flac"])
+def test_a_resource_fork_beside_a_file_does_not_matter(tmp_path, wave, suffix):
+    path = _write(tmp_path / f"a.{suffix}", wave)
+    alone, _ = read(path, 0.5, 1, None)
+    (tmp_path / f"._a.{suffix}").write_bytes(RESOURCE_FORK)
+    (tmp_path / ".AppleDouble").mkdir()
+    (tmp_path / ".AppleDouble" / f"a.{suffix}").write_bytes(RESOURCE_FORK)
+    np.testing.assert_array_equal(read(path, 0.5, 1, None)[0], alone)
+    assert probe(path).problem is None
+    with pytest.raises(InputError, match=rf"a resource fork of macOS.*name .* a\.{suffix}\."):
+        probe(tmp_path / f"._a.{suffix}")
+
+
+def _wav_header(rate: int, channels: int) -> bytes:
+    fmt = struct.pack("<HHIIHH", 1, channels, rate, 0, 2 * channels & 0xFFFF, 16)
+    return b"RIFF\xff\xff\xff\xffWAVEfmt \x10\0\0\0" + fmt + b"data\xff\xff\xff\xff"
+
+
+@pytest.mark.parametrize("rate", [1, 99, 1_000_001, 2_000_000_000, 0xFFFF_FFFF])
+def test_a_rate_that_no_recorder_has_is_an_error(tmp_path, rate):
+    (tmp_path / "a.wav").write_bytes(_wav_header(rate, 1) + bytes(range(250)) * 40)
+    with pytest.raises(InputError, match=r"a\.wav: (its header states|not a sound)"):
+        probe(tmp_path / "a.wav")
+
+
+@pytest.mark.parametrize("rate", [100, 250, 384_000, 500_000, 1_000_000])
+def test_rates_of_recorders_are_read(tmp_path, rate):
+    (tmp_path / "a.wav").write_bytes(_wav_header(rate, 1) + bytes(range(250)) * 40)
+    assert probe(tmp_path / "a.wav").rate == rate
+
+
+@pytest.mark.parametrize("channels", [0, 1025, 32_768, 65_535])
+def test_absurd_numbers_of_channels_are_an_error_and_allocate_nothing(tmp_path, channels):
+    (tmp_path / "a.wav").write_bytes(_wav_header(RATE, channels) + bytes(range(250)) * 40)
+    tracemalloc.start()
+    with pytest.raises(InputError, match=r"a\.wav.*[Cc]hannel"):
+        probe(tmp_path / "a.wav")
+    with pytest.raises(InputError, match=r"a\.wav.*[Cc]hannel"):
+        read(tmp_path / "a.wav", 0, 3600, None)
+    assert tracemalloc.get_traced_memory()[1] < 10_000_000
+    tracemalloc.stop()
+
+
+def test_a_good_wav_file_is_probed_without_decoding(tmp_path, wave, monkeypatch):
+    path = _write(tmp_path / "a.wav", wave)
+    monkeypatch.setattr(Decoder, "read", lambda *_: pytest.fail("decoded"))
+    assert probe(path).frames == len(wave)
+
+
+def test_a_file_that_changes_is_probed_again(tmp_path, wave):
+    path = _write(tmp_path / "a.wav", wave)
+    assert probe(path).duration_s == 1.5
+    _write(path, wave[:24_000])
+    assert probe(path).duration_s == 0.5
+
+
+def test_what_is_missing_is_in_the_info(tmp_path, wave):
+    path = _write(tmp_path / "a.wav", wave)
+    content = path.read_bytes()
+    path.write_bytes(content[:-RATE])
+    info = probe(path)
+    assert (info.duration_s, info.missing_s) == (1.0, 0.5)
+    assert info.problem == (
+        f"{path}: truncated: its header states 1.5 s, the file has 1.0 s, which are used. "
+        "Copy the file again if the original is complete."
+    )
 
 
 def test_silence_is_an_error(tmp_path, wave):

@@ -64,7 +64,7 @@ def fill(folder, text="new"):
 def leftover(path, process, before=False):
     """Return a folder as a process leaves it that was killed while it replaced `path`."""
     suffix = ".before" if before else ""
-    name = f".{path.name}.{process}-{atomic._MACHINE}{suffix}.darksound.part"
+    name = f".{path.name}.{process}-{atomic.MACHINE}{suffix}.darksound.part"
     fill(path.with_name(name), "old")
     return path.with_name(name)
 

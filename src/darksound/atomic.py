@@ -18,9 +18,11 @@ from darksound.system_errors import cause_by_system, writing_error
 
 __all__ = [
     "CACHE_OPTION",
+    "MACHINE",
     "acquire_lock",
     "claiming",
     "is_locked",
+    "raise_if_by_system",
     "recover_folders",
     "remove_leftovers",
     "replacing",
@@ -31,6 +33,9 @@ __all__ = [
 
 #: The option that `replacing` names for files in the cache.
 CACHE_OPTION = "--set compute.cache_dir=FOLDER"
+#: Temporary files and folders have the process in their name, and this machine, since several may
+#: share a disk.
+MACHINE = hashlib.sha256(platform.node().encode()).hexdigest()[:6]
 _PART = ".part"
 _LOCK_POLL_S = 0.5
 logger = logging.getLogger(__name__)
@@ -49,25 +54,40 @@ def replacing(path: Path, option: str = "--out") -> Iterator[Path]:
     Raises:
         RunError: the disk is full, or the folder is not writable.
     """
-    temporary = path.with_name(f".{path.name}.{os.getpid()}{_PART}")
+    temporary = path.with_name(f".{path.name}.{os.getpid()}-{MACHINE}{_PART}")
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         yield temporary
         with temporary.open("rb+") as file:
             os.fsync(file.fileno())
         os.replace(temporary, path)
-    except DarksoundError:
-        raise
-    # Libraries report a full disk by exceptions of their own.
     except Exception as error:
-        cause = cause_by_system(error, path.parent)
-        if cause is None:
-            raise
-        raise RunError(f"Cannot write {path}: {writing_error(path, cause, option)}.") from cause
+        raise_if_by_system(path, error, option)
+        raise
     finally:
         # Removal may fail for the same reason as writing, which is reported already.
         with suppress(OSError):
             temporary.unlink(missing_ok=True)
+
+
+def raise_if_by_system(path: Path, error: Exception, option: str = "--out") -> None:
+    """Raise a `RunError` if an error in writing a file or folder is one of the system.
+
+    Libraries report a full disk by exceptions of their own.
+
+    Args:
+        path: What was written.
+        error: What was raised meanwhile.
+        option: See `replacing`.
+
+    Raises:
+        RunError: the disk is full, or the folder is not writable.
+    """
+    if isinstance(error, DarksoundError):
+        return
+    cause = cause_by_system(error, path.parent)
+    if cause is not None:
+        raise RunError(f"Cannot write {path}: {writing_error(path, cause, option)}.") from cause
 
 
 def remove_leftovers(folder: Path) -> None:
@@ -198,25 +218,24 @@ def _lock_until_removed(path: Path) -> BaseFileLock:
         lock.release()
 
 
-# Temporary folders have the process in their name, and the machine on disks that several share.
-_MACHINE = hashlib.sha256(platform.node().encode()).hexdigest()[:6]
-_FOLDER = re.compile(rf"\.(.+)\.(\d+)-{_MACHINE}(\.before)?\.darksound\{_PART}")
+_FOLDER = re.compile(rf"\.(.+)\.(\d+)-{MACHINE}(\.before)?\.darksound\{_PART}")
 
 
 def _beside(path: Path, suffix: str = "") -> Path:
-    return path.with_name(f".{path.name}.{os.getpid()}-{_MACHINE}{suffix}.darksound{_PART}")
+    return path.with_name(f".{path.name}.{os.getpid()}-{MACHINE}{suffix}.darksound{_PART}")
 
 
 @contextmanager
-def replacing_folder(path: Path, *, keep: bool = False) -> Iterator[Path]:
+def replacing_folder(path: Path, *, keep: bool = False, option: str = "--out") -> Iterator[Path]:
     """Yield a temporary folder, which replaces `path` when the block ends without an exception.
 
     Args:
         path: The folder; what killed processes left beside it is cleaned up first.
         keep: Keep a folder that another process has put there meanwhile.
+        option: See `replacing`.
 
     Raises:
-        OSError: the disk is full, or the folder is not writable.
+        RunError: the disk is full, or the folder is not writable.
     """
     recover_folders(path.parent)
     temporary, before = _beside(path), _beside(path, ".before")
@@ -230,6 +249,9 @@ def replacing_folder(path: Path, *, keep: bool = False) -> Iterator[Path]:
         except OSError:
             if not (keep and path.exists()):
                 raise
+    except Exception as error:
+        raise_if_by_system(path, error, option)
+        raise
     finally:
         # An exception, also an interrupt, may have come between the two.
         if before.exists() and not path.exists():

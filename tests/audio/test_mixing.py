@@ -2,7 +2,9 @@
 
 import numpy as np
 import pytest
+import soundfile as sf
 
+from darksound.audio.files import read
 from darksound.audio.mixing import mix_channels
 
 RATE = 24_000
@@ -70,3 +72,10 @@ def test_opposite_offsets_of_equal_sounds_do_not_hide_that_the_sounds_are_equal(
 def test_one_channel_is_returned_as_it_is():
     samples = channels(song())
     assert np.array_equal(mix_channels(samples).samples, samples[:, 0])
+
+
+def test_a_roi_of_opposite_channels_is_read_and_not_silent(tmp_path):
+    samples = channels(song(), -song())
+    sf.write(tmp_path / "a.wav", samples, RATE, subtype="FLOAT")
+    wave, _ = read(tmp_path / "a.wav", 0.2, 0.6, None)
+    assert np.array_equal(wave, samples[round(0.2 * RATE) : round(0.6 * RATE), 0])

@@ -9,7 +9,9 @@ import pandas as pd
 import pytest
 import soundfile as sf
 
+from darksound import sources
 from darksound.jobs import inputs, segment
+from darksound.report import soundscape
 from darksound.report.page import clips
 
 RATE = 16_000
@@ -50,7 +52,7 @@ def sounds(darksound, world) -> Callable[..., object]:
 
 def fail_after_loading(monkeypatch, fault: Callable[[], None]) -> None:
     """Let the fault occur after the recordings were listed and their headers read."""
-    original = inputs.load_rois
+    original = sources.load_rois
 
     def load_rois(*args, **options):
         rois = original(*args, **options)
@@ -112,7 +114,7 @@ def test_a_plot_that_fails_is_listed_and_the_rois_are_kept(darksound, monkeypatc
     noise = 1e-3 * np.random.default_rng(0).normal(size=len(t))
     for name in "ab":
         sf.write(f"in/{name}.wav", noise + 0.1 * np.sin(19_000 * t) * (t % 2 < 0.4), RATE)
-    original = segment.soundscape
+    original = soundscape.soundscape
 
     def fail(path, *rest):
         if path.name == "a.wav":

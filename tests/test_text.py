@@ -44,4 +44,9 @@ def test_a_path_of_bytes_is_found_by_its_text(tmp_path: Path) -> None:
         pytest.skip("this file system holds valid UTF-8 only")
     assert path_text(folder) == rf"{tmp_path}/\xfcber"
     assert text_path(path_text(folder)) == folder
-    assert text_path(r"\xfcber") == Path(r"\xfcber")
+    # Files that do not exist yet, in folders that do.
+    assert text_path(path_text(folder / "runs" / "new")) == folder / "runs" / "new"
+    new = tmp_path / os.fsdecode(b"neu\xff")
+    assert text_path(path_text(new)) == new
+    (tmp_path / r"neu\xff").mkdir()
+    assert text_path(path_text(new)) == tmp_path / r"neu\xff"

@@ -54,14 +54,20 @@ def path_text(path: PurePath | str) -> str:
 def text_path(text: str) -> Path:
     r"""Return the path that `path_text` wrote: the text as it is, or its `\xNN` as bytes.
 
-    The text as it is comes first, since a valid name may have a backslash. Its bytes are used only
-    where they name a file or folder that exists.
+    It is the one of which more exists, since a valid name may have a backslash. Where the same
+    folders exist, it is that of bytes, except on Windows, where a backslash begins each name.
     """
-    plain = Path(as_written(text))
-    if "\\x" not in text or os.path.lexists(plain):
+    plain, path = Path(as_written(text)), Path(with_bytes(text))
+    if plain == path:
         return plain
-    path = Path(with_bytes(text))
-    return path if os.path.lexists(path) else plain
+    for one, other in zip((plain, *plain.parents), (path, *path.parents), strict=False):
+        if one == other:
+            break
+        if os.path.lexists(one):
+            return plain
+        if os.path.lexists(other):
+            return path
+    return plain if os.sep == "\\" else path
 
 
 def as_written(text: str) -> str:

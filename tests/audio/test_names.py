@@ -6,7 +6,7 @@ import unicodedata
 from pathlib import Path
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from darksound.audio.names import composed, recording_path, recording_text
@@ -35,6 +35,7 @@ def test_names_of_valid_utf_8_are_their_own_text() -> None:
 
 
 @bytes_in_names
+@settings(deadline=None)
 @given(name=_NAMES)
 def test_every_name_on_disk_is_found_by_its_text(
     name: bytes, tmp_path_factory: pytest.TempPathFactory
@@ -47,6 +48,7 @@ def test_every_name_on_disk_is_found_by_its_text(
     assert recording_path(os.fsdecode(folder), text).read_bytes() == name
 
 
+@settings(deadline=None)
 @given(first=_NAMES, second=_NAMES)
 def test_two_names_that_are_not_utf_8_never_give_one_text(first: bytes, second: bytes) -> None:
     names = {os.fsdecode(name) for name in (b"\xff" + first, b"\xff" + second)}

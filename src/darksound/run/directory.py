@@ -18,6 +18,7 @@ from darksound.run.manifest import (
     Inputs,
     Manifest,
     now,
+    numeric_differences,
     read_manifest,
     versions,
     write_manifest,
@@ -32,6 +33,7 @@ from darksound.run.resuming import (
     with_absolute_model,
 )
 from darksound.settings import Settings, to_toml
+from darksound.text import text_path
 
 __all__ = [
     "RUNS",
@@ -138,6 +140,24 @@ class Run:
             )
         self._update(rois=rois, fingerprint=fingerprint)
 
+    def record_machine(self, machine: dict[str, str]) -> None:
+        """Record what computes; on resuming, warn if it gives other last digits than before.
+
+        Args:
+            machine: as `darksound.meta.device.describe_machine` returns it.
+        """
+        if not self.manifest.machine:
+            self._update(machine=machine)
+            return
+        current = replace(self.manifest, versions=versions(), machine=machine)
+        differing = numeric_differences(self.manifest, current)
+        if differing:
+            logger.warning(
+                "The run was started with something else than this (%s); results can differ in "
+                "their last digits, and so in their clusters, from those without the stop.",
+                "; ".join(differing),
+            )
+
     def record_licences(self, licences: Sequence[str]) -> None:
         """Record the licences of third-party models that are used."""
         self._update(licences=tuple(licences))
@@ -214,7 +234,7 @@ def open_run(request: Request) -> Iterator[Run]:
 
 def _claimed(inputs: Inputs) -> AbstractContextManager[None]:
     """Reserve the file that the result is written to, if it is not in the run directory."""
-    return nullcontext() if inputs.target is None else claiming(Path(inputs.target))
+    return nullcontext() if inputs.target is None else claiming(text_path(inputs.target))
 
 
 def _new_directory(request: Request) -> Path:

@@ -9,7 +9,7 @@ from pathlib import Path
 import pandas as pd
 
 from darksound.audio.files import AudioInfo, FileReader, probe
-from darksound.audio.names import recording_path
+from darksound.audio.names import recording_path, recording_text
 from darksound.errors import InputError, failure_cause
 from darksound.parallel.dask_cluster import WorkerRequirements
 from darksound.parallel.resources import check_memory, format_bytes
@@ -267,7 +267,9 @@ def _segment_blocks(
     check_segmentation_resources(total, len({job.path for job in missing}), len(missing), compute)
     done, unusable = 0.0, set[str]()
     first = missing[0].path
-    requirements = WorkerRequirements(FileReader(), ((str(first.parent), first.name),))
+    requirements = WorkerRequirements(
+        FileReader(), ((path_text(first.parent), recording_text(first.name)),)
+    )
     progress(_STAGE, 0, total)
     for count, (number, result) in enumerate(
         map_unordered(_segment, missing, compute, requirements), start=1

@@ -78,7 +78,7 @@ class _Samples:
     Attributes:
         start: position of the first byte.
         stop: position after the last byte.
-        missing: bytes that the header announces and the file lacks.
+        missing: bytes that the header states and the file lacks.
         mended: whether the header's size is another one.
     """
 

@@ -153,13 +153,11 @@ def _mended(
     if index.frames is None and _is_frame(file, runs[-1].stop, kind.same):
         # The last frame is cut, as programs that copy a part of a file leave it.
         n_tail = 0
-    announced = decoder.frames + n_tail * kind.samples
+    stated = decoder.frames + n_tail * kind.samples
     if index.frames is not None:
-        announced = index.frames * kind.samples - index.delay - index.padding
+        stated = index.frames * kind.samples - index.delay - index.padding
     part = Part(0, frames, part.spans)
-    return Layout(
-        (part,), decoder.rate, decoder.channels, announced, damage, sum(lost) * kind.samples
-    )
+    return Layout((part,), decoder.rate, decoder.channels, stated, damage, sum(lost) * kind.samples)
 
 
 def _decoder(file: BinaryIO, part: Part | None) -> Decoder | None:

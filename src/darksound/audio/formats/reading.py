@@ -26,7 +26,7 @@ class LibsndfileFile:
         samplerate: in Hz.
         channels: number of channels.
         present: samples per channel that can be decoded; others are silence.
-        missing: samples per channel that are announced, or damaged, and not present.
+        missing: samples per channel that are stated, or damaged, and not present.
         damage: what else is wrong with the file, a phrase; empty if nothing is.
         silent: samples per channel of the last block read that are silence for lost ones.
     """
@@ -94,7 +94,7 @@ class LibsndfileFile:
         self.present, self.missing, self.damage = layout.present, layout.missing, layout.damage
 
     def _read(self, frames: int) -> Samples:
-        """Return the next samples, and go on behind them."""
+        """Return the next samples, and move behind them."""
         start, stop = (
             self._position,
             self._position + max(min(frames, self.frames - self._position), 0),

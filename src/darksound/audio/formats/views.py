@@ -1,11 +1,12 @@
-"""A file as its decoder should see it: parts of the file, with a header that tells the truth."""
+"""A file as its decoder should see it: parts of the file, with a header that is right."""
 
+import io
 import os
 from bisect import bisect_right
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from itertools import accumulate
-from typing import BinaryIO
+from typing import Any, BinaryIO
 
 __all__ = ["FileView", "Layout", "Part", "Span", "after_id3", "read_at", "whole_file"]
 
@@ -40,7 +41,7 @@ class Layout:
         parts: in order of time.
         rate: sampling rate in Hz.
         channels: number of channels.
-        announced: samples per channel that the header states; None if it states nothing that could
+        stated: samples per channel that the header states; None if it states nothing that could
             be true.
         damage: what else is wrong with the file, a phrase; empty if nothing is.
         filled: samples per channel within the parts that are silence in place of lost ones.
@@ -49,7 +50,7 @@ class Layout:
     parts: tuple[Part, ...]
     rate: int
     channels: int
-    announced: int | None = None
+    stated: int | None = None
     damage: str = ""
     filled: int = 0
 
@@ -65,54 +66,60 @@ class Layout:
 
     @property
     def missing(self) -> int:
-        """Return the samples per channel that are announced, or between parts, and not present."""
-        return max(max(self.announced or 0, self.frames) - self.present, 0)
+        """Return the samples per channel that are stated, or between parts, and not present."""
+        return max(max(self.stated or 0, self.frames) - self.present, 0)
 
 
-@dataclass
-class FileView:
-    """A readable file of consecutive spans, with the methods that libsndfile calls."""
+class FileView(io.RawIOBase):
+    """A readable file of consecutive spans."""
 
-    file: BinaryIO
-    spans: Sequence[Span]
-    _position: int = 0
-    _stops: list[int] = field(default_factory=list)
+    def __init__(self, file: BinaryIO, spans: Sequence[Span]) -> None:
+        """Compute where each span ends.
 
-    def __post_init__(self) -> None:
-        """Compute where each span ends."""
-        self._stops = list(accumulate(_length(span) for span in self.spans))
+        Args:
+            file: opened without a buffer.
+            spans: bytes, and parts of the file.
+        """
+        super().__init__()
+        self._file, self._spans = file, spans
+        self._stops = list(accumulate(_length(span) for span in spans))
+        self._position = 0
+
+    def seekable(self) -> bool:
+        """Return True."""
+        return True
+
+    def readable(self) -> bool:
+        """Return True."""
+        return True
 
     def seek(self, offset: int, whence: int = os.SEEK_SET) -> int:
-        """Move to a position, as `io.IOBase.seek`."""
+        """Move to a position, and return it."""
         size = self._stops[-1] if self._stops else 0
         origin = {os.SEEK_SET: 0, os.SEEK_CUR: self._position, os.SEEK_END: size}[whence]
         self._position = max(origin + offset, 0)
         return self._position
 
-    def tell(self) -> int:
-        """Return the position."""
-        return self._position
-
-    def read(self, size: int) -> bytes:
-        """Return the next bytes, fewer at the end."""
-        parts: list[bytes] = []
-        while size > 0:
+    def readinto(self, buffer: Any) -> int:
+        """Fill a buffer with the next bytes, and return their number, fewer at the end."""
+        target, count = memoryview(buffer).cast("B"), 0
+        while count < len(target):
             index = bisect_right(self._stops, self._position)
             if index == len(self._stops):
                 break
-            count = min(self._stops[index] - self._position, size)
-            span = self.spans[index]
+            span, size = self._spans[index], self._stops[index] - self._position
+            size = min(size, len(target) - count)
             first = self._position - (self._stops[index] - _length(span))
             if isinstance(span, bytes):
-                part = span[first : first + count]
+                content = span[first : first + size]
             else:
-                part = read_at(self.file, count, span[0] + first)
-            if not part:
+                content = read_at(self._file, size, span[0] + first)
+            if not content:
                 break
-            parts.append(part)
-            self._position += len(part)
-            size -= len(part)
-        return b"".join(parts)
+            target[count : count + len(content)] = content
+            self._position += len(content)
+            count += len(content)
+        return count
 
 
 def whole_file(frames: int) -> tuple[Part, ...]:

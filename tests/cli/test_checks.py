@@ -20,6 +20,7 @@ WRONG = {
     "export r --format foo": "'foo' is not one of 'raven'",
     "export r --format clips --audio mp3": "'mp3' is not one of 'wav', 'flac'",
     "mec --data demo --backbone resnet19": "such as resnet18",
+    "mec --data demo --set backbone.name=resnet": "such as resnet50, resnet34, resnet18",
     "mec --data demo --weights foo": "backbone.weights is 'foo', which is no file",
     "embed --data demo --backbone onnx:gone.onnx": "there is no file gone.onnx",
     "embed --embeddings gone.npy": "there is no file gone.npy",
@@ -62,14 +63,16 @@ print(json.dumps(ended))
 @pytest.fixture(scope="module")
 def ended(tmp_path_factory) -> dict[str, tuple[int, str, bool]]:
     """Run all wrong commands in one process; return status, output and whether torch is there."""
+    folder = tmp_path_factory.mktemp("wrong")
     ran = subprocess.run(
         [sys.executable, "-c", _SCRIPT],
         input=json.dumps(list(WRONG)),
-        cwd=tmp_path_factory.mktemp("wrong"),
+        cwd=folder,
         capture_output=True,
         text=True,
         check=True,
     )
+    assert list(folder.iterdir()) == []
     return {words: tuple(result) for words, result in json.loads(ran.stdout).items()}
 
 

@@ -2,6 +2,7 @@
 
 import os
 import random
+import re
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -12,6 +13,8 @@ from darksound.rois.roi_set import Problem
 
 __all__ = ["JobResult", "seed_everything"]
 
+# What comes between a cause and what to do.
+_REMEDY = re.compile(r"[;.]\s")
 # Number of causes in the last line of a command; the file of a run lists all.
 _N_CAUSES = 3
 
@@ -50,9 +53,16 @@ class JobResult:
 
 
 def _cause(problem: Problem) -> str:
-    """Return the cause of a problem as a clause that names the input."""
-    cause = problem.cause.rstrip(".")
-    return cause if problem.recording in cause else f"{problem.recording}: {cause}"
+    """Return the cause of a problem as a clause that names the input, without the remedy."""
+    name, cause = problem.recording, problem.cause
+    text = cause if name in cause else f"{name}: {cause}"
+    # Names may have semicolons and full stops too.
+    end = text.index(name) + len(name)
+    for match in _REMEDY.finditer(text, end):
+        clause = text[end : match.start()]
+        if clause.count("(") == clause.count(")"):
+            return text[: match.start()]
+    return text.rstrip(".")
 
 
 def seed_everything(seed: int) -> None:

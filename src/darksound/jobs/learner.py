@@ -6,7 +6,7 @@ import logging
 import shutil
 from pathlib import Path
 
-from darksound.atomic import replacing_folder
+from darksound.atomic import CACHE_OPTION, replacing_folder
 from darksound.jobs.train import train_in_folder
 from darksound.meta.backbones.build import resolve_weights, usable_untrained
 from darksound.meta.checkpoints import load_checkpoint, save_checkpoint
@@ -137,5 +137,5 @@ def _key(settings: Settings, data: str) -> str:
 
 def _save_in_cache(learner: Learner, folder: Path) -> None:
     # Where another process was faster, its learner is identical.
-    with replacing_folder(folder, keep=True) as temporary:
+    with replacing_folder(folder, keep=True, option=CACHE_OPTION) as temporary:
         save_checkpoint(learner, temporary)

@@ -246,9 +246,8 @@ def _undelivered_text(undelivered: Mapping[PublishedSplit, Sequence[DownloadErro
     if offline:
         summary = "This machine seems to be offline, as no mirror can be reached"
     specs = ", ".join(split.spec for split in undelivered)
-    causes = "".join(f"\n  - {cause}" for cause in dict.fromkeys(map(str, errors)))
-    remedy = _manual_download(*undelivered)
-    return f"{specs} could not be downloaded. {summary}:{causes}\n  {remedy}"
+    lines = [*dict.fromkeys(f"- {error}" for error in errors), _manual_download(*undelivered)]
+    return "\n  ".join([f"{specs} could not be downloaded. {summary}:", *lines])
 
 
 def _from_mirror(

@@ -101,7 +101,7 @@ def find_recordings(root: Path, below: str = "") -> tuple[list[str], list[Proble
 
     Returns:
         Sorted POSIX paths relative to `root`, and a problem for each folder that cannot be opened
-        and for each recording whose name cannot be told from another one's.
+        and for each recording whose name is the same as another one's in text.
     """
     every = list_files(root, below)
     sounds = every.with_suffix(SUFFIXES)
@@ -131,5 +131,5 @@ def find_recordings(root: Path, below: str = "") -> tuple[list[str], list[Proble
 def _same_name(path: Path, other: str) -> str:
     return (
         f"{path_text(path)}: its name differs from that of {other} only in the form of accents or "
-        "in bytes that are not UTF-8, so the two cannot be told apart; rename one of them."
+        "in bytes that are not UTF-8, so the two would have the same ROI ids; rename one of them."
     )

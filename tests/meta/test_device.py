@@ -4,7 +4,7 @@ import pytest
 import torch
 
 from darksound.errors import SettingsError
-from darksound.meta.device import autocast, resolve_device
+from darksound.meta.device import autocast, describe_machine, resolve_device
 from darksound.settings import ComputeSettings
 
 
@@ -38,3 +38,16 @@ def test_a_missing_device_is_a_settings_error(monkeypatch):
     with pytest.raises(SettingsError, match=r"compute\.device is 'cuda'"):
         resolve_device(ComputeSettings(device="cuda"))
     assert resolve_device(ComputeSettings(device="auto"))[0].type == "cpu"
+
+
+def test_the_description_of_the_machine_names_what_results_depend_on():
+    before = torch.get_num_threads()
+    try:
+        torch.set_num_threads(3)
+        machine = describe_machine(ComputeSettings(device="cpu", precision="bfloat16"))
+    finally:
+        torch.set_num_threads(before)
+    assert (machine["device"], machine["precision"]) == ("cpu", "bfloat16")
+    assert machine["processor"].endswith(torch.backends.cpu.get_cpu_capability())
+    assert machine["blas"]
+    assert machine["threads"] == "3"

@@ -66,7 +66,7 @@ def _weights(n: int) -> Tensor:
 @pytest.mark.parametrize("n", [24, 51, 97])
 def test_outputs_gradients_and_statistics_equal_those_of_torch_on_the_whole_batch(n, options):
     whole, divided = _network(**options), _network(**options)
-    x_whole, x_divided = (_images(n).requires_grad_() for _ in range(2))
+    x_whole, x_divided = _images(n).requires_grad_(), _images(n).requires_grad_()
     for _ in range(2):  # running statistics move twice
         expected = whole(x_whole)
         actual = run_in_pieces(divided, lambda network, part: network(part), x_divided)
@@ -74,13 +74,13 @@ def test_outputs_gradients_and_statistics_equal_those_of_torch_on_the_whole_batc
     (expected * _weights(n)).sum().backward()
     (actual * _weights(n)).sum().backward()
     torch.testing.assert_close(x_divided.grad, x_whole.grad, rtol=1e-8, atol=1e-12)
-    for (name, a), b in zip(divided.named_parameters(), whole.parameters(), strict=True):
+    for (name, own), parameter in zip(divided.named_parameters(), whole.parameters(), strict=True):
         if name.startswith("unused"):
-            assert a.grad is None
+            assert own.grad is None
         else:
-            torch.testing.assert_close(a.grad, b.grad, rtol=1e-8, atol=1e-11)
-    for a, b in zip(divided.buffers(), whole.buffers(), strict=True):
-        torch.testing.assert_close(a, b, rtol=1e-10, atol=1e-12)
+            torch.testing.assert_close(own.grad, parameter.grad, rtol=1e-8, atol=1e-11)
+    for statistic, expected in zip(divided.buffers(), whole.buffers(), strict=True):
+        torch.testing.assert_close(statistic, expected, rtol=1e-10, atol=1e-12)
 
 
 @pytest.mark.parametrize(
@@ -216,8 +216,8 @@ def test_the_small_network_has_the_output_and_gradients_of_its_layers():
     images = torch.rand(48, 3, 24, 32, dtype=torch.float64)
     weights = torch.randn(48, 16, dtype=torch.float64)
     (network(images) * weights).sum().backward()
-    gradients = [parameter.grad.clone() for parameter in network.parameters()]
-    network.zero_grad()
+    gradients = [parameter.grad for parameter in network.parameters()]
+    network.zero_grad()  # sets them to None
     # Its own methods, without pieces.
     vectors = network.norm(network.linear(network._pooled_features(images)))
     (vectors * weights).sum().backward()

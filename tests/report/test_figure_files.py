@@ -1,6 +1,7 @@
 """Figures for publications, as files."""
 
 import logging
+import json
 import shutil
 from dataclasses import replace
 from xml.etree import ElementTree
@@ -228,6 +229,34 @@ def test_compared_runs_of_the_same_name_are_named_by_their_paths(small_run, tmp_
     for paths, message in (([run], "at least two runs"), ([run, run], "given twice")):
         with pytest.raises(InputError, match=message):
             write_comparison(paths, tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("changes", "differing"),
+    [
+        ({"versions": {"darksound": "9.9.9", "torch": "2.14.1"}}, "torch 2.4.1 and 2.14.1"),
+        ({"machine": {"device": "NVIDIA H100", "threads": "1"}}, "device cpu and NVIDIA H100"),
+        ({"machine": {"device": "cpu", "threads": "16"}}, None),
+        ({"machine": {}}, None),
+    ],
+    ids=["torch", "device", "threads", "not recorded"],
+)
+def test_comparing_runs_warns_of_what_changes_last_digits(
+    changes, differing, small_run, tmp_path, caplog
+):
+    run = small_run()
+    other = small_run_copy(run, tmp_path / "other")
+    first = {
+        "versions": {"darksound": "9.9.9", "torch": "2.4.1"},
+        "machine": {"device": "cpu", "threads": "2"},
+    }
+    for folder, values in ((run, first), (other, {**first, **changes})):
+        content = json.loads((folder / "run.json").read_text())
+        (folder / "run.json").write_text(json.dumps({**content, **values}))
+    write_comparison([run, other], tmp_path / "figures")
+    warnings = [record.getMessage() for record in caplog.records if record.levelname == "WARNING"]
+    assert len(warnings) == (differing is not None)
+    assert differing is None or f"({differing})" in warnings[0]
 
 
 def small_run_copy(run, target):

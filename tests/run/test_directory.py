@@ -170,6 +170,54 @@ def test_a_stopped_run_is_resumed(tmp_path):
     assert not list(path.glob("*.part"))
 
 
+MACHINE = {
+    "device": "cpu",
+    "precision": "float32",
+    "processor": "x86_64 AVX2",
+    "blas": "openblas 0.3.31 Haswell",
+    "threads": "2",
+}
+
+
+@pytest.mark.parametrize(
+    ("changes", "differing"),
+    [
+        ({"threads": "16"}, None),
+        ({}, None),
+        (
+            {"processor": "x86_64 AVX512", "blas": "openblas 0.3.31 SkylakeX"},
+            "processor x86_64 AVX2 and x86_64 AVX512; "
+            "blas openblas 0.3.31 Haswell and openblas 0.3.31 SkylakeX",
+        ),
+        ({"device": "NVIDIA H100"}, "device cpu and NVIDIA H100"),
+    ],
+    ids=["threads", "nothing", "processor", "device"],
+)
+def test_resuming_warns_of_what_changes_last_digits(changes, differing, caplog):
+    with suppress(KeyboardInterrupt), open_run(request()) as run:
+        run.record_data(3, "abc")
+        run.record_machine(MACHINE)
+        raise KeyboardInterrupt
+    with open_run(Request("mec", Settings(), Inputs(), resume=True)) as resumed:
+        resumed.record_machine({**MACHINE, **changes})
+    manifest = read_manifest(resumed.path)
+    assert manifest is not None
+    assert manifest.machine == MACHINE
+    warnings = [record.getMessage() for record in caplog.records if record.levelname == "WARNING"]
+    assert len(warnings) == (differing is not None)
+    assert differing is None or f"({differing})" in warnings[0]
+
+
+def test_resuming_with_another_version_of_torch_warns(caplog):
+    path = stopped()
+    about = json.loads((path / "run.json").read_text())
+    about["versions"]["torch"], about["machine"] = "2.4.1", MACHINE
+    (path / "run.json").write_text(json.dumps(about))
+    with open_run(Request("mec", Settings(), Inputs(), resume=True)) as resumed:
+        resumed.record_machine(MACHINE)
+    assert re.search(r"\(torch 2\.4\.1 and \d", caplog.text)
+
+
 def test_a_killed_run_is_resumed(tmp_path):
     path = stopped()
     about = json.loads((path / "run.json").read_text())

@@ -20,6 +20,7 @@ from darksound.jobs.learner import (
     needs_warm_up,
     warm_up_learner,
 )
+from darksound.meta.device import describe_machine
 from darksound.meta.learners.build import build_learner
 from darksound.progress import Progress
 from darksound.run.directory import Run
@@ -49,6 +50,7 @@ def embed_run(run: Run, progress: Progress) -> JobResult:
     settings = resolve_run_settings(run, checkpoint_learner)
     rois = load_run_rois(run, settings, progress)
     run.record_data(len(rois), fingerprint(rois))
+    run.record_machine(describe_machine(settings.compute))
     learner = build_learner(settings) if checkpoint_learner is None else checkpoint_learner
     workload = Workload(images=len(rois), embedded=len(rois), held=1, written=2)
     warm_up = checkpoint_learner is None and needs_warm_up(settings)

@@ -10,6 +10,7 @@ from darksound.jobs.estimate import Workload, log_estimate
 from darksound.jobs.inputs import load_run_rois, resolve_run_settings, use_default_data
 from darksound.jobs.learner import load_learner
 from darksound.meta.backbones.build import usable_untrained
+from darksound.meta.device import describe_machine
 from darksound.meta.learners.build import build_learner
 from darksound.progress import Progress
 from darksound.report.figures import confusion_matrix, png
@@ -47,6 +48,7 @@ def evaluate_run(run: Run, progress: Progress) -> JobResult:
     learner = build_learner(settings) if checkpoint_learner is None else checkpoint_learner
     rois = load_run_rois(run, settings, progress)
     run.record_data(len(rois), fingerprint(rois))
+    run.record_machine(describe_machine(settings.compute))
     workload = Workload(images=len(rois), embedded=2 * len(rois), clusterings=1, held=3)
     log_estimate(rois, learner, settings, workload, run.path)
     evaluation = evaluate(rois, learner, settings, progress=progress)

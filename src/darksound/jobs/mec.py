@@ -21,6 +21,7 @@ from darksound.jobs.learner import (
     warm_up_learner,
 )
 from darksound.jobs.report import report_page
+from darksound.meta.device import describe_machine
 from darksound.meta.learners.build import build_learner
 from darksound.progress import Progress
 from darksound.report.accumulation import accumulate
@@ -131,6 +132,7 @@ def mec_run(run: Run, progress: Progress) -> JobResult:
     if review is not None:
         review.check_matches(rois.table["roi_id"])
     run.record_data(len(rois), fingerprint(rois))
+    run.record_machine(describe_machine(settings.compute))
     learner = build_learner(settings) if checkpoint_learner is None else checkpoint_learner
     warm_up = checkpoint_learner is None and needs_warm_up(settings)
     if checkpoint_learner is None:

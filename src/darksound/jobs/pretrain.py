@@ -12,6 +12,7 @@ import torch
 from darksound.atomic import write_bytes
 from darksound.errors import CheckpointError
 from darksound.jobs.base import JobResult, seed_everything
+from darksound.meta.device import describe_machine
 from darksound.meta.pretraining.pretrainer import Pretrainer, PretrainReport
 from darksound.meta.weights import read_pickle, write_pretrained
 from darksound.progress import Progress, duration
@@ -46,6 +47,7 @@ def pretrain_run(run: Run, progress: Progress) -> JobResult:
     libraries = song_libraries(settings, progress)
     plan = settings.pretraining
     run.record_data(sum(map(len, libraries)), "-".join(f"{w:g}" for w in plan.windows_s))
+    run.record_machine(describe_machine(settings.compute))
     pretrainer = Pretrainer(libraries, settings)
     state_file = run.path / "checkpoints" / _STATE
     rows = _restore(pretrainer, state_file)

@@ -15,6 +15,7 @@ from darksound.jobs.base import JobResult, seed_everything
 from darksound.jobs.estimate import Workload, log_estimate
 from darksound.jobs.inputs import load_run_rois, resolve_run_settings, use_default_data
 from darksound.meta.checkpoints import EpochReport, TrainState, load_train_state, save_train_state
+from darksound.meta.device import describe_machine
 from darksound.meta.distributed import current_process_group
 from darksound.meta.learners.base import Learner
 from darksound.meta.learners.build import build_learner
@@ -142,6 +143,7 @@ def train_run(run: Run, progress: Progress) -> JobResult:
     learner = build_learner(settings)
     rois = load_run_rois(run, settings, progress)
     run.record_data(len(rois), fingerprint(rois))
+    run.record_machine(describe_machine(settings.compute))
     workload = Workload.of_training(len(rois), settings, settings.training.epochs)
     log_estimate(rois, learner, settings, workload, run.path)
     with tensorboard_writer(run.path / "tensorboard") as write_epoch:

@@ -1,16 +1,26 @@
 """The device that networks run on, and their precision."""
 
+import platform
 from collections.abc import Callable
 from contextlib import AbstractContextManager, nullcontext
 from typing import TypeVar
 
 import torch
+from threadpoolctl import threadpool_info
 from torch import Tensor, nn
 
 from darksound.errors import SettingsError
+from darksound.parallel.threads import usable_threads
 from darksound.settings import ComputeSettings
 
-__all__ = ["autocast", "images_to_device", "pin", "resolve_device", "to_device"]
+__all__ = [
+    "autocast",
+    "describe_machine",
+    "images_to_device",
+    "pin",
+    "resolve_device",
+    "to_device",
+]
 
 _Module = TypeVar("_Module", bound=nn.Module)
 # Lowest CUDA compute capabilities whose tensor cores multiply these types.
@@ -69,6 +79,31 @@ _FAST_TYPES: dict[str, Callable[[], torch.dtype | None]] = {
     "cuda": _fast_on_cuda,
     "cpu": _fast_on_cpu,
 }
+
+
+def describe_machine(compute: ComputeSettings) -> dict[str, str]:
+    """Return what the last digits of results depend on, and the number of threads, as text.
+
+    The keys are `device`, `precision`, `processor` (instructions that torch uses on the CPU),
+    `blas` (that of NumPy and its kernels) and `threads`.
+
+    Raises:
+        SettingsError: the device is not available.
+    """
+    device, dtype = resolve_device(compute)
+    libraries = threadpool_info()
+    blas = [
+        " ".join(str(library.get(key)) for key in ("internal_api", "version", "architecture"))
+        for library in libraries
+        if library["user_api"] == "blas" and "numpy" in library["filepath"]
+    ]
+    return {
+        "device": torch.cuda.get_device_name() if device.type == "cuda" else device.type,
+        "precision": "float32" if dtype is None else str(dtype).removeprefix("torch."),
+        "processor": f"{platform.machine()} {torch.backends.cpu.get_cpu_capability()}",
+        "blas": ", ".join(blas) or "unknown",
+        "threads": str(usable_threads()),
+    }
 
 
 def autocast(device: torch.device, dtype: torch.dtype | None) -> AbstractContextManager[object]:

@@ -31,6 +31,7 @@ from darksound.report.figures import (
 from darksound.report.result import MecResult, as_result
 from darksound.report.spectrogram_sheets import ClipSpectrogram, n_sheets, sheets, typical_clips
 from darksound.rois.review import Review, read_review
+from darksound.run.manifest import numeric_differences
 
 __all__ = ["comparison_plot", "write_comparison", "write_figures"]
 
@@ -106,8 +107,26 @@ def write_comparison(
     by_name = dict(zip(names, results, strict=True))
     if len(by_name) < len(results):
         raise InputError("A run is given twice; name different runs.")
+    _warn_of_differences(by_name)
     figure = comparison_plot({name: result.iterations for name, result in by_name.items()})
     return _write(iter([("compare", figure)]), Path(out), 1, silent), by_name
+
+
+def _warn_of_differences(results: Mapping[str, MecResult]) -> None:
+    """Log what gives runs other last digits than the first one, besides settings and data."""
+    (first_name, first), *others = results.items()
+    for name, other in others:
+        if first.manifest is None or other.manifest is None:
+            continue
+        differing = numeric_differences(first.manifest, other.manifest)
+        if differing:
+            logger.warning(
+                "%s and %s were computed with different things (%s), which change last digits, and "
+                "so possibly clusters.",
+                first_name,
+                name,
+                "; ".join(differing),
+            )
 
 
 def _write(

@@ -21,6 +21,7 @@ __all__ = [
     "Status",
     "fingerprint",
     "now",
+    "numeric_differences",
     "read_manifest",
     "read_mec_manifest",
     "versions",
@@ -29,6 +30,8 @@ __all__ = [
 
 #: Name of the manifest in the run directory.
 MANIFEST_FILE = "run.json"
+# What is recorded and changes no result.
+_WITHOUT_EFFECT = ("python", "threads")
 Status = Literal["running", "done", "failed", "interrupted"]
 _PACKAGES = ("darksound", "torch", "torchvision", "umap-learn", "hdbscan", "numpy")
 
@@ -86,6 +89,8 @@ class Manifest:
         settings: all settings, nested.
         seed: the seed among them.
         versions: of Python, darksound and the packages that results depend on.
+        machine: device, precision, processor and threads, as `describe_machine` returns them;
+            empty until known.
         status: `running` without a live process means that the process was killed.
         started, ended: first start and last end.
         times_resumed: number of times the run was resumed.
@@ -114,6 +119,7 @@ class Manifest:
     licences: tuple[str, ...] = ()
     error: str | None = None
     previous_settings: str | None = None
+    machine: dict[str, str] = field(default_factory=dict)
 
     def ending(self, status: Status, error: str | None = None) -> Self:
         """Return a copy with the final status, the current time as end and the error."""
@@ -134,6 +140,21 @@ def versions() -> dict[str, str]:
         except PackageNotFoundError:
             by_package[package] = "not installed"
     return by_package
+
+
+def numeric_differences(first: Manifest, second: Manifest) -> tuple[str, ...]:
+    """Return what gives two runs of the same settings other last digits.
+
+    Returns:
+        Such as `torch 2.4.1 and 2.14.1`; nothing about what only one of the runs recorded.
+    """
+    pairs = ((first.versions, second.versions), (first.machine, second.machine))
+    return tuple(
+        f"{name} {one[name]} and {other[name]}"
+        for one, other in pairs
+        for name in one
+        if name in other and one[name] != other[name] and name not in _WITHOUT_EFFECT
+    )
 
 
 def write_manifest(folder: Path, manifest: Manifest) -> None:

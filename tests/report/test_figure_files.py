@@ -1,7 +1,7 @@
 """Figures for publications, as files."""
 
-import logging
 import json
+import logging
 import shutil
 from dataclasses import replace
 from xml.etree import ElementTree

@@ -41,6 +41,7 @@ from darksound.run.mec_files import (
     write_mec_state,
 )
 from darksound.settings import Settings
+from darksound.system_errors import reading_error
 from darksound.text import text_path
 
 __all__ = ["REVIEW", "load_review", "mec_run", "write_diagnostics", "write_review"]
@@ -94,7 +95,7 @@ def load_review(run: Run) -> Review | None:
         try:
             write_bytes(copy, source.read_bytes())
         except OSError as error:
-            raise InputError(f"{source}: cannot be read ({error.strerror}).") from None
+            raise InputError(f"{source}: {reading_error(source, error)}.") from None
     return read_review(copy)
 
 

@@ -10,6 +10,7 @@ from pathlib import Path
 from darksound.audio.files import SUFFIXES
 from darksound.audio.names import composed, recording_text
 from darksound.rois.roi_set import Problem
+from darksound.system_errors import reading_error
 from darksound.text import path_text
 
 __all__ = ["FileList", "find_recordings", "list_files"]
@@ -72,7 +73,7 @@ def list_files(root: Path, below: str = "") -> FileList:
                 found = sorted((entry.name, _is_folder(entry)) for entry in entries)
         except OSError as error:
             text = recording_text(folder.relative_to(root))
-            cause = f"{path_text(folder)}: cannot be opened ({error.strerror})."
+            cause = f"{path_text(folder)}: {reading_error(folder, error)}."
             listed.problems.append(Problem(text, cause))
             continue
         for name, is_folder in reversed(found):

@@ -5,11 +5,18 @@ import logging
 import pytest
 import torch
 
-from darksound.errors import CheckpointError
+from darksound.api import embed
+from darksound.errors import CheckpointError, SettingsError
 from darksound.jobs import learner as module
 from darksound.jobs.estimate import Workload, log_estimate_of_count
-from darksound.jobs.learner import load_learner, needs_warm_up, warm_up_learner
+from darksound.jobs.learner import (
+    load_learner,
+    log_initial_learner,
+    needs_warm_up,
+    warm_up_learner,
+)
 from darksound.jobs.train import TrainingResult
+from darksound.meta.backbones import check_trained
 from darksound.meta.checkpoints import EpochReport
 from darksound.meta.learners.build import build_learner
 from darksound.progress import silent
@@ -122,3 +129,29 @@ def test_workloads_add_up():
     assert (work + Workload(clusterings=1, trained=1)) == Workload(
         work.images, work.embedded, work.trained + 1, 1
     )
+
+
+@pytest.mark.parametrize(
+    ("assignments", "warm_up", "message"),
+    [
+        ((), False, "No checkpoint: the backbone small starts from the weights darksound."),
+        (("learner.method=matching",), True, "matching of the backbone small has pretrained"),
+        (("backbone.weights=none",), True, "small has no weights: it is first trained on the demo"),
+        (("backbone.weights=none",), False, "the network is untrained"),
+    ],
+)
+def test_first_line_says_what_a_run_without_a_checkpoint_starts_from(
+    assignments, warm_up, message, caplog
+):
+    caplog.set_level(logging.INFO, "darksound")
+    log_initial_learner(load_settings(assignments=assignments), warm_up)
+    assert message in caplog.messages[0]
+
+
+def test_an_untrained_network_embeds_nothing_unless_it_is_asked_for():
+    untrained = load_settings(assignments=["backbone.weights=none"])
+    with pytest.raises(SettingsError, match=r"untrained network say nothing .*--checkpoint"):
+        embed("demo:val", settings=untrained)
+    check_trained(untrained.replace(mec={"warm_up": "none"}))
+    check_trained(Settings())
+    check_trained(load_settings(assignments=["backbone.weights=none", "backbone.name=birdnet"]))

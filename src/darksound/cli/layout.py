@@ -1,4 +1,4 @@
-"""Lay out text and tables for the width of a terminal.
+"""Fit text and tables to the width of a terminal.
 
 Lines break at blanks only, never within a path, a number or a quoted command. Without a terminal
 nothing is broken, so that each message is one line for `grep` and for logs.

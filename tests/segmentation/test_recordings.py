@@ -2,6 +2,7 @@
 
 import logging
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -95,7 +96,8 @@ def test_files_of_recorders_are_segmented_by_default(tmp_path, settings, caplog)
     }  # fmt: skip
     assert (
         f"{tmp_path / 'in'}: 1 recording segmented (a recorder's name or header), "
-        "1 cut into windows of 3 s (no recorder's name or header), 1 whole (up to 6 s); --rois segment"
+        "1 cut into windows of 3 s (no recorder's name or header), 1 whole (up to 6 s); "
+        "--rois segment"
     ) in caplog.text
     assert "1 of 3 recordings give no time of recording (mine.wav): plots by hour" in caplog.text
     windows = load_rois(tmp_path / "in", settings=settings, rois="windows").table
@@ -386,3 +388,14 @@ def test_files_above_four_gigabytes_are_read_to_their_end(form, name, tmp_path, 
     assert last["start_s"] == pytest.approx(3004.95, abs=0.05)
     wave, _ = rois.reader.read(last["root"], last["recording"], 3005.1, 3005.9, None)
     assert np.abs(wave).max() == pytest.approx(0.1, rel=0.1)
+
+
+@pytest.mark.parametrize("level", [1e8, 1e30, np.inf, np.nan])
+def test_samples_far_above_full_scale_are_a_problem(tmp_path, settings, level):
+    write_recording(tmp_path / "in" / "a.wav")
+    sound, _ = sf.read(tmp_path / "in" / "a.wav")
+    sf.write(tmp_path / "in" / "b.wav", sound * level, RATE, subtype="FLOAT")
+    rois = load_rois(tmp_path / "in", settings=settings, rois="segment")
+    assert set(rois.table["recording"]) == {"a.wav"}
+    (problem,) = rois.problems
+    assert re.search("far above full scale|not finite", problem.cause)

@@ -38,6 +38,8 @@ Samples = npt.NDArray[np.float32]
 _FLOOR_FRAME_STEP = 4
 # Codecs may return a little less audio than their header states.
 _CODEC_TOLERANCE_S = 0.2
+# No recording is 120 dB above full scale.
+_MAX_MEAN_SQUARE = 1e12
 
 
 class DamagedRecordingError(Exception):
@@ -148,14 +150,14 @@ def segment_block(
     try:
         blocks = read_chunks(path, block, grid, found.append)
         for samples, first in zip(blocks, block.edges, strict=False):
-            _check_finite(samples, path, first * grid.frame_s)
+            mean_square = _mean_square(samples, path, first * grid.frame_s)
             if len(samples) < grid.n_fft and block.edges != (0, 1):
                 break
             ratio, flags, bands = _analyse_chunk(samples, grid, settings)
             ratios.append(ratio)
             if block.start <= first < block.stop:
                 start_s, end_s = first * grid.frame_s, (first + len(ratio)) * grid.frame_s
-                chunks.append(Chunk(start_s, end_s, _level_db(samples), flags, bands))
+                chunks.append(Chunk(start_s, end_s, _level_db(mean_square), flags, bands))
     except DamagedRecordingError as error:
         problem = f"damaged ({error})"
     missing_s = (block.edges[-1] - block.edges[0] - sum(map(len, ratios))) * grid.frame_s
@@ -170,12 +172,24 @@ def segment_block(
     return Segmentation(boxes, tuple(chunks), cause, len(points.starts))
 
 
-def _check_finite(samples: Samples, path: Path, start_s: float) -> None:
-    if not np.isfinite(samples).all():
+def _mean_square(samples: Samples, path: Path, start_s: float) -> float:
+    """Return the mean square of samples, which is finite if and only if all of them are.
+
+    Raises:
+        InputError: it is not finite, or beyond what power in single precision can hold.
+    """
+    mean = float(np.mean(np.square(samples, dtype=np.float64))) if samples.size else 0.0
+    if not np.isfinite(mean):
         raise InputError(
             f"{path}: samples that are not finite (NaN or infinity) after {start_s:.1f} s; "
             "export the file again or leave it out."
         )
+    if mean > _MAX_MEAN_SQUARE:
+        raise InputError(
+            f"{path}: samples far above full scale (1) after {start_s:.1f} s, {mean**0.5:.1g} on "
+            "average; export the file again or leave it out."
+        )
+    return mean
 
 
 class _Analysis(NamedTuple):
@@ -203,6 +217,5 @@ def _analyse_chunk(samples: Samples, grid: Grid, settings: SegmentationSettings)
     return _Analysis(ratio, detect_quality_flags(features), bands)
 
 
-def _level_db(samples: Samples) -> float:
-    mean = float(np.mean(np.square(samples, dtype=np.float64)))
-    return float(10 * np.log10(mean)) if mean > 0 else float("-inf")
+def _level_db(mean_square: float) -> float:
+    return float(10 * np.log10(mean_square)) if mean_square > 0 else float("-inf")

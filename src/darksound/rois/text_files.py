@@ -13,7 +13,7 @@ from darksound.errors import InputError
 from darksound.system_errors import check_readable
 from darksound.text import path_text
 
-__all__ = ["read_text"]
+__all__ = ["DAMAGED", "is_damaged", "read_text"]
 
 logger = logging.getLogger(__name__)
 
@@ -33,6 +33,9 @@ _OTHER_FORMATS = {
     b"%PDF": "it is a PDF file; save the table as CSV UTF-8",
     b"SQLite format 3": "it is a database; export the table as CSV",
 }
+#: Cause for rows that are damaged.
+DAMAGED = "has characters that are not text (NUL or a surrogate)"
+_SURROGATE = re.compile("[\ud800-\udfff]")
 _SNIFFED_BYTES = 4096
 # A file with a larger share of control characters at its start is not text.
 _MAX_CONTROL_SHARE = 0.05
@@ -90,6 +93,11 @@ def read_text(path: Path, kind: str, limit: int | None = None) -> str:
     return text
 
 
+def is_damaged(text: str) -> bool:
+    """Return whether text has a character that no text has: NUL or a lone surrogate."""
+    return "\0" in text or (not text.isascii() and _SURROGATE.search(text) is not None)
+
+
 def _decoded(content: bytes, complete: bool) -> tuple[str, str | None]:
     """Return the text, and the name of its encoding if that had to be guessed."""
     for mark, encoding in _MARKS.items():
@@ -117,9 +125,11 @@ def _unmarked_utf_16(content: bytes) -> str | None:
     """Return the encoding of UTF-16 without a mark: the first characters, a header, are ASCII."""
     head = content[:64]
     even, odd = head[::2], head[1::2]
-    if len(odd) > 1 and 0 not in even and odd.count(0) > len(odd) // 2:
+    # Few characters, such as `Ā`, have a zero in the other place.
+    zeros_even, zeros_odd = even.count(0), odd.count(0)
+    if len(odd) > 1 and zeros_odd > len(odd) // 2 and 8 * zeros_even < zeros_odd:
         return "utf-16-le"
-    if len(odd) > 1 and 0 not in odd and even.count(0) > len(odd) // 2:
+    if len(odd) > 1 and zeros_even > len(odd) // 2 and 8 * zeros_odd < zeros_even:
         return "utf-16-be"
     return None
 

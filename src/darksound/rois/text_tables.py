@@ -21,8 +21,8 @@ import pyarrow.csv
 from darksound.errors import InputError
 from darksound.rois.cells import title_text
 from darksound.rois.roi_set import TEXT_DTYPE
-from darksound.rois.text_files import read_text
-from darksound.text import path_text
+from darksound.rois.text_files import DAMAGED, is_damaged, read_text
+from darksound.text import path_text, valid_text
 
 __all__ = ["SEPARATORS", "TextTable", "is_separator_line", "read_text_table"]
 
@@ -146,7 +146,7 @@ def _header(lines: Sequence[str], separator: str) -> tuple[list[str], int]:
         cells, n_lines = next(reader), reader.line_num
     except csv.Error:
         cells, n_lines = _split(lines[0], separator), 1
-    return [title_text(cell) for cell in cells], n_lines
+    return [valid_text(title_text(cell)) for cell in cells], n_lines
 
 
 def _column_names(header: list[str], path: Path, columns: Collection[str]) -> list[str]:
@@ -289,8 +289,8 @@ class _Parser:
                 filled -= 1
             if not any(cell.strip() for cell in row):
                 continue
-            if any(_has_broken_character(cell) for cell in row):
-                broken[number] = "has characters that are not text (NUL or a surrogate)"
+            if any(is_damaged(cell) for cell in row):
+                broken[number] = DAMAGED
             elif filled > width or filled < needed:
                 broken[number] = self._wrong_length(filled)
             else:
@@ -316,7 +316,3 @@ class _Parser:
                 logger.info("%d repetitions of the header are skipped.", int(repeated.sum()))
         unused = empty | repeated
         return TextTable(cells[~unused] if unused.any() else cells, broken, self.separator)
-
-
-def _has_broken_character(cell: str) -> bool:
-    return (not cell.isascii() and any("\ud800" <= c <= "\udfff" for c in cell)) or "\0" in cell

@@ -265,6 +265,15 @@ def test_files_without_a_usable_line_are_errors(tmp_path, tone, text, words):
         load_rois(write(tmp_path / "a.txt", text))
 
 
+def test_characters_that_are_not_text_refuse_their_lines(tmp_path, tone):
+    tone(tmp_path / "a.wav", seconds=5)
+    text = "0.5\t0.9\tWren\n1.0\t2.0\t\ud800\n\\\t5\t6\n2.0\t3.0\tOwl\n"
+    (tmp_path / "a.txt").write_bytes(text.encode("utf-16-le", "surrogatepass"))
+    rois = load_rois(tmp_path / "a.txt")
+    assert rois.table["label"].tolist() == ["Wren", "Owl"]
+    assert [problem.cause.partition(", ")[2][:5] for problem in rois.problems] == ["row 2"]
+
+
 def test_broken_cells_of_a_raven_table_refuse_their_rows_only(tmp_path, tone):
     tone(tmp_path / "a.wav", seconds=5)
     text = RAVEN.replace("2.250000", "", 1).replace("4000.0", "4 kHz", 1)

@@ -6,7 +6,7 @@ import pandas as pd
 
 from darksound.rois.cells import is_number, parse_numbers
 from darksound.rois.roi_set import TEXT_DTYPE
-from darksound.rois.text_files import read_text
+from darksound.rois.text_files import DAMAGED, is_damaged, read_text
 from darksound.sources.annotations import Annotation, Annotations
 
 __all__ = ["is_audacity", "read_audacity"]
@@ -43,7 +43,10 @@ def read_audacity(path: Path, label_column: str | None = None) -> Annotations:
             continue
         cells = [cell.strip() for cell in line.split("\t")]
         is_label = cells[0] != _FREQUENCIES
-        if len(cells) < (2 if is_label else 3) or not all(cells[:2]):
+        if is_damaged(line):
+            broken[number] = DAMAGED
+            labelled = None if is_label else labelled
+        elif len(cells) < (2 if is_label else 3) or not all(cells[:2]):
             broken[number] = (
                 "is not a label: expected start, end and label, separated by tabs, or \\, low and "
                 f"high frequency, but found {line.strip()!r}"

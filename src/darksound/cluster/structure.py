@@ -31,7 +31,6 @@ from darksound.cluster.notes import (
     log_choice,
     log_note,
 )
-from darksound.cluster.reducers import REDUCERS
 from darksound.cluster.reducers.base import Vectors
 from darksound.cluster.validity import cluster_validity, dbcv
 from darksound.parallel.threads import single_threaded
@@ -44,8 +43,8 @@ __all__ = [
     "check_methods",
     "cluster",
     "find_clusters",
-    "map_coordinates",
     "reduce",
+    "reducer_seed",
     "resolve_methods",
     "uses_reducer",
     "why_noise",
@@ -62,8 +61,6 @@ _COMMON_REDUCTION_SETTINGS = {"method", "normalise", "max_fit_samples", "pca_abo
 _REDUCER_STREAM, _CLUSTERER_STREAM = 401, 403
 # The result depends on UMAP's seed for few ROIs, and there a run takes less than a second.
 _MAX_REPEATED_ROIS, _AUTO_N_INIT = 500, 6
-# Map: points lie apart, so that each is visible (UMAP's default), and fewest ROIs for UMAP.
-_MAP_MIN_DIST, _MIN_UMAP_ROIS = 0.1, 8
 
 
 def resolve_methods(settings: Settings, n: int) -> Settings:
@@ -240,6 +237,7 @@ def _best_of_n_init(
             first_reduced = reduced
         elif np.array_equal(reduced, first_reduced):
             # The reducer does not depend on the seed, so further runs would be the same.
+            progress("reducing", n_init, n_init)
             break
         progress("reducing", number + 1, n_init)
         if number == n_init - 1:
@@ -271,6 +269,11 @@ def _reducer_seeds(seed: int, n_init: int) -> Iterator[int]:
     for number in range(n_init):
         stream = [seed, _REDUCER_STREAM, *([number] if number else [])]
         yield int(np.random.SeedSequence(stream).generate_state(1)[0])
+
+
+def reducer_seed(seed: int) -> int:
+    """Return the seed of the first run of the reducer."""
+    return next(_reducer_seeds(seed, 1))
 
 
 def reduce(
@@ -348,36 +351,3 @@ def _note_missing_structure(
             f"Only one cluster was found, of {int(np.sum(clustering.labels == 0))} of {n} ROIs. If "
             f"there should be more, {remedy}."
         )
-
-
-@single_threaded()
-def map_coordinates(embeddings: Vectors, settings: ReductionSettings, seed: int) -> Vectors:
-    """Return coordinates `(n, 2)` of embeddings `(n, dim)` for a map.
-
-    They are made by the reducer of the settings; by UMAP for `auto` and for reducers given by
-    import path; by principal components for `none` and for fewer than 8 ROIs. Missing dimensions
-    are 0, as are all coordinates of ROIs with equal embeddings.
-    """
-    n = len(embeddings)
-    coordinates = np.zeros((n, 2), dtype=np.float32)
-    if n < 2 or is_constant(normalise(embeddings, settings.normalise)):
-        return coordinates
-    method = _UMAP
-    if settings.method in REDUCERS:
-        method = resolve_reducer(settings).map_method
-    if n < _MIN_UMAP_ROIS:
-        method = "pca"
-    flat = ReductionSettings(
-        **{
-            **settings.model_dump(),
-            "method": method,
-            "parameters": {},
-            "n_components": 2,
-            "min_dist": min(_MAP_MIN_DIST, settings.spread),
-            "repeats": 1,
-        }
-    )
-    map_seed = next(_reducer_seeds(seed, 1))
-    reduced = reduce(embeddings, flat, map_seed, note=ignore_note)
-    coordinates[:, : reduced.shape[1]] = reduced
-    return coordinates

@@ -27,6 +27,10 @@ def _library_threads() -> set[int]:
     return {library["num_threads"] for library in threadpool_info()}
 
 
+def _blas_threads() -> list[int]:
+    return [lib["num_threads"] for lib in threadpool_info() if lib["user_api"] == "blas"]
+
+
 def test_all_libraries_use_one_thread_in_a_block_and_their_own_number_after_it():
     torch.set_num_threads(3)
     np.zeros((2, 2)) @ np.zeros((2, 2))
@@ -47,6 +51,29 @@ def test_a_nested_block_keeps_the_number_of_usable_threads_and_the_outer_block()
             assert usable_threads() == 4
         assert torch.get_num_threads() == 1
     assert torch.get_num_threads() == 4
+
+
+def test_blas_uses_one_thread_until_the_last_of_overlapping_blocks_of_threads_ends():
+    np.zeros((2, 2)) @ np.zeros((2, 2))
+    before = _blas_threads()
+    first_ends, first_ended = threading.Event(), threading.Event()
+
+    def first() -> None:
+        with single_threaded():
+            first_ends.wait(30)
+        first_ended.set()
+
+    thread = threading.Thread(target=first)
+    thread.start()
+    try:
+        with single_threaded():
+            first_ends.set()
+            assert first_ended.wait(30)
+            assert set(_blas_threads()) == {1}
+    finally:
+        first_ends.set()
+        thread.join()
+    assert _blas_threads() == before
 
 
 def test_what_a_library_sets_the_number_to_does_not_outlive_a_block():

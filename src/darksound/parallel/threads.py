@@ -6,15 +6,17 @@ operation runs in one thread, and only independent operations run at the same ti
 less on a machine with other work, where threads that share an operation wait for the last of them.
 """
 
+import sys
 import threading
 from collections import deque
 from collections.abc import Callable, Generator, Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
-from typing import TypeVar
+from functools import lru_cache
+from typing import Any, TypeVar
 
 import torch
-from threadpoolctl import threadpool_limits
+from threadpoolctl import ThreadpoolController
 
 __all__ = ["map_in_order", "numba_threads", "single_threaded", "thread_pool", "usable_threads"]
 
@@ -30,6 +32,37 @@ class _State(threading.local):
 _state = _State()
 
 
+class _BlasLimit:
+    """One thread for BLAS in all threads of the process, while any of them is in a block.
+
+    The numbers of OpenMP and of torch's own BLAS are those of a thread; OpenBLAS has one number for
+    all.
+    """
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._n_blocks = 0
+        self._limits: list[Any] = []
+
+    def enter(self, controller: ThreadpoolController) -> None:
+        """Begin a block, with the libraries that are loaded by now."""
+        with self._lock:
+            self._n_blocks += 1
+            blas = controller.select(user_api="blas")
+            if any(library["num_threads"] != 1 for library in blas.info()):
+                self._limits.append(blas.limit(limits=1))
+
+    def leave(self) -> None:
+        """End a block; the last one restores the numbers."""
+        with self._lock:
+            self._n_blocks -= 1
+            while self._limits and not self._n_blocks:
+                self._limits.pop().restore_original_limits()
+
+
+_blas_limit = _BlasLimit()
+
+
 def usable_threads() -> int:
     """Return how many threads may work at a time.
 
@@ -37,6 +70,12 @@ def usable_threads() -> int:
     environment variable `OMP_NUM_THREADS` or of `torch.set_num_threads`, else the number of cores.
     """
     return torch.get_num_threads() if _state.usable is None else _state.usable
+
+
+@lru_cache(maxsize=1)
+def _loaded_libraries(n_modules: int) -> ThreadpoolController:
+    """Return the libraries with threads; the search takes 10 ms, and imports alone load others."""
+    return ThreadpoolController()
 
 
 @contextmanager
@@ -49,11 +88,14 @@ def single_threaded() -> Iterator[None]:
     """
     outer, before = _state.usable, torch.get_num_threads()
     _state.usable = before if outer is None else outer
+    controller = _loaded_libraries(len(sys.modules))
+    _blas_limit.enter(controller)
     try:
-        with threadpool_limits(1):
+        with controller.select(user_api="openmp").limit(limits=1):
             _use_one_thread()
             yield
     finally:
+        _blas_limit.leave()
         _state.usable = outer
         # In a nested block numba may have raised the number before.
         torch.set_num_threads(before if outer is None else 1)

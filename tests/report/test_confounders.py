@@ -106,3 +106,17 @@ def test_a_run_of_noise_only_has_no_agreement():
     accumulation = accumulate(rows)
     assert (accumulation.observed, accumulation.units) == (0, 2)
     assert (accumulation.curve[["mean", "low", "high"]] == 0).all(axis=None)
+
+
+@pytest.mark.parametrize(
+    "time", ["9999-12-31T23:59:59+00:00", "0001-01-01T00:00:00+14:00", "99999-01-01", "yesterday"]
+)
+def test_times_that_no_clock_shows_are_unknown(time):
+    rows = table(
+        recording=["a.wav", "b.wav"],
+        recorded_at=[time, "2022-01-31T23:30:00"],
+        start_s=[0.0, 1800.0],
+    )
+    assert recording_context(rows)["date"].fillna("").tolist() == ["", "2022-02-01"]
+    rows = table(recording=["a.wav"], recorded_at=["2022-01-31T23:30:00"], start_s=[1e300])
+    assert len(recording_context(rows)) == 1

@@ -11,6 +11,9 @@ __all__ = ["COLUMNS", "CONTEXT", "confounders", "recording_context", "sampling_u
 
 #: Columns of `recording_context`.
 CONTEXT = ("recording", "recorder", "site", "date", "hour")
+# Years of recordings, and the latest start of a ROI in one in seconds, which is some decades.
+_YEARS = (1900, 2200)
+_MAX_START_S = 1e9
 
 
 def recording_context(table: pd.DataFrame) -> pd.DataFrame:
@@ -73,7 +76,9 @@ _UNITS = {"recording": _recordings, "hour": _hours}
 def _hours_of(table: pd.DataFrame) -> "pd.Series[str]":
     """Return date and hour of each ROI's start (`2022-01-31 23`) by the clock of the recorder."""
     local = pd.to_datetime(table["recorded_at"].str[:19], errors="coerce")
-    start = local + pd.to_timedelta(table["start_s"], unit="s")
+    # Clocks that were never set, and damaged tables, have years that pandas cannot round to hours.
+    local = local.where(local.dt.year.between(*_YEARS))
+    start = local + pd.to_timedelta(table["start_s"].clip(upper=_MAX_START_S), unit="s")
     # Formatting is slow, and there are fewer hours than ROIs.
     codes, hours = pd.factorize(start.dt.floor("h"))
     texts = pd.Series(pd.DatetimeIndex(hours).strftime("%Y-%m-%d %H"), dtype=TEXT_DTYPE)

@@ -12,8 +12,8 @@ import pytest
 # start would inherit that.
 signal.signal(signal.SIGINT, signal.default_int_handler)
 
-# Sums in several threads have other last digits, which tests that compare runs of several processes
-# to the bit would see; numba sets torch's threads too. What tests start inherits this.
+# One thread a process, because tests run in as many processes as there are cores. What tests start
+# inherits this.
 os.environ |= {"OMP_NUM_THREADS": "1", "NUMBA_NUM_THREADS": "1"}
 
 

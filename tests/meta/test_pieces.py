@@ -1,6 +1,7 @@
 """Batches in pieces: the same numbers as in one, and the same bits for any number of threads."""
 
 import gc
+import threading
 import weakref
 
 import pytest
@@ -165,6 +166,30 @@ def test_an_error_of_one_piece_is_raised_and_the_next_step_works():
         with pytest.raises(KeyError, match="piece"):
             run_in_pieces(network, fail, _images(50))
     assert run_in_pieces(network, lambda own, part: own(part), _images(50)).shape == (50, 5)
+
+
+@pytest.mark.parametrize(("cores", "threads", "most"), [(8, 2, 2), (8, 1, 1), (2, 2, 4)])
+def test_no_more_pieces_than_threads_work_at_a_time_unless_all_cores_may_be_used(
+    cores, threads, most, monkeypatch
+):
+    monkeypatch.setattr("joblib.cpu_count", lambda: cores)
+    torch.set_num_threads(threads)
+    lock, working, largest = threading.Lock(), 0, 0
+    all_work = threading.Barrier(most)
+
+    def run(network: nn.Module, part: Tensor) -> Tensor:
+        nonlocal working, largest
+        with lock:
+            working += 1
+            largest = max(largest, working)
+        # Only if as many pieces work at the same time does each of them leave the barrier.
+        all_work.wait(30)
+        with lock:
+            working -= 1
+        return network.conv(part)
+
+    run_in_pieces(_network(), run, _images(48))
+    assert largest == most
 
 
 def test_a_network_that_is_no_longer_used_is_freed():

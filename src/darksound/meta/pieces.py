@@ -13,6 +13,7 @@ from functools import partial
 from typing import Any
 from weakref import WeakKeyDictionary, finalize
 
+import joblib
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
@@ -34,7 +35,8 @@ def run_in_pieces(module: nn.Module, run: _Run, x: Tensor) -> Tensor:
     """Return `run(module, x)`, computed in pieces on a CPU where gradients are computed.
 
     The number of pieces depends on the size of the batch alone: the largest power of two that
-    leaves 12 rows a piece, at most 8. As many pieces as `usable_threads` are computed at a time.
+    leaves 12 rows a piece, at most 8. As many pieces as `usable_threads` are computed at a time,
+    and all where that is the number of cores.
 
     Args:
         module: the network. Its rows depend on each other by batch norm only, and it draws no
@@ -49,7 +51,7 @@ def run_in_pieces(module: nn.Module, run: _Run, x: Tensor) -> Tensor:
     if n_pieces == 1 or x.device.type != "cpu" or not torch.is_grad_enabled():
         return run(module, x)
     parameters = list(module.parameters())
-    result: Tensor = _InPieces.apply(_team_of(module, n_pieces), module, run, x, *parameters) 
+    result: Tensor = _InPieces.apply(_team_of(module, n_pieces), module, run, x, *parameters)
     return result
 
 
@@ -152,7 +154,9 @@ class _Team:
         Raises:
             Exception: of the first piece that failed.
         """
-        self.meeting.open(usable_threads())
+        usable = usable_threads()
+        # Where all cores may be used, the system shares them better than a limit does.
+        self.meeting.open(self.size if usable >= joblib.cpu_count() else usable)
         jobs = [partial(work, rank) for rank in range(self.size)]
         futures = [self.pool.submit(self.meeting.attend, job) for job in jobs]
         errors = [future.exception() for future in futures]
@@ -193,13 +197,13 @@ class _InPieces(torch.autograd.Function):
         ctx: Any, team: _Team, module: nn.Module, run: _Run, x: Tensor, *parameters: Tensor
     ) -> Tensor:
         needs_gradients = any(ctx.needs_input_grad)
-        is_cast, dtype = torch.is_autocast_enabled("cpu"), torch.get_autocast_dtype("cpu")
+        is_reduced, dtype = torch.is_autocast_enabled("cpu"), torch.get_autocast_dtype("cpu")
         inputs = [part.detach() for part in torch.tensor_split(x, team.size)]
 
         def work(rank: int) -> Tensor:
             with (
                 torch.set_grad_enabled(needs_gradients),
-                torch.autocast("cpu", dtype=dtype, enabled=is_cast),
+                torch.autocast("cpu", dtype=dtype, enabled=is_reduced),
             ):
                 inputs[rank].requires_grad_(x.requires_grad)
                 return run(team.replicas[rank], inputs[rank])
@@ -248,7 +252,7 @@ def _batch_norm(norm: _BatchNorm, rank: int, meeting: _Meeting, x: Tensor) -> Te
     """Return batch norm of a piece; in training mode with the statistics of all pieces."""
     if not norm.training and norm.running_mean is not None:
         return type(norm).forward(norm, x)
-    result: Tensor = _JointBatchNorm.apply(x, norm.weight, norm.bias, norm, rank, meeting) 
+    result: Tensor = _JointBatchNorm.apply(x, norm.weight, norm.bias, norm, rank, meeting)
     return result
 
 

@@ -13,7 +13,6 @@ from tests.doc_material import ENVIRONMENT, finished_run, write_material, write_
 from typer.testing import CliRunner
 
 from darksound.cli.app import app
-from darksound.cluster.structure import map_coordinates
 
 ROOT = Path(__file__).parents[1]
 PAGES = [
@@ -84,15 +83,9 @@ def folder(material, tmp_path, monkeypatch, tmp_path_factory) -> Path:
     cache = (base.parent if "PYTEST_XDIST_WORKER" in os.environ else base) / "doc-cache"
     monkeypatch.setenv("DARKSOUND_CACHE", str(cache))
     monkeypatch.setattr("platformdirs.user_cache_path", lambda *_, **__: cache)
-    # UMAP compiles for half a minute in every process, and a map is drawn in every run.
-    monkeypatch.setattr("darksound.cluster.mec.map_coordinates", map_by_pca)
     # The trial of the network for the estimate takes longer than the commands' own work.
     monkeypatch.setattr("darksound.jobs.estimate._time_network", lambda *_: (0.001, 0.002))
     return tmp_path
-
-
-def map_by_pca(embeddings, reduction, seed):
-    return map_coordinates(embeddings, reduction.replace(method="pca"), seed)
 
 
 def commands_of(code: str) -> list[list[str]]:

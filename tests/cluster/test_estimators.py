@@ -9,7 +9,6 @@ from sklearn.cluster import DBSCAN, HDBSCAN, AgglomerativeClustering, KMeans
 from sklearn.decomposition import PCA
 from sklearn.manifold import Isomap
 
-from darksound.cluster import mec, structure
 from darksound.cluster.evaluation import evaluate_on_images
 from darksound.cluster.mec import mec_on_images
 from darksound.cluster.metrics import adjusted_rand
@@ -17,7 +16,6 @@ from darksound.cluster.structure import (
     check_methods,
     cluster,
     find_clusters,
-    map_coordinates,
     reduce,
     resolve_methods,
     why_noise,
@@ -178,22 +176,6 @@ def test_auto_reduces_before_a_clusterer_by_import_path_and_takes_hdbscan_after_
     assert why_noise(kmeans, 100).endswith("are noise.")
 
 
-def test_the_map_of_a_reducer_by_import_path_is_made_by_umap(monkeypatch):
-    x, _ = blobs()
-    used = []
-
-    def record(embeddings, settings, seed, **_):
-        used.append(settings)
-        return embeddings[:, : settings.n_components]
-
-    monkeypatch.setattr(structure, "reduce", record)
-    settings = ReductionSettings(
-        method="sklearn.decomposition.PCA", parameters={"whiten": True}, n_neighbors=7
-    )
-    assert map_coordinates(x, settings, 3).shape == (60, 2)
-    assert (used[0].method, used[0].parameters, used[0].n_neighbors) == ("umap", {}, 7)
-
-
 @pytest.mark.parametrize(
     ("section", "values", "message"),
     [
@@ -290,13 +272,7 @@ def test_objects_of_the_wrong_kind_are_an_error_before_any_work(
         mec_on_images(make_images([9, 9]), tiny_learner, tiny_settings, **estimators)
 
 
-def test_mec_with_objects_records_their_import_paths(
-    make_images, tiny_learner, tiny_settings, monkeypatch
-):
-    # The map is tested elsewhere, and UMAP compiles for half a minute.
-    monkeypatch.setattr(
-        mec, "map_coordinates", lambda embeddings, *_: np.zeros((len(embeddings), 2))
-    )
+def test_mec_with_objects_records_their_import_paths(make_images, tiny_learner, tiny_settings):
     images = make_images([12, 14, 16], noise=0.1)
     settings = tiny_settings.replace(mec={"iterations": 1})
     reducer, clusterer = PCA(5), KMeans(3)

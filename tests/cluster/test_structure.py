@@ -14,7 +14,7 @@ from darksound.cluster.metrics import adjusted_rand
 from darksound.cluster.normalise import NORMALISERS, is_constant, normalise
 from darksound.cluster.reducers import umap as umap_reducer
 from darksound.cluster.reducers.umap import resolve_repeats
-from darksound.cluster.structure import cluster, find_clusters, map_coordinates, reduce
+from darksound.cluster.structure import cluster, find_clusters, reduce
 from darksound.errors import SettingsError
 from darksound.settings import ClusteringSettings, ReductionSettings, Settings
 
@@ -257,7 +257,6 @@ def test_identical_rois_are_one_cluster_with_a_note(notes):
     clustering = find_clusters(x, PCA, note=notes)
     assert clustering.labels.tolist() == [0] * 30
     assert "have the same embedding" in notes[0]
-    assert (map_coordinates(x, PCA.reduction, 7) == 0).all()
     assert not is_constant(blobs([5])[0])
 
 
@@ -278,15 +277,6 @@ def test_notes_are_logged_by_default(caplog):
     with caplog.at_level(logging.WARNING):
         find_clusters(blobs([2])[0], PCA)
     assert "too few to cluster" in caplog.text
-
-
-@pytest.mark.parametrize("n", [1, 2, 5, 40])
-def test_maps_have_two_coordinates_whatever_the_number(n):
-    for method in ("none", "pca", "umap"):
-        settings = ReductionSettings(method=method, n_epochs=10)
-        coordinates = map_coordinates(blobs([n], d=1 if n == 2 else 5)[0], settings, 3)
-        assert coordinates.shape == (n, 2)
-        assert np.isfinite(coordinates).all()
 
 
 def test_the_clustering_with_the_highest_weighted_entropy_is_used(monkeypatch):

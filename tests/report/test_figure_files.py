@@ -163,9 +163,11 @@ def test_the_figure_before_and_after_mec_needs_another_kept_iteration(small_run)
     assert not [path for path in result.write_figures() if path.stem == "before-after"]
     before = np.zeros((len(result), 2), dtype=np.float32)
     before[:, 0] = range(len(result))
-    files = replace(result, map_before=before).write_figures()
+    files = replace(result, map_before=before, map_method="umap").write_figures()
     assert [path.name for path in files[2:4]] == ["before-after.png", "before-after.svg"]
     assert "before MEC" in texts(files[3])
+    for path in (files[1], files[3]):
+        assert "Map of the embeddings by UMAP; its axes have no unit." in texts(path)
 
 
 @pytest.mark.parametrize("count", [1, 12, 200])

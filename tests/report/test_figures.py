@@ -59,6 +59,12 @@ def test_a_map_is_drawn_for_any_number_of_clusters(clusters):
     drawn(figures.cluster_map(table, labels, title="A run"))
 
 
+def test_a_map_names_its_method_below_it():
+    drawn_by = figures.cluster_map(points(9, 2), method="t-SNE")
+    assert "by t-SNE" in drawn_by.get_supxlabel()
+    assert figures.cluster_map(points(9, 2)).get_supxlabel() == ""
+
+
 def test_labels_that_are_all_missing_are_not_drawn():
     assert len(figures.cluster_map(points(9, 2), np.array([None] * 9)).axes) == 1
 

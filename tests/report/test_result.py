@@ -134,8 +134,19 @@ def unsaved(small_run, learner) -> MecResult:
         settings=adopt_checkpoint(Settings().replace(seed=5), learner.settings),
         notes=("A note.",),
         map_before=np.arange(10, dtype=np.float32).reshape(5, 2),
+        map_method="umap",
     )
     return MecResult.from_outcome(outcome)
+
+
+@pytest.mark.parametrize("found", ["", ', "map": null', ', "map": "isomap"', ', "map": [1]'])
+def test_the_method_of_the_map_is_not_known_in_runs_of_other_versions(found, unsaved, tmp_path):
+    unsaved.save(tmp_path / "saved")
+    journal = tmp_path / "saved" / "journal.jsonl"
+    journal.write_text(journal.read_text().replace(', "map": "umap"', found))
+    loaded = MecResult.load(tmp_path / "saved")
+    assert (loaded.map_method, loaded.map_title) == (None, None)
+    assert loaded.notes == unsaved.notes
 
 
 def test_a_saved_result_is_loaded_as_it_was(unsaved, tmp_path):
@@ -151,6 +162,7 @@ def test_a_saved_result_is_loaded_as_it_was(unsaved, tmp_path):
     assert loaded.rois.problems == unsaved.rois.problems
     for name in ("settings", "notes", "kept", "n_clusters", "coverage", "ami", "settings_hash"):
         assert getattr(loaded, name) == getattr(unsaved, name), name
+    assert (loaded.map_method, loaded.map_title) == ("umap", "UMAP")
     assert loaded.settings.seed == 5
     assert loaded.settings.audio.roi_s == 1.0  # the learner's own
     weights = loaded.learner.state_dict()

@@ -150,13 +150,13 @@ class EstimatorReducer:
     `random_state` is set from the seed, and `n_components` from `reduction.n_components` (at most
     n - 1 and d), where the constructor of a class given by import path takes them and
     `reduction.parameters` does not have them. Of an object only a `random_state` of None is set.
-    The map is made by UMAP.
+    The map is made by t-SNE.
 
     Args:
         estimator: makes the estimator.
     """
 
-    map_method = "umap"
+    map_method = "tsne"
 
     def __init__(self, estimator: _Estimator) -> None:
         self._estimator = estimator

@@ -7,11 +7,12 @@ from darksound.cluster.embedding import EmbeddingFunction, embed
 from darksound.cluster.estimators import FitPredict, FitTransform, record_estimators
 from darksound.cluster.iteration import iteration_table
 from darksound.cluster.loop import MecLoop, OnIteration
+from darksound.cluster.maps import map_coordinates, map_method
 from darksound.cluster.notes import Notes
 from darksound.cluster.pseudo_labels import NO_CONSTRAINTS
 from darksound.cluster.result import MecOutcome, cluster_table
 from darksound.cluster.state import MecState
-from darksound.cluster.structure import check_methods, map_coordinates
+from darksound.cluster.structure import check_methods
 from darksound.errors import InputError
 from darksound.meta.learners.base import Learner
 from darksound.parallel.threads import single_threaded
@@ -136,21 +137,20 @@ def mec_on_images(
         notes("Noise ROIs were assigned to no cluster, since fewer than two clusters were found.")
     assignment = assign_noise(images, network, best.clustering, settings, progress)
     progress("map", 0, 1)
-    coordinates = map_coordinates(best.embeddings, settings.reduction, settings.seed)
-    coordinates_before = None
-    if state.kept:
-        coordinates_before = map_coordinates(
-            loop.initial_embeddings, settings.reduction, settings.seed
-        )
+    used = record_estimators(settings, reducer, clusterer)
+    method = map_method(used, len(images))
+    mapped = [best.embeddings, loop.initial_embeddings] if state.kept else [best.embeddings]
+    maps = map_coordinates(mapped, method, settings.reduction, settings.seed)
     progress("map", 1, 1)
     return MecOutcome(
         rois=images.rois,
-        clusters=cluster_table(images.rois, best.clustering, assignment, coordinates),
+        clusters=cluster_table(images.rois, best.clustering, assignment, maps[0]),
         iterations=iteration_table(state.iterations, state.kept),
         embeddings=best.embeddings,
-        map_before=coordinates_before,
+        map_before=maps[1] if state.kept else None,
+        map_method=method,
         kept=state.kept,
         learner=network,
-        settings=record_estimators(settings, reducer, clusterer),
+        settings=used,
         notes=notes.sentences,
     )

@@ -44,6 +44,7 @@ class MecOutcome:
         iterations: one row per iteration, columns of `Iteration.as_row` and `kept`.
         embeddings: `(n, dim)` of the kept iteration.
         map_before: `(n, 2)` map coordinates of iteration 0; None if it is the kept one.
+        map_method: key of the method of the maps in `darksound.cluster.maps.MAP_METHODS`.
         kept: number of the kept iteration; 0 is the initial learner.
         learner: of the kept iteration.
         settings: of the loop; front end, backbone and learner are the learner's, and the methods
@@ -60,6 +61,7 @@ class MecOutcome:
     settings: Settings
     notes: tuple[str, ...]
     map_before: npt.NDArray[np.float32] | None = None
+    map_method: str | None = None
 
     @property
     def table(self) -> pd.DataFrame:

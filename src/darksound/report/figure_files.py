@@ -161,10 +161,13 @@ def _figures(
 ) -> Iterator[tuple[str, Figure]]:
     names = {} if review is None else review.names
     labels, clusters = result.labels, result.clusters["cluster"]
-    yield "map", cluster_map(result.clusters, labels, cluster_names=names)
+    method = result.map_title
+    yield "map", cluster_map(result.clusters, labels, cluster_names=names, method=method)
     if result.map_before is not None:
-        figure = before_after_map(result.map_before, result.clusters, labels, cluster_names=names)
-        yield "before-after", figure
+        yield (
+            "before-after",
+            before_after_map(result.map_before, result.clusters, labels, names, method=method),
+        )
     yield "iterations", iterations_plot(result.iterations)
     yield "sizes", sizes_plot(clusters, names)
     yield "accumulation", accumulation_plot(accumulate(result.table))

@@ -36,7 +36,7 @@ __all__ = [
 COLOURS = ("#0072B2", "#E69F00", "#009E73", "#CC79A7", "#56B4E9", "#D55E00", "#000000", "#F0E442")
 #: Markers of series, in the same order.
 MARKERS = ("o", "^", "s", "D", "v", "P", "X", "*", "<", ">", "p", "h")
-_GREY = "#B4B4B4"
+_GREY, _DARK_GREY = "#B4B4B4", "#555555"
 _LEGEND_ROWS = 24
 _MAX_LEGEND = 60
 # Vector files with more points are too large for most programs; these are rasterised.
@@ -98,6 +98,8 @@ def cluster_map(
     labels: npt.NDArray[np.object_] | None = None,
     title: str = "",
     cluster_names: Mapping[int, str] | None = None,
+    *,
+    method: str | None = None,
 ) -> Figure:
     """Return the map of ROIs, coloured by cluster and, if labels exist, also by label.
 
@@ -106,6 +108,7 @@ def cluster_map(
         labels: `(n,)`, None for a ROI without a label (grey).
         title: title of the figure.
         cluster_names: names of clusters; the others are shown by number.
+        method: title of the method that made the map, for the caption.
     """
     colourings = _colourings(clusters, labels, cluster_names or {})
     figure = Figure(figsize=(12 if len(colourings) > 1 else 7, 5.4), layout="constrained")
@@ -115,7 +118,14 @@ def cluster_map(
         panel.set_title(colouring.title)
     if title:
         figure.suptitle(title)
+    _write_method(figure, method)
     return figure
+
+
+def _write_method(figure: Figure, method: str | None) -> None:
+    if method is not None:
+        caption = f"Map of the embeddings by {method}; its axes have no unit."
+        figure.supxlabel(caption, fontsize=8, color=_DARK_GREY)
 
 
 def before_after_map(
@@ -123,6 +133,8 @@ def before_after_map(
     clusters: pd.DataFrame,
     labels: npt.NDArray[np.object_] | None = None,
     cluster_names: Mapping[int, str] | None = None,
+    *,
+    method: str | None = None,
 ) -> Figure:
     """Return the maps of the embeddings before MEC and of the kept iteration, side by side.
 
@@ -135,6 +147,7 @@ def before_after_map(
         clusters: columns `x`, `y` and `cluster` of the kept iteration (-1 is noise, grey).
         labels: `(n,)`, None for a ROI without a label (grey).
         cluster_names: names of clusters; the others are shown by number.
+        method: title of the method that made both maps, for the caption.
     """
     colourings = _colourings(clusters, labels, cluster_names or {})
     after = clusters[["x", "y"]].to_numpy(dtype=np.float64)
@@ -149,6 +162,7 @@ def before_after_map(
         panels[0].set_ylabel(colouring.title, fontsize=11)
         panels[0].set_title("before MEC")
         panels[1].set_title("after MEC")
+    _write_method(figure, method)
     return figure
 
 

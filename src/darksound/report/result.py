@@ -13,6 +13,7 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
+from darksound.cluster.maps import MAP_METHODS
 from darksound.cluster.metrics import NOISE
 from darksound.cluster.result import MecOutcome
 from darksound.errors import InputError
@@ -48,6 +49,7 @@ class MecResult:
         iterations: one row an iteration, columns of `iterations.csv`; `kept` is boolean.
         embeddings: float `(n, dim)` of the kept iteration.
         map_before: `(n, 2)` map coordinates of iteration 0; None if it is the kept one.
+        map_method: key of the method of the maps, `tsne`, `umap` or `pca`; None if it is not known.
         settings: the settings of the run.
         notes: notes of the run, such as why it ended early.
         path: the run directory; None for a result in memory.
@@ -74,6 +76,7 @@ class MecResult:
     path: Path | None = None
     manifest: Manifest | None = None
     map_before: npt.NDArray[np.float32] | None = None
+    map_method: str | None = None
     _learner: Learner | None = field(default=None, repr=False)
 
     @classmethod
@@ -83,16 +86,9 @@ class MecResult:
         Args:
             outcome: what it returned.
         """
-        return cls(
-            rois=outcome.rois,
-            clusters=outcome.clusters,
-            iterations=outcome.iterations,
-            embeddings=outcome.embeddings,
-            settings=outcome.settings,
-            notes=outcome.notes,
-            map_before=outcome.map_before,
-            _learner=outcome.learner,
-        )
+        shared = {each.name for each in fields(cls)} & {each.name for each in fields(outcome)}
+        values = {name: getattr(outcome, name) for name in shared}
+        return cls(_learner=outcome.learner, **values)
 
     @classmethod
     def load(cls, folder: str | Path, root: str | Path | None = None) -> Self:
@@ -208,6 +204,11 @@ class MecResult:
         Each noise ROI counts as a cluster of its own. The figure is that of the kept iteration.
         """
         return float(self._kept_row["ami_all"]) if "ami_all" in self.iterations.columns else None
+
+    @property
+    def map_title(self) -> str | None:
+        """Return the name of the method of the maps; None if it is not known."""
+        return None if self.map_method is None else MAP_METHODS[self.map_method].title
 
     @property
     def name(self) -> str:

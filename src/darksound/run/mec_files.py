@@ -22,6 +22,7 @@ from safetensors.torch import save
 
 from darksound.atomic import is_locked, write_bytes, write_text
 from darksound.cluster.iteration import iteration_table
+from darksound.cluster.maps import MAP_METHODS
 from darksound.cluster.metrics import NOISE
 from darksound.cluster.result import CLUSTER_SCHEMA, MecOutcome
 from darksound.cluster.state import MecState
@@ -85,6 +86,8 @@ class MecFiles:
         embeddings: `(n, dim)` of the kept iteration, memory-mapped.
         map_before: `(n, 2)` map coordinates of iteration 0; None if it is the kept one, and in
             runs of earlier versions.
+        map_method: key of the method of the maps in `darksound.cluster.maps.MAP_METHODS`; None in
+            runs of earlier versions.
         settings: the settings of the run.
         notes: notes of the run, such as why it ended early.
         manifest: the content of `run.json`.
@@ -98,6 +101,7 @@ class MecFiles:
     notes: tuple[str, ...]
     manifest: Manifest
     map_before: npt.NDArray[np.float32] | None = None
+    map_method: str | None = None
 
 
 def write_mec_files(folder: Path, outcome: MecOutcome) -> None:
@@ -119,8 +123,9 @@ def write_mec_files(folder: Path, outcome: MecOutcome) -> None:
     kept = outcome.iterations[outcome.iterations["kept"]].iloc[0]
     metrics = {str(name): float(value) for name, value in kept.items() if name != "kept"}
     save_checkpoint(outcome.learner, folder / _CHECKPOINTS, metrics=metrics)
-    notes = list(outcome.notes)
-    Journal(folder / _JOURNAL).append(_RESULT_EVENT, kept=outcome.kept, notes=notes)
+    Journal(folder / _JOURNAL).append(
+        _RESULT_EVENT, kept=outcome.kept, notes=list(outcome.notes), map=outcome.map_method
+    )
 
 
 def write_mec_run(folder: Path, outcome: MecOutcome, manifest: Manifest) -> None:
@@ -174,15 +179,18 @@ def read_mec_files(folder: Path, root: str | Path | None = None) -> MecFiles:
     if root is not None:
         synthetic = table["root"].map(is_demo).astype(bool)
         table["root"] = table["root"].where(synthetic, path_text(Path(root).resolve()))
+    event = _read_result_event(folder)
+    notes, method = event.get("notes"), event.get("map")
     return MecFiles(
         rois=RoiSet(table, DispatchReader(), problems),
         clusters=clusters,
         iterations=read_iterations(folder / _ITERATIONS),
         embeddings=embeddings,
         settings=read_settings(folder, manifest),
-        notes=_read_notes(folder),
+        notes=tuple(map(str, notes)) if isinstance(notes, list) else (),
         manifest=manifest,
         map_before=read_map_before(folder / _MAP_BEFORE, clusters["roi_id"]),
+        map_method=method if isinstance(method, str) and method in MAP_METHODS else None,
     )
 
 
@@ -209,10 +217,10 @@ def _check_rows(
         )
 
 
-def _read_notes(folder: Path) -> tuple[str, ...]:
+def _read_result_event(folder: Path) -> Mapping[str, Any]:
+    """Return the last entry of the journal on a result; empty without any."""
     entries = [e for e in Journal(folder / _JOURNAL).read() if e.get("event") == _RESULT_EVENT]
-    notes = entries[-1].get("notes") if entries else None
-    return tuple(map(str, notes)) if isinstance(notes, list) else ()
+    return entries[-1] if entries else {}
 
 
 _META = "state"

@@ -27,7 +27,7 @@ class Reducer(Protocol):
     """A reduction method; its result depends on its input, the settings and the seed only.
 
     Attributes:
-        map_method: name of the reducer that makes the two coordinates of the map.
+        map_method: key in `darksound.cluster.maps.MAP_METHODS` of the method that draws the map.
     """
 
     map_method: str

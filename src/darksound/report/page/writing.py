@@ -169,6 +169,7 @@ def _html(result: MecResult, data: str, images: str, sounds: str) -> bytes:
     text = template.render(
         run=result.name,
         version=result.version,
+        map_title=result.map_title,
         policy=_policy(script, style),
         # Package files, base64, or JSON without HTML characters.
         style=Markup(style),

@@ -4,13 +4,15 @@ import json
 
 import pytest
 
-from darksound.errors import RunError
+from darksound.audio.files import AudioInfo
+from darksound.errors import InputError, RunError
 from darksound.rois.roi_set import RoiSet, as_roi_table
 from darksound.run.manifest import (
     Inputs,
     Manifest,
     fingerprint,
     read_manifest,
+    recorded_seconds,
     write_manifest,
 )
 
@@ -52,6 +54,16 @@ def test_a_fingerprint_follows_rois_and_recordings(table):
         rois.take([1, 0, 2]),
     ]
     assert len({same, *map(fingerprint, others)}) == 4
+
+
+def test_the_recorded_time_counts_each_recording_once_and_skips_those_without_a_header(table):
+    class Headers(Stamps):
+        def info(self, root, recording):
+            if recording == "b":
+                raise InputError("b: empty")
+            return AudioInfo(12_000_000, 10_000, 1, 1200.0)
+
+    assert recorded_seconds(RoiSet(table, Headers())) == 1200.0
 
 
 def test_a_manifest_is_read_as_it_was_written(tmp_path):

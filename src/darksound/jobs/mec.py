@@ -33,7 +33,7 @@ from darksound.report.tables import iterations_tables
 from darksound.rois.review import Review, read_review, transfer_review
 from darksound.run.directory import Run
 from darksound.run.files import PROBLEMS_FILE, write_csv
-from darksound.run.manifest import fingerprint
+from darksound.run.manifest import fingerprint, recorded_seconds
 from darksound.run.mec_files import (
     read_mec_state,
     remove_mec_state,
@@ -132,7 +132,7 @@ def mec_run(run: Run, progress: Progress) -> JobResult:
     rois = load_run_rois(run, settings, progress)
     if review is not None:
         review.check_matches(rois.table["roi_id"])
-    run.record_data(len(rois), fingerprint(rois))
+    run.record_data(len(rois), fingerprint(rois), recorded_seconds(rois))
     run.record_machine(describe_machine(settings.compute))
     learner = build_learner(settings) if checkpoint_learner is None else checkpoint_learner
     warm_up = checkpoint_learner is None and needs_warm_up(settings)
@@ -196,7 +196,8 @@ def _workload(n_rois: int, settings: Settings, warm_up: bool) -> Workload:
 
 
 def _write_plots(folder: Path, result: MecResult) -> None:
-    write_bytes(folder / "map.png", png(cluster_map(result.clusters, result.labels)))
+    figure = cluster_map(result.clusters, result.labels, method=result.map_title)
+    write_bytes(folder / "map.png", png(figure))
     write_bytes(folder / "iterations.png", png(iterations_plot(result.iterations)))
 
 

@@ -126,8 +126,8 @@ class Run:
         """Record the inputs, where they are a default."""
         self._update(inputs=inputs)
 
-    def record_data(self, rois: int, fingerprint: str) -> None:
-        """Record the number of ROIs and their fingerprint.
+    def record_data(self, rois: int, fingerprint: str, recorded_s: float | None = None) -> None:
+        """Record the number of ROIs, their fingerprint and the length of their recordings.
 
         Raises:
             RunError: the run was started with other ROIs.
@@ -138,7 +138,7 @@ class Run:
                 f"The data of {self.path} changed since it started ({self.manifest.rois} ROIs "
                 f"then, {rois} now); start a new run, or restore the files."
             )
-        self._update(rois=rois, fingerprint=fingerprint)
+        self._update(rois=rois, fingerprint=fingerprint, recorded_s=recorded_s)
 
     def record_machine(self, machine: dict[str, str]) -> None:
         """Record what computes; on resuming, warn if it gives other last digits than before.

@@ -59,6 +59,20 @@ def _stamp(reader: Reader, root: str, recording: str) -> str:
         return "missing"
 
 
+def recorded_seconds(rois: RoiSet) -> float:
+    """Return the length of all recordings that have a ROI, by their headers, in seconds.
+
+    Recordings whose header cannot be read are left out; what reads their sound lists them.
+    """
+    total = 0.0
+    for root, recording in rois.table[["root", "recording"]].drop_duplicates().to_numpy():
+        try:
+            total += rois.reader.info(root, recording).duration_s
+        except InputError:
+            continue
+    return total
+
+
 @dataclass(frozen=True)
 class Inputs:
     """The inputs of a run.
@@ -96,6 +110,7 @@ class Manifest:
         times_resumed: number of times the run was resumed.
         rois: number of ROIs, None until known.
         fingerprint: hash of ROI ids and recordings, None until known.
+        recorded_s: length of all recordings with a ROI in seconds, None if not known.
         problems: number of inputs that were skipped; `errors.csv` lists them.
         licences: licences of third-party models that were used.
         error: the error message of a failed run.
@@ -115,6 +130,7 @@ class Manifest:
     times_resumed: int = 0
     rois: int | None = None
     fingerprint: str | None = None
+    recorded_s: float | None = None
     problems: int = 0
     licences: tuple[str, ...] = ()
     error: str | None = None

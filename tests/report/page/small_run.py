@@ -83,7 +83,7 @@ def small_run(place: Path) -> Path:
     manifest = Manifest(
         command="mec", argv=("mec", "--data", "</script>"), inputs=Inputs(("x",)), settings={},
         seed=1979, versions={"darksound": "0.1.0"}, status="done",
-        started="2026-01-01T00:00:00+00:00", fingerprint="f00d",
+        started="2026-01-01T00:00:00+00:00", fingerprint="f00d", recorded_s=1200.0,
     )  # fmt: skip
     write_manifest(folder, manifest)
     note = {"event": "result", "notes": ["A <em>note</em>."]}

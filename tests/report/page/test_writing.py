@@ -73,6 +73,19 @@ def test_hostile_names_are_not_markup(page):
     assert sorted(data_of(page)["names"]["recording"]) == sorted(HOSTILE)
 
 
+def test_the_time_recorded_is_shown_beside_the_hours_with_a_roi(page):
+    details = data_of(page)["details"]
+    assert ["Recorded", "20 min"] in details["facts"]
+    assert details["recorded"] == "20 min"
+
+
+@pytest.mark.parametrize(("method", "caption"), [("tsne", "Map by t-SNE"), (None, "")])
+def test_the_method_of_the_map_is_named_where_it_is_known(method, caption, result, tmp_path):
+    small = replace(result, map_method=method)
+    text = write_page(small, out=tmp_path / "page.html").path.read_text()
+    assert "".join(re.findall(r'<p class="method">(.*)</p>', text)) == caption
+
+
 def test_only_its_own_script_and_style_may_run(page):
     text = page.read_text(encoding="utf-8")
     (match,) = re.finditer(r'Content-Security-Policy" content="([^"]*)"', text)

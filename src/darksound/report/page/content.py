@@ -8,6 +8,7 @@ import numpy.typing as npt
 import pandas as pd
 
 from darksound.cluster.metrics import NOISE
+from darksound.progress import duration
 from darksound.report.accumulation import Accumulation, accumulate
 from darksound.report.confounders import confounders
 from darksound.report.page.cards import RoiCodes, noise_card
@@ -15,6 +16,7 @@ from darksound.report.page.clips import ThumbnailScale
 from darksound.report.page.media import column
 from darksound.report.result import MecResult
 from darksound.report.tables import Table, iterations_tables
+from darksound.run.manifest import Manifest
 from darksound.settings import Settings, to_toml
 from darksound.text import valid_text
 
@@ -32,6 +34,7 @@ def run_details(result: MecResult) -> dict[str, Any]:
         "tables": [_as_plain(table) for table in tables],
         "curves": _curves(result.iterations),
         "notes": list(result.notes),
+        "recorded": None if result.manifest is None else _recorded(result.manifest),
         "accumulation": [_as_curve(accumulate(result.table, unit)) for unit in _UNITS],
         "confounders": _confounders(result.table),
         "settings": to_toml(result.settings),
@@ -46,6 +49,7 @@ def _facts(result: MecResult) -> list[list[str]]:
     if manifest is not None:
         facts = [
             ("Data", ", ".join(manifest.inputs.data)),
+            ("Recorded", _recorded(manifest)),
             ("Learner", _learner(result.settings, manifest.inputs.checkpoint)),
             ("Command", " ".join(["darksound", *manifest.argv])),
             ("Started", manifest.started),
@@ -57,6 +61,10 @@ def _facts(result: MecResult) -> list[list[str]]:
         ("Run", None if result.path is None else result.path.resolve()),
     ]
     return [[name, valid_text(str(value))] for name, value in facts if value not in (None, "")]
+
+
+def _recorded(manifest: Manifest) -> str | None:
+    return None if not manifest.recorded_s else duration(manifest.recorded_s)
 
 
 def _learner(settings: Settings, checkpoint: str | None) -> str:

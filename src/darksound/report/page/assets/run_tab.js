@@ -200,6 +200,7 @@ function showSelectionTab(rows) {
 function accumulationSection() {
   const nouns = { recording: "recordings", hour: "hours with a ROI" };
   const [byRecording, byHour] = page.details.accumulation;
+  const recorded = page.details.recorded ? ` (${page.details.recorded} of sound)` : "";
   // Equal numbers of units mean that each recording is one hour.
   const shown = byHour.units === byRecording.units ? [byRecording] : [byRecording, byHour];
   return section(
@@ -224,7 +225,7 @@ function accumulationSection() {
           make(
             "p",
             {},
-            `${accumulation.observed} clusters in ${accumulation.units.toLocaleString("en")} ${nouns[accumulation.unit]}. Chao2 estimates ${accumulation.chao2.toFixed(1)} in total (95 % interval ${accumulation.low.toFixed(1)} to ${accumulation.high.toFixed(1)})${accumulation.unseen >= 0.5 ? `, so about ${Math.round(accumulation.unseen)} may be unseen` : ""}.`,
+            `${accumulation.observed} clusters in ${accumulation.units.toLocaleString("en")} ${nouns[accumulation.unit]}${recorded}. Chao2 estimates ${accumulation.chao2.toFixed(1)} in total (95 % interval ${accumulation.low.toFixed(1)} to ${accumulation.high.toFixed(1)})${accumulation.unseen >= 0.5 ? `, so about ${Math.round(accumulation.unseen)} may be unseen` : ""}.`,
           ),
         ),
       ),

@@ -164,6 +164,37 @@ def test_mec_writes_all_files_of_a_run_and_is_reproducible(tiny, learner, world)
     assert tiny("mec", "--data", world / "sounds", "--checkpoint", "a").exit_code == 0
 
 
+# Runs a command and prints which libraries it has imported, of those that compile or load for
+# seconds and that the default settings need for no more than 5,000 ROIs.
+HEAVY = """
+import sys
+sys.argv = ["darksound", *sys.argv[1:]]
+from darksound.cli.app import main
+try:
+    main()
+finally:
+    heavy = ("umap", "pynndescent", "numba", "hdbscan", "librosa", "torchvision")
+    print("imported:", *(name for name in heavy if name in sys.modules))
+"""
+
+
+def test_mec_of_few_rois_imports_no_library_that_compiles(learner, world, tmp_path):
+    words = ("mec", "--data", world / "sounds", "--checkpoint", learner, "--out", "run")
+    changes = ("--set", "reduction.method=auto", "--set", "clustering.method=auto")
+    ended = subprocess.run(
+        [sys.executable, "-c", HEAVY, *map(str, (*words, *changes, "--workers", "1"))],
+        cwd=tmp_path,
+        env={**os.environ, "DARKSOUND_CACHE": str(tmp_path / "cache")},
+        capture_output=True,
+        text=True,
+        timeout=300,
+    )
+    assert ended.returncode == 0, ended.stderr
+    assert "imported:\n" in ended.stdout
+    assert '"map": "tsne"' in (tmp_path / "run" / "journal.jsonl").read_text()
+    assert b"Map by t-SNE" in (tmp_path / "run" / "report.html").read_bytes()
+
+
 def test_killed_training_resumes_to_the_same_weights(killed, tiny, learner, world):
     # Killed while the checkpoints of the second epoch are written.
     words = ("train", "--data", world / "sounds", "--out", "r")

@@ -197,3 +197,17 @@ def test_raw_images_separate_species_neither_well_nor_at_chance(tmp_path: Path) 
         images, rois.table["label"].to_numpy(), rois.table["recording"].to_numpy()
     )
     assert 0.3 < accuracy < 0.7
+
+
+def test_a_stretch_that_is_read_again_has_the_same_samples() -> None:
+    rois = demo_rois("demo:test")
+    row = rois.table.iloc[3]
+    span = (row["root"], row["recording"], row["start_s"], row["end_s"])
+    first, _ = rois.reader.read(*span, None)
+    once = first.copy()
+    # A caller may change what it was given.
+    first *= 2
+    again, _ = rois.reader.read(*span, None)
+    np.testing.assert_array_equal(again, once)
+    longer, _ = rois.reader.read(*span[:3], row["end_s"] + 0.5, None)
+    np.testing.assert_array_equal(longer[: len(once)], once)

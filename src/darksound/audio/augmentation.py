@@ -1,6 +1,7 @@
 """Augmentation of waveforms, so that a learner does not rely on the recording conditions."""
 
 import math
+from functools import lru_cache
 from typing import TypeVar
 
 import numpy as np
@@ -58,18 +59,25 @@ def augment_waveform(
         placed = _place(neighbour, n, position)
         mixed = mixed + _scale_to_level(placed, _power(waveform), level_db)
     size = scipy.fft.next_fast_len(n, real=True)
-    hz = np.fft.rfftfreq(size, 1 / rate).astype(np.float32)
+    hz, log_hz = _bins(size, rate)
     spectrum = scipy.fft.rfft(mixed, size)
     tilt = rng.uniform(-settings.tilt_db, settings.tilt_db) * _LOG_PER_DB
     spectrum *= np.exp(np.float32(2 * tilt / rate) * hz - np.float32(tilt / 2))
     slope = rng.uniform(0, _MAX_NOISE_SLOPE)
     noise = rng.standard_normal((2, len(hz)), dtype=np.float32)
-    noise *= np.exp(np.float32(-slope / 2) * np.log(np.maximum(hz, np.float32(_MIN_NOISE_HZ))))
+    noise *= np.exp(np.float32(-slope / 2) * log_hz)
     snr_db = rng.uniform(*settings.noise_snr_db)
     spectrum += _scale_to_level(noise[0] + 1j * noise[1], _power(spectrum), -snr_db)
     gain = 10 ** (rng.uniform(*settings.gain_db) / 20)
     augmented: Waveform = scipy.fft.irfft(spectrum, size)[:n]
     return augmented * np.float32(gain)
+
+
+@lru_cache(maxsize=16)
+def _bins(size: int, rate: int) -> tuple[Waveform, Waveform]:
+    """Return the frequencies of a spectrum in Hz, and the logarithms that noise is coloured by."""
+    hz = np.fft.rfftfreq(size, 1 / rate).astype(np.float32)
+    return hz, np.log(np.maximum(hz, np.float32(_MIN_NOISE_HZ)))
 
 
 def _shift(waveform: Waveform, samples: int) -> Waveform:

@@ -19,7 +19,6 @@ from darksound.atomic import write_bytes, write_text
 from darksound.errors import CheckpointError, DarksoundError
 from darksound.meta.learners.base import Learner
 from darksound.meta.learners.build import build_learner
-from darksound.meta.published import load_published
 from darksound.meta.weights import load_weights, metadata_in, read_pickle, read_weights
 from darksound.settings import Settings
 
@@ -234,6 +233,9 @@ def load_checkpoint(path: str | Path, settings: Settings | None = None) -> Learn
     """
     path = _weights_file(Path(path))
     if path.suffix in _PICKLE_SUFFIXES:
+        # Its import of torchvision takes a second and a half.
+        from darksound.meta.published import load_published
+
         return load_published(path, Settings() if settings is None else settings)
     description = _read_description(path)
     try:

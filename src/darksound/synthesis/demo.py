@@ -1,6 +1,7 @@
 """The demo: synthetic birds from a seed, rendered when they are read, without any files."""
 
 import re
+from functools import lru_cache
 
 import numpy as np
 import numpy.typing as npt
@@ -18,6 +19,7 @@ __all__ = ["DemoReader", "demo_rois"]
 # Part of the stamp of a recording; increase it with every change of the sound.
 _VERSION = 1
 _SONGS_PER_RECORDING = 2
+_FULL_SCALE = 32_768
 
 
 _RECORDING = re.compile(r"species-(\d+)/bird-(\d+)_rec-(\d+)\.wav")
@@ -88,7 +90,7 @@ class DemoReader:
                 f"{root}/{recording} lasts {plan.samples / RATE:.3f} s; there is nothing from "
                 f"{start_s:g} to {end_s:g} s."
             )
-        wave = render_recording(plan, first, last)
+        wave = _samples(plan, first, last).astype(np.float32) / np.float32(_FULL_SCALE)
         if rate is None or rate == RATE:
             return wave, RATE
         return soxr.resample(wave, RATE, rate, quality="HQ").astype(np.float32), rate
@@ -105,6 +107,14 @@ class DemoReader:
         """
         samples = _plan_of(root, recording).samples
         return AudioInfo(samples, RATE, 1, samples / RATE)
+
+
+# The ROIs of a split for evaluation, at most 0.3 MB each: a run reads each of them several times,
+# for versions of its sound and as a neighbour in that of others.
+@lru_cache(maxsize=256)
+def _samples(plan: RecordingPlan, first: int, last: int) -> npt.NDArray[np.int16]:
+    """Return a stretch of a recording in 16 bits, which its samples are rounded to."""
+    return (render_recording(plan, first, last) * np.float32(_FULL_SCALE)).astype(np.int16)
 
 
 def _plan_of(root: str, recording: str) -> RecordingPlan:

@@ -20,7 +20,8 @@ LOCK = ".lock"
 #: File in a directory while `MecResult.save` writes it.
 SAVING_FILE = ".saving"
 # What a process that was killed while it wrote its first file leaves.
-_PART = re.compile(rf"\.({re.escape(MANIFEST_FILE)}|{re.escape(SETTINGS_FILE)})\.\d+\.part")
+_FIRST_FILES = "|".join(map(re.escape, (MANIFEST_FILE, SETTINGS_FILE)))
+_PART = re.compile(rf"\.({_FIRST_FILES})\.\d+-[0-9a-f]+\.part")
 
 
 @contextmanager

@@ -271,7 +271,7 @@ def test_a_recording_that_changes_after_its_header_was_read_is_a_problem(
 
 def test_any_number_of_workers_gives_the_same_table(tmp_path, settings, monkeypatch):
     monkeypatch.setattr(grid, "_MAX_BLOCK_POINTS", 1)
-    monkeypatch.setattr("darksound.parallel.workers._STARTUP_S", -1.0)
+    monkeypatch.setattr("darksound.parallel.workers._PROCESS_START_S", -1.0)
     for number in range(3):
         write_recording(tmp_path / "in" / f"{number}.wav", seconds=45, seed=number)
     chunks: dict[int, list[pd.DataFrame]] = {1: [], 2: []}

@@ -12,6 +12,7 @@ from darksound.audio.augmentation import augment_waveform
 from darksound.audio.files import FileReader, read
 from darksound.audio.front_end import FrontEnd
 from darksound.errors import InputError, SettingsError
+from darksound.parallel import workers
 from darksound.rois.roi_set import RoiSet, as_roi_table
 from darksound.settings import Settings
 from darksound.store import shards
@@ -237,12 +238,24 @@ def test_neighbours_are_mixed_in_and_never_the_roi_itself(root, settings):
 
 @pytest.mark.parametrize("versions", [0, 1])
 def test_any_number_of_workers_gives_the_same_bytes(root, settings, versions, monkeypatch):
-    build_images(_rois(root), settings, versions=versions)
-    single = _files(settings)
-    monkeypatch.setattr(shards, "_STARTUP_S", 0)
-    many = settings.replace(compute={"cache_dir": root / "many", "workers": 2})
+    monkeypatch.setattr(shards, "_JOB_ROIS", 1)
+    single = settings.replace(compute={"workers": 1})
+    build_images(_rois(root), single, versions=versions)
+    many = settings.replace(compute={"cache_dir": root / "many", "workers": 3})
     build_images(_rois(root), many, versions=versions)
-    assert _files(many) == single
+    assert _files(many) == _files(single)
+
+
+def test_processes_give_the_same_bytes_as_threads(root, settings, monkeypatch):
+    monkeypatch.setattr(shards, "_JOB_ROIS", 1)
+    build_images(_rois(root), settings, versions=1)
+    monkeypatch.setattr(workers, "_PROCESS_START_S", -1.0)
+    monkeypatch.setattr(
+        workers._Processes, "are_ready", property(lambda self: self._first.result() > 0)
+    )
+    many = settings.replace(compute={"cache_dir": root / "many", "workers": 2})
+    build_images(_rois(root), many, versions=1)
+    assert _files(many) == _files(settings)
 
 
 def _build_at_once(root: Path, settings: Settings, barrier, results) -> None:

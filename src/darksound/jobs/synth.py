@@ -11,7 +11,7 @@ import soundfile
 
 from darksound.atomic import replacing, write_text
 from darksound.errors import InputError
-from darksound.parallel.workers import map_unordered
+from darksound.parallel.workers import map_jobs
 from darksound.progress import Progress, silent
 from darksound.rois.roi_set import as_roi_table, write_roi_table
 from darksound.settings import ComputeSettings
@@ -93,7 +93,7 @@ def write_synthetic_recordings(
     missing = [number for number in recordings if not (folder / _name(*number)).exists()]
     n_existing = len(recordings) - len(missing)
     progress("recordings", n_existing, len(recordings))
-    jobs = map_unordered(partial(_write, birds, folder), missing, compute or ComputeSettings())
+    jobs = map_jobs(partial(_write, birds, folder), missing, compute or ComputeSettings())
     for done, _ in enumerate(jobs, start=n_existing + 1):
         progress("recordings", done, len(recordings))
     rows = [row for number in recordings for row in _rows(_plan(birds, number), number)]

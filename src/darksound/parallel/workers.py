@@ -4,15 +4,17 @@ import ctypes
 import os
 import platform
 import time
-from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor
-from concurrent.futures.process import BrokenProcessPool
+from collections import deque
+from collections.abc import Callable, Generator, Iterator, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
-from functools import cache
+from functools import cache, partial
 from pathlib import Path
 from typing import TypeVar
 
 import joblib
+from joblib.externals.loky import get_reusable_executor
+from joblib.externals.loky.process_executor import TerminatedWorkerError
 
 from darksound.audio.files import AudioInfo, probe
 from darksound.audio.names import recording_path
@@ -22,12 +24,14 @@ from darksound.parallel.resources import format_bytes, free_memory
 from darksound.settings import ComputeSettings
 
 __all__ = [
+    "PROCESS_BYTES",
     "ProcessRank",
     "configure_dask_worker",
     "keep_freed_memory",
     "map_in_threads",
-    "map_unordered",
+    "map_jobs",
     "probe_recordings",
+    "process_count",
     "worker_count",
 ]
 
@@ -38,8 +42,19 @@ Result = TypeVar("Result")
 _M_TRIM_THRESHOLD, _M_MMAP_THRESHOLD = -1, -3
 # Opening files waits for disks and networks more than for processors.
 _THREADS_PER_CORE = 2
-# Seconds that starting worker processes takes.
-_STARTUP_S = 2.0
+#: Memory of a worker process in bytes: Python with torch, librosa and scipy.
+PROCESS_BYTES = int(0.4e9)
+# Seconds for each process until all have started, measured with 2 processes on 2 cores and with 16
+# on 16: they compete for disk and memory.
+_PROCESS_START_S = 1.3
+# Share of the work in which a thread holds the lock of the interpreter: 0.15 of segmentation, 0.22
+# of images of sound files, 0.27 of songs, 0.4 of the demo, from the time of 2 threads and of 1.
+_LOCK_SHARE = 0.25
+# Seconds without a job after which a process ends, to free its memory.
+_IDLE_S = 60
+# Jobs that wait for a thread, so that none is idle while results are used.
+_AHEAD = 2
+_ONE_THREAD = {f"{name}_NUM_THREADS": "1" for name in ("OMP", "MKL", "OPENBLAS", "NUMBA")}
 
 
 @dataclass(frozen=True)
@@ -121,53 +136,133 @@ def probe_recordings(
     return dict(zip(recordings, map_in_threads(probe_one, recordings, compute), strict=True))
 
 
-def map_unordered(
+def map_jobs(
     function: Callable[[Job], Result],
     jobs: Sequence[Job],
     compute: ComputeSettings,
     requirements: WorkerRequirements | None = None,
-) -> Iterator[tuple[int, Result]]:
-    """Yield the index of each job and `function(job)`, as soon as a result is there.
+) -> Generator[Result, None, None]:
+    """Yield `function(job)` of each job, in order, computed by several workers.
+
+    Workers are threads of this process, each of whose operations uses one thread. Where processes
+    end sooner, their start included, they take over when the first one is ready. All calls share
+    them, and they end when they have had no job for a minute.
 
     Args:
         function: of one job; the function and the jobs can be pickled.
         jobs: arguments of `function`.
-        compute: `workers` is the number of processes, used where they save more time than
-            starting them takes. `dask` is the address of a scheduler whose workers run all jobs,
-            if `requirements` is given.
+        compute: `workers` is the number of threads and the largest one of processes. `dask` is
+            the address of a scheduler whose workers run all jobs, if `requirements` is given.
         requirements: what the workers of a Dask cluster need; None: all jobs run on this machine.
 
     Raises:
         SettingsError: Dask is not installed, or no scheduler answers.
         WorkerError: the workers of the cluster do not meet the requirements, or workers died.
+        Exception: whatever `function` raised.
     """
     if not jobs:
         return
-    numbered = list(enumerate(jobs))
     if compute.dask is not None and requirements is not None:
         with connect_dask(compute.dask, requirements) as cluster:
-            yield from cluster.map_in_order(_run_numbered, function, numbered)
+            yield from cluster.map_in_order(_call, function, jobs)
         return
-    workers = min(worker_count(compute), len(jobs))
-    start = time.perf_counter()
-    yield _run_numbered(function, numbered[0])
-    saved_s = (time.perf_counter() - start) * (len(jobs) - 1) * (1 - 1 / workers)
-    if saved_s <= _STARTUP_S:
-        yield from (_run_numbered(function, job) for job in numbered[1:])
-        return
-    with joblib.parallel_config(
-        "loky", n_jobs=workers, inner_max_num_threads=1, idle_worker_timeout=5
-    ):
-        parallel = joblib.Parallel(return_as="generator_unordered")
     try:
-        yield from parallel(joblib.delayed(_run_numbered)(function, job) for job in numbered[1:])
-    except BrokenProcessPool:
+        yield from _map_locally(function, jobs, min(worker_count(compute), len(jobs)))
+    except TerminatedWorkerError:
         raise WorkerError(
             f"A worker process was killed, probably because memory ran out "
-            f"({format_bytes(free_memory())} are free now): lower --workers (now {workers}), or "
-            "close other programs. Finished work is kept: run the command again with --resume."
+            f"({format_bytes(free_memory())} are free now): lower --workers (now "
+            f"{worker_count(compute)}), or close other programs. Finished work is kept: run the "
+            "command again with --resume."
         ) from None
 
 
-def _run_numbered(function: Callable[[Job], Result], job: tuple[int, Job]) -> tuple[int, Result]:
-    return job[0], function(job[1])
+def process_count(work_s: float, most: int) -> int:
+    """Return how many processes end work the soonest; 0 if threads of this process do.
+
+    Args:
+        work_s: seconds of CPU time of the work.
+        most: largest number of threads or of processes.
+    """
+
+    def seconds(processes: int) -> float:
+        return processes * _PROCESS_START_S + work_s / processes
+
+    fastest = min(range(2, most + 1), key=seconds, default=0)
+    threads_s = work_s * (_LOCK_SHARE + (1 - _LOCK_SHARE) / most)
+    return fastest if fastest and seconds(fastest) < threads_s else 0
+
+
+def _map_locally(
+    function: Callable[[Job], Result], jobs: Sequence[Job], workers: int
+) -> Iterator[Result]:
+    # Its import of torch takes a second, and callers of the other functions do without.
+    from darksound.parallel.threads import thread_pool
+
+    call = partial(_timed_call, function)
+    processes: _Processes | None = None
+    pending: deque[Future[tuple[Result, float]]] = deque()
+    work_s, n_done = 0.0, 0
+    with thread_pool(workers, "worker") as threads:
+        try:
+            for number, job in enumerate(jobs):
+                if len(pending) >= workers + _AHEAD:
+                    result, seconds = pending.popleft().result()
+                    yield result
+                    work_s, n_done = work_s + seconds, n_done + 1
+                    if processes is None:
+                        remaining_s = work_s / n_done * (len(jobs) - number)
+                        processes = _start_processes(call, remaining_s, workers)
+                if processes is not None and processes.are_ready:
+                    pending.append(processes.submit(call, job))
+                else:
+                    pending.append(threads.submit(call, job))
+            while pending:
+                yield pending.popleft().result()[0]
+        finally:
+            for future in pending:
+                future.cancel()
+
+
+class _Processes:
+    """The worker processes that all calls share.
+
+    Args:
+        count: number of processes.
+        call: what they will run.
+    """
+
+    def __init__(self, count: int, call: Callable[..., object]) -> None:
+        self._executor = get_reusable_executor(max_workers=count, timeout=_IDLE_S, env=_ONE_THREAD)
+        # What a process loads after its first job, loky takes for a leak and starts another.
+        self._first = self._executor.submit(callable, call)
+
+    @property
+    def are_ready(self) -> bool:
+        """Return whether one has started."""
+        return bool(self._first.done())
+
+    def submit(
+        self, call: Callable[[Job], tuple[Result, float]], job: Job
+    ) -> "Future[tuple[Result, float]]":
+        """Give a job to the next one that is free."""
+        future: Future[tuple[Result, float]] = self._executor.submit(call, job)
+        return future
+
+
+def _start_processes(call: Callable[..., object], work_s: float, most: int) -> _Processes | None:
+    """Start the processes that end work the soonest, as many as memory suffices for."""
+    count = process_count(work_s, most)
+    if count:
+        count = process_count(work_s, min(count, free_memory() // PROCESS_BYTES))
+    return _Processes(count, call) if count else None
+
+
+def _timed_call(function: Callable[[Job], Result], job: Job) -> tuple[Result, float]:
+    """Return the result and the CPU time in seconds, which depends on other work little."""
+    start = time.thread_time()
+    return function(job), time.thread_time() - start
+
+
+def _call(function: Callable[[Job], Result], job: Job) -> Result:
+    return function(job)

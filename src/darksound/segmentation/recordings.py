@@ -13,7 +13,7 @@ from darksound.audio.names import recording_path, recording_text
 from darksound.errors import InputError, failure_cause
 from darksound.parallel.dask_cluster import WorkerRequirements
 from darksound.parallel.resources import check_memory, format_bytes
-from darksound.parallel.workers import map_unordered, worker_count
+from darksound.parallel.workers import map_jobs, worker_count
 from darksound.progress import Progress, silent
 from darksound.segmentation.block import Segmentation, segment_block
 from darksound.segmentation.block_cache import BlockCache
@@ -271,10 +271,8 @@ def _segment_blocks(
         FileReader(), ((path_text(first.parent), recording_text(first.name)),)
     )
     progress(_STAGE, 0, total)
-    for count, (number, result) in enumerate(
-        map_unordered(_segment, missing, compute, requirements), start=1
-    ):
-        job = missing[number]
+    segmented = map_jobs(_segment, missing, compute, requirements)
+    for count, (job, result) in enumerate(zip(missing, segmented, strict=True), start=1):
         result = _check_unchanged(job, result)
         results[job.cache_path] = result
         if isinstance(result, Segmentation):

@@ -38,7 +38,8 @@ class ComputeSettings(Section):
         "scaling.",
     )
     workers: Annotated[int, Field(ge=1, le=1024)] | Literal["auto"] = Field(
-        "auto", description="Number of worker processes that read audio and compute images."
+        "auto",
+        description="Number of workers, threads or processes, that read audio and compute images.",
     )
     batch_size: Size = Field(64, description="Number of ROIs embedded per batch.")
     cache_dtype: Literal["uint8", "float16"] = Field(

@@ -2,9 +2,9 @@
 
 import hashlib
 import json
-import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import astuple, dataclass
+from functools import partial
 from pathlib import Path
 from typing import Literal
 
@@ -16,7 +16,7 @@ import pandas as pd
 from darksound.audio.augmentation import waveform_settings_key
 from darksound.errors import InputError, SettingsError
 from darksound.parallel.dask_cluster import WorkerRequirements, connect_dask
-from darksound.parallel.workers import configure_dask_worker, worker_count
+from darksound.parallel.workers import configure_dask_worker, map_jobs, worker_count
 from darksound.progress import Progress
 from darksound.rois.roi_set import Problem, Reader, RoiSet
 from darksound.settings import ComputeSettings, FrontEndSettings, Settings
@@ -37,8 +37,6 @@ __all__ = ["SHARD_ROIS", "Recipe", "ShardPlan", "locate_recordings", "open_or_bu
 SHARD_ROIS = 256
 # ROIs of one job of a worker.
 _JOB_ROIS = 32
-# Seconds that starting worker processes takes, each of which imports what this process has.
-_STARTUP_S = 4.0
 # Purpose of the random numbers that choose a neighbour; see `random_stream`.
 _NEIGHBOUR = 11
 
@@ -228,8 +226,7 @@ def _build_locally(
         return
     done, total = 0, sum(len(plan.rois) for plan in plans)
     progress(recipe.kind, 0, total)
-    workers = min(worker_count(settings.compute), len(jobs))
-    rendered = _RENDERERS[recipe.workers](recipe, jobs, workers)
+    rendered = _RENDERERS[recipe.workers](partial(_render, recipe), jobs, settings.compute)
     for plan in plans:
         parts: list[RenderedRows] = []
         while sum(part.count for part in parts) < len(plan.rois):
@@ -239,36 +236,25 @@ def _build_locally(
         yield _write(plan, parts)
 
 
-def _render_in_processes(
-    recipe: Recipe, jobs: Sequence[_Job], workers: int
-) -> Iterator[RenderedRows]:
-    """Yield the rows of each job in order; use processes if they save more than their start."""
-    start = time.perf_counter()
-    yield recipe.render(*jobs[0])
-    saved_s = (time.perf_counter() - start) * (len(jobs) - 1) * (1 - 1 / workers)
-    if saved_s <= _STARTUP_S:
-        yield from (recipe.render(*job) for job in jobs[1:])
-        return
-    # One thread a process, because there is a process for each core. Idle processes end soon, to
-    # free their memory.
-    with joblib.parallel_config(
-        "loky", n_jobs=workers, inner_max_num_threads=1, idle_worker_timeout=5
-    ):
-        parallel = joblib.Parallel(return_as="generator")
-    yield from parallel(joblib.delayed(recipe.render)(*job) for job in jobs[1:])
+def _render(recipe: Recipe, job: _Job) -> RenderedRows:
+    return recipe.render(*job)
 
 
 def _render_in_threads(
-    recipe: Recipe, jobs: Sequence[_Job], workers: int
+    render: Callable[[_Job], RenderedRows], jobs: Sequence[_Job], compute: ComputeSettings
 ) -> Iterator[RenderedRows]:
+    """Yield the rows of each job in order, computed by threads, which share what they load."""
+    workers = min(worker_count(compute), len(jobs))
     parallel = joblib.Parallel(workers, backend="threading", return_as="generator")
-    yield from parallel(joblib.delayed(recipe.render)(*job) for job in jobs)
+    yield from parallel(joblib.delayed(render)(job) for job in jobs)
 
 
-_RENDERERS: dict[str, Callable[[Recipe, Sequence[_Job], int], Iterator[RenderedRows]]] = {
-    "processes": _render_in_processes,
-    "threads": _render_in_threads,
-}
+_RENDERERS: dict[
+    str,
+    Callable[
+        [Callable[[_Job], RenderedRows], Sequence[_Job], ComputeSettings], Iterator[RenderedRows]
+    ],
+] = {"processes": map_jobs, "threads": _render_in_threads}
 
 
 def _write(plan: ShardPlan, parts: Sequence[RenderedRows]) -> Shard:

@@ -17,7 +17,7 @@ from darksound.atomic import CACHE_OPTION, replacing
 from darksound.audio.geometry import Geometry, make_geometry
 from darksound.audio.representations import REPRESENTATIONS
 from darksound.errors import SettingsError
-from darksound.parallel.workers import map_unordered
+from darksound.parallel.workers import map_jobs
 from darksound.progress import Progress, silent
 from darksound.settings import Settings
 from darksound.synthesis.song_types import perform, render_performance
@@ -143,9 +143,7 @@ def build_library(
     firsts = range(0, plan.species, _SPECIES_PER_FILE)
     cached = {first: _read_songs(cache / f"{first:06d}.npz") for first in firsts}
     missing = [first for first, songs in cached.items() if songs is None]
-    rendered = map_unordered(
-        partial(_render_species, plan, settings, cache), missing, settings.compute
-    )
+    rendered = map_jobs(partial(_render_species, plan, settings, cache), missing, settings.compute)
     for done, _ in enumerate(rendered, start=1):
         progress("songs", min(done * _SPECIES_PER_FILE, plan.species), plan.species)
     for first in missing:

@@ -16,6 +16,7 @@ from PIL import Image
 from tests.report.page.small_run import HOSTILE
 
 from darksound.errors import InputError
+from darksound.parallel import workers
 from darksound.report.page import media as media_module
 from darksound.report.page.clips import (
     RATE,
@@ -144,12 +145,9 @@ def test_external_media_are_in_a_folder_under_row_numbers(result, tmp_path):
     assert data_of(page.path)["media"]["folder"] == "report_media"
 
 
-def test_the_page_is_independent_of_the_order_of_workers(result, page, tmp_path, monkeypatch):
-    def backwards(function, jobs, settings):
-        for number in reversed(range(len(jobs))):
-            yield number, function(jobs[number])
-
-    monkeypatch.setattr(media_module, "map_unordered", backwards)
+def test_the_page_is_independent_of_the_number_of_workers(result, page, tmp_path, monkeypatch):
+    monkeypatch.setattr(media_module, "_JOB", 2)
+    monkeypatch.setattr(workers, "worker_count", lambda compute: 3)
     again = write_page(result, tmp_path / "again.html")
     assert again.path.read_bytes() == page.read_bytes()
 

@@ -14,7 +14,7 @@ import numpy as np
 import numpy.typing as npt
 
 from darksound.atomic import write_bytes
-from darksound.parallel.workers import map_unordered
+from darksound.parallel.workers import map_jobs
 from darksound.progress import Progress, silent
 from darksound.report.page.clips import (
     MARGIN_S,
@@ -291,6 +291,5 @@ def _render_in_order(
             end = min(float(end), float(start) + max_s)
             requests.append(ClipRequest(row, str(root), str(recording), float(start), end))
         jobs = [requests[i : i + _JOB] for i in range(0, len(requests), _JOB)]
-        rendered = dict(map_unordered(render, jobs, result.settings.compute))
-        for number in range(len(jobs)):
-            yield from rendered[number]
+        for clips in map_jobs(render, jobs, result.settings.compute):
+            yield from clips

@@ -88,6 +88,10 @@ def test_an_excerpt_a_little_past_the_end_is_clipped_and_far_past_is_an_error(tm
         read(path, 1.6, 2.0, None)
 
 
+# Libsndfile calls this header's lack of a sound chunk an unspecified internal error.
+_COMM = b"FORM\x00\x08\xca.AIFFCOMM\0\0\0\x12\0\x01\0\x04e\0\0\x10@\r\xbb\x80\0\0\0\0\0\0"
+
+
 @pytest.mark.parametrize(
     ("name", "content", "cause"),
     [
@@ -95,6 +99,7 @@ def test_an_excerpt_a_little_past_the_end_is_clipped_and_far_past_is_an_error(tm
         ("text.wav", b"no sound at all\n" * 9, "not a sound file"),
         ("text.raw", b"no sound at all\n" * 9, "not a sound file"),
         ("riff.wav", b"RIFF\x24\0\0\0WAVEfmt ", "not a sound file"),
+        ("no-sound-chunk.aiff", _COMM + b"S\x7f\xff\xff\xff" + bytes(500), "the decoder failed"),
     ],
 )
 def test_a_file_that_is_not_audio_is_an_error_with_its_cause(tmp_path, name, content, cause):

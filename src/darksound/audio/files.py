@@ -345,5 +345,7 @@ def _unreadable(path: Path, error: OSError) -> InputError:
 
 
 def _cause(error: Exception) -> str:
-    text = getattr(error, "error_string", "") or str(error)
-    return text.strip().rstrip(".") or "the decoder failed"
+    text = (getattr(error, "error_string", "") or str(error)).strip().rstrip(".")
+    # libsndfile's text for headers that its checks do not foresee.
+    is_vague = not text or "internal error" in text.lower()
+    return "the decoder failed" if is_vague else text

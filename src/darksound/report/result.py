@@ -22,7 +22,7 @@ from darksound.meta.learners.base import Learner
 from darksound.progress import Progress, silent
 from darksound.rois.review import Review, apply_review, read_review
 from darksound.rois.roi_set import RoiSet
-from darksound.run.manifest import Inputs, Manifest, fingerprint, now, versions
+from darksound.run.manifest import Inputs, Manifest, fingerprint, now, recorded_seconds, versions
 from darksound.run.mec_files import read_mec_files, write_mec_run
 from darksound.settings import Settings
 from darksound.text import path_text
@@ -124,11 +124,6 @@ class MecResult:
         return MecOutcome(**{**values, "embeddings": np.asarray(self.embeddings)})
 
     def _new_manifest(self) -> Manifest:
-        try:
-            data_hash = fingerprint(self.rois)
-        except InputError:
-            # The recordings were moved since; the result is still complete without the hash.
-            data_hash = None
         time = now()
         return Manifest(
             command="mec",
@@ -141,7 +136,8 @@ class MecResult:
             started=time,
             ended=time,
             rois=len(self),
-            fingerprint=data_hash,
+            fingerprint=fingerprint(self.rois),
+            recorded_s=recorded_seconds(self.rois),
             problems=len(self.rois.problems),
         )
 

@@ -5,7 +5,14 @@ import numpy as np
 import pytest
 import torch
 
-from darksound.audio.channels import DECIBELS, delta, min_max_scale, noise_floor
+from darksound.audio.channels import (
+    DECIBELS,
+    _select_by_sorting,
+    _select_in_each_image,
+    delta,
+    min_max_scale,
+    noise_floor,
+)
 
 
 @pytest.fixture
@@ -52,14 +59,24 @@ def test_min_max_scale_fills_the_range_and_a_constant_gives_zero(power):
 def test_the_noise_floor_is_a_percentile_over_the_frames_of_the_roi():
     power = torch.zeros(1, 20, 30)
     power[:, :, 10:20] = torch.arange(1.0, 11)
-    assert (noise_floor(power, [(10, 20)], 0) == 1).all()
-    assert (noise_floor(power, [(10, 20)], 100) == 10).all()
-    assert (noise_floor(power, [(10, 20)], 50) == 5).all()
-    assert (noise_floor(power, [(0, 30)], 30) == 0).all()
+    assert (noise_floor(power, torch.tensor([(10, 20)]), 0) == 1).all()
+    assert (noise_floor(power, torch.tensor([(10, 20)]), 100) == 10).all()
+    assert (noise_floor(power, torch.tensor([(10, 20)]), 50) == 5).all()
+    assert (noise_floor(power, torch.tensor([(0, 30)]), 30) == 0).all()
 
 
 def test_a_steady_tone_is_not_part_of_the_noise_floor():
     power = torch.full((1, 40, 30), 0.1)
     power[:, 20] = 5
-    floor = noise_floor(power, [(0, 30)], 30, smooth_bands=17)
+    floor = noise_floor(power, torch.tensor([(0, 30)]), 30, smooth_bands=17)
     assert (floor == torch.tensor(0.1)).all()
+
+
+@pytest.mark.parametrize("select", [_select_in_each_image, _select_by_sorting])
+def test_percentiles_are_of_the_frames_inside_each_span_by_nearest_rank(power, select):
+    spans = torch.tensor([[0, 50], [13, 29], [49, 50]])
+    for percentile in (0, 10, 30, 50, 100):
+        actual = select(torch.from_numpy(power), spans, percentile).numpy()
+        for image, (first, stop), floors in zip(power, spans.tolist(), actual, strict=True):
+            rank = round(percentile / 100 * (stop - first - 1))
+            np.testing.assert_array_equal(floors, np.sort(image[:, first:stop])[:, rank])

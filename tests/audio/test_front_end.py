@@ -4,6 +4,7 @@ import librosa
 import numpy as np
 import pytest
 import torch
+from tests.fake_gpu import NoWaiting, fake_gpu
 
 from darksound.audio.front_end import FrontEnd, image_shape
 from darksound.settings import Settings, load_settings
@@ -119,6 +120,19 @@ def test_an_image_does_not_depend_on_its_batch_or_on_threads(preset, song):
     assert front_end([]).shape == (0, *front_end.shape)
 
 
+@pytest.mark.parametrize("representation", ["mel", "spec"])
+@pytest.mark.parametrize(("hpss", "background"), [(False, False), (True, "median")])
+def test_a_gpu_makes_images_without_the_cpu(representation, hpss, background, song):
+    changes = {"representation": representation, "hpss": hpss, "remove_background": background}
+    waves = [song(48_000, 0.5 + i, seed=i) for i in range(3)]
+    with fake_gpu() as gpu:
+        front_end = _front_end(SETTINGS.replace(front_end=changes), 48_000, device="cuda")
+        with NoWaiting():
+            images = front_end(waves)
+        assert (images.device, images.shape) == (gpu, (3, *front_end.shape))
+
+
+@pytest.mark.gpu
 @pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a GPU")
 @pytest.mark.parametrize("preset", ["default", *PUBLISHED])
 def test_a_gpu_makes_the_same_images(preset, song):

@@ -7,6 +7,7 @@ from pathlib import Path
 import pandas as pd
 import pytest
 from safetensors.torch import load_file
+from torch import Tensor
 from typer.testing import Result
 
 from darksound.meta.pretraining.pretrainer import Pretrainer
@@ -34,10 +35,10 @@ def test_pretrained_weights_are_usable_and_the_same_after_resuming(
 
     step = Pretrainer._step
 
-    def interrupt(self: Pretrainer) -> object:
+    def interrupt(self: Pretrainer, images: Tensor) -> tuple[Tensor, Tensor]:
         if self.n_steps_done == 300:
             raise KeyboardInterrupt
-        return step(self)
+        return step(self, images)
 
     with monkeypatch.context() as patch:
         patch.setattr(Pretrainer, "_step", interrupt)

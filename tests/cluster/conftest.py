@@ -59,6 +59,9 @@ class MemoryImages:
         taken._images = self._images[torch.as_tensor(rows)]
         return taken
 
+    def stored(self, rows, versions=None) -> torch.Tensor:
+        return self.batch(rows, versions)
+
     def batch(self, rows, versions=None) -> torch.Tensor:
         return self._images[torch.as_tensor(np.asarray(rows, dtype=np.int64))]
 

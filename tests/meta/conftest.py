@@ -55,6 +55,9 @@ class MemoryImages:
         store.n_versions, store.batches = 1, []
         return store
 
+    def stored(self, rows, versions=None) -> torch.Tensor:
+        return self.batch(rows, versions)
+
     def batch(
         self,
         rows: npt.NDArray[np.int64] | Sequence[int],

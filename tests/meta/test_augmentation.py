@@ -1,8 +1,9 @@
 """Augmentation of images: bounded, reproducible, and each change can be turned off."""
 
 import torch
+from tests.fake_gpu import NoWaiting, fake_gpu
 
-from darksound.meta.augmentation import augment_images
+from darksound.meta.augmentation import _roll_by_index, augment_images, augment_vectors
 from darksound.settings import AugmentationSettings
 
 OFF = {"time_shift": 0.0, "time_mask": 0.0, "frequency_mask": 0.0, "level": 0.0}
@@ -61,3 +62,19 @@ def test_the_height_channel_is_unchanged():
     out = augmented(channels=("level", "floored", "height"), level=0.3, frequency_mask=0.5)
     assert torch.equal(out[:, 2], IMAGES[:, 2])
     assert not torch.equal(out[:, 0], IMAGES[:, 0])
+
+
+def test_images_rolled_by_index_are_those_rolled_one_by_one():
+    shifts = torch.tensor([0, 1, -1, 7, -7, 39, -39, 40, -40, 3, 2, -13])
+    expected = torch.stack([i.roll(s, -1) for i, s in zip(IMAGES, shifts.tolist(), strict=True)])
+    assert torch.equal(_roll_by_index(IMAGES, shifts.int()), expected)
+
+
+def test_a_gpu_augments_without_the_cpu():
+    settings, generator = AugmentationSettings(), torch.Generator().manual_seed(1)
+    with fake_gpu() as gpu:
+        images, vectors = torch.zeros(6, 3, 20, 40, device=gpu), torch.zeros(6, 9, device=gpu)
+        with NoWaiting():
+            out = augment_images(images, settings, generator, ("level", "floored", "height"))
+            assert (out.device, out.shape) == (gpu, images.shape)
+            assert augment_vectors(vectors, settings, generator).device == gpu

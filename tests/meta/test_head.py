@@ -67,6 +67,9 @@ class MemoryVectors:
         store.x, store.rois = self.x[torch.as_tensor(rows)], self.rois.take(rows)
         return store
 
+    def stored(self, rows, versions=None):
+        return self.batch(rows, versions)
+
     def batch(self, rows, versions=None):
         return self.x[torch.as_tensor(np.asarray(rows))]
 

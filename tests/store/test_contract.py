@@ -19,7 +19,7 @@ from darksound.rois.roi_set import RoiSet, as_roi_table
 from darksound.settings import Settings
 from darksound.store import building
 from darksound.store.building import build_store
-from darksound.store.contract import RowKind, Store
+from darksound.store.contract import RowKind, Store, as_floats
 
 RATE = 16_000
 N = 13
@@ -129,6 +129,7 @@ def test_length_kind_and_shape_agree_with_the_rows(store):
     assert batch.shape == (N, *store.shape)
     assert batch.dtype == torch.float32
     assert torch.isfinite(batch).all()
+    assert torch.equal(as_floats(store.stored(np.arange(N))), batch)
     if store.kind == "images":
         assert 0 <= batch.min() < batch.max() <= 1
 

@@ -1,6 +1,6 @@
 """The channels of an image, by name."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
@@ -23,8 +23,6 @@ __all__ = [
     "min_max_scale",
     "noise_floor",
 ]
-
-_Spans = Sequence[tuple[int, int]]
 
 _DYNAMIC_RANGE_DB = 80.0
 _PUBLISHED_MIN_POWER = 1e-5
@@ -72,30 +70,51 @@ def delta(x: Tensor, width: int = 9) -> Tensor:
     return F.pad(slopes, (half, half), mode="replicate")
 
 
-def noise_floor(power: Tensor, spans: _Spans, percentile: float, smooth_bands: int = 1) -> Tensor:
+def noise_floor(power: Tensor, spans: Tensor, percentile: float, smooth_bands: int = 1) -> Tensor:
     """Estimate the stationary noise of each band: a percentile over the frames of the ROI.
 
     Args:
         power: `(b, n_bands, frames)`.
-        spans: first frame of each ROI and the one after its last; padding is left out.
+        spans: first frame of each ROI and the one after its last, `(b, 2)` on the same device;
+            padding is left out.
         percentile: 0 to 100, by nearest rank.
         smooth_bands: odd number of bands of the median filter that smooths the estimate.
 
     Returns:
         Power `(b, n_bands, 1)`.
     """
-    floors = [
+    # To select a value image by image takes a third of the time of sorting on a CPU. On a GPU that
+    # would be one small operation after another, each of which waits for the number of its frames.
+    select = _select_in_each_image if power.device.type == "cpu" else _select_by_sorting
+    return running_median(select(power, spans, percentile), smooth_bands, -1).unsqueeze(-1)
+
+
+def _select_in_each_image(power: Tensor, spans: Tensor, percentile: float) -> Tensor:
+    """Return the percentile `(b, n_bands)` over the frames of each span."""
+    selected = [
         image[:, first:stop].kthvalue(1 + round(percentile / 100 * (stop - first - 1)), -1).values
-        for image, (first, stop) in zip(power, spans, strict=True)
+        for image, (first, stop) in zip(power, spans.tolist(), strict=True)
     ]
-    return running_median(torch.stack(floors), smooth_bands, -1).unsqueeze(-1)
+    return torch.stack(selected)
 
 
-def _subtract_median(power: Tensor, spans: _Spans) -> Tensor:
+def _select_by_sorting(power: Tensor, spans: Tensor, percentile: float) -> Tensor:
+    """Return the same as `_select_in_each_image`, from all images at once."""
+    first, stop = spans[:, None, :1], spans[:, None, 1:]
+    frame = torch.arange(power.shape[-1], device=power.device)
+    outside = (frame < first) | (frame >= stop)
+    # Apple's GPUs have single precision only.
+    precision = torch.float32 if power.device.type == "mps" else torch.float64
+    rank = (percentile / 100 * (stop - first - 1).to(precision)).round().long()
+    in_order = power.masked_fill(outside, torch.inf).sort(-1).values
+    return in_order.gather(-1, rank.expand(*power.shape[:2], 1)).squeeze(-1)
+
+
+def _subtract_median(power: Tensor, spans: Tensor) -> Tensor:
     return (power - noise_floor(power, spans, percentile=50)).clamp_min(0)
 
 
-def _attenuate_by_snr(power: Tensor, spans: _Spans) -> Tensor:
+def _attenuate_by_snr(power: Tensor, spans: Tensor) -> Tensor:
     """Multiply power S by 1 - 1 / (S/N + 1), where N is the noise of each band.
 
     N is the mean over all frames, opened (greyscale morphology) along the bands by a Gaussian of
@@ -119,7 +138,7 @@ def _attenuate_by_snr(power: Tensor, spans: _Spans) -> Tensor:
 
 #: Functions from power `(b, bands, frames)` and spans, as in `ChannelInput`, to power without
 #: stationary background, by `front_end.remove_background`.
-BACKGROUND_REMOVERS: dict[str, Callable[[Tensor, _Spans], Tensor]] = {
+BACKGROUND_REMOVERS: dict[str, Callable[[Tensor, Tensor], Tensor]] = {
     "median": _subtract_median,
     "maad": _attenuate_by_snr,
 }
@@ -133,14 +152,14 @@ class ChannelInput:
         power: the spectrogram.
         harmonic: its harmonic part; the spectrogram itself if HPSS is off.
         percussive: its percussive part; the spectrogram itself if HPSS is off.
-        spans: first frame of each ROI, and the one after its last.
+        spans: first frame of each ROI, and the one after its last, `(b, 2)`.
         settings: of the front end.
     """
 
     power: Tensor
     harmonic: Tensor
     percussive: Tensor
-    spans: _Spans
+    spans: Tensor
     settings: FrontEndSettings
 
     def decibels(self, power: Tensor) -> Tensor:

@@ -12,12 +12,14 @@ from darksound.audio.geometry import make_geometry
 from darksound.audio.hpss import separate
 from darksound.audio.representations import REPRESENTATIONS
 from darksound.audio.waveform import prepare_waveform
+from darksound.device import upload
 from darksound.settings import AudioSettings, FrontEndSettings
 
 __all__ = ["FrontEnd", "image_shape"]
 
-# Images per batch; the intermediate results of more would not fit the cache of a CPU.
-_BATCH_SIZE = 8
+# Images per batch. On a CPU the intermediate results of more would not fit its cache; a GPU needs
+# more to be busy.
+_CPU_BATCH_SIZE, _GPU_BATCH_SIZE = 8, 64
 
 
 class FrontEnd:
@@ -66,9 +68,10 @@ class FrontEnd:
             float32 `(b, 3, height, width)`, lowest frequency in the last row; in [0, 1], except
             for the channel `power`.
         """
+        size = _CPU_BATCH_SIZE if self._device.type == "cpu" else _GPU_BATCH_SIZE
         batches = [
-            self._images(waveforms[start : start + _BATCH_SIZE])
-            for start in range(0, len(waveforms), _BATCH_SIZE)
+            self._images(waveforms[start : start + size])
+            for start in range(0, len(waveforms), size)
         ]
         return torch.cat([torch.empty((0, *self.shape), device=self._device), *batches])
 
@@ -76,16 +79,16 @@ class FrontEnd:
         length, rate = self._geometry.length, self._geometry.rate
         prepared = [prepare_waveform(w, rate, length, self._settings) for w in waveforms]
         batch = torch.from_numpy(np.stack([waveform for waveform, _ in prepared]))
-        spans = [self._geometry.span(n_samples) for _, n_samples in prepared]
+        spans = torch.tensor([self._geometry.span(n_samples) for _, n_samples in prepared])
         # On a CPU, one transform at a time fits the cache; the steps after it are batched.
         step = 1 if self._device.type == "cpu" else len(waveforms)
-        parts = torch.split(batch.to(self._device), step)
+        parts = torch.split(upload(batch, self._device), step)
         power = torch.cat([self._representation(part) for part in parts])
-        channel_input = self._channel_input(power, spans)
+        channel_input = self._channel_input(power, upload(spans, self._device))
         channels = [CHANNELS[name](channel_input) for name in self._settings.channels]
         return torch.stack(channels, dim=1).flip(-2)
 
-    def _channel_input(self, power: Tensor, spans: list[tuple[int, int]]) -> ChannelInput:
+    def _channel_input(self, power: Tensor, spans: Tensor) -> ChannelInput:
         settings = self._settings
         if settings.remove_background:
             power = BACKGROUND_REMOVERS[settings.remove_background](power, spans)

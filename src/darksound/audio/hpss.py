@@ -6,6 +6,8 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from darksound.device import upload
+
 __all__ = ["running_median", "separate"]
 
 # For tensors smaller than this, sorting every window is faster than the network's many steps.
@@ -33,11 +35,11 @@ def running_median(x: Tensor, size: int, dim: int) -> Tensor:
     n = x.shape[dim]
     mirrored = np.pad(np.arange(n), size // 2, mode="symmetric")
     if x.numel() < _MIN_NETWORK_SIZE:
-        rows = x.index_select(dim, torch.from_numpy(mirrored).to(x.device))
+        rows = x.index_select(dim, upload(torch.from_numpy(mirrored), x.device))
         return rows.unfold(dim, size, 1).median(-1).values
     tile = _floor_power_of_two((size + 1) // 2)
     mirrored = np.pad(mirrored, (0, -n % tile), mode="edge")
-    rows = x.movedim(dim, 0)[torch.from_numpy(mirrored).to(x.device)]
+    rows = x.movedim(dim, 0)[upload(torch.from_numpy(mirrored), x.device)]
     # In the memory layout of the input, because operations on mixed layouts are slow.
     return _medians(rows, size, tile)[:n].movedim(0, dim).contiguous()
 

@@ -10,7 +10,7 @@ from torch import Tensor
 from darksound.cluster.clusterers.base import Clustering
 from darksound.cluster.metrics import NOISE
 from darksound.cluster.pseudo_labels import most_probable_members
-from darksound.meta.device import resolve_device
+from darksound.device import resolve_device
 from darksound.meta.features import compute_features
 from darksound.meta.learners.base import Learner, State
 from darksound.progress import Progress, silent

@@ -13,7 +13,7 @@ import numpy.typing as npt
 
 from darksound.atomic import write_bytes
 from darksound.cluster.embedding import iter_embeddings, round_up_to_batches
-from darksound.meta.device import resolve_device
+from darksound.device import resolve_device
 from darksound.meta.features import fit_backbone
 from darksound.meta.learners.base import Learner
 from darksound.progress import Progress, silent

@@ -9,7 +9,7 @@ from scipy.sparse.csgraph import connected_components
 from darksound.cluster.clusterers.base import Clustering, number_by_size
 from darksound.cluster.metrics import NOISE
 from darksound.cluster.pseudo_labels import most_probable_members
-from darksound.meta.device import resolve_device
+from darksound.device import resolve_device
 from darksound.meta.episodes import recording_names
 from darksound.meta.features import compute_features
 from darksound.meta.learners.base import Learner

@@ -5,6 +5,7 @@ from collections.abc import Callable, Sequence
 import torch
 from torch import Tensor
 
+from darksound.device import upload
 from darksound.settings import AugmentationSettings, Settings
 from darksound.store.contract import RowKind
 
@@ -23,23 +24,25 @@ def augment_images(
     contrast and brightness change (time and frequency masks: Park et al. 2019, arXiv 1904.08779).
 
     Args:
-        images: `(b, 3, h, w)` in [0, 1], on the CPU.
+        images: `(b, 3, h, w)` in [0, 1], on any device.
         settings: the strength of each change; 0 turns it off.
-        generator: the only source of random numbers.
+        generator: on the CPU; the only source of random numbers.
         channels: names of the three channels; `height`, a constant ramp, is left unchanged.
 
     Returns:
-        `(b, 3, h, w)` in [0, 1].
+        `(b, 3, h, w)` in [0, 1], on the device of `images`.
     """
     b, _, h, w = images.shape
-    shift = _uniform(b, generator, -settings.time_shift, settings.time_shift)
-    rolls = (shift * w).round().int().tolist()
-    out = torch.stack([image.roll(r, -1) for image, r in zip(images, rolls, strict=True)])
-    masked = _stripes(b, w, settings.time_mask, generator)[:, None, None, :]
-    masked = masked | _stripes(b, h, settings.frequency_mask, generator)[:, None, :, None]
+    # One copy to a GPU, and the same numbers for all devices.
+    numbers = torch.stack([torch.rand(b, generator=generator) for _ in range(7)])
+    shift, frames, first, bands, lowest, contrast, brightness = upload(numbers, images.device)
+    shift = _scale(shift, -settings.time_shift, settings.time_shift)
+    out = _roll(images, (shift * w).round().int())
+    masked = _stripes(frames, first, w, settings.time_mask)[:, None, None, :]
+    masked = masked | _stripes(bands, lowest, h, settings.frequency_mask)[:, None, :, None]
     out = torch.where(masked, images.mean((2, 3), keepdim=True), out)
-    contrast = _uniform(b, generator, 1 - settings.level, 1 + settings.level)
-    brightness = _uniform(b, generator, -settings.level, settings.level)
+    contrast = _scale(contrast, 1 - settings.level, 1 + settings.level)
+    brightness = _scale(brightness, -settings.level, settings.level)
     out.mul_(contrast.reshape(b, 1, 1, 1)).add_(brightness.reshape(b, 1, 1, 1)).clamp_(0, 1)
     for channel, name in enumerate(channels):
         if name == "height":
@@ -47,15 +50,34 @@ def augment_images(
     return out
 
 
-def _uniform(n: int, generator: torch.Generator, low: float, high: float) -> Tensor:
-    return low + (high - low) * torch.rand(n, generator=generator)
+def _scale(numbers: Tensor, low: float, high: float) -> Tensor:
+    """Scale numbers from [0, 1] to [low, high]."""
+    return low + (high - low) * numbers
 
 
-def _stripes(n: int, length: int, max_share: float, generator: torch.Generator) -> Tensor:
-    """Return a mask `(n, length)` with one stripe a row, at most `max_share` of it wide."""
-    width = (torch.rand(n, generator=generator) * (max_share * length + 1)).floor()
-    start = (torch.rand(n, generator=generator) * (length - width + 1)).floor()
-    position = torch.arange(length)
+def _roll(images: Tensor, shifts: Tensor) -> Tensor:
+    """Return images rolled to later times by as many frames as each of `shifts` `(b,)` names."""
+    if images.device.type == "cpu":
+        # Copies of whole rows take less time than an index for each pixel.
+        rolls = shifts.tolist()
+        return torch.stack([image.roll(r, -1) for image, r in zip(images, rolls, strict=True)])
+    return _roll_by_index(images, shifts)
+
+
+def _roll_by_index(images: Tensor, shifts: Tensor) -> Tensor:
+    width = images.shape[-1]
+    source = (torch.arange(width, device=images.device) - shifts[:, None]).remainder(width)
+    return images.gather(-1, source[:, None, None].long().expand(images.shape))
+
+
+def _stripes(width: Tensor, start: Tensor, length: int, max_share: float) -> Tensor:
+    """Return a mask `(n, length)` with one stripe a row, at most `max_share` of it wide.
+
+    `width` and `start` are random numbers `(n,)` from 0 to 1.
+    """
+    width = (width * (max_share * length + 1)).floor()
+    start = (start * (length - width + 1)).floor()
+    position = torch.arange(length, device=width.device)
     return (position >= start[:, None]) & (position < (start + width)[:, None])
 
 
@@ -69,22 +91,23 @@ def augment_vectors(
     the batch.
 
     Args:
-        vectors: `(b, dim)` of one batch, on the CPU.
+        vectors: `(b, dim)` of one batch, on any device.
         settings: the strength of each change; 0 turns it off.
-        generator: the only source of random numbers.
+        generator: on the CPU; the only source of random numbers.
 
     Returns:
-        `(b, dim)`.
+        `(b, dim)`, on the device of `vectors`.
     """
-    b = len(vectors)
+    b, device = len(vectors), vectors.device
+    order = upload(torch.randperm(b, generator=generator), device)
+    share = upload(torch.rand(b, 1, generator=generator), device)
+    noise = upload(torch.randn(vectors.shape, generator=generator), device)
+    dropped = upload(torch.rand(vectors.shape, generator=generator), device)
     centre = vectors.mean(0)
     deviation = (vectors - centre).square().mean(0).sqrt()
-    other = vectors[torch.randperm(b, generator=generator)]
-    share = settings.vector_mix * torch.rand(b, 1, generator=generator)
-    out = vectors + share * (other - vectors)
-    out = out + settings.vector_noise * deviation * torch.randn(out.shape, generator=generator)
-    dropped = torch.rand(out.shape, generator=generator) < settings.vector_drop
-    return torch.where(dropped, centre, out)
+    out = vectors + settings.vector_mix * share * (vectors[order] - vectors)
+    out = out + settings.vector_noise * deviation * noise
+    return torch.where(dropped < settings.vector_drop, centre, out)
 
 
 _Augmenter = Callable[[Tensor, Settings, torch.Generator], Tensor]

@@ -20,8 +20,8 @@ from torch import Tensor, nn
 from torch.nn.modules.batchnorm import _BatchNorm
 from torch.nn.parallel import DistributedDataParallel
 
+from darksound.device import resolve_device
 from darksound.errors import SettingsError, WorkerError
-from darksound.meta.device import resolve_device
 from darksound.meta.optimization import EpochMeans
 from darksound.meta.regimes import Regime, StepResult
 from darksound.parallel.workers import ProcessRank
@@ -208,11 +208,11 @@ class _EpisodeSum(nn.Module):
         self.module = regime.module
         self._step, self._mean_count = regime.step, mean_count
 
-    def forward(self, episodes: Sequence[tuple[int, ...]]) -> tuple[Tensor, float, int]:
+    def forward(self, episodes: Sequence[tuple[int, ...]]) -> tuple[Tensor, Tensor, int]:
         """Return summed loss and accuracy, divided by the mean number of episodes of a rank."""
         results = [self._step(*counters) for counters in episodes]
         loss = torch.stack([result.loss for result in results]).sum() / self._mean_count
-        accuracy = sum(result.accuracy for result in results) / self._mean_count
+        accuracy = torch.stack([result.accuracy for result in results]).sum() / self._mean_count
         return loss, accuracy, sum(result.n_images for result in results)
 
 

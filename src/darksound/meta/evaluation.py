@@ -10,6 +10,7 @@ import pandas as pd
 import torch
 from torch import Tensor
 
+from darksound.device import download_in_order, upload
 from darksound.errors import InputError
 from darksound.meta.episodes import Episode, EpisodeSampler, recording_names
 from darksound.meta.features import compute_features
@@ -153,6 +154,8 @@ def score_episodes(
 ) -> Iterator[EpisodeScores]:
     """Yield the learner's predictions for each episode, in order, in evaluation mode.
 
+    A GPU scores the next episodes while the CPU reads the predictions of one.
+
     Raises:
         CheckpointError: the images were made with another front end.
     """
@@ -162,11 +165,13 @@ def score_episodes(
     for chunk in _chunks(episodes):
         rows = np.unique(np.concatenate([episode.rows for episode in chunk]))
         features = compute_features(images, learner, compute, rows=rows)
+        features = upload(features, next(learner.parameters()).device)
         learner.eval()
         try:
-            for episode in chunk:
+            scored = (_score(learner, episode, rows, features) for episode in chunk)
+            for episode, result in zip(chunk, download_in_order(scored), strict=True):
                 n_done += 1
-                scores = _score(learner, episode, rows, features)
+                scores = EpisodeScores(episode, result[1:].long(), float(result[0]))
                 progress(stage, n_done, len(episodes), {"accuracy": scores.accuracy})
                 yield scores
         finally:
@@ -191,17 +196,18 @@ def _chunks(episodes: Sequence[Episode]) -> Iterator[list[Episode]]:
 @torch.inference_mode()
 def _score(
     learner: Learner, episode: Episode, rows: npt.NDArray[np.int64], features: Tensor
-) -> EpisodeScores:
-    device = next(learner.parameters()).device
+) -> Tensor:
+    """Return the mean loss and the predicted class of each query, `(1 + n_queries,)`."""
+    device = features.device
 
     def features_of(wanted: npt.NDArray[np.int64]) -> Tensor:
-        return features[torch.from_numpy(np.searchsorted(rows, wanted))].to(device)
+        return features[upload(torch.from_numpy(np.searchsorted(rows, wanted)), device)]
 
-    support_labels = torch.from_numpy(episode.support_labels).to(device)
+    support_labels = upload(torch.from_numpy(episode.support_labels), device)
     state = learner.adapt(features_of(episode.support), support_labels, episode.n_way)
     scores = learner.score(state, features_of(episode.query))
-    loss = learner.loss(scores, torch.from_numpy(episode.query_labels).to(device))
-    return EpisodeScores(episode, scores.argmax(1).cpu(), float(loss))
+    loss = learner.loss(scores, upload(torch.from_numpy(episode.query_labels), device))
+    return torch.cat([loss.reshape(1), scores.argmax(1).to(loss.dtype)])
 
 
 def _count(

@@ -10,8 +10,10 @@ import torch
 from torch import Tensor, nn
 
 from darksound.audio.embedding_models import check_same_model
+from darksound.device import download_in_order, resolve_device
 from darksound.errors import CheckpointError
-from darksound.meta.device import autocast, images_to_device, pin, resolve_device, to_device
+from darksound.meta.device import autocast, in_fast_format, to_device
+from darksound.meta.device_rows import DeviceRows
 from darksound.meta.learners.base import Learner
 from darksound.parallel.threads import map_in_order, single_threaded, usable_threads
 from darksound.progress import Progress, silent
@@ -56,7 +58,7 @@ def compute_features(
     to_device(learner, device)
     step = compute.batch_size
     batch_rows = [rows[start : start + step] for start in range(0, len(rows), step)]
-    batches = map_in_order(lambda some_rows: pin(images.batch(some_rows), device), batch_rows)
+    batches = map_in_order(DeviceRows(images, device).batch, batch_rows)
     # A CPU computes several batches at a time, a GPU one, in this thread, which has its device.
     on_cpu = device.type == "cpu"
     threads = max(1, min(usable_threads(), len(batch_rows))) if on_cpu else 1
@@ -71,7 +73,7 @@ def compute_features(
         try:
             with torch.inference_mode(), autocast(device, dtype):
                 run = own.embed if embed else own.features
-                return run(images_to_device(batch, device)).float().cpu()
+                return run(in_fast_format(batch)).float()
         finally:
             networks.put(own)
 
@@ -79,7 +81,7 @@ def compute_features(
     n_done = 0
     progress(stage, 0, len(rows))
     computed = map_in_order(forward, batches, threads, ahead=1) if on_cpu else map(forward, batches)
-    for part in computed:
+    for part in download_in_order(computed):
         parts.append(part)
         n_done += len(part)
         progress(stage, n_done, len(rows))

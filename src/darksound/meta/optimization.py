@@ -8,8 +8,8 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
+from darksound.device import resolve_device
 from darksound.meta.backbones.base import Backbone
-from darksound.meta.device import resolve_device
 from darksound.meta.regimes import Regime
 from darksound.progress import Progress
 from darksound.settings import ComputeSettings, TrainingSettings
@@ -122,17 +122,25 @@ def run_epoch(
     regime.module.train()
     start = time.perf_counter()
     losses, accuracies, n_images = np.zeros(n_steps), np.zeros(n_steps), 0
+    unread: list[Tensor] = []
+    figures: dict[str, float] = {}
     progress(stage, 0, n_steps)
     for i in range(n_steps):
         result = regime.step(*counters, i)
         optimizer_step(result.loss)
-        losses[i], accuracies[i] = result.loss.item(), result.accuracy
+        unread.append(torch.stack([result.loss.detach(), result.accuracy.to(result.loss.dtype)]))
         n_images += result.n_images
-        recent = slice(max(0, i + 1 - _N_SHOWN), i + 1)
-        figures = {
-            "loss": float(losses[recent].mean()),
-            "accuracy": float(accuracies[recent].mean()),
-        }
+        # Reading makes the CPU wait until a GPU has done all that it was given.
+        is_read = unread[0].device.type == "cpu" or len(unread) == _N_SHOWN or i + 1 == n_steps
+        if is_read:
+            read = slice(i + 1 - len(unread), i + 1)
+            losses[read], accuracies[read] = torch.stack(unread, dim=1).cpu().numpy()
+            unread = []
+            recent = slice(max(0, i + 1 - _N_SHOWN), i + 1)
+            figures = {
+                "loss": float(losses[recent].mean()),
+                "accuracy": float(accuracies[recent].mean()),
+            }
         progress(stage, i + 1, n_steps, figures)
     regime.module.eval()
     seconds = time.perf_counter() - start

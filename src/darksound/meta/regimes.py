@@ -10,9 +10,11 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from darksound.device import resolve_device, upload
 from darksound.errors import SettingsError
 from darksound.meta.augmentation import AUGMENTERS
-from darksound.meta.device import autocast, images_to_device, pin, resolve_device, to_device
+from darksound.meta.device import autocast, in_fast_format, to_device
+from darksound.meta.device_rows import DeviceRows
 from darksound.meta.episodes import Episode, EpisodeSampler
 from darksound.meta.learners.base import Learner
 from darksound.meta.randomness import Purpose, numpy_generator, seeded_torch, torch_generator
@@ -34,13 +36,13 @@ class StepResult:
     """The result of one training step.
 
     Attributes:
-        loss: scalar, before the backward pass.
-        accuracy: share of labelled ROIs with the correct class.
+        loss: scalar on the device, before the backward pass.
+        accuracy: share of labelled ROIs with the correct class, a scalar on the device.
         n_images: number of images that passed the network.
     """
 
     loss: Tensor
-    accuracy: float
+    accuracy: Tensor
     n_images: int
 
 
@@ -71,6 +73,7 @@ class TrainingBatches:
         self._images = images
         self._settings = settings
         self.device, self.dtype = resolve_device(settings.compute)
+        self._rows = DeviceRows(images, self.device)
 
     def augmented(self, rows: npt.NDArray[np.int64], *counters: int) -> Tensor:
         """Return images `(b, 3, h, w)`, or vectors, of these rows, augmented.
@@ -84,15 +87,11 @@ class TrainingBatches:
         versions = rng.integers(0, self._images.n_versions, len(rows))
         generator = torch_generator(seed, Purpose.AUGMENT, *counters)
         augment = AUGMENTERS[self._images.kind]
-        batch = augment(self._images.batch(rows, versions), self._settings, generator)
-        return self._moved(batch)
+        return in_fast_format(augment(self._rows.batch(rows, versions), self._settings, generator))
 
     def unaltered(self, rows: npt.NDArray[np.int64]) -> Tensor:
         """Return images, or vectors, of these rows without augmentation."""
-        return self._moved(self._images.batch(rows))
-
-    def _moved(self, batch: Tensor) -> Tensor:
-        return images_to_device(pin(batch, self.device), self.device)
+        return in_fast_format(self._rows.batch(rows))
 
 
 class EpisodicRegime:
@@ -136,8 +135,8 @@ class EpisodicRegime:
                 features = learner.features(images)
             features, n_support = features.float(), len(episode.support)
             support, query = features[:n_support], features[n_support:]
-            support_labels = torch.from_numpy(episode.support_labels).to(device)
-            query_labels = torch.from_numpy(episode.query_labels).to(device)
+            support_labels = upload(torch.from_numpy(episode.support_labels), device)
+            query_labels = upload(torch.from_numpy(episode.query_labels), device)
             state = learner.adapt(support, support_labels, episode.n_way)
             scores = learner.score(state, query)
         loss = learner.loss(scores, query_labels)
@@ -211,14 +210,14 @@ class ClassicalRegime:
             autocast(device, self._batches.dtype),
         ):
             scores = self._module(images)
-        labels = torch.from_numpy(classes).to(device)
+        labels = upload(torch.from_numpy(classes), device)
         loss = F.cross_entropy(scores.float(), labels)
         return StepResult(loss, _accuracy(scores, labels), len(images))
 
 
-def _accuracy(scores: Tensor, labels: Tensor) -> float:
+def _accuracy(scores: Tensor, labels: Tensor) -> Tensor:
     """Return the share of rows of `(n, n_classes)` whose highest score is that of their label."""
-    return float((scores.argmax(1) == labels).float().mean())
+    return (scores.argmax(1) == labels).float().mean()
 
 
 #: Training regimes by `training.regime`.

@@ -19,8 +19,8 @@ from darksound.errors import InputError, SettingsError
 from darksound.progress import Progress, silent
 from darksound.rois.roi_set import Problem, RoiSet
 from darksound.settings import Settings
-from darksound.store.contract import RowKind
-from darksound.store.rendering import MixedShapesError, render_images
+from darksound.store.contract import RowKind, as_floats
+from darksound.store.rendering import MixedShapesError, image_device, render_images
 from darksound.store.shard_file import Rows, Shard, cache_folder
 from darksound.store.shards import SHARD_ROIS, Recipe, locate_recordings, open_or_build, plan_shards
 
@@ -157,6 +157,14 @@ class CachedStore:
         Raises:
             InputError: a cache file was removed after the store was opened.
         """
+        return as_floats(self.stored(rows, versions))
+
+    def stored(
+        self,
+        rows: npt.NDArray[np.int64] | Sequence[int],
+        versions: npt.NDArray[np.int64] | Sequence[int] | None = None,
+    ) -> Tensor:
+        """Return some rows in the data type of the cache; see `batch` for the arguments."""
         positions = self._positions[np.asarray(rows, dtype=np.int64)]
         version = np.zeros_like(positions) if versions is None else np.asarray(versions, np.int64)
         out = np.empty((len(positions), *self.shape), self._dtype)
@@ -166,8 +174,7 @@ class CachedStore:
             selected = np.flatnonzero(shards == shard)
             mapped = self._mapped(*divmod(int(shard), per_version))
             out[selected] = mapped[positions[selected] % SHARD_ROIS]
-        result = torch.from_numpy(out).to(torch.float32)
-        return result.div_(255) if self._dtype == "uint8" else result
+        return torch.from_numpy(out)
 
     def _map(self, version: int, shard: int) -> Rows:
         return self._shards[version][shard].map()
@@ -238,7 +245,8 @@ def build_images(
 
     The same ROIs and settings give the same bytes, whatever the number of workers. An interrupted
     build resumes where it stopped, a damaged cache file is rendered again, and a changed recording
-    or setting gives new images.
+    or setting gives new images. If `compute.device` selects a GPU, the front end runs there; these
+    images have entries of their own in the cache, because some of their bytes differ by 1.
 
     Args:
         rois: ROIs of the store.
@@ -266,6 +274,15 @@ def build_images(
     if settings.audio.sample_rate != "native":
         # Impossible settings are an error of the settings, and not one of each recording.
         image_shape(settings.audio, settings.front_end, settings.audio.sample_rate)
-    key = (_CACHE_VERSION, settings.image_fingerprint(), settings.compute.cache_dtype)
-    recipe = Recipe("images", key, render_images, "processes")
+    key: tuple[str | int, ...] = (
+        _CACHE_VERSION,
+        settings.image_fingerprint(),
+        settings.compute.cache_dtype,
+    )
+    on_gpu = image_device(settings.compute).type != "cpu"
+    if on_gpu:
+        # Its images differ in last digits, so a run on the CPU must not depend on whether they are
+        # there. Threads share a GPU better than processes do.
+        key = (*key, "gpu")
+    recipe = Recipe("images", key, render_images, "threads" if on_gpu else "processes")
     return ImageStore.build(rois, settings, recipe, progress, versions)

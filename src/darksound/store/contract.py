@@ -5,12 +5,13 @@ from typing import Literal, Protocol
 
 import numpy as np
 import numpy.typing as npt
+import torch
 from torch import Tensor
 
 from darksound.rois.roi_set import RoiSet
 from darksound.settings import Settings
 
-__all__ = ["RowKind", "Store"]
+__all__ = ["RowKind", "Store", "as_floats"]
 
 #: What a row of a store is.
 RowKind = Literal["images", "vectors"]
@@ -71,3 +72,19 @@ class Store(Protocol):
         Raises:
             InputError: a cache file was removed after the store was opened.
         """
+
+    def stored(
+        self,
+        rows: npt.NDArray[np.int64] | Sequence[int],
+        versions: npt.NDArray[np.int64] | Sequence[int] | None = None,
+    ) -> Tensor:
+        """Return the same rows as the store keeps them: images as bytes or in half precision.
+
+        Arguments and errors are those of `batch`, whose rows are `as_floats` of these.
+        """
+
+
+def as_floats(stored: Tensor) -> Tensor:
+    """Return rows as `Store.batch` does, of rows as `Store.stored` does, on their device."""
+    rows = stored.to(torch.float32)
+    return rows.div_(255) if stored.dtype == torch.uint8 else rows

@@ -13,9 +13,10 @@ from darksound.audio.augmentation import augment_waveform
 from darksound.audio.front_end import FrontEnd
 from darksound.audio.names import recording_path
 from darksound.audio.waveform import limit_band
+from darksound.device import resolve_device
 from darksound.errors import InputError, failure_cause
 from darksound.rois.roi_set import Reader
-from darksound.settings import Settings
+from darksound.settings import ComputeSettings, Settings
 from darksound.store.shard_file import ImageRows, Rows
 
 __all__ = [
@@ -23,6 +24,7 @@ __all__ = [
     "MixedShapesError",
     "RenderedRows",
     "RoiAudio",
+    "image_device",
     "load_waveform",
     "random_stream",
     "render_images",
@@ -30,8 +32,8 @@ __all__ = [
 
 Wave = npt.NDArray[np.float32]
 
-# ROIs that are read before the front end turns them into images together.
-_BATCH_ROIS = 8
+# ROIs that are read before the front end turns them into images together, on a CPU and on a GPU.
+_CPU_BATCH_ROIS, _GPU_BATCH_ROIS = 8, 64
 # Purpose of the random numbers that alter a ROI; see `random_stream`.
 _ALTER = 12
 
@@ -83,6 +85,20 @@ class RenderedRows:
     causes: dict[int, str]
 
 
+def image_device(compute: ComputeSettings) -> torch.device:
+    """Return the device that the front end makes images on.
+
+    It is a GPU if the settings select one of NVIDIA's. Apple's lack the front end's precision, and
+    workers of a Dask cluster use their CPUs.
+
+    Raises:
+        SettingsError: the device is not available.
+    """
+    device, _ = resolve_device(compute)
+    is_usable = device.type == "cuda" and compute.dask is None
+    return device if is_usable else torch.device("cpu")
+
+
 def render_images(
     rois: Sequence[RoiAudio], reader: Reader, settings: Settings, version: int
 ) -> RenderedRows:
@@ -91,17 +107,19 @@ def render_images(
     Args:
         rois: to make images of.
         reader: of the recordings.
-        settings: `audio.roi_s` is a number.
+        settings: `audio.roi_s` is a number; `compute` selects the device.
         version: 0, or the number of an altered version.
 
     Raises:
         MixedShapesError: recordings of several sampling rates give images of several shapes.
     """
-    front_end_at = cache(partial(FrontEnd, settings.audio, settings.front_end))
+    device = image_device(settings.compute)
+    batch_rois = _CPU_BATCH_ROIS if device.type == "cpu" else _GPU_BATCH_ROIS
+    front_end_at = cache(partial(FrontEnd, settings.audio, settings.front_end, device=device))
     causes: dict[int, str] = {}
     images: ImageRows | None = None
-    for start in range(0, len(rois), _BATCH_ROIS):
-        rows = range(start, min(start + _BATCH_ROIS, len(rois)))
+    for start in range(0, len(rois), batch_rois):
+        rows = range(start, min(start + batch_rois, len(rois)))
         waves_by_rate, unreadable = _load_waveforms(rois, rows, reader, settings, version)
         causes |= unreadable
         for rate, all_waves in waves_by_rate.items():
@@ -218,5 +236,5 @@ def _read(
 
 def _quantise(images: torch.Tensor, settings: Settings) -> ImageRows:
     if settings.compute.cache_dtype == "float16":
-        return images.clamp(max=torch.finfo(torch.float16).max).to(torch.float16).numpy()
-    return (images * 255).round().to(torch.uint8).numpy()
+        return images.clamp(max=torch.finfo(torch.float16).max).to(torch.float16).cpu().numpy()
+    return (images * 255).round().to(torch.uint8).cpu().numpy()

@@ -4,6 +4,7 @@ import hashlib
 import json
 import logging
 from collections.abc import Sequence
+from copy import copy
 from dataclasses import astuple, dataclass
 from functools import partial
 from pathlib import Path
@@ -16,6 +17,7 @@ import torch
 from darksound.atomic import CACHE_OPTION, replacing
 from darksound.audio.geometry import Geometry, make_geometry
 from darksound.audio.representations import REPRESENTATIONS
+from darksound.device import upload
 from darksound.errors import SettingsError
 from darksound.parallel.workers import map_jobs
 from darksound.progress import Progress, silent
@@ -82,12 +84,30 @@ class SongLibrary:
         """
         self.plan = plan
         self.starts = np.asarray(starts, dtype=np.int64)
-        self._frames = frames
+        self._frames = torch.from_numpy(frames)
         levels = torch.arange(256, dtype=torch.float32) / 255 * RANGE_DB - RANGE_DB
         self._power = torch.where(levels > -RANGE_DB, 10 ** (levels / 10), 0.0)
 
     def __len__(self) -> int:
         return len(self.starts) - 1
+
+    @property
+    def n_bytes(self) -> int:
+        """Return the size of all frames in bytes."""
+        return self._frames.nbytes
+
+    def to(self, device: torch.device, *, keep: bool) -> "SongLibrary":
+        """Return the same library with its windows on a device.
+
+        Args:
+            device: of the windows.
+            keep: keep all frames on the device; otherwise those of a batch cross as bytes.
+        """
+        library = copy(self)
+        library._power = upload(self._power, device)
+        if keep:
+            library._frames = self._frames.to(device)
+        return library
 
     def lengths(self, songs: npt.NDArray[np.int64]) -> npt.NDArray[np.int64]:
         """Return the number of frames of each song."""
@@ -108,16 +128,13 @@ class SongLibrary:
         Returns:
             Power `(b, bands, width)`; the peak of each whole song is 1.
         """
-        out = np.zeros((len(songs), width, self._frames.shape[1]), np.uint8)
-        for row, (song, offset) in enumerate(zip(songs, offsets, strict=True)):
-            first, stop = self.starts[song], self.starts[song + 1]
-            skipped = max(0, -offset)
-            start = max(0, offset)
-            length = min(stop - first - skipped, width - start)
-            if length > 0:
-                source = first + skipped
-                out[row, start : start + length] = self._frames[source : source + length]
-        return self._power[torch.from_numpy(out).int()].transpose(1, 2)
+        bounds = np.stack([self.starts[songs], self.starts[songs + 1], offsets])
+        first, stop, offset = upload(torch.from_numpy(bounds), self._frames.device)[..., None]
+        frame = first - offset + torch.arange(width, device=self._frames.device)
+        is_inside = (frame >= first) & (frame < stop)
+        chosen = self._frames.index_select(0, torch.where(is_inside, frame, 0).flatten())
+        levels = chosen.reshape(*frame.shape, -1).masked_fill_(~is_inside[..., None], 0)
+        return self._power[upload(levels, self._power.device).int()].transpose(1, 2)
 
 
 def build_library(

@@ -6,6 +6,8 @@ import torch
 from torch import Tensor
 
 from darksound.audio.front_end import FrontEnd
+from darksound.meta.pretraining import conditions
+from darksound.meta.pretraining.conditions import draw_conditions
 from darksound.meta.pretraining.scenes import NoisePower, SceneSimulator
 from darksound.settings import Settings
 from darksound.synthesis.song_library import SONG_RATE
@@ -67,7 +69,9 @@ def test_frames_around_a_framed_roi_are_silent(scenes: SceneSimulator) -> None:
 
 def test_noise_power_has_the_spread_of_noise_in_the_front_end() -> None:
     settings = SETTINGS
-    power = NoisePower(settings)(64, WIDTH, _seeded(0))
+    noise_power = NoisePower(settings)
+    starts = torch.randint(noise_power.n_frames - WIDTH, (64,), generator=_seeded(0))
+    power = noise_power(starts, WIDTH)
     assert power.mean((0, 2)).numpy() == pytest.approx(np.ones(BANDS), abs=0.1)
     rng = np.random.default_rng(9)
     waves = [rng.standard_normal(3 * SONG_RATE).astype(np.float32) for _ in range(16)]
@@ -79,3 +83,14 @@ def test_noise_power_has_the_spread_of_noise_in_the_front_end() -> None:
     actual = 10 * power.clamp_min(1e-3).log10()
     high = slice(70, BANDS)
     assert actual[:, high].std() == pytest.approx(float(expected[:, high].std(2).mean()), rel=0.15)
+
+
+def test_conditions_cross_to_a_gpu_in_one_copy_unchanged(monkeypatch) -> None:
+    copies = []
+    monkeypatch.setattr(conditions, "upload", lambda packed, device: copies.append(0) or packed)
+    drawn = draw_conditions(5, WIDTH, 1000, _seeded(3))
+    moved = drawn.to(torch.device("cuda"))
+    assert len(copies) == 1
+    for name, value in vars(drawn).items():
+        assert torch.equal(value, getattr(moved, name)), name
+        assert value.dtype == getattr(moved, name).dtype

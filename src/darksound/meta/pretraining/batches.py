@@ -7,6 +7,7 @@ import numpy.typing as npt
 import torch
 from torch import Tensor
 
+from darksound.device import fits_on_device, resolve_device
 from darksound.meta.pretraining.scenes import SceneSimulator
 from darksound.meta.randomness import Purpose, numpy_generator, torch_generator
 from darksound.settings import Settings
@@ -38,18 +39,25 @@ class _Placement:
 
 
 class PairBatches:
-    """Batches of images with two recordings of each species.
+    """Batches of images with two recordings of each species, made on the device.
+
+    Songs stay in a GPU's memory if they fit. Random numbers are drawn on the CPU, so that a seed
+    gives the same batches on all devices, but for the last digits.
 
     Args:
         libraries: songs without acoustics, one library a ROI length.
-        settings: `pretraining`, `front_end`, `audio` and `seed` are used.
+        settings: `pretraining`, `front_end`, `audio`, `compute.device` and `seed` are used.
     """
 
     def __init__(self, libraries: list[SongLibrary], settings: Settings) -> None:
-        self._libraries = libraries
+        device, _ = resolve_device(settings.compute)
         self._settings = settings
+        self._libraries = [
+            library.to(device, keep=fits_on_device(library.n_bytes, device))
+            for library in libraries
+        ]
         self._simulators = [
-            SceneSimulator(settings.replace(audio={"roi_s": library.plan.window_s}))
+            SceneSimulator(settings.replace(audio={"roi_s": library.plan.window_s}), device)
             for library in libraries
         ]
         shares = np.asarray(settings.pretraining.window_shares, dtype=np.float64)

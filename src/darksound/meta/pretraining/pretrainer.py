@@ -12,6 +12,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from darksound.device import download_in_order, resolve_device
 from darksound.errors import SettingsError
 from darksound.meta.backbones.base import Backbone
 from darksound.meta.backbones.build import build_backbone
@@ -20,7 +21,7 @@ from darksound.meta.backbones.small import (
     AffineMap,
     EmbeddingMapBackbone,
 )
-from darksound.meta.device import autocast, resolve_device, to_device
+from darksound.meta.device import autocast, in_fast_format, to_device
 from darksound.meta.optimization import OptimizerStep
 from darksound.meta.pretraining.batches import PairBatches
 from darksound.meta.randomness import Purpose, seeded_torch
@@ -57,7 +58,7 @@ def contrastive(embeddings: Tensor, temperature: float) -> tuple[Tensor, Tensor]
     cosines = vectors @ vectors.T / temperature
     cosines.fill_diagonal_(-torch.inf)
     n = len(embeddings[0])
-    partner = torch.arange(2 * n).roll(n)
+    partner = torch.arange(2 * n, device=cosines.device).roll(n)
     accuracy = (cosines.argmax(1) == partner).float().mean()
     return F.cross_entropy(cosines, partner), accuracy
 
@@ -69,7 +70,7 @@ def prototypical(embeddings: Tensor, temperature: float) -> tuple[Tensor, Tensor
     """
     support, query = embeddings.float()
     scores = -torch.cdist(query, support).square() / temperature
-    species = torch.arange(len(support))
+    species = torch.arange(len(support), device=scores.device)
     return F.cross_entropy(scores, species), (scores.argmax(1) == species).float().mean()
 
 
@@ -155,7 +156,7 @@ class Pretrainer:
             on_report: called with each report, and after the last step.
         """
         pretraining = self.settings.pretraining
-        sums, n_steps, start = torch.zeros(2), 0, time.perf_counter()
+        sums, n_steps, start = self._no_figures(), 0, time.perf_counter()
         steps = range(self.n_steps_done, pretraining.steps)
         for images in map_in_order(self._batches, steps, ahead=1):
             loss, accuracy = self._step(images)
@@ -177,7 +178,14 @@ class Pretrainer:
                         images_per_s,
                     )
                 )
-                sums, n_steps, start = torch.zeros(2), 0, time.perf_counter()
+                sums, n_steps, start = self._no_figures(), 0, time.perf_counter()
+
+    def _no_figures(self) -> Tensor:
+        """Return sums of loss and accuracy over no steps.
+
+        They are on the device, so that the CPU need not wait for each step of a GPU.
+        """
+        return torch.zeros(2, device=self._device)
 
     @single_threaded()
     def fit_embedding(self, progress: Progress = silent) -> None:
@@ -197,12 +205,10 @@ class Pretrainer:
         backbone.eval()
         pairs = []
         steps = range(pretraining.steps, pretraining.steps + n_batches)
-        for number, batch in enumerate(map_in_order(self._batches, steps, ahead=1)):
-            images = batch.to(self._device)
-            with torch.inference_mode(), autocast(self._device, self._dtype):
-                flat = images.flatten(0, 1).contiguous(memory_format=torch.channels_last)
-                features = backbone.pooled_features(flat).float().cpu().numpy()
-            pairs.append(features.reshape(2, -1, features.shape[-1]))
+        batches = map_in_order(self._batches, steps, ahead=1)
+        all_features = download_in_order(map(self._pooled_features, batches))
+        for number, features in enumerate(all_features):
+            pairs.append(features.numpy())
             progress("fitting the embedding", number + 1, n_batches)
         backbone.set_embedding_map(
             fit_embedding_map(
@@ -213,19 +219,26 @@ class Pretrainer:
             )
         )
 
-    def _step(self, batch: Tensor) -> tuple[Tensor, Tensor]:
-        """Return loss and accuracy of one step on images `(2, n, 3, h, w)`."""
+    def _pooled_features(self, images: Tensor) -> Tensor:
+        """Return the pooled features `(2, n, n_features)` of images `(2, n, 3, h, w)`."""
+        backbone = self.backbone
+        assert isinstance(backbone, EmbeddingMapBackbone)
+        with torch.inference_mode(), autocast(self._device, self._dtype):
+            features = backbone.pooled_features(in_fast_format(images.flatten(0, 1)))
+        return torch.unflatten(features.float(), 0, images.shape[:2])
+
+    def _step(self, images: Tensor) -> tuple[Tensor, Tensor]:
+        """Return loss and accuracy, on the device, of one step on images `(2, n, 3, h, w)`."""
         pretraining = self.settings.pretraining
-        images = batch.to(self._device)
         for group in self._optimizer.param_groups:
             group["lr"] = self._learning_rate()
         self._network.train()
         with autocast(self._device, self._dtype):
-            flat = images.flatten(0, 1).contiguous(memory_format=torch.channels_last)
+            flat = in_fast_format(images.flatten(0, 1))
             embeddings = self._network(flat).unflatten(0, images.shape[:2])
         loss, accuracy = LOSSES[pretraining.loss](embeddings, pretraining.temperature)
         self._optimizer_step(loss)
-        return loss.detach().cpu(), accuracy.cpu()
+        return loss.detach(), accuracy
 
     def _learning_rate(self) -> float:
         """Return the rate of a one-cycle schedule (Smith and Topin 2018, arXiv 1708.07120).

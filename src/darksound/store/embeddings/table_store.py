@@ -64,6 +64,14 @@ class TableStore:
         versions: npt.NDArray[np.int64] | Sequence[int] | None = None,
     ) -> Tensor:
         """Return vectors float32 `(b, dim)` of some rows `(b,)`, whatever the version."""
+        return self.stored(rows, versions)
+
+    def stored(
+        self,
+        rows: npt.NDArray[np.int64] | Sequence[int],
+        versions: npt.NDArray[np.int64] | Sequence[int] | None = None,
+    ) -> Tensor:
+        """Return the same as `batch`."""
         return torch.from_numpy(self._vectors[np.asarray(rows, dtype=np.int64)])
 
 

@@ -1,0 +1,41 @@
+"""Pretraining on a GPU: nothing is computed on the CPU, and nothing waits."""
+
+import numpy as np
+import pytest
+import torch
+from tests.fake_gpu import NoWaiting, fake_gpu
+
+from darksound.meta.pretraining.batches import PairBatches
+from darksound.meta.pretraining.pretrainer import LOSSES
+from darksound.settings import Settings
+from darksound.synthesis.song_library import SongLibrary, SongPlan
+
+SETTINGS = Settings().replace(
+    pretraining={"windows_s": (3.0,), "window_shares": (1.0,), "batch_species": 6},
+    compute={"device": "cuda"},
+)
+
+
+def _library(n_species: int = 8) -> SongLibrary:
+    plan = SongPlan(1, n_species, 2, 1, 3.0)
+    n_songs = n_species * plan.songs_per_species
+    rng = np.random.default_rng(0)
+    frames = rng.integers(0, 256, (60 * n_songs, 96)).astype(np.uint8)
+    return SongLibrary(plan, frames, range(0, 60 * n_songs + 1, 60))
+
+
+@pytest.mark.parametrize("free_bytes", [80 << 30, 1000])
+def test_batches_are_made_on_the_gpu_whether_songs_fit_or_not(free_bytes: int) -> None:
+    with fake_gpu(free_bytes):
+        batches = PairBatches([_library()], SETTINGS)
+        with NoWaiting():
+            images = batches(0)
+        assert images.device.type == "cuda"
+        assert images.shape == (2, 6, 3, 96, 192)
+
+
+@pytest.mark.parametrize("name", LOSSES)
+def test_losses_have_their_targets_on_the_gpu(name: str) -> None:
+    with fake_gpu() as gpu, NoWaiting():
+        loss, accuracy = LOSSES[name](torch.randn(2, 5, 7, device=gpu), 0.1)
+        assert loss.device == accuracy.device == gpu

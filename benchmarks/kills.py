@@ -149,7 +149,7 @@ def finish(command: Command, folder: Path) -> str:
             time.sleep(0.01)
         if child.status == 0:
             return f"{number} more"
-        if child.status == 2 and re.search("no run|not a run|nothing to resume", child.output):
+        if child.status == 2 and re.search(r"There is no (\w+ )?run|is not a run", child.output):
             # Killed before there was a run: started as the first time.
             child = start(command, folder, 0)
             while not child.poll():

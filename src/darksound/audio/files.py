@@ -289,7 +289,8 @@ def problem_of(file: AudioFile) -> str | None:
     stated_s = (file.present + file.missing) / file.samplerate
     present_s = file.present / file.samplerate
     # A difference is never rounded away.
-    digits = 1 if stated_s - present_s > 0.1 else 3 if stated_s - present_s > 0.001 else 6
+    missing_s = stated_s - present_s
+    digits = 1 if missing_s > 0.1 or not missing_s else 3 if missing_s > 0.001 else 6
     stated, present = f"{stated_s:.{digits}f} s", f"{present_s:.{digits}f} s"
     if not file.missing:
         text = f"damaged: {file.damage}; {present} are there, which are used"

@@ -24,6 +24,12 @@ def riff(*chunks: bytes, size: int | None = None, fmt: bytes = FMT) -> bytes:
     return b"RIFF" + struct.pack("<I", len(body) if size is None else size) + body
 
 
+def test_a_file_joined_to_the_end_is_listed_as_not_used(read_bytes):
+    file = read_bytes(2 * riff(chunk(b"data", PCM)), ".wav")
+    np.testing.assert_array_equal(file.samples * 32_768, SAMPLES)
+    assert "another file is joined to its end, which is not used; 2.0 s are" in file.problem
+
+
 @pytest.mark.parametrize(
     "size",
     [0, 44, 1000, len(PCM) // 2, len(PCM) - 10_000, 0x7FFF_F000, 0x7FFF_FFFF, 0x7FFF_FFDB,

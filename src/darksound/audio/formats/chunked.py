@@ -34,6 +34,8 @@ _TRAILERS = re.compile(
 )
 # Tags that programs append to any file.
 _TAGS = (b"TAG", b"ID3", b"APETAGEX", b"LYRICSBEGIN")
+# First bytes of files that can follow in a file made by joining.
+_MAGIC = (b"RIFF", b"RIFX", b"RF64", b"BW64", b"FORM")
 # Behind a header whose sizes agree with each other, fewer bytes than this are not sound.
 _MIN_SOUND_BYTES = 4096
 # Chunks behind samples of unknown size are searched for in so many bytes at the end.
@@ -206,7 +208,9 @@ def _layout(file: BinaryIO, samples: _Samples, spans: tuple[Span, ...]) -> Layou
     if samples.missing and frames == stated:
         stated += round(samples.missing * frames / available) if available else 0
     parts = (Part(0, frames, None if part is None else part.spans),)
-    return Layout(parts, decoder.rate, decoder.channels, stated)
+    follows = read_at(file, 5, samples.stop).lstrip(b"\0").startswith(_MAGIC)
+    damage = "another file is joined to its end, which is not used" if follows else ""
+    return Layout(parts, decoder.rate, decoder.channels, stated, damage)
 
 
 def _decoder(file: BinaryIO, part: Part | None) -> Decoder | None:

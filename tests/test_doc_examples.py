@@ -83,8 +83,6 @@ def folder(material, tmp_path, monkeypatch, tmp_path_factory) -> Path:
     cache = (base.parent if "PYTEST_XDIST_WORKER" in os.environ else base) / "doc-cache"
     monkeypatch.setenv("DARKSOUND_CACHE", str(cache))
     monkeypatch.setattr("platformdirs.user_cache_path", lambda *_, **__: cache)
-    # The trial of the network for the estimate takes longer than the commands' own work.
-    monkeypatch.setattr("darksound.jobs.estimate._time_network", lambda *_: (0.001, 0.002))
     return tmp_path
 
 

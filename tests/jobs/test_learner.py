@@ -101,23 +101,17 @@ def test_pretrained_learner_needs_no_warm_up():
     assert load_learner(None, Settings()) is None
 
 
-def test_estimate_logs_device_rois_and_time(tmp_path, caplog):
+def test_estimate_logs_device_and_rois(tmp_path, caplog):
     caplog.set_level(logging.INFO, "darksound")
     settings = make_settings(tmp_path, "compute.device=cpu", "compute.precision=float32")
     learner = build_learner(settings)
     before = {name: value.clone() for name, value in learner.state_dict().items()}
     log_estimate_of_count(300, learner, settings, Workload(images=300, embedded=300))
-    log_estimate_of_count(
-        300, learner, settings, Workload(images=300, trained=10**6, clusterings=5)
-    )
     assert all(torch.equal(before[name], value) for name, value in learner.state_dict().items())
     assert all(value.grad is None for value in learner.parameters())
-    short, long = caplog.messages
+    (line,) = caplog.messages
     threads = torch.get_num_threads()
-    assert short.startswith(f"CPU ({threads} threads), float32, 300 ROIs, about ")
-    assert long.startswith(f"CPU ({threads} threads), float32, 300 ROIs, about ")
-    assert " s, " in short
-    assert " min, " in long or " h, " in long
+    assert line.startswith(f"CPU ({threads} threads), float32, 300 ROIs, up to ")
 
 
 def test_workloads_add_up():
@@ -127,7 +121,7 @@ def test_workloads_add_up():
     episode = settings.episodes.n_way * (settings.episodes.n_shot + settings.episodes.n_query)
     assert work.trained == 2 * settings.training.episodes_per_epoch * episode
     assert (work + Workload(clusterings=1, trained=1)) == Workload(
-        work.images, work.embedded, work.trained + 1, 1
+        work.images, work.embedded, work.trained + 1, work.epochs, 1
     )
 
 

@@ -6,7 +6,7 @@ from darksound.cluster.embedding import check_finite
 from darksound.cluster.embedding_shards import embed_to_shards
 from darksound.errors import InputError
 from darksound.jobs.base import JobResult, seed_everything
-from darksound.jobs.estimate import Workload, log_estimate
+from darksound.jobs.estimate import Workload, log_estimate, time_left
 from darksound.jobs.inputs import (
     load_run_rois,
     output_file,
@@ -50,7 +50,7 @@ def embed_run(run: Run, progress: Progress) -> JobResult:
     settings = resolve_run_settings(run, checkpoint_learner)
     rois = load_run_rois(run, settings, progress)
     run.record_data(len(rois), fingerprint(rois))
-    run.record_machine(describe_machine(settings.compute))
+    run.record_machine(describe_machine(settings))
     learner = build_learner(settings) if checkpoint_learner is None else checkpoint_learner
     workload = Workload(images=len(rois), embedded=len(rois), held=1, written=2)
     warm_up = checkpoint_learner is None and needs_warm_up(settings)
@@ -59,6 +59,7 @@ def embed_run(run: Run, progress: Progress) -> JobResult:
     if warm_up:
         workload += Workload.of_warm_up(settings)
     log_estimate(rois, learner, settings, workload, run.path)
+    progress = time_left(progress, len(rois), learner, settings, workload)
     if warm_up:
         learner = warm_up_learner(settings, run.path / "warm-up", progress)
     images = build_store(rois, settings, progress)

@@ -2,9 +2,7 @@
 
 import logging
 import math
-import time
 from collections.abc import Callable
-from copy import deepcopy
 from dataclasses import astuple, dataclass
 from pathlib import Path
 
@@ -13,11 +11,12 @@ import torch
 from darksound.audio.embedding_models import InputKind, embedding_dim, input_kind
 from darksound.audio.geometry import ROI_LENGTHS, choose_roi_length
 from darksound.cluster.structure import uses_reducer
-from darksound.meta.device import autocast, images_to_device, resolve_device, to_device
+from darksound.device import resolve_device
+from darksound.jobs.time_left import PlannedStage, TimeLeft
 from darksound.meta.learners.base import Learner
 from darksound.parallel.resources import check_disk, check_memory, folder_size, format_bytes
-from darksound.parallel.workers import worker_count
-from darksound.progress import duration
+from darksound.parallel.workers import PROCESS_BYTES, process_count, worker_count
+from darksound.progress import Progress
 from darksound.rois.roi_set import RoiSet
 from darksound.settings import Settings
 from darksound.store.shard_file import cache_folder
@@ -29,6 +28,8 @@ __all__ = [
     "estimate_resources",
     "log_estimate",
     "log_estimate_of_count",
+    "planned_stages",
+    "time_left",
 ]
 
 logger = logging.getLogger(__name__)
@@ -48,28 +49,32 @@ _FILE_BYTES_PER_ROI = 400
 _PAGE_BYTES = 30e6
 # Coordinates on the principal components that large sets are reduced to.
 _PCA_BYTES_PER_ROI = 4 * 60
-# One worker that computes images: Python with torch and librosa.
-_WORKER_BYTES = 0.4e9
-_ROIS_PER_WORKER_JOB = 32
+# One thread that computes images.
+_THREAD_BYTES = 50e6
 _NATIVE_HZ = 48_000
 _ITEM_BYTES = {"uint8": 1, "float16": 2}
 
-# Seconds on one core of a server of 2023: one ROI through the default front end or through BirdNET,
-# reading included.
+# Seconds of the stages on one core, whose ratios are used until a stage has been timed. One ROI
+# through the default front end or through BirdNET, reading included; a forward pass of a network,
+# and its part for each parameter and pixel; a pass with gradients relative to one without; one clip
+# of the report page.
 _SECONDS_PER_IMAGE = 0.006
 _SECONDS_PER_WAVEFORM = 0.04
-# Seconds, measured by benchmarks/scale.py on two cores: UMAP's compilation, once per process; one
-# ROI that UMAP is fitted on; one that is placed and clustered; a pair of ROIs in DBCV.
-_COMPILATION_S = 50.0
+_SECONDS_PER_PASS, _SECONDS_PER_PARAMETER_PIXEL = 3e-4, 1.3e-14
+_TRAINED_PER_PASS = 3.0
+_SECONDS_PER_CLIP = 0.015
+# Clips in a report page of the usual size.
+_MAX_CLIPS = 2_500
+# Seconds, measured by benchmarks/scale.py on two cores: one ROI that UMAP is fitted on; one that is
+# placed and clustered; a pair of ROIs in DBCV; one map.
 _SECONDS_PER_FITTED_ROI = 1.3e-3
 _SECONDS_PER_CLUSTERED_ROI = 4e-4
 _SECONDS_PER_VALIDITY_PAIR = 5e-9
+_MAP_S = 2.0
 # Average linkage and its cuts, one pair of 5,000 ROIs.
 _SECONDS_PER_LINKED_PAIR = 5e-7
 # ROIs of the demo's training and validation splits, rounded.
 _DEMO_ROIS = 1_000
-_TRIAL_BATCH = 16
-_TRIAL_S = 0.2
 
 
 @dataclass(frozen=True)
@@ -80,6 +85,7 @@ class Workload:
         images: images to compute, or embeddings by an embedding model, if none are cached.
         embedded: forward passes of one ROI.
         trained: forward and backward passes of one ROI.
+        epochs: of the training that these are part of.
         clusterings: clusterings of all ROIs.
         held: copies of all embeddings in memory at the same time.
         written: copies of all embeddings in the run directory at the same time.
@@ -88,6 +94,7 @@ class Workload:
     images: int = 0
     embedded: int = 0
     trained: int = 0
+    epochs: int = 0
     clusterings: int = 0
     held: int = 0
     written: int = 0
@@ -95,13 +102,13 @@ class Workload:
     @classmethod
     def of_training(cls, n_rois: int, settings: Settings, epochs: int) -> "Workload":
         """Return the workload of training on so many ROIs."""
-        training, episodes = settings.training, settings.episodes
-        episode_size = episodes.n_way * (episodes.n_shot + episodes.n_query)
+        training, episode_size = settings.training, _episode_size(settings)
         batch_size = training.batch_size if training.regime == "classical" else episode_size
         return cls(
             images=n_rois * (1 + settings.augmentation.versions),
             embedded=epochs * training.validation_episodes * episode_size,
             trained=epochs * training.episodes_per_epoch * batch_size,
+            epochs=epochs,
         )
 
     @classmethod
@@ -164,7 +171,7 @@ class _InputCost:
         shape: shape of the input.
         cached_bytes: bytes in the cache.
         seconds: time on one core.
-        worker_bytes: memory of each worker that computes inputs.
+        worker_bytes: memory of each process that computes inputs.
     """
 
     shape: Callable[[Settings], tuple[int, ...]]
@@ -174,10 +181,14 @@ class _InputCost:
 
 
 _INPUT_COSTS: dict[InputKind, _InputCost] = {
-    "images": _InputCost(_image_shape, _cached_image_bytes, _SECONDS_PER_IMAGE, _WORKER_BYTES),
+    "images": _InputCost(_image_shape, _cached_image_bytes, _SECONDS_PER_IMAGE, PROCESS_BYTES),
     "waveforms": _InputCost(_embedding_shape, _cached_embedding_bytes, _SECONDS_PER_WAVEFORM, 0.0),
     "table": _InputCost(_embedding_shape, lambda settings: 0.0, 0.0, 0.0),
 }
+
+
+# The stage that computes what the backbone reads, by its kind.
+_STORED_KINDS = {"images": "images", "waveforms": "vectors", "table": "vectors"}
 
 
 def _input_cost(settings: Settings) -> _InputCost:
@@ -201,8 +212,10 @@ def estimate_resources(
     if workload.clusterings:
         memory += _CLUSTERING_BYTES + _clustering_bytes(n_rois, dim, settings)
     if workload.images:
-        jobs = 1 + workload.images // _ROIS_PER_WORKER_JOB
-        memory += min(worker_count(settings.compute), jobs) * cost.worker_bytes
+        threads = worker_count(settings.compute)
+        processes = process_count(workload.images * cost.seconds, threads)
+        # Threads end when processes have taken over.
+        memory += max(threads * _THREAD_BYTES, processes * cost.worker_bytes)
     cache = workload.images * cost.cached_bytes(settings)
     files = workload.written * embedding_bytes + n_rois * _FILE_BYTES_PER_ROI + _PAGE_BYTES
     return ResourceEstimate(memory, cache, files)
@@ -261,9 +274,9 @@ def log_estimate(
     workload: Workload,
     run_dir: Path | None = None,
 ) -> None:
-    """Log device, precision, number of ROIs and an estimate; check that the run fits.
+    """Log device, precision, number of ROIs, memory and disk space; check that the run fits.
 
-    The time is estimated by a short trial of the learner and from measured constants.
+    How long it takes is measured while it runs, see `time_left`.
 
     Args:
         rois: the ROIs; if the ROI length is `auto`, it is chosen from their durations.
@@ -291,15 +304,13 @@ def log_estimate_of_count(
     """Do the same as `log_estimate` for a number of ROIs."""
     device, dtype = resolve_device(settings.compute)
     precision = "float32" if dtype is None else str(dtype).removeprefix("torch.")
-    seconds = _estimate_seconds(n_rois, learner, settings, workload)
     estimate = estimate_resources(n_rois, learner.embedding_dim, settings, workload)
     input_s = workload.images * _input_cost(settings).seconds
     logger.info(
-        "%s, %s, %d ROIs, about %s, %s%s.",
+        "%s, %s, %d ROIs, up to %s%s.",
         _device_name(device),
         precision,
         n_rois,
-        duration(max(seconds, 1.0)),
         estimate,
         ", less if some is cached" if input_s > 5 else "",
     )
@@ -307,60 +318,72 @@ def log_estimate_of_count(
         check_resources(n_rois, estimate, settings, run_dir)
 
 
-def _estimate_seconds(
+def time_left(
+    progress: Progress, n_rois: int, learner: Learner, settings: Settings, workload: Workload
+) -> Progress:
+    """Return a progress callback that logs how long the run still takes; see `TimeLeft`.
+
+    Args:
+        progress: receives all calls.
+        n_rois: number of ROIs.
+        learner: the learner to train or to embed with.
+        settings: of the run.
+        workload: what the run does.
+    """
+    return TimeLeft(progress, planned_stages(n_rois, learner, settings, workload))
+
+
+def planned_stages(
     n_rois: int, learner: Learner, settings: Settings, workload: Workload
-) -> float:
-    forward, forward_and_backward = _time_network(learner, settings)
-    workers = settings.compute.workers
-    n_workers = torch.get_num_threads() if workers == "auto" else workers
-    return (
-        workload.images * _input_cost(settings).seconds / n_workers
-        + workload.embedded * forward
-        + workload.trained * forward_and_backward
-        + (_COMPILATION_S if workload.clusterings else 0)
-        + workload.clusterings * _clustering_seconds(n_rois, settings)
-    )
+) -> list[PlannedStage]:
+    """Return the stages of a run, in their order; see `time_left`."""
+    n_parameters = sum(parameter.numel() for parameter in learner.parameters())
+    n_pixels = math.prod(_input_cost(settings).shape(settings)[1:])
+    pass_s = _SECONDS_PER_PASS + _SECONDS_PER_PARAMETER_PIXEL * n_parameters * n_pixels
+    trained_s = _TRAINED_PER_PASS * pass_s
+    kind = _STORED_KINDS[input_kind(settings.backbone)]
+    stages = [PlannedStage(kind, 1, workload.images * _input_cost(settings).seconds)]
+    repeats = settings.mec.iterations if workload.clusterings > 1 else 0
+    fine_tuned = float(settings.mec.n_episodes * _episode_size(settings))
+    if workload.epochs:
+        trained = workload.trained - repeats * fine_tuned
+        stages.append(PlannedStage("epoch", workload.epochs, trained * trained_s / workload.epochs))
+    if not workload.clusterings:
+        if not workload.epochs:
+            stages.append(PlannedStage("embedding", 1, workload.embedded * pass_s))
+        return stages
+    if settings.mec.epochs:
+        fine_tuned = min(fine_tuned, settings.mec.epochs * n_rois)
+    reducing_s, clustering_s = _clustering_seconds(n_rois, settings)
+    # The loop converges after one fine-tuning at the earliest.
+    least = repeats + 1 if settings.mec.converged_ami == "never" else min(repeats + 1, 2)
+    for name, seconds in (
+        ("embedding", n_rois * pass_s),
+        ("reducing", reducing_s),
+        ("clustering", clustering_s),
+        ("fine-tuning", fine_tuned * trained_s),
+    ):
+        fewer = name == "fine-tuning"
+        stages.append(PlannedStage(name, repeats + 1 - fewer, seconds, least - fewer, in_loop=True))
+    if repeats:
+        stages.append(PlannedStage("map", 1, _MAP_S + reducing_s))
+        if settings.report.page:
+            stages.append(PlannedStage("clips", 1, min(n_rois, _MAX_CLIPS) * _SECONDS_PER_CLIP))
+    return stages
 
 
-def _clustering_seconds(n_rois: int, settings: Settings) -> float:
-    """Return the time of reduction, clustering and validity of all ROIs."""
+def _clustering_seconds(n_rois: int, settings: Settings) -> tuple[float, float]:
+    """Return the time of reduction, and of clustering and validity, of all ROIs."""
     validity = _SECONDS_PER_VALIDITY_PAIR * min(n_rois, settings.mec.max_validity_samples) ** 2
     if not uses_reducer(settings, n_rois):
-        return _SECONDS_PER_LINKED_PAIR * n_rois**2 + validity
+        return 0.0, _SECONDS_PER_LINKED_PAIR * n_rois**2 + validity
     fitted = min(n_rois, settings.reduction.max_fit_samples)
-    return _SECONDS_PER_FITTED_ROI * fitted + _SECONDS_PER_CLUSTERED_ROI * n_rois + validity
+    return _SECONDS_PER_FITTED_ROI * fitted, _SECONDS_PER_CLUSTERED_ROI * n_rois + validity
 
 
-def _time_network(learner: Learner, settings: Settings) -> tuple[float, float]:
-    """Return the seconds per ROI of a forward pass, and of a forward and a backward pass."""
-    device, dtype = resolve_device(settings.compute)
-    # A copy, because training changes the statistics of batch norm.
-    network = to_device(deepcopy(learner), device).train()
-    shape = _input_cost(settings).shape(settings)
-    inputs = images_to_device(torch.full((_TRIAL_BATCH, *shape), 0.5), device)
-
-    def forward() -> torch.Tensor:
-        with autocast(device, dtype):
-            return network.embed(inputs).float()
-
-    def forward_and_backward() -> None:
-        torch.autograd.backward(forward().sum())
-
-    forward_and_backward()  # the first pass includes initialisation
-    return _seconds_per_roi(forward, device), _seconds_per_roi(forward_and_backward, device)
-
-
-def _seconds_per_roi(step: Callable[[], object], device: torch.device) -> float:
-    """Return the fastest of some trials, because other programs may be using the machine."""
-    fastest, total = math.inf, 0.0
-    while total < _TRIAL_S:
-        start = time.perf_counter()
-        step()
-        if device.type == "cuda":
-            torch.cuda.synchronize(device)
-        elapsed = time.perf_counter() - start
-        fastest, total = min(fastest, elapsed), total + elapsed
-    return fastest / _TRIAL_BATCH
+def _episode_size(settings: Settings) -> int:
+    episodes = settings.episodes
+    return episodes.n_way * (episodes.n_shot + episodes.n_query)
 
 
 def _device_name(device: torch.device) -> str:

@@ -6,7 +6,7 @@ from darksound.atomic import write_bytes
 from darksound.cluster.evaluation import Evaluation, evaluate
 from darksound.errors import InputError
 from darksound.jobs.base import JobResult, seed_everything
-from darksound.jobs.estimate import Workload, log_estimate
+from darksound.jobs.estimate import Workload, log_estimate, time_left
 from darksound.jobs.inputs import load_run_rois, resolve_run_settings, use_default_data
 from darksound.jobs.learner import load_learner
 from darksound.meta.backbones.build import usable_untrained
@@ -48,9 +48,10 @@ def evaluate_run(run: Run, progress: Progress) -> JobResult:
     learner = build_learner(settings) if checkpoint_learner is None else checkpoint_learner
     rois = load_run_rois(run, settings, progress)
     run.record_data(len(rois), fingerprint(rois))
-    run.record_machine(describe_machine(settings.compute))
+    run.record_machine(describe_machine(settings))
     workload = Workload(images=len(rois), embedded=2 * len(rois), clusterings=1, held=3)
     log_estimate(rois, learner, settings, workload, run.path)
+    progress = time_left(progress, len(rois), learner, settings, workload)
     evaluation = evaluate(rois, learner, settings, progress=progress)
     _write(run, evaluation)
     figure = _episode_figure(evaluation)

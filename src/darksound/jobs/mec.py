@@ -12,7 +12,7 @@ from darksound.cluster.mec import mec
 from darksound.cluster.state import MecState
 from darksound.errors import InputError
 from darksound.jobs.base import JobResult, seed_everything
-from darksound.jobs.estimate import Workload, log_estimate
+from darksound.jobs.estimate import Workload, log_estimate, time_left
 from darksound.jobs.inputs import load_run_rois, resolve_run_settings, use_default_data
 from darksound.jobs.learner import (
     load_learner,
@@ -133,12 +133,14 @@ def mec_run(run: Run, progress: Progress) -> JobResult:
     if review is not None:
         review.check_matches(rois.table["roi_id"])
     run.record_data(len(rois), fingerprint(rois), recorded_seconds(rois))
-    run.record_machine(describe_machine(settings.compute))
+    run.record_machine(describe_machine(settings))
     learner = build_learner(settings) if checkpoint_learner is None else checkpoint_learner
     warm_up = checkpoint_learner is None and needs_warm_up(settings)
     if checkpoint_learner is None:
         log_initial_learner(settings, warm_up)
-    log_estimate(rois, learner, settings, _workload(len(rois), settings, warm_up), run.path)
+    workload = _workload(len(rois), settings, warm_up)
+    log_estimate(rois, learner, settings, workload, run.path)
+    progress = time_left(progress, len(rois), learner, settings, workload)
     if warm_up:
         learner = warm_up_learner(settings, run.path / "warm-up", progress)
 

@@ -12,7 +12,7 @@ from pathlib import Path
 import pandas as pd
 
 from darksound.jobs.base import JobResult, seed_everything
-from darksound.jobs.estimate import Workload, log_estimate
+from darksound.jobs.estimate import Workload, log_estimate, time_left
 from darksound.jobs.inputs import load_run_rois, resolve_run_settings, use_default_data
 from darksound.meta.checkpoints import EpochReport, TrainState, load_train_state, save_train_state
 from darksound.meta.device import describe_machine
@@ -143,9 +143,10 @@ def train_run(run: Run, progress: Progress) -> JobResult:
     learner = build_learner(settings)
     rois = load_run_rois(run, settings, progress)
     run.record_data(len(rois), fingerprint(rois))
-    run.record_machine(describe_machine(settings.compute))
+    run.record_machine(describe_machine(settings))
     workload = Workload.of_training(len(rois), settings, settings.training.epochs)
     log_estimate(rois, learner, settings, workload, run.path)
+    progress = time_left(progress, len(rois), learner, settings, workload)
     with tensorboard_writer(run.path / "tensorboard") as write_epoch:
 
         def record(reports: Sequence[EpochReport]) -> None:

@@ -186,7 +186,9 @@ def test_background_is_removed_as_by_scikit_maad(scale, bands):
     power[1, 2:5] *= 50
     power[2, :, 10:] = 0
     power[2, 4] = 0
-    actual = BACKGROUND_REMOVERS["maad"](torch.from_numpy(power), [(0, 40)] * 3).numpy()
+    actual = BACKGROUND_REMOVERS["maad"](
+        torch.from_numpy(power), torch.tensor([(0, 40)] * 3)
+    ).numpy()
     for image, removed in zip(power, actual, strict=True):
         expected, _, _ = maad.sound.remove_background(image[::-1].copy())
         np.testing.assert_allclose(removed, expected[::-1], rtol=1e-6, atol=1e-6 * scale)

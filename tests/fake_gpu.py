@@ -72,7 +72,7 @@ class NoWaiting(TorchFunctionMode):
 def _pin(tensor: Tensor, *_: object) -> Tensor:
     pinned: Any = tensor.clone()
     pinned.is_pinned_here = True
-    return pinned  # type: ignore[no-any-return]
+    return pinned
 
 
 @contextmanager

@@ -47,7 +47,7 @@ def pretrain_run(run: Run, progress: Progress) -> JobResult:
     libraries = song_libraries(settings, progress)
     plan = settings.pretraining
     run.record_data(sum(map(len, libraries)), "-".join(f"{w:g}" for w in plan.windows_s))
-    run.record_machine(describe_machine(settings.compute))
+    run.record_machine(describe_machine(settings))
     pretrainer = Pretrainer(libraries, settings)
     state_file = run.path / "checkpoints" / _STATE
     rows = _restore(pretrainer, state_file)

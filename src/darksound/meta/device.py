@@ -8,9 +8,11 @@ import torch
 from threadpoolctl import threadpool_info
 from torch import Tensor, nn
 
+from darksound.audio.embedding_models import input_kind, open_embedding_model
 from darksound.device import resolve_device, upload
 from darksound.parallel.threads import usable_threads
-from darksound.settings import ComputeSettings
+from darksound.settings import Settings
+from darksound.store.vector_store import model_device
 
 __all__ = [
     "autocast",
@@ -23,15 +25,18 @@ __all__ = [
 _Module = TypeVar("_Module", bound=nn.Module)
 
 
-def describe_machine(compute: ComputeSettings) -> dict[str, str]:
+def describe_machine(settings: Settings) -> dict[str, str]:
     """Return what the last digits of results depend on, and the number of threads, as text.
 
     The keys are `device`, `precision`, `processor` (instructions that torch uses on the CPU),
-    `blas` (that of NumPy and its kernels) and `threads`.
+    `blas` (that of NumPy and its kernels), `threads`, and `embedding_model` (what runs the
+    embedding model, if there is one).
 
     Raises:
         SettingsError: the device is not available.
+        CheckpointError: the embedding model cannot be used.
     """
+    compute = settings.compute
     device, dtype = resolve_device(compute)
     libraries = threadpool_info()
     blas = [
@@ -39,12 +44,17 @@ def describe_machine(compute: ComputeSettings) -> dict[str, str]:
         for library in libraries
         if library["user_api"] == "blas" and "numpy" in library["filepath"]
     ]
+    provider = {}
+    if input_kind(settings.backbone) == "waveforms":
+        model = open_embedding_model(settings.backbone, settings.embedding_model)
+        provider["embedding_model"] = model.provider(model_device(compute))
     return {
         "device": torch.cuda.get_device_name() if device.type == "cuda" else device.type,
         "precision": "float32" if dtype is None else str(dtype).removeprefix("torch."),
         "processor": f"{platform.machine()} {torch.backends.cpu.get_cpu_capability()}",
         "blas": ", ".join(blas) or "unknown",
         "threads": str(usable_threads()),
+        **provider,
     }
 
 

@@ -8,6 +8,7 @@ import numpy as np
 
 from darksound.audio.embedding_models import open_embedding_model
 from darksound.audio.embedding_models.base import (
+    CPU_PROVIDER,
     EmbeddingBatch,
     EmbeddingModel,
     EmbedFunction,
@@ -18,12 +19,13 @@ from darksound.audio.waveform import LONG_ROI_RATIO, split_into_windows
 from darksound.errors import InputError, failure_cause
 from darksound.progress import Progress, silent
 from darksound.rois.roi_set import Reader, RoiSet
-from darksound.settings import Settings
+from darksound.settings import ComputeSettings, Settings
+from darksound.settings.compute import Device
 from darksound.store.cached_store import CachedStore
 from darksound.store.rendering import RenderedRows, RoiAudio, load_waveform
 from darksound.store.shards import Recipe
 
-__all__ = ["VectorStore", "build_vectors"]
+__all__ = ["VectorStore", "build_vectors", "model_device"]
 
 logger = logging.getLogger(__name__)
 
@@ -82,8 +84,16 @@ def build_vectors(
         *(str(getattr(settings.front_end, name)) for name in _WAVEFORM_KEYS),
         *_channel_key(settings),
     )
-    recipe = Recipe("vectors", key, _EmbeddingRenderer(model), "threads")
+    provider = model.provider(model_device(settings.compute))
+    if provider != CPU_PROVIDER:
+        key = (*key, provider)
+    recipe = Recipe("vectors", key, _EmbeddingRenderer(model, provider), "threads")
     return VectorStore.build(rois, settings, recipe, progress, versions)
+
+
+def model_device(compute: ComputeSettings) -> Device:
+    """Return the device that runs the embedding model; workers of a Dask cluster use their CPUs."""
+    return compute.device if compute.dask is None else "cpu"
 
 
 def _roi_length(settings: Settings, model: EmbeddingModel) -> float:
@@ -116,13 +126,13 @@ def _long_rois_key(rois: RoiSet, settings: Settings, model: EmbeddingModel) -> s
 class _EmbeddingRenderer:
     """Compute vectors of ROIs; each thread that calls it loads the model once."""
 
-    def __init__(self, model: EmbeddingModel) -> None:
-        self._model = model
+    def __init__(self, model: EmbeddingModel, provider: str) -> None:
+        self._model, self._provider = model, provider
         self._thread = threading.local()
 
-    def __reduce__(self) -> tuple[type["_EmbeddingRenderer"], tuple[EmbeddingModel]]:
+    def __reduce__(self) -> tuple[type["_EmbeddingRenderer"], tuple[EmbeddingModel, str]]:
         # Loaded models cannot be pickled.
-        return type(self), (self._model,)
+        return type(self), (self._model, self._provider)
 
     def __call__(
         self, rois: Sequence[RoiAudio], reader: Reader, settings: Settings, version: int
@@ -165,6 +175,6 @@ class _EmbeddingRenderer:
 
     def _embed_function(self) -> EmbedFunction:
         if not hasattr(self._thread, "embed"):
-            self._thread.embed = self._model.start()
+            self._thread.embed = self._model.start(self._provider)
         embed: EmbedFunction = self._thread.embed
         return embed

@@ -87,7 +87,12 @@ def test_noise_power_has_the_spread_of_noise_in_the_front_end() -> None:
 
 def test_conditions_cross_to_a_gpu_in_one_copy_unchanged(monkeypatch) -> None:
     copies = []
-    monkeypatch.setattr(conditions, "upload", lambda packed, device: copies.append(0) or packed)
+
+    def upload(packed: Tensor, device: torch.device) -> Tensor:
+        copies.append(device)
+        return packed
+
+    monkeypatch.setattr(conditions, "upload", upload)
     drawn = draw_conditions(5, WIDTH, 1000, _seeded(3))
     moved = drawn.to(torch.device("cuda"))
     assert len(copies) == 1

@@ -12,10 +12,12 @@ import numpy.typing as npt
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from darksound.errors import CheckpointError, SettingsError
+from darksound.settings.compute import Device
 from darksound.system_errors import check_readable, reading_error
 from darksound.text import text_path
 
 __all__ = [
+    "CPU_PROVIDER",
     "EmbedFunction",
     "EmbeddingBatch",
     "EmbeddingModel",
@@ -38,9 +40,16 @@ EmbeddingBatch = npt.NDArray[np.float32]
 #: Computes embeddings; row i of the output depends on row i of the input alone.
 EmbedFunction = Callable[[WaveformBatch], EmbeddingBatch]
 
+#: Name of the CPU among the providers that run a model.
+CPU_PROVIDER = "CPU"
+
 # A model that takes several waveforms gets this many at a time; more gained nothing on a CPU.
 _BATCH_SIZE = 4
 _HASH_BLOCK_BYTES = 1 << 20
+
+
+def _only_cpu(device: Device) -> str:
+    return CPU_PROVIDER
 
 
 @dataclass(frozen=True)
@@ -54,8 +63,11 @@ class EmbeddingModel:
         sample_rate: of its input, in Hz.
         window_s: length of its input, in seconds.
         licence: terms of use of the model, if known.
-        start: load the model and return its embed function. Each thread calls it once, because
-            runtimes are not safe to share.
+        start: load the model and return its embed function; it takes a name that `provider`
+            returned, and without one uses the CPU. Each thread calls it once, because runtimes are
+            not safe to share.
+        provider: return the name of what runs the model, given `compute.device`: `CPU_PROVIDER` or
+            a GPU's. It raises `SettingsError` if the model cannot run on that device.
     """
 
     name: str
@@ -64,7 +76,8 @@ class EmbeddingModel:
     sample_rate: int
     window_s: float
     licence: str | None
-    start: Callable[[], EmbedFunction]
+    start: Callable[..., EmbedFunction]
+    provider: Callable[[Device], str] = _only_cpu
 
     @property
     def window_samples(self) -> int:
@@ -141,7 +154,11 @@ def as_embeddings(output: npt.NDArray[Any], n: int, path: Path) -> EmbeddingBatc
 
 
 def embed_in_batches(
-    run: EmbedFunction, waveforms: WaveformBatch, *, any_batch: bool
+    run: EmbedFunction,
+    waveforms: WaveformBatch,
+    *,
+    any_batch: bool,
+    batch_size: int = _BATCH_SIZE,
 ) -> EmbeddingBatch:
     """Embed waveforms `(n, window_samples)` by a function that takes a few at a time.
 
@@ -149,8 +166,9 @@ def embed_in_batches(
         run: computes the embeddings of a batch.
         waveforms: at least one.
         any_batch: False if the model takes one waveform at a time.
+        batch_size: number of waveforms at a time, otherwise.
     """
-    size = _BATCH_SIZE if any_batch else 1
+    size = batch_size if any_batch else 1
     batches = (waveforms[start : start + size] for start in range(0, len(waveforms), size))
     return np.concatenate([run(batch) for batch in batches])
 
@@ -218,8 +236,10 @@ def read_description(model: Path) -> ModelDescription:
 def model_from_file(
     path: Path,
     description: ModelDescription,
-    start: Callable[[], EmbedFunction],
+    start: Callable[..., EmbedFunction],
     weights: Sequence[Path] = (),
+    *,
+    provider: Callable[[Device], str] = _only_cpu,
 ) -> EmbeddingModel:
     """Return the embedding model in a file; one silent window is embedded to find its length.
 
@@ -228,6 +248,7 @@ def model_from_file(
         description: sampling rate, window, tensors, name and licence.
         start: see `EmbeddingModel`.
         weights: other files that it stores weights in.
+        provider: see `EmbeddingModel`.
 
     Raises:
         CheckpointError: the file cannot be read, does not take windows of this length, or gives
@@ -253,6 +274,7 @@ def model_from_file(
         window_s=description.window_s,
         licence=description.licence,
         start=start,
+        provider=provider,
     )
 
 

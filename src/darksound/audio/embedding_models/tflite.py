@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from darksound.audio.embedding_models.base import (
+    CPU_PROVIDER,
     EmbeddingBatch,
     EmbeddingModel,
     ModelDescription,
@@ -57,7 +58,7 @@ def tflite_model(path: Path, description: ModelDescription) -> EmbeddingModel:
     """
     content = _read_model(path, description.output)
 
-    def start() -> _Network:
+    def start(provider: str = CPU_PROVIDER) -> _Network:
         return _Network(_open_interpreter(content, path), description, path)
 
     return model_from_file(path, description, start)

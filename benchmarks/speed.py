@@ -1,18 +1,18 @@
 """Measure the speed of stages against the plain code of `reference.py`, on the same data.
 
-    python benchmarks/speed.py [hpss] [front-end] [embedding] [training] [losses] [operations]
-        [dbcv] [--rois 96]
+    python benchmarks/speed.py [default] [hpss] [front-end] [embedding] [training] [losses]
+        [operations] [dbcv] [--rois 96] [--birdnet MODEL.tflite]
 
 The data are songs of the demo's birds, in WAV files of up to 3 s at 48 kHz. Both run in turn, with
-the default number of threads of torch and NumPy. Ratios are of medians over the rounds.
+the default number of threads of torch and NumPy; see `timing.py` for which rounds count. `default`
+is what a user gets: sound to embedding by the small CNN and the default front end, beside the plain
+ResNet18 and, with `--birdnet`, beside BirdNET through the same package.
 """
 
 import argparse
 import itertools
 import logging
-import statistics
 import tempfile
-import time
 from collections.abc import Callable
 from functools import lru_cache
 from pathlib import Path
@@ -24,6 +24,7 @@ import torch
 
 import darksound as ds
 import reference
+import timing
 from darksound.audio.hpss import separate
 from darksound.cluster.embedding import embed
 from darksound.cluster.validity import dbcv
@@ -33,26 +34,17 @@ from darksound.meta.optimization import OptimizerStep, make_optimizer
 from darksound.meta.randomness import Purpose, numpy_generator
 from darksound.meta.regimes import EpisodicRegime
 from darksound.settings import EpisodeSettings, load_settings
+from darksound.store.building import build_store
 from darksound.store.cached_store import build_images
 
 # FLOP of ResNet18 at 224 px: a multiply-add (He et al. 2016, table 1) counts as two.
 _RESNET18_FLOP = 2 * 1.82e9
 
 
-def median_seconds(*functions: Callable[[], object], rounds: int = 3) -> list[float]:
-    """Return the median duration of each function; they run in turn, so load affects all alike."""
-    durations: list[list[float]] = [[] for _ in functions]
-    for _ in range(rounds):
-        for function, seconds in zip(functions, durations, strict=True):
-            start = time.perf_counter()
-            function()
-            seconds.append(time.perf_counter() - start)
-    return [statistics.median(seconds) for seconds in durations]
-
-
-def report(stage: str, reference_rate: float, rate: float, unit: str) -> None:
-    ratio = rate / reference_rate
-    print(f"{stage}: {reference_rate:.4g} -> {rate:.4g} {unit}, {ratio:.1f} times", flush=True)
+#: The two ways that are compared.
+WAYS = ("plain", "darksound")
+#: Command line options.
+options = argparse.Namespace(birdnet=None)
 
 
 def published_settings(cache: Path, **changes: object) -> ds.Settings:
@@ -82,14 +74,17 @@ def hpss(paths: list[Path], rounds: int) -> None:
     mels = [np.ascontiguousarray(reference.mel_power(path)) for path in paths[:24]]
     # The batch size of the front end.
     batches = torch.split(torch.from_numpy(np.stack(mels)).float(), 8)
-    reference_s, seconds = median_seconds(
-        lambda: [
-            librosa.decompose.hpss(mel, kernel_size=31, margin=(1, 5), power=2.0) for mel in mels
-        ],
-        lambda: [separate(batch, 31, (1.0, 5.0)) for batch in batches],
-        rounds=rounds,
+    timings = timing.alternate(
+        {
+            "plain": lambda: [
+                librosa.decompose.hpss(mel, kernel_size=31, margin=(1, 5), power=2.0)
+                for mel in mels
+            ],
+            "darksound": lambda: [separate(batch, 31, (1.0, 5.0)) for batch in batches],
+        },
+        rounds,
     )
-    report("HPSS", len(mels) / reference_s, len(mels) / seconds, "ROIs a second")
+    timing.print_ratio("HPSS", timings, dict.fromkeys(WAYS, len(mels)), "ROIs a second")
 
 
 def front_end(paths: list[Path], rounds: int) -> None:
@@ -103,11 +98,15 @@ def front_end(paths: list[Path], rounds: int) -> None:
 
         # The first call includes one-time initialisation.
         build()
-        reference_s, seconds = median_seconds(
-            lambda: [reference.image(path) for path in some_paths], build, rounds=rounds
+        timings = timing.alternate(
+            {
+                "plain": lambda: [reference.image(path) for path in some_paths],
+                "darksound": build,
+            },
+            rounds,
         )
-    reference_rate, rate = len(some_paths) / reference_s, len(rois) / seconds
-    report("WAV to cached image", reference_rate, rate, "ROIs a second")
+    amounts = {"plain": len(some_paths), "darksound": len(rois)}
+    timing.print_ratio("WAV to cached image", timings, amounts, "ROIs a second")
 
 
 def embedding(paths: list[Path], rounds: int) -> None:
@@ -123,22 +122,63 @@ def embedding(paths: list[Path], rounds: int) -> None:
             embed(build_images(rois, empty_cache), learner, empty_cache)
 
         embed_from_sound()
-        durations = median_seconds(
-            lambda: reference.embed(network, [reference.image(path) for path in some_paths]),
-            embed_from_sound,
-            lambda: reference.embed(network, reference_images),
-            lambda: embed(images, learner, settings),
-            rounds=rounds,
+        timings = timing.alternate(
+            {
+                "plain": lambda: reference.embed(network, list(map(reference.image, some_paths))),
+                "darksound": embed_from_sound,
+                "plain, from images": lambda: reference.embed(network, reference_images),
+                "darksound, from images": lambda: embed(images, learner, settings),
+            },
+            rounds,
         )
-    counts = (len(some_paths), len(rois), len(some_paths), len(rois))
-    reference_sound, sound, reference_image, image = (
-        count / seconds for count, seconds in zip(counts, durations, strict=True)
-    )
-    report("sound to embedding", reference_sound, sound, "ROIs a second")
-    report("image to embedding", reference_image, image, "ROIs a second")
-    report("sound to embedding, ours from images", reference_sound, image, "ROIs/s")
+    n_plain, n = len(some_paths), len(rois)
+    amounts = {"plain": n_plain, "darksound": n}
+    timing.print_ratio("sound to embedding", timings, amounts, "ROIs a second")
+    from_images = {"plain, from images": n_plain, "darksound, from images": n}
+    rate = timing.print_ratio("image to embedding", timings, from_images, "ROIs a second")
+    mixed = {"plain": n_plain, "darksound, from images": n}
+    timing.print_ratio("sound to embedding, ours from images", timings, mixed, "ROIs/s")
+    if rate is not None:
+        print_share_of_peak(rate * _RESNET18_FLOP)
+
+
+def default(paths: list[Path], rounds: int) -> None:
+    """Measure sound to embedding with the default settings, beside ResNet18 and BirdNET."""
+    rois, some_paths = ds.load_rois(paths[0].parents[1], rois="whole"), paths[:24]
+    network = reference.resnet()
+    with tempfile.TemporaryDirectory() as folder:
+
+        def embed_with(backbone: str) -> None:
+            cache = tempfile.mkdtemp(dir=folder)
+            settings = ds.Settings().replace(
+                compute={"cache_dir": cache}, backbone={"name": backbone}
+            )
+            embed(build_store(rois, settings), learners[backbone], settings)
+
+        ways: dict[str, Callable[[], object]] = {
+            "plain": lambda: reference.embed(network, list(map(reference.image, some_paths))),
+            "darksound": lambda: embed_with("small"),
+        }
+        names = ["small"]
+        if options.birdnet is not None:
+            names.append(f"birdnet:{options.birdnet}")
+            ways["BirdNET"] = lambda: embed_with(names[1])
+        learners = {
+            name: build_learner(ds.Settings().replace(backbone={"name": name})) for name in names
+        }
+        ways["darksound"]()
+        timings = timing.alternate(ways, rounds)
+    amounts = {"plain": len(some_paths), "darksound": len(rois)}
+    timing.print_ratio("sound to embedding by default, ResNet18", timings, amounts, "ROIs a second")
+    if "BirdNET" in ways:
+        amounts = {"BirdNET": len(rois), "darksound": len(rois)}
+        unit = "ROIs a second"
+        timing.print_ratio("sound to embedding by default, BirdNET", timings, amounts, unit)
+
+
+def print_share_of_peak(flop_per_s: float) -> None:
     peak = matrix_rate()
-    share = image * _RESNET18_FLOP / peak
+    share = flop_per_s / peak
     print(f"{share:.0%} of the {peak / 1e9:.0f} GFLOP/s of bfloat16 products of matrices")
 
 
@@ -147,8 +187,7 @@ def matrix_rate(size: int = 2048) -> float:
     a = torch.randn(size, size).bfloat16()
     with torch.inference_mode():
         a @ a
-        (seconds,) = median_seconds(lambda: a @ a, rounds=9)
-    return 2 * size**3 / seconds
+        return max(2 * size**3 / timing.timed(lambda: a @ a).seconds for _ in range(9))
 
 
 class _TrainingPair:
@@ -205,17 +244,18 @@ def training(paths: list[Path], rounds: int) -> None:
     with tempfile.TemporaryDirectory() as cache:
         pair = _TrainingPair(paths, Path(cache), n_way=10, learning_rate=1e-4)
         reference_numbers, numbers = itertools.count(), itertools.count()
-        reference_s, seconds = median_seconds(
-            lambda: pair.reference_step(next(reference_numbers), reference.image),
-            lambda: pair.step(next(numbers)),
-            rounds=2 * rounds,
+        timings = timing.alternate(
+            {
+                "plain": lambda: pair.reference_step(next(reference_numbers), reference.image),
+                "darksound": lambda: pair.step(next(numbers)),
+            },
+            2 * rounds,
         )
-    n_images = pair.n_way * 6
-    report("training", n_images / reference_s, n_images / seconds, "images a second")
-    peak = matrix_rate()
-    # The backward pass takes two products for each of the forward pass.
-    share = 3 * n_images / seconds * _RESNET18_FLOP / peak
-    print(f"{share:.0%} of the {peak / 1e9:.0f} GFLOP/s of bfloat16 products of matrices")
+    amounts = dict.fromkeys(WAYS, pair.n_way * 6)
+    rate = timing.print_ratio("training", timings, amounts, "images a second")
+    if rate is not None:
+        # The backward pass takes two products for each of the forward pass.
+        print_share_of_peak(3 * rate * _RESNET18_FLOP)
 
 
 def losses(paths: list[Path], rounds: int) -> None:
@@ -266,17 +306,18 @@ def validity(paths: list[Path], rounds: int) -> None:
         return (centres[labels] + 0.5 * rng.standard_normal((n, 512))) / 16, labels
 
     x, labels = points(240)
-    reference_s, seconds = median_seconds(
-        lambda: reference.dbcv(x, labels), lambda: dbcv(x, labels), rounds=min(rounds, 2)
+    timings = timing.alternate(
+        {"plain": lambda: reference.dbcv(x, labels), "darksound": lambda: dbcv(x, labels)}, rounds
     )
     print(f"DBCV of 240 points: {reference.dbcv(x, labels):.9f} and {dbcv(x, labels):.9f}")
-    report("DBCV of 240 points", 1 / reference_s, 1 / seconds, "a second")
+    timing.print_ratio("DBCV of 240 points", timings, dict.fromkeys(WAYS, 1), "a second")
     x, labels = points(8000)
-    (seconds,) = median_seconds(lambda: dbcv(x, labels), rounds=1)
+    seconds = timing.timed(lambda: dbcv(x, labels)).seconds
     print(f"DBCV of 8,000 points in 512 dimensions: {seconds:.1f} s")
 
 
 STAGES = {
+    "default": default,
     "hpss": hpss,
     "front-end": front_end,
     "embedding": embedding,
@@ -292,7 +333,8 @@ def main() -> None:
     parser.add_argument("stages", nargs="*", default=list(STAGES), metavar="STAGE")
     parser.add_argument("--rois", type=int, default=240)
     parser.add_argument("--rounds", type=int, default=3)
-    arguments = parser.parse_args()
+    parser.add_argument("--birdnet", type=Path, help="TFLite model of BirdNET 2.4")
+    arguments = parser.parse_args(namespace=options)
     logging.basicConfig(level=logging.ERROR)
     print(f"torch {torch.__version__}, {torch.get_num_threads()} threads")
     with tempfile.TemporaryDirectory() as folder:

@@ -5,7 +5,8 @@ import re
 
 import pytest
 
-from darksound.jobs.estimate import Workload, planned_stages
+from darksound.jobs.estimate import Workload
+from darksound.jobs.stages import planned_stages
 from darksound.jobs.time_left import PlannedStage, TimeLeft
 from darksound.meta.learners.build import build_learner
 from darksound.settings import Settings
@@ -127,6 +128,21 @@ def test_short_runs_log_no_estimate(caplog):
     assert not run.told
 
 
+def test_compilation_in_the_first_call_is_not_expected_of_the_others(caplog):
+    run = FakeRun([PlannedStage("reducing", 4, 5.0, first_s=45.0)], caplog)
+    run.stage("reducing", 50.0, 1)
+    assert run.progress.seconds_left() == pytest.approx((15.0, 15.0))
+    compiled_before = FakeRun([PlannedStage("reducing", 4, 5.0, first_s=45.0)], caplog)
+    compiled_before.stage("reducing", 5.0, 1)
+    assert compiled_before.progress.seconds_left() == pytest.approx((15.0, 15.0))
+
+
+def test_stages_of_moments_do_not_decide_on_the_others(caplog):
+    run = FakeRun([PlannedStage("embedding", 1, 0.001), PlannedStage("map", 1, 10.0)], caplog)
+    run.stage("embedding", 0.1)
+    assert run.progress.seconds_left()[1] == pytest.approx(10.0, rel=0.2)
+
+
 def test_a_run_that_can_converge_logs_a_range(caplog):
     planned = mec_stages(20_000)
     run = FakeRun(planned, caplog)
@@ -146,7 +162,7 @@ def test_resumed_calls_do_not_count_in_the_pace(caplog):
 def test_plan_has_the_stages_of_each_command():
     settings = Settings()
     learner = build_learner(settings)
-    embedded = planned_stages(100, learner, settings, Workload(images=100, embedded=100))
+    embedded = planned_stages(100, learner, settings, Workload(images=100, held=1))
     assert [stage.name for stage in embedded] == ["images", "embedding"]
     training = planned_stages(100, learner, settings, Workload.of_training(100, settings, 7))
     assert [(stage.name, stage.calls) for stage in training] == [("images", 1), ("epoch", 7)]

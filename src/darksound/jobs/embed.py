@@ -6,7 +6,7 @@ from darksound.cluster.embedding import check_finite
 from darksound.cluster.embedding_shards import embed_to_shards
 from darksound.errors import InputError
 from darksound.jobs.base import JobResult, seed_everything
-from darksound.jobs.estimate import Workload, log_estimate, time_left
+from darksound.jobs.estimate import Workload, log_estimate
 from darksound.jobs.inputs import (
     load_run_rois,
     output_file,
@@ -20,6 +20,7 @@ from darksound.jobs.learner import (
     needs_warm_up,
     warm_up_learner,
 )
+from darksound.jobs.stages import time_left
 from darksound.meta.device import describe_machine
 from darksound.meta.learners.build import build_learner
 from darksound.progress import Progress

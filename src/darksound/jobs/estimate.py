@@ -1,7 +1,6 @@
 """The estimate before a run: device, time, memory and disk space, and a check that it fits."""
 
 import logging
-import math
 from collections.abc import Callable
 from dataclasses import astuple, dataclass
 from pathlib import Path
@@ -12,24 +11,23 @@ from darksound.audio.embedding_models import InputKind, embedding_dim, input_kin
 from darksound.audio.geometry import ROI_LENGTHS, choose_roi_length
 from darksound.cluster.structure import uses_reducer
 from darksound.device import resolve_device
-from darksound.jobs.time_left import PlannedStage, TimeLeft
 from darksound.meta.learners.base import Learner
 from darksound.parallel.resources import check_disk, check_memory, folder_size, format_bytes
 from darksound.parallel.workers import PROCESS_BYTES, process_count, worker_count
-from darksound.progress import Progress
 from darksound.rois.roi_set import RoiSet
 from darksound.settings import Settings
 from darksound.store.shard_file import cache_folder
 
 __all__ = [
+    "InputCost",
     "ResourceEstimate",
     "Workload",
     "check_resources",
+    "episode_size",
     "estimate_resources",
+    "input_cost",
     "log_estimate",
     "log_estimate_of_count",
-    "planned_stages",
-    "time_left",
 ]
 
 logger = logging.getLogger(__name__)
@@ -54,25 +52,9 @@ _THREAD_BYTES = 50e6
 _NATIVE_HZ = 48_000
 _ITEM_BYTES = {"uint8": 1, "float16": 2}
 
-# Seconds of the stages on one core, whose ratios are used until a stage has been timed. One ROI
-# through the default front end or through BirdNET, reading included; a forward pass of a network,
-# and its part for each parameter and pixel; a pass with gradients relative to one without; one clip
-# of the report page.
+# Seconds on one core: one ROI through the default front end or through BirdNET, reading included.
 _SECONDS_PER_IMAGE = 0.006
 _SECONDS_PER_WAVEFORM = 0.04
-_SECONDS_PER_PASS, _SECONDS_PER_PARAMETER_PIXEL = 3e-4, 1.3e-14
-_TRAINED_PER_PASS = 3.0
-_SECONDS_PER_CLIP = 0.015
-# Clips in a report page of the usual size.
-_MAX_CLIPS = 2_500
-# Seconds, measured by benchmarks/scale.py on two cores: one ROI that UMAP is fitted on; one that is
-# placed and clustered; a pair of ROIs in DBCV; one map.
-_SECONDS_PER_FITTED_ROI = 1.3e-3
-_SECONDS_PER_CLUSTERED_ROI = 4e-4
-_SECONDS_PER_VALIDITY_PAIR = 5e-9
-_MAP_S = 2.0
-# Average linkage and its cuts, one pair of 5,000 ROIs.
-_SECONDS_PER_LINKED_PAIR = 5e-7
 # ROIs of the demo's training and validation splits, rounded.
 _DEMO_ROIS = 1_000
 
@@ -102,11 +84,11 @@ class Workload:
     @classmethod
     def of_training(cls, n_rois: int, settings: Settings, epochs: int) -> "Workload":
         """Return the workload of training on so many ROIs."""
-        training, episode_size = settings.training, _episode_size(settings)
-        batch_size = training.batch_size if training.regime == "classical" else episode_size
+        training, size = settings.training, episode_size(settings)
+        batch_size = training.batch_size if training.regime == "classical" else size
         return cls(
             images=n_rois * (1 + settings.augmentation.versions),
-            embedded=epochs * training.validation_episodes * episode_size,
+            embedded=epochs * training.validation_episodes * size,
             trained=epochs * training.episodes_per_epoch * batch_size,
             epochs=epochs,
         )
@@ -139,6 +121,12 @@ class ResourceEstimate:
         return f"{format_bytes(self.memory)} of memory and {disk} on disk"
 
 
+def episode_size(settings: Settings) -> int:
+    """Return the number of ROIs of an episode."""
+    episodes = settings.episodes
+    return episodes.n_way * (episodes.n_shot + episodes.n_query)
+
+
 def _image_shape(settings: Settings) -> tuple[int, ...]:
     roi_s, front_end = settings.audio.roi_s, settings.front_end
     width = front_end.n_frames if roi_s == "auto" else front_end.frames(roi_s)
@@ -164,7 +152,7 @@ def _cached_embedding_bytes(settings: Settings) -> float:
 
 
 @dataclass(frozen=True)
-class _InputCost:
+class InputCost:
     """The cost of the backbone's input for one ROI.
 
     Attributes:
@@ -180,18 +168,15 @@ class _InputCost:
     worker_bytes: float
 
 
-_INPUT_COSTS: dict[InputKind, _InputCost] = {
-    "images": _InputCost(_image_shape, _cached_image_bytes, _SECONDS_PER_IMAGE, PROCESS_BYTES),
-    "waveforms": _InputCost(_embedding_shape, _cached_embedding_bytes, _SECONDS_PER_WAVEFORM, 0.0),
-    "table": _InputCost(_embedding_shape, lambda settings: 0.0, 0.0, 0.0),
+_INPUT_COSTS: dict[InputKind, InputCost] = {
+    "images": InputCost(_image_shape, _cached_image_bytes, _SECONDS_PER_IMAGE, PROCESS_BYTES),
+    "waveforms": InputCost(_embedding_shape, _cached_embedding_bytes, _SECONDS_PER_WAVEFORM, 0.0),
+    "table": InputCost(_embedding_shape, lambda settings: 0.0, 0.0, 0.0),
 }
 
 
-# The stage that computes what the backbone reads, by its kind.
-_STORED_KINDS = {"images": "images", "waveforms": "vectors", "table": "vectors"}
-
-
-def _input_cost(settings: Settings) -> _InputCost:
+def input_cost(settings: Settings) -> InputCost:
+    """Return the cost of the backbone's input."""
     return _INPUT_COSTS[input_kind(settings.backbone)]
 
 
@@ -207,7 +192,7 @@ def estimate_resources(
         workload: what the run does.
     """
     embedding_bytes = 4.0 * n_rois * dim
-    cost = _input_cost(settings)
+    cost = input_cost(settings)
     memory = n_rois * _TABLE_BYTES_PER_ROI + workload.held * embedding_bytes
     if workload.clusterings:
         memory += _CLUSTERING_BYTES + _clustering_bytes(n_rois, dim, settings)
@@ -276,7 +261,7 @@ def log_estimate(
 ) -> None:
     """Log device, precision, number of ROIs, memory and disk space; check that the run fits.
 
-    How long it takes is measured while it runs, see `time_left`.
+    How long it takes is measured while it runs, see `darksound.jobs.stages`.
 
     Args:
         rois: the ROIs; if the ROI length is `auto`, it is chosen from their durations.
@@ -305,7 +290,7 @@ def log_estimate_of_count(
     device, dtype = resolve_device(settings.compute)
     precision = "float32" if dtype is None else str(dtype).removeprefix("torch.")
     estimate = estimate_resources(n_rois, learner.embedding_dim, settings, workload)
-    input_s = workload.images * _input_cost(settings).seconds
+    input_s = workload.images * input_cost(settings).seconds
     logger.info(
         "%s, %s, %d ROIs, up to %s%s.",
         _device_name(device),
@@ -316,74 +301,6 @@ def log_estimate_of_count(
     )
     if run_dir is not None:
         check_resources(n_rois, estimate, settings, run_dir)
-
-
-def time_left(
-    progress: Progress, n_rois: int, learner: Learner, settings: Settings, workload: Workload
-) -> Progress:
-    """Return a progress callback that logs how long the run still takes; see `TimeLeft`.
-
-    Args:
-        progress: receives all calls.
-        n_rois: number of ROIs.
-        learner: the learner to train or to embed with.
-        settings: of the run.
-        workload: what the run does.
-    """
-    return TimeLeft(progress, planned_stages(n_rois, learner, settings, workload))
-
-
-def planned_stages(
-    n_rois: int, learner: Learner, settings: Settings, workload: Workload
-) -> list[PlannedStage]:
-    """Return the stages of a run, in their order; see `time_left`."""
-    n_parameters = sum(parameter.numel() for parameter in learner.parameters())
-    n_pixels = math.prod(_input_cost(settings).shape(settings)[1:])
-    pass_s = _SECONDS_PER_PASS + _SECONDS_PER_PARAMETER_PIXEL * n_parameters * n_pixels
-    trained_s = _TRAINED_PER_PASS * pass_s
-    kind = _STORED_KINDS[input_kind(settings.backbone)]
-    stages = [PlannedStage(kind, 1, workload.images * _input_cost(settings).seconds)]
-    repeats = settings.mec.iterations if workload.clusterings > 1 else 0
-    fine_tuned = float(settings.mec.n_episodes * _episode_size(settings))
-    if workload.epochs:
-        trained = workload.trained - repeats * fine_tuned
-        stages.append(PlannedStage("epoch", workload.epochs, trained * trained_s / workload.epochs))
-    if not workload.clusterings:
-        if not workload.epochs:
-            stages.append(PlannedStage("embedding", 1, workload.embedded * pass_s))
-        return stages
-    if settings.mec.epochs:
-        fine_tuned = min(fine_tuned, settings.mec.epochs * n_rois)
-    reducing_s, clustering_s = _clustering_seconds(n_rois, settings)
-    # The loop converges after one fine-tuning at the earliest.
-    least = repeats + 1 if settings.mec.converged_ami == "never" else min(repeats + 1, 2)
-    for name, seconds in (
-        ("embedding", n_rois * pass_s),
-        ("reducing", reducing_s),
-        ("clustering", clustering_s),
-        ("fine-tuning", fine_tuned * trained_s),
-    ):
-        fewer = name == "fine-tuning"
-        stages.append(PlannedStage(name, repeats + 1 - fewer, seconds, least - fewer, in_loop=True))
-    if repeats:
-        stages.append(PlannedStage("map", 1, _MAP_S + reducing_s))
-        if settings.report.page:
-            stages.append(PlannedStage("clips", 1, min(n_rois, _MAX_CLIPS) * _SECONDS_PER_CLIP))
-    return stages
-
-
-def _clustering_seconds(n_rois: int, settings: Settings) -> tuple[float, float]:
-    """Return the time of reduction, and of clustering and validity, of all ROIs."""
-    validity = _SECONDS_PER_VALIDITY_PAIR * min(n_rois, settings.mec.max_validity_samples) ** 2
-    if not uses_reducer(settings, n_rois):
-        return 0.0, _SECONDS_PER_LINKED_PAIR * n_rois**2 + validity
-    fitted = min(n_rois, settings.reduction.max_fit_samples)
-    return _SECONDS_PER_FITTED_ROI * fitted, _SECONDS_PER_CLUSTERED_ROI * n_rois + validity
-
-
-def _episode_size(settings: Settings) -> int:
-    episodes = settings.episodes
-    return episodes.n_way * (episodes.n_shot + episodes.n_query)
 
 
 def _device_name(device: torch.device) -> str:

@@ -6,9 +6,10 @@ from darksound.atomic import write_bytes
 from darksound.cluster.evaluation import Evaluation, evaluate
 from darksound.errors import InputError
 from darksound.jobs.base import JobResult, seed_everything
-from darksound.jobs.estimate import Workload, log_estimate, time_left
+from darksound.jobs.estimate import Workload, log_estimate
 from darksound.jobs.inputs import load_run_rois, resolve_run_settings, use_default_data
 from darksound.jobs.learner import load_learner
+from darksound.jobs.stages import time_left
 from darksound.meta.backbones.build import usable_untrained
 from darksound.meta.device import describe_machine
 from darksound.meta.learners.build import build_learner

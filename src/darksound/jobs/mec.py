@@ -12,7 +12,7 @@ from darksound.cluster.mec import mec
 from darksound.cluster.state import MecState
 from darksound.errors import InputError
 from darksound.jobs.base import JobResult, seed_everything
-from darksound.jobs.estimate import Workload, log_estimate, time_left
+from darksound.jobs.estimate import Workload, log_estimate
 from darksound.jobs.inputs import load_run_rois, resolve_run_settings, use_default_data
 from darksound.jobs.learner import (
     load_learner,
@@ -21,6 +21,7 @@ from darksound.jobs.learner import (
     warm_up_learner,
 )
 from darksound.jobs.report import report_page
+from darksound.jobs.stages import time_left
 from darksound.meta.device import describe_machine
 from darksound.meta.learners.build import build_learner
 from darksound.progress import Progress

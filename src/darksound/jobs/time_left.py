@@ -21,6 +21,8 @@ _FIRST_S, _BETWEEN_S = 3.0, 10.0
 # An estimate is logged again if it is out of the range of the last one by this share of it and by
 # this many seconds.
 _CHANGE, _CHANGE_S = 1 / 3, 10.0
+# Seconds that count as measured at the planned pace, so that stages of moments say little.
+_PRIOR_S = 1.0
 # The message has a range if the latest end is later than the earliest one by this factor.
 _RANGE = 1.3
 _VALUE = "min left of run"
@@ -39,6 +41,7 @@ class PlannedStage:
             stages matters after the first seconds.
         least_calls: how often at least, where a loop may end early; None: `calls`.
         in_loop: whether the stage is repeated by the loop; the others before and after it are not.
+        first_s: what the first call may take in addition, such as compilation.
     """
 
     name: str
@@ -46,6 +49,7 @@ class PlannedStage:
     seconds: float
     least_calls: float | None = None
     in_loop: bool = False
+    first_s: float = 0.0
 
 
 class _Pace:
@@ -82,11 +86,16 @@ class _Pace:
         """Return how long what was measured would have taken by the plan."""
         return self.measured * self.plan.seconds
 
+    @property
+    def usual_s(self) -> float:
+        """Return `seconds` without what the first call took in addition."""
+        return self.seconds - min(self.plan.first_s, max(self.seconds - self.nominal_s, 0.0))
+
     def left(self, calls: float, slowness: float) -> float:
         """Return the seconds until so many calls are done."""
         if self.is_finished:
             return 0.0
-        a_call = self.seconds / self.measured if self.measured else self.plan.seconds * slowness
+        a_call = self.usual_s / self.measured if self.measured else self.plan.seconds * slowness
         return max(calls - self.done, 0.0) * a_call
 
 
@@ -115,6 +124,8 @@ class TimeLeft:
         self._current: _Pace | None = None
         self._last_event, self._started = -math.inf, math.inf
         self._told: tuple[float, float, float] | None = None
+        repeats = any(stage.in_loop and stage.calls > 1 for stage in stages)
+        self._reason = " by when the loop converges" if repeats else ""
 
     def __call__(
         self, stage: str, done: int, total: int, /, values: Mapping[str, float] | None = None
@@ -156,12 +167,14 @@ class TimeLeft:
         """Return the seconds until the earliest and the latest end."""
         paces = list(self._paces.values())
         nominal = sum(pace.nominal_s for pace in paces)
-        measured = sum(pace.seconds for pace in paces if pace.nominal_s)
-        slowness = measured / nominal if nominal else 1.0
+        measured = sum(pace.usual_s for pace in paces if pace.nominal_s)
+        slowness = (measured + _PRIOR_S) / (nominal + _PRIOR_S)
         least, most = 0.0, 0.0
         for pace in paces:
             plan = pace.plan
             most += pace.left(plan.calls, slowness)
+            if not pace.done and not pace.is_finished:
+                most += plan.first_s
             least += pace.left(
                 plan.calls if plan.least_calls is None else plan.least_calls, slowness
             )
@@ -178,7 +191,7 @@ class TimeLeft:
         left = math.sqrt(least * most)
         if self._has_changed(now, left):
             self._told = now, least, most
-            span = f", {duration(least)} to {duration(most)} by when the loop converges"
+            span = f", {duration(least)} to {duration(most)}{self._reason}"
             logger.info("About %s left%s.", duration(left), span if most > _RANGE * least else "")
         return left
 
@@ -189,4 +202,5 @@ class TimeLeft:
         elapsed = now - told_at
         earlier = max(least - elapsed, 0.0) - left
         later = left - max(most - elapsed, 0.0)
-        return elapsed >= _BETWEEN_S and max(earlier, later) > max(_CHANGE_S, _CHANGE * left)
+        is_due = elapsed >= _BETWEEN_S and left > _CHANGE_S
+        return is_due and max(earlier, later) > max(_CHANGE_S, _CHANGE * left)

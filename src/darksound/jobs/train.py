@@ -12,8 +12,9 @@ from pathlib import Path
 import pandas as pd
 
 from darksound.jobs.base import JobResult, seed_everything
-from darksound.jobs.estimate import Workload, log_estimate, time_left
+from darksound.jobs.estimate import Workload, log_estimate
 from darksound.jobs.inputs import load_run_rois, resolve_run_settings, use_default_data
+from darksound.jobs.stages import time_left
 from darksound.meta.checkpoints import EpochReport, TrainState, load_train_state, save_train_state
 from darksound.meta.device import describe_machine
 from darksound.meta.distributed import current_process_group

@@ -1,0 +1,104 @@
+"""The stages of a run, and how long they take as far as known before it."""
+
+import math
+
+from darksound.audio.embedding_models import input_kind
+from darksound.cluster.structure import uses_reducer
+from darksound.jobs.estimate import Workload, episode_size, input_cost
+from darksound.jobs.time_left import PlannedStage, TimeLeft
+from darksound.meta.learners.base import Learner
+from darksound.progress import Progress
+from darksound.settings import Settings
+
+__all__ = ["planned_stages", "time_left"]
+
+# Seconds of the stages on one core, whose ratios are used until a stage has been timed: a forward
+# pass of a network, and its part for each parameter and pixel; a pass with gradients relative to
+# one without; one clip of the report page.
+_SECONDS_PER_PASS, _SECONDS_PER_PARAMETER_PIXEL = 3e-4, 1.3e-14
+_TRAINED_PER_PASS = 3.0
+_SECONDS_PER_CLIP = 0.015
+# Clips in a report page of the usual size.
+_MAX_CLIPS = 2_500
+# Seconds, measured by benchmarks/scale.py on two cores: one ROI that UMAP is fitted on; one that is
+# placed and clustered; a pair of ROIs in DBCV; one on a map by t-SNE.
+_SECONDS_PER_FITTED_ROI = 1.3e-3
+_SECONDS_PER_CLUSTERED_ROI = 4e-4
+_SECONDS_PER_VALIDITY_PAIR = 5e-9
+_SECONDS_PER_MAPPED_ROI = 3e-3
+# Compilation of UMAP, once a process.
+_COMPILATION_S = 45.0
+# Average linkage and its cuts, one pair of 5,000 ROIs.
+_SECONDS_PER_LINKED_PAIR = 5e-7
+# The stage that computes what the backbone reads, by its kind.
+_STORED_KINDS = {"images": "images", "waveforms": "vectors", "table": "vectors"}
+
+
+def time_left(
+    progress: Progress, n_rois: int, learner: Learner, settings: Settings, workload: Workload
+) -> Progress:
+    """Return a progress callback that logs how long the run still takes; see `TimeLeft`.
+
+    Args:
+        progress: receives all calls.
+        n_rois: number of ROIs.
+        learner: the learner to train or to embed with.
+        settings: of the run.
+        workload: what the run does.
+    """
+    return TimeLeft(progress, planned_stages(n_rois, learner, settings, workload))
+
+
+def planned_stages(
+    n_rois: int, learner: Learner, settings: Settings, workload: Workload
+) -> list[PlannedStage]:
+    """Return the stages of a run, in their order; see `time_left`."""
+    n_parameters = sum(parameter.numel() for parameter in learner.parameters())
+    n_pixels = math.prod(input_cost(settings).shape(settings)[1:])
+    pass_s = _SECONDS_PER_PASS + _SECONDS_PER_PARAMETER_PIXEL * n_parameters * n_pixels
+    trained_s = _TRAINED_PER_PASS * pass_s
+    kind = _STORED_KINDS[input_kind(settings.backbone)]
+    stages = [PlannedStage(kind, 1, workload.images * input_cost(settings).seconds)]
+    repeats = settings.mec.iterations if workload.clusterings > 1 else 0
+    fine_tuned = float(settings.mec.n_episodes * episode_size(settings))
+    if workload.epochs:
+        trained = workload.trained - repeats * fine_tuned
+        stages.append(PlannedStage("epoch", workload.epochs, trained * trained_s / workload.epochs))
+    if not workload.clusterings:
+        # Training keeps no embeddings.
+        if workload.held:
+            stages.append(PlannedStage("embedding", 1, n_rois * pass_s))
+        return stages
+    if settings.mec.epochs:
+        fine_tuned = min(fine_tuned, settings.mec.epochs * n_rois)
+    reducing_s, clustering_s = _clustering_seconds(n_rois, settings)
+    # The loop converges after one fine-tuning at the earliest.
+    least = repeats + 1 if settings.mec.converged_ami == "never" else min(repeats + 1, 2)
+    for name, seconds in (
+        ("embedding", n_rois * pass_s),
+        ("reducing", reducing_s),
+        ("clustering", clustering_s),
+        ("fine-tuning", fine_tuned * trained_s),
+    ):
+        fewer = name == "fine-tuning"
+        first_s = _COMPILATION_S if name == "reducing" and seconds else 0.0
+        stages.append(
+            PlannedStage(name, repeats + 1 - fewer, seconds, least - fewer, True, first_s)
+        )
+    if workload.clusterings > 1:
+        stages.append(PlannedStage("map", 1, reducing_s or n_rois * _SECONDS_PER_MAPPED_ROI))
+        if settings.report.page:
+            clips_s = min(n_rois, _MAX_CLIPS) * _SECONDS_PER_CLIP
+            # The recordings of a table may not exist.
+            least = 1 if input_cost(settings).seconds else 0
+            stages.append(PlannedStage("clips", 1, clips_s, least))
+    return stages
+
+
+def _clustering_seconds(n_rois: int, settings: Settings) -> tuple[float, float]:
+    """Return the time of reduction, and of clustering and validity, of all ROIs."""
+    validity = _SECONDS_PER_VALIDITY_PAIR * min(n_rois, settings.mec.max_validity_samples) ** 2
+    if not uses_reducer(settings, n_rois):
+        return 0.0, _SECONDS_PER_LINKED_PAIR * n_rois**2 + validity
+    fitted = min(n_rois, settings.reduction.max_fit_samples)
+    return _SECONDS_PER_FITTED_ROI * fitted, _SECONDS_PER_CLUSTERED_ROI * n_rois + validity

@@ -6,12 +6,12 @@ from typing import Any
 from unittest.mock import MagicMock, patch
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 from torch._subclasses.fake_tensor import FakeTensor, FakeTensorMode
 from torch.overrides import TorchFunctionMode
 from torch.utils._pytree import tree_flatten, tree_map
 
-__all__ = ["GPU", "NoWaiting", "fake_gpu"]
+__all__ = ["GPU", "NoWaiting", "fake_gpu", "module_on_gpu"]
 
 GPU = torch.device("cuda", 0)
 # Methods that make the CPU wait for a GPU.
@@ -75,6 +75,19 @@ def _pin(tensor: Tensor, *_: object) -> Tensor:
     return pinned
 
 
+def module_on_gpu(module: nn.Module) -> None:
+    """Move a module to the GPU, in place."""
+    for part in module.modules():
+        for name, parameter in part._parameters.items():
+            if parameter is not None:
+                moved = parameter.detach().to(GPU)
+                part._parameters[name] = nn.Parameter(moved, parameter.requires_grad)
+        for name, buffer in part._buffers.items():
+            part._buffers[name] = None if buffer is None else buffer.to(GPU)
+        if isinstance(part, nn.RNNBase):
+            part._flat_weights = [getattr(part, name) for name in part._flat_weights_names]
+
+
 @contextmanager
 def fake_gpu(free_bytes: int = 80 << 30) -> Iterator[torch.device]:
     """Give torch a GPU in a block.
@@ -93,6 +106,12 @@ def fake_gpu(free_bytes: int = 80 << 30) -> Iterator[torch.device]:
         patch.object(torch.cuda, "mem_get_info", lambda *_: (free_bytes, free_bytes)),
         patch.object(torch.cuda, "current_stream", MagicMock()),
         patch.object(torch.cuda, "current_device", lambda: 0),
+        patch.object(torch.cuda, "get_rng_state", lambda *_: torch.zeros(16, dtype=torch.uint8)),
+        patch.object(torch.cuda, "set_rng_state", lambda *_: None),
+        patch.object(torch.cuda, "manual_seed_all", lambda *_: None),
+        # Its kernels for recurrent networks call the driver.
+        patch.object(torch.backends.cudnn, "is_acceptable", lambda _: False),
+        torch.backends.cudnn.flags(enabled=False),
         patch.object(Tensor, "pin_memory", _pin),
     ):
         yield GPU

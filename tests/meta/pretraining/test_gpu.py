@@ -6,7 +6,7 @@ import torch
 from tests.fake_gpu import NoWaiting, fake_gpu
 
 from darksound.meta.pretraining.batches import PairBatches
-from darksound.meta.pretraining.pretrainer import LOSSES
+from darksound.meta.pretraining.pretrainer import LOSSES, Pretrainer
 from darksound.settings import Settings
 from darksound.synthesis.song_library import SongLibrary, SongPlan
 
@@ -39,3 +39,32 @@ def test_losses_have_their_targets_on_the_gpu(name: str) -> None:
     with fake_gpu() as gpu, NoWaiting():
         loss, accuracy = LOSSES[name](torch.randn(2, 5, 7, device=gpu), 0.1)
         assert loss.device == accuracy.device == gpu
+
+
+@pytest.mark.gpu
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a GPU")
+def test_a_seed_gives_the_same_batches_on_a_real_gpu() -> None:
+    libraries = [_library()]
+    expected = PairBatches(libraries, SETTINGS.replace(compute={"device": "cpu"}))(3)
+    actual = PairBatches(libraries, SETTINGS)(3).cpu()
+    # A value at the edge of the range that is shown may be on either side of it.
+    assert (actual - expected).abs().mean() < 1e-4
+
+
+@pytest.mark.gpu
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a GPU")
+@pytest.mark.parametrize("loss", LOSSES)
+def test_steps_do_not_wait_for_a_real_gpu(loss: str) -> None:
+    settings = SETTINGS.replace(
+        backbone={"channels": (4, 8, 8, 16), "embedding_dim": 8, "weights": "none"},
+        pretraining={"loss": loss, "steps": 20},
+    )
+    pretrainer = Pretrainer([_library()], settings)
+    batches = PairBatches([_library()], settings)
+    pretrainer._step(batches(0))
+    torch.cuda.set_sync_debug_mode("error")
+    try:
+        for number in range(1, 5):
+            pretrainer._step(batches(number))
+    finally:
+        torch.cuda.set_sync_debug_mode("default")

@@ -20,7 +20,7 @@ class FakeRun:
     def __init__(self, stages, caplog):
         caplog.set_level(logging.INFO, "darksound.jobs.time_left")
         self.now, self.reports, self._caplog = 0.0, [], caplog
-        self.told: list[tuple[float, float]] = []
+        self.estimates: list[tuple[float, float]] = []
         self.messages: list[str] = []
         self.progress = TimeLeft(self._receive, stages, clock=lambda: self.now)
 
@@ -35,7 +35,7 @@ class FakeRun:
 
     def report(self, *report):
         self.progress(*report)
-        self.told += [
+        self.estimates += [
             (self.now, float(match[1]) * UNITS[match[2]])
             for line in self._caplog.messages
             if (match := re.match(r"About ([\d.]+) (\w+) left", line))
@@ -45,7 +45,7 @@ class FakeRun:
 
     def ratios(self):
         """Return each logged estimate relative to what the run took from there on."""
-        return [told / (self.now - at) for at, told in self.told]
+        return [left / (self.now - at) for at, left in self.estimates]
 
 
 def mec_stages(n_rois, settings=None):
@@ -83,8 +83,8 @@ def test_each_estimate_is_within_a_factor_of_two(n_rois, load, fine_tunings, cap
     # Stages whose seconds are 30 % more or less than planned, on a slower or faster machine.
     off = {stage.name: load * (1.3, 0.75)[i % 2] for i, stage in enumerate(planned)}
     run_mec(run, planned, off, fine_tunings)
-    assert run.told or run.now < 30
-    assert len(run.told) <= 3
+    assert run.estimates or run.now < 30
+    assert len(run.estimates) <= 3
     assert all(0.5 <= ratio <= 2 for ratio in run.ratios()), run.ratios()
 
 
@@ -97,7 +97,7 @@ def test_a_wrong_constant_is_corrected_when_its_stage_has_begun(caplog):
     first, *_, last = run.ratios()
     assert first == pytest.approx(120 / 1260, rel=0.1)
     assert last == pytest.approx(1, rel=0.05)
-    assert len(run.told) == 2
+    assert len(run.estimates) == 2
 
 
 def test_a_steady_run_logs_one_estimate(caplog):
@@ -110,7 +110,7 @@ def test_other_work_that_starts_later_is_logged(caplog):
     run = FakeRun([PlannedStage("epoch", 4, 100.0)], caplog)
     for number, seconds in enumerate((100.0, 100.0, 500.0, 500.0), start=1):
         run.stage(f"epoch {number}/4", seconds)
-    assert len(run.told) >= 2
+    assert len(run.estimates) >= 2
     assert 0.5 < run.ratios()[-1] < 2
 
 
@@ -125,7 +125,7 @@ def test_time_left_is_among_the_figures_of_a_stage(caplog):
 def test_short_runs_log_no_estimate(caplog):
     run = FakeRun([PlannedStage("embedding", 1, 1.0)], caplog)
     run.stage("embedding", 12.0)
-    assert not run.told
+    assert not run.estimates
 
 
 def test_compilation_in_the_first_call_is_not_expected_of_the_others(caplog):

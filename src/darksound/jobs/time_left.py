@@ -123,7 +123,7 @@ class TimeLeft:
         self._paces = {stage.name: _Pace(stage) for stage in stages}
         self._current: _Pace | None = None
         self._last_event, self._started = -math.inf, math.inf
-        self._told: tuple[float, float, float] | None = None
+        self._logged: tuple[float, float, float] | None = None
         repeats = any(stage.in_loop and stage.calls > 1 for stage in stages)
         self._reason = " by when the loop converges" if repeats else ""
 
@@ -132,7 +132,7 @@ class TimeLeft:
     ) -> None:
         """Pass progress on; see `darksound.progress.Progress`."""
         self._measure(stage, done, total)
-        left = self._tell()
+        left = self._estimate()
         figures = dict(values or {})
         if left is not None and done < total:
             figures[_VALUE] = left / 60
@@ -180,7 +180,7 @@ class TimeLeft:
             )
         return least, most
 
-    def _tell(self) -> float | None:
+    def _estimate(self) -> float | None:
         """Return the estimate in seconds, None before the first one; log it if it has changed."""
         now = self._clock()
         is_measured = any(pace.nominal_s for pace in self._paces.values())
@@ -190,16 +190,16 @@ class TimeLeft:
         # The earliest and the latest end differ from it by the same factor.
         left = math.sqrt(least * most)
         if self._has_changed(now, left):
-            self._told = now, least, most
+            self._logged = now, least, most
             span = f", {duration(least)} to {duration(most)}{self._reason}"
             logger.info("About %s left%s.", duration(left), span if most > _RANGE * least else "")
         return left
 
     def _has_changed(self, now: float, left: float) -> bool:
-        if self._told is None:
+        if self._logged is None:
             return left > _CHANGE_S
-        told_at, least, most = self._told
-        elapsed = now - told_at
+        logged_at, least, most = self._logged
+        elapsed = now - logged_at
         earlier = max(least - elapsed, 0.0) - left
         later = left - max(most - elapsed, 0.0)
         is_due = elapsed >= _BETWEEN_S and left > _CHANGE_S

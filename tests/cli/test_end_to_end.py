@@ -101,7 +101,7 @@ def test_training_writes_a_learner_and_its_figures(learner):
     }
     log = (learner / "run.log").read_text()
     assert "CPU" in log
-    assert "float32, 32 ROIs, about" in log
+    assert "float32, 32 ROIs, up to" in log
 
 
 def test_evaluation_writes_csv_json_and_a_figure(tiny, learner, world):

@@ -1,7 +1,9 @@
 """Waveforms of some ROIs, and images of them, as one worker computes them."""
 
 import hashlib
+import threading
 from collections.abc import Callable, Sequence
+from contextlib import nullcontext
 from dataclasses import dataclass
 from functools import cache, partial
 
@@ -34,6 +36,8 @@ Wave = npt.NDArray[np.float32]
 
 # ROIs that are read before the front end turns them into images together, on a CPU and on a GPU.
 _CPU_BATCH_ROIS, _GPU_BATCH_ROIS = 8, 64
+# Threads that make images on a GPU at the same time. More would fill its memory and not be faster.
+_GPU_THREADS = threading.BoundedSemaphore(4)
 # Purpose of the random numbers that alter a ROI; see `random_stream`.
 _ALTER = 12
 
@@ -147,7 +151,8 @@ def _images(
 ) -> tuple[dict[int, Wave], ImageRows | None, dict[int, str]]:
     """Return the waveforms that give images, their images, and why others give none, by row."""
     try:
-        return waves, _quantise(front_end()(list(waves.values())), settings), {}
+        with _GPU_THREADS if image_device(settings.compute).type != "cpu" else nullcontext():
+            return waves, _quantise(front_end()(list(waves.values())), settings), {}
     except Exception as error:
         if len(waves) == 1:
             (row,) = waves

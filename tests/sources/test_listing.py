@@ -170,7 +170,7 @@ def test_very_deep_folders_are_listed_to_the_limit_of_the_system(
     os.chdir(tmp_path)
     assert recordings == ["a.wav"]
     assert len(problems) == 1
-    assert "cannot be opened" in problems[0].cause
+    assert "its name or path is too long for this system" in problems[0].cause
 
 
 def test_a_file_that_vanishes_after_listing_is_a_problem(

@@ -10,13 +10,13 @@ import numpy.typing as npt
 import pandas as pd
 import soundfile as sf
 
+from darksound.atomic import raise_if_by_system
 from darksound.audio.names import recording_path
-from darksound.errors import InputError, failure_cause
+from darksound.errors import InputError, RunError, failure_cause
 from darksound.report.exports.base import ExportContent, ExportCounts, in_chunks, provenance
 from darksound.report.exports.targets import ERRORS, MARKER, distinct, safe_name
 from darksound.rois.roi_set import Problem
 from darksound.rois.spreadsheets import csv_text
-from darksound.system_errors import cause_by_system
 from darksound.text import library_path
 
 __all__ = ["TABLE", "Clips", "Dataset", "clip_folders"]
@@ -101,6 +101,8 @@ def _write(content: ExportContent, table: pd.DataFrame, target: Path) -> ExportC
     for row, path in enumerate(paths):
         try:
             _write_clip(content, table.iloc[row], target / path)
+        except RunError:
+            raise
         except Exception as error:
             roi = table.iloc[row]
             name = recording_path(roi["root"], roi["recording"])
@@ -139,8 +141,7 @@ def _write_clip(content: ExportContent, roi: "pd.Series[Any]", path: Path) -> No
             sf.write(file, _limit_peak(wave), rate, subtype="PCM_16", format=content.audio.upper())
     except (sf.SoundFileError, OSError) as error:
         # A full disk ends the export; a rate that the format lacks concerns this recording.
-        if cause_by_system(error, path.parent) is not None:
-            raise
+        raise_if_by_system(path, error)
         raise InputError(
             f"{recording_path(roi['root'], roi['recording'])}: cannot be written as "
             f"{content.audio} at {rate} Hz ({error}); choose another --audio."

@@ -95,8 +95,8 @@ def test_table_of_embeddings_is_clustered_with_and_without_recordings(
     ("words", "status", "message"),
     [
         (["--backbone", "birdnet", "--embeddings", "e.npy"], 2, "not both"),
-        (["--embeddings", "gone.npy"], 2, "gone.npy: embeddings cannot be read"),
-        (["--backbone", "onnx:gone.onnx"], 2, "there is no such file"),
+        (["--embeddings", "gone.npy"], 2, "there is no file gone.npy"),
+        (["--backbone", "onnx:gone.onnx"], 2, "there is no file gone.onnx"),
         (["--backbone", "birdnett"], 2, "birdnet"),
         (["--backbone", "embeddings"], 2, "--embeddings FILE"),
     ],

@@ -65,6 +65,7 @@ def test_run_keeps_a_copy_of_its_review(mec, world):
     rows.assign(rejected="false").head(8).to_csv("r.csv", index=False)
     assert mec("--out", "run", "--iterations", 0, "--review", "r.csv").exit_code == 0
     assert Path("run/review-given.csv").read_bytes() == Path("r.csv").read_bytes()
+    shutil.copy("r.csv", "other.csv")
     ended = mec("--out", "run", "--iterations", 0, "--resume", "--review", "other.csv")
     assert ended.exit_code == 2
     assert "--review is" in ended.stderr
@@ -103,5 +104,6 @@ def test_missing_recordings_end_with_3(darksound, mec, world, tmp_path):
     ended = darksound("export", "run", "--format", "clips", "--audio", "flac", "-q")
     assert ended.exit_code == 3, ended.output
     assert "31 ROIs" in ended.stdout
-    assert "1 ROIs were skipped (errors.csv)" in ended.stdout
+    assert "errors.csv" in ended.stderr
+    assert "wren/0.wav" in ended.stderr
     assert len(list(Path("run/exports/clips").rglob("*.flac"))) == 31

@@ -195,7 +195,9 @@ def error_as_nobody(read: Callable[[Path], object], path: Path) -> str:
 @pytest.mark.parametrize("kind", READERS)
 def test_file_of_another_user_is_not_called_damaged(tmp_path_factory, kind):
     folder = tmp_path_factory.mktemp("open")
-    for parent in (folder, *folder.parents[:2]):
+    for parent in (folder, *folder.parents[:3]):
+        if parent.stat().st_mode & 0o1000:
+            break
         parent.chmod(0o755)
     read, name, expected = READERS[kind]
     (folder / name).write_bytes(b"RIFF, recording\n")

@@ -81,7 +81,8 @@ def small_run(place: Path) -> Path:
     settings = Settings().replace(compute={"workers": 1}, audio={"roi_s": 0.25})
     (folder / "settings.toml").write_text(to_toml(settings))
     manifest = Manifest(
-        command="mec", argv=("mec", "--data", "</script>"), inputs=Inputs(("x",)), settings=settings.model_dump(mode="json"),
+        command="mec", argv=("mec", "--data", "</script>"), inputs=Inputs(("x",)),
+        settings=settings.model_dump(mode="json"),
         seed=1979, versions={"darksound": "0.1.0"}, status="done",
         started="2026-01-01T00:00:00+00:00", fingerprint="f00d", recorded_s=1200.0,
     )  # fmt: skip

@@ -54,6 +54,11 @@ class Child:
         self.seconds = time.monotonic() - self.started
         return True
 
+    def wait(self) -> None:
+        """Wait for its end."""
+        while not self.poll():
+            time.sleep(_POLL_S)
+
     def kill(self) -> None:
         """Kill it and the processes that it started, as `kill -9` does."""
         os.killpg(self.pid, signal.SIGKILL)

@@ -14,6 +14,7 @@ import random
 import shutil
 import sys
 import tempfile
+import time
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
@@ -312,14 +313,15 @@ def _make_runs(folder: Path) -> tuple[Path, Path]:
     child = start_child(
         "finished", partial(command_line, *words, str(finished)), folder, environment
     )
-    while not child.poll():
-        pass
+    child.wait()
     if child.status:
         raise SystemExit(child.output)
     child = start_child("stopped", partial(command_line, *words, str(stopped)), folder, environment)
-    while not child.poll():
-        if (stopped / "state.safetensors").exists():
-            child.kill()
+    while not child.poll() and not (stopped / "state.safetensors").exists():
+        time.sleep(0.01)
+    if not child.poll():
+        child.kill()
+        child.wait()
     return finished, stopped
 
 

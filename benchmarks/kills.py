@@ -152,15 +152,13 @@ def finish(command: Command, folder: Path) -> str:
     """Run a killed command until it ends; return what happened."""
     for number in range(1, _MAX_STARTS):
         child = start(command, folder, number)
-        while not child.poll():
-            time.sleep(0.01)
+        child.wait()
         if child.status == 0:
             return f"{number} more"
         if child.status == 2 and re.search(r"There is no (\w+ )?run|is not a run", child.output):
             # Killed before there was a run: started as the first time.
             child = start(command, folder, 0)
-            while not child.poll():
-                time.sleep(0.01)
+            child.wait()
             if child.status == 0:
                 return "started anew"
         return f"exit status {child.status}: {child.output[-400:]}"
@@ -172,8 +170,7 @@ def undisturbed(command: Command, folder: Path) -> tuple[float, str]:
     folder.mkdir()
     command.prepare(folder)
     child = start(command, folder, 0)
-    while not child.poll():
-        time.sleep(0.01)
+    child.wait()
     if child.status:
         raise SystemExit(child.output)
     return child.seconds, digest(folder, command.results)
@@ -189,8 +186,7 @@ def killed(command: Command, folder: Path, after_s: float) -> bool:
     if child.poll():
         return False
     child.kill()
-    while not child.poll():
-        time.sleep(0.002)
+    child.wait()
     return True
 
 

@@ -81,13 +81,13 @@ class _Samples:
         start: position of the first byte.
         stop: position after the last byte.
         missing: bytes that the header states and the file lacks.
-        mended: whether the header's size is another one.
+        corrected: whether the header's size is another one.
     """
 
     start: int
     stop: int
     missing: int = 0
-    mended: bool = False
+    corrected: bool = False
 
 
 def inspect_wave(file: BinaryIO, size: int) -> Layout | None:
@@ -195,10 +195,10 @@ def _layout(file: BinaryIO, samples: _Samples, spans: tuple[Span, ...]) -> Layou
         spans: the samples behind a header that states where they are.
     """
     available = samples.stop - samples.start
-    decoder, mended = _decoder(file, None), Part(0, 0, spans)
+    decoder, corrected = _decoder(file, None), Part(0, 0, spans)
     part = None
-    if decoder is None or _frames(decoder, available, samples.mended) != decoder.frames:
-        decoder, part = _decoder(file, mended), mended
+    if decoder is None or _frames(decoder, available, samples.corrected) != decoder.frames:
+        decoder, part = _decoder(file, corrected), corrected
     if decoder is None:
         return None
     frames = stated = decoder.frames
@@ -220,12 +220,12 @@ def _decoder(file: BinaryIO, part: Part | None) -> Decoder | None:
         return None
 
 
-def _frames(decoder: Decoder, available: int, mended: bool) -> int:
+def _frames(decoder: Decoder, available: int, corrected: bool) -> int:
     """Return the number of samples in so many bytes; -1 if it is not known."""
     width = _WIDTHS.get(decoder.subtype)
     if width is not None:
         return available // (width * decoder.channels)
-    return -1 if mended else decoder.frames
+    return -1 if corrected else decoder.frames
 
 
 def _chunks(file: BinaryIO, position: int, size: int, syntax: _Syntax) -> Iterator[_Chunk]:
@@ -284,7 +284,7 @@ def _locate(file: BinaryIO, size: int, data: _Chunk, total: int, syntax: _Syntax
     ):
         return _Samples(data.start, stop)
     stop = _end_before_trailers(file, data.start, size, syntax)
-    return _Samples(data.start, stop, mended=True)
+    return _Samples(data.start, stop, corrected=True)
 
 
 def _is_placeholder(size: int) -> bool:
@@ -324,7 +324,7 @@ def _end_before_trailers(file: BinaryIO, first: int, size: int, syntax: _Syntax)
 
 def _whole_blocks(samples: _Samples, fmt: bytes, syntax: _Syntax) -> _Samples:
     """Return compressed samples without the part of a block at the end, which is no sound."""
-    if len(fmt) < 16 or not samples.mended:
+    if len(fmt) < 16 or not samples.corrected:
         return samples
     tag, block = struct.unpack_from(syntax.head[0] + "H10xH", fmt)
     if tag in _UNCOMPRESSED or not block:

@@ -117,10 +117,10 @@ def inspect_mpeg(file: BinaryIO, size: int) -> Layout | None:
             return Layout(parts, decoder.rate, decoder.channels, None, damage)
     if index is None and runs and not _is_padding(file, first, start):
         runs[0] = _Run(first, runs[0].stop, runs[0].count, first - start)
-    return _mended(file, stop, [run for run in runs if run.count], index or _Index(), kind)
+    return _corrected(file, stop, [run for run in runs if run.count], index or _Index(), kind)
 
 
-def _mended(
+def _corrected(
     file: BinaryIO, stop: int, runs: list[_Run], index: _Index, kind: _Kind
 ) -> Layout | None:
     """Return the frames behind a header that states their number, with silence for lost ones."""

@@ -97,6 +97,12 @@ def test_rows_that_do_not_fit_are_broken_and_the_others_are_read(tmp_path):
     assert table.cells.index.tolist() == [4, 6, 8, 10]
 
 
+def test_a_second_line_of_a_cell_with_as_many_separators_as_a_row_stays_in_the_cell(tmp_path):
+    table = read(tmp_path, 'recording,start_s,label\n"a\n,b.wav",1,x\nc.wav,2,y\n')
+    assert table.broken == {}
+    assert table.cells.to_numpy().tolist() == [["a\n,b.wav", "1", "x"], ["c.wav", "2", "y"]]
+
+
 def test_a_quote_that_is_not_closed_takes_no_rows_with_it(tmp_path):
     rows = [f'{n}.wav,1,"x{n}' if n % 10 == 0 else f"{n}.wav,1,y" for n in range(100)]
     table = read(tmp_path, "\n".join(["recording,start_s,label", *rows]))

@@ -45,6 +45,16 @@ def state():
     return MecState(tuple(figures), outcome, first, weights, ("A note.",))
 
 
+def test_the_state_of_a_run_without_clusters_is_read_as_it_was_written(tmp_path):
+    before = state()
+    noise = Clustering(np.full(5, -1), np.zeros(5), np.zeros(5), np.zeros(0))
+    write_mec_state(tmp_path, replace(before, last=replace(before.last, clustering=noise)))
+    after = read_mec_state(tmp_path)
+    assert after is not None
+    assert after.last.clustering.persistence.shape == (0,)
+    assert after.last.clustering.labels.tolist() == [-1] * 5
+
+
 def test_the_state_is_read_as_it_was_written(tmp_path):
     before = state()
     assert read_mec_state(tmp_path) is None

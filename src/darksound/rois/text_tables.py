@@ -240,7 +240,9 @@ class _Parser:
             try:
                 for row in reader:
                     end = position + reader.line_num
-                    self._check_lines(lines[start + 1 : end])
+                    # A row with all its cells has closed quotes, whatever is between them.
+                    if len(row) != len(self.names):
+                        self._check_lines(lines[start + 1 : end])
                     rows[next(numbers)] = row
                     start = end
                 break

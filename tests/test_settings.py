@@ -146,7 +146,7 @@ def test_an_assignment_that_is_nested_too_deeply_is_refused(text):
 
 
 def test_unknown_preset_is_an_error_that_lists_presets():
-    with pytest.raises(SettingsError, match="default, thesis-2023, paper-2024"):
+    with pytest.raises(SettingsError, match="default, nocturnal, all, thesis-2023, paper-2024"):
         load_settings("thesis")
 
 

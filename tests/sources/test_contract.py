@@ -143,7 +143,8 @@ class TestContract:
         table = example.load().table
         assert list(table.columns) == SCHEMA.names
         for column in SCHEMA:
-            kind = {"string": TEXT_DTYPE, "double": "float64", "float": "float32"}[str(column.type)]
+            kinds = {"string": TEXT_DTYPE, "double": "float64", "float": "float32"}
+            kind = (kinds | {"bool": "boolean"})[str(column.type)]
             assert table[column.name].dtype == kind, column.name
             assert column.nullable or table[column.name].notna().all(), column.name
         assert table.index.equals(pd.RangeIndex(len(table)))

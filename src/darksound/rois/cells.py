@@ -10,10 +10,16 @@ import pyarrow as pa
 
 from darksound.rois.roi_set import TEXT_DTYPE, as_text
 
-__all__ = ["is_number", "parse_numbers", "title_text"]
+__all__ = ["is_number", "parse_flags", "parse_numbers", "title_text"]
 
 # Spreadsheets, R and Python write missing numbers as these.
 _MISSING = ("", "na", "n/a", "#n/a", "nan", "null", "none")
+# English, German, French, Italian and Spanish spreadsheets write truth values as these.
+_FLAGS = {
+    **dict.fromkeys(("true", "t", "yes", "1", "1.0", "1,0", "wahr", "vrai", "vero"), True),
+    **dict.fromkeys(("false", "f", "no", "0", "0.0", "0,0", "falsch", "faux", "falso"), False),
+    "verdadero": True,
+}
 # Python itself would also take underscores and the digits of other scripts.
 _NUMBER = re.compile(r"[+-]?(\d+([.,]\d*)?|[.,]\d+)(e[+-]?\d+)?", re.IGNORECASE | re.ASCII)
 _WITH_COMMA = re.compile(r"[+-]?\d*,\d+(e[+-]?\d+)?", re.IGNORECASE | re.ASCII)
@@ -99,6 +105,27 @@ def parse_numbers(
         shown = [_cause(name, cell, name in times) for cell in failed]
         causes.loc[failed.index] = pd.Series(shown, index=failed.index, dtype=TEXT_DTYPE)
     return numbers, causes
+
+
+def parse_flags(cells: pd.DataFrame) -> tuple[pd.DataFrame, "pd.Series[str]"]:
+    """Return the truth values in cells, and why rows lack one.
+
+    Args:
+        cells: truth values, numbers or text; empty cells, `NA` and its like are missing.
+
+    Returns:
+        Columns of the type `boolean`, and for each row `(n_rows,)` the cause if one of its cells
+        is neither true nor false; missing for all others.
+    """
+    causes: pd.Series[str] = pd.Series(None, index=cells.index, dtype=TEXT_DTYPE)
+    columns: dict[str, pd.Series[bool]] = {}
+    for name, column in cells.items():
+        text = as_text(column).fillna("").str.strip().str.lower()
+        columns[str(name)] = text.map(_FLAGS).astype("boolean")
+        for row in text[columns[str(name)].isna() & ~text.isin(_MISSING)].index:
+            shown = str(column[row])[:_SHOWN]
+            causes[row] = f"{name} must be true or false, but is {shown!r}"
+    return pd.DataFrame(columns, index=cells.index), causes
 
 
 def _read_regular(column: "pd.Series[str]") -> npt.NDArray[np.float64] | None:

@@ -55,6 +55,9 @@ def as_text(values: "pd.Series[Any]") -> "pd.Series[str]":
 #: `recorded_at` is the start of the recording (not of the ROI), ISO 8601, with an offset from UTC
 #: only if the recorder wrote one. `recorder` and `gain` are copied from the recorder.
 #: `quality_flags` are the flags of the chunk that the ROI lies in, separated by spaces.
+#: Segmentation adds the loudest frequency, whether the ROI is part of a chorus, the probability
+#: that it is an animal's call, and the `start-end` of each unit in seconds of the recording,
+#: separated by spaces, of a ROI of several units.
 SCHEMA = pa.schema(
     [
         pa.field("roi_id", pa.string(), nullable=False),
@@ -71,9 +74,14 @@ SCHEMA = pa.schema(
         pa.field("recorder", pa.string()),
         pa.field("gain", pa.string()),
         pa.field("quality_flags", pa.string()),
+        pa.field("peak_hz", pa.float32()),
+        pa.field("chorus", pa.bool_()),
+        pa.field("call_score", pa.float32()),
+        pa.field("units", pa.string()),
     ]
 )
-_FLOAT_TYPES: dict[str, Any] = {"double": "float64", "float": "float32"}
+# Types in pandas of columns that are not text; `boolean` may have missing values.
+_DTYPES: dict[str, Any] = {"double": "float64", "float": "float32", "bool": "boolean"}
 # Blanks that do not break a line are blanks; marks without a width are none.
 _BLANKS = dict.fromkeys(map(ord, "\u00a0\u2007\u202f"), " ") | dict.fromkeys(
     map(ord, "\u200b\u2060\ufeff")
@@ -123,7 +131,7 @@ def as_roi_table(columns: pd.DataFrame | dict[str, Any]) -> pd.DataFrame:
     out = pd.DataFrame(index=table.index)
     for column in SCHEMA:
         values = table.get(column.name, pd.Series(np.nan, table.index))
-        dtype = _FLOAT_TYPES.get(str(column.type))
+        dtype = _DTYPES.get(str(column.type))
         out[column.name] = as_text(values) if dtype is None else values.astype(dtype)
     start, end = out["start_s"], out["end_s"]
     bad = ~(np.isfinite(start) & np.isfinite(end) & (end > start) & (start >= 0))

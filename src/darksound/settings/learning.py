@@ -118,6 +118,11 @@ class PretrainingSettings(Section):
         description="Number of synthetic species for each window length. Every second species is "
         "a close relative of the one before.",
     )
+    low_share: Share = Field(
+        0.0,
+        description="Share of the species whose songs are centred between 180 and 1,800 Hz, "
+        "drawn evenly in octaves; the others are centred mostly between 2 and 6 kHz.",
+    )
     individuals: Annotated[int, Field(ge=2, le=100_000)] = Field(
         6, description="Number of individuals of each species."
     )
@@ -133,7 +138,11 @@ class PretrainingSettings(Section):
     batch_species: Annotated[int, Field(ge=2, le=65_536)] = Field(
         96, description="Number of species in a batch, with two recordings of each."
     )
-    steps: Positive = Field(2000, description="Number of training steps.")
+    steps: Annotated[int, Field(ge=0, le=1_000_000_000)] = Field(
+        2000,
+        description="Number of training steps; 0: only fit the final linear map, on the "
+        "convolutions of the file in `backbone.weights`.",
+    )
     loss: Literal["contrastive", "prototypical"] = Field(
         "contrastive",
         description="NT-Xent on cosine similarities, or one-shot prototypes on distances.",

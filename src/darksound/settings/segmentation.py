@@ -21,7 +21,7 @@ def _parse_percent(value: object) -> object:
 class SegmentationSettings(Section):
     """How ROIs are found in recordings, with `rois.mode = "segment"`."""
 
-    low_hz: Hertz = Field(500.0, description="Lowest frequency in Hz that is searched.")
+    low_hz: Hertz = Field(150.0, description="Lowest frequency in Hz that is searched.")
     high_hz: Annotated[float, Field(gt=0, le=1_000_000)] = Field(
         11_500.0,
         description="Highest frequency in Hz that is searched, at most half the sampling rate.",
@@ -84,6 +84,27 @@ class SegmentationSettings(Section):
     nested: Literal["drop", "keep"] = Field(
         "drop",
         description="Whether to drop a unit that lies mostly inside the box of a larger one.",
+    )
+    chorus: Literal["find", "ignore"] = Field(
+        "find",
+        description="Insects and frogs in chorus, mains and water: `find` makes them part of the "
+        "background over several chunks, and marks what is left of them in the column `chorus`; "
+        "`ignore` computes the background of each chunk alone.",
+    )
+    group: Literal["unit", "phrase"] = Field(
+        "unit",
+        description="Units of one frequency that follow each other in a rhythm: `unit` makes each "
+        "of them a ROI, `phrase` one ROI of all, with the times of its units.",
+    )
+    keep_chorus: bool = Field(
+        False,
+        description="Whether ROIs of choruses are embedded and clustered. The table of `darksound "
+        "segment` has them in any case.",
+    )
+    min_call_score: Share = Field(
+        0.0,
+        description="ROIs with a lower `call_score` are not embedded or clustered; 0: all are. The "
+        "table of `darksound segment` has them in any case.",
     )
     pad_s: Annotated[float, Field(ge=0, le=5)] = Field(
         0.05, description="Seconds added before and after a unit."

@@ -12,7 +12,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from darksound.errors import InputError
-from darksound.rois.cells import parse_numbers
+from darksound.rois.cells import parse_flags, parse_numbers
 from darksound.rois.roi_set import SCHEMA, Problem, RoiSet, as_roi_table, as_text
 from darksound.rois.spreadsheets import unescape_cells
 from darksound.rois.text_tables import read_text_table
@@ -30,6 +30,7 @@ logger = logging.getLogger(__name__)
 
 _TEXTS = [field.name for field in SCHEMA if pa.types.is_string(field.type)]
 _NUMBERS = [field.name for field in SCHEMA if pa.types.is_floating(field.type)]
+_FLAGS = [field.name for field in SCHEMA if pa.types.is_boolean(field.type)]
 _TIMES = ("start_s", "end_s")
 
 
@@ -180,6 +181,9 @@ def _typed(cells: _Cells) -> tuple[pd.DataFrame, "pd.Series[str]"]:
         rows[rows.columns.intersection(_NUMBERS)], _TIMES, commas=cells.commas
     )
     rows[numbers.columns] = numbers
+    flags, flag_causes = parse_flags(rows[rows.columns.intersection(_FLAGS)])
+    rows[flags.columns] = flags
+    causes = causes.fillna(flag_causes)
     for name in rows.columns.intersection(_TEXTS):
         text = as_text(rows[name]).str.strip()
         # Only empty cells are missing values, because NA or None may be labels.

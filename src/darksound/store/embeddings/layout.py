@@ -14,7 +14,7 @@ import pandas as pd
 import pyarrow as pa
 
 from darksound.errors import InputError
-from darksound.rois.cells import parse_numbers
+from darksound.rois.cells import parse_flags, parse_numbers
 from darksound.rois.roi_set import SCHEMA, Problem, as_text
 from darksound.text import path_text
 
@@ -51,6 +51,7 @@ NUMBERED = re.compile(r"(.*?)(\d+)")
 FIRST_ROW = 2
 _TIMES = ("start_s", "end_s")
 _NUMBERS = [field.name for field in SCHEMA if pa.types.is_floating(field.type)]
+_FLAGS = [field.name for field in SCHEMA if pa.types.is_boolean(field.type)]
 _SHOWN = 3
 
 
@@ -167,7 +168,10 @@ def _typed_rows(rows: pd.DataFrame) -> tuple[pd.DataFrame, "pd.Series[str]"]:
     names = [name for name in _NUMBERS if name in rows.columns]
     numbers, causes = parse_numbers(rows[names], _TIMES)
     rows[names] = numbers
-    for name in rows.columns.intersection(SCHEMA.names).difference(names):
+    flags, flag_causes = parse_flags(rows[rows.columns.intersection(_FLAGS)])
+    rows[flags.columns] = flags
+    causes = causes.fillna(flag_causes)
+    for name in rows.columns.intersection(SCHEMA.names).difference([*names, *flags.columns]):
         text = as_text(rows[name]).str.strip()
         rows[name] = text.mask(text == "")
 

@@ -120,7 +120,8 @@ def test_the_size_of_blocks_changes_nothing(write_recording, monkeypatch):
     monkeypatch.setattr(grid_module, "_MAX_BLOCK_POINTS", 1)
     cut = segment_recording(path, 3.0, DEFAULT)
     assert len(whole.boxes) > 30
-    assert cut.boxes.tolist() == whole.boxes.tolist()
+    for name in BOX.names or ():
+        np.testing.assert_array_equal(cut.boxes[name], whole.boxes[name])
     assert cut.chunks == whole.chunks
     assert [chunk.start_s for chunk in whole.chunks[1:]] == [c.end_s for c in whole.chunks[:-1]]
 

@@ -7,6 +7,8 @@ changed a single number is computed again.
 import hashlib
 import json
 import logging
+import math
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +17,7 @@ import numpy as np
 from darksound.atomic import CACHE_OPTION, write_bytes
 from darksound.errors import RunError, SettingsError
 from darksound.segmentation.block import Chunk, Segmentation
-from darksound.segmentation.boxes import BOX
+from darksound.segmentation.boxes import BOX, Boxes
 from darksound.segmentation.grid import Block
 from darksound.segmentation.power import BandLevels
 from darksound.settings import ComputeSettings, SegmentationSettings
@@ -26,9 +28,9 @@ __all__ = ["BlockCache"]
 logger = logging.getLogger(__name__)
 
 # Increase it whenever the same settings and audio give other boxes or chunks.
-_VERSION = 2
+_VERSION = 3
 # Settings that are applied to boxes later.
-_LATER_SETTINGS = {"max_unusable", "pad_s", "pad_hz"}
+_LATER_SETTINGS = {"max_unusable", "pad_s", "pad_hz", "group", "keep_chorus", "min_call_score"}
 
 
 class BlockCache:
@@ -74,7 +76,7 @@ class BlockCache:
             if checksum != _checksum(text):
                 raise ValueError("checksum")
             content = json.loads(text)
-            boxes = np.array([tuple(box) for box in content["boxes"]], BOX)
+            boxes = _boxes(content["fields"], content["boxes"])
             chunks = tuple(_chunk(row) for row in content["chunks"])
             return Segmentation(boxes, chunks, content["cause"], content["n_regions"])
         except (FileNotFoundError, NotADirectoryError):
@@ -90,7 +92,8 @@ class BlockCache:
             SettingsError: the cache folder cannot be written to.
         """
         content = {
-            "boxes": [list(box) for box in segmentation.boxes.tolist()],
+            "fields": list(BOX.names or ()),
+            "boxes": [_finite(box) for box in segmentation.boxes.tolist()],
             "chunks": [_row(chunk) for chunk in segmentation.chunks],
             "cause": segmentation.cause,
             "n_regions": segmentation.n_regions,
@@ -104,6 +107,23 @@ class BlockCache:
 
 def _checksum(text: bytes) -> bytes:
     return hashlib.blake2b(text, digest_size=16).hexdigest().encode()
+
+
+def _finite(numbers: Sequence[float]) -> list[float | None]:
+    """Return numbers with None in place of what JSON has no number for."""
+    return [number if math.isfinite(number) else None for number in numbers]
+
+
+def _boxes(fields: list[str], rows: list[list[float | None]]) -> Boxes:
+    """Return boxes from their rows; a number that is None is NaN.
+
+    Raises:
+        ValueError: the rows have other fields than `BOX`.
+    """
+    if fields != list(BOX.names or ()):
+        raise ValueError("fields")
+    numbers = [tuple(math.nan if number is None else number for number in row) for row in rows]
+    return np.array(numbers, BOX)
 
 
 def _row(chunk: Chunk) -> list[object]:

@@ -14,8 +14,24 @@ __all__ = ["BOX", "Boxes", "border_cuts", "quietest_cuts", "region_boxes", "spli
 
 Ints = npt.NDArray[np.int64]
 
-#: Bounds in seconds and Hz, and the mean power over the background in decibels.
-BOX = np.dtype([(name, np.float64) for name in ("start_s", "end_s", "low_hz", "high_hz", "snr_db")])
+#: Bounds in seconds and Hz, the mean power over the background in decibels, the frequency of the
+#: band with the most power over the background in Hz, whether it is chorus (0 or 1), and the
+#: probability that it is an animal's call (NaN: not scored).
+BOX = np.dtype(
+    [
+        (name, np.float64)
+        for name in (
+            "start_s",
+            "end_s",
+            "low_hz",
+            "high_hz",
+            "snr_db",
+            "peak_hz",
+            "chorus",
+            "call_score",
+        )
+    ]
+)
 Boxes = npt.NDArray[np.void]
 
 
@@ -170,7 +186,18 @@ def _bounding_boxes(points: RegionPoints, grid: Grid) -> Boxes:
     boxes["end_s"] = grid.edges_s(points.frame[lasts] + 1)
     boxes["low_hz"], boxes["high_hz"] = grid.edges_hz(low), grid.edges_hz(high)
     boxes["snr_db"] = 10 * np.log10(mean)
+    boxes["peak_hz"] = (grid.first_bin + _peak_bands(points, grid)) * grid.band_hz
+    boxes["chorus"], boxes["call_score"] = 0.0, np.nan
     return boxes
+
+
+def _peak_bands(points: RegionPoints, grid: Grid) -> Ints:
+    """Return the band of each region with the most power over the background, the lowest first."""
+    cells = points.region * grid.bands + points.band
+    n_regions = int(points.region[-1]) + 1
+    sums = np.bincount(cells, weights=points.ratio, minlength=n_regions * grid.bands)
+    peaks: Ints = sums.reshape(n_regions, grid.bands).argmax(axis=1).astype(np.int64)
+    return peaks
 
 
 def _sort_by_time(

@@ -14,6 +14,7 @@ from darksound.cli.options import (
     Flags,
     LearnerOptions,
     RunOptions,
+    SegmentationOptions,
     TrainingOptions,
 )
 from darksound.cli.runner import run_job
@@ -29,6 +30,7 @@ __all__ = ["embed", "evaluate", "pretrain", "train"]
 
 def train(
     data: DataOptions,
+    segmentation: SegmentationOptions,
     learner: LearnerOptions,
     training: TrainingOptions,
     run: RunOptions,
@@ -39,7 +41,16 @@ def train(
     Without --data, the splits train and val of darksound-2023 are used. --data demo:train needs no
     files.
     """
-    run_job("train", _train_job, common, run, data, learner.flags(), training.flags())
+    run_job(
+        "train",
+        _train_job,
+        common,
+        run,
+        data,
+        segmentation.flags(),
+        learner.flags(),
+        training.flags(),
+    )
 
 
 def _train_job(run: "Run", progress: "Progress") -> "JobResult":
@@ -50,6 +61,7 @@ def _train_job(run: "Run", progress: "Progress") -> "JobResult":
 
 def evaluate(
     data: DataOptions,
+    segmentation: SegmentationOptions,
     learner: LearnerOptions,
     run: RunOptions,
     common: CommonOptions,
@@ -63,7 +75,16 @@ def evaluate(
     Its figures are the few-shot accuracy, and the agreement of clusters with labels. Without
     --data, the test split of darksound-2023 is used. --data demo:test needs no files.
     """
-    run_job("evaluate", _evaluate_job, common, run, data, learner.flags(), checkpoint=checkpoint)
+    run_job(
+        "evaluate",
+        _evaluate_job,
+        common,
+        run,
+        data,
+        segmentation.flags(),
+        learner.flags(),
+        checkpoint=checkpoint,
+    )
 
 
 def _evaluate_job(run: "Run", progress: "Progress") -> "JobResult":
@@ -74,6 +95,7 @@ def _evaluate_job(run: "Run", progress: "Progress") -> "JobResult":
 
 def embed(
     data: DataOptions,
+    segmentation: SegmentationOptions,
     source: CheckpointOptions,
     learner: LearnerOptions,
     run: RunOptions,
@@ -94,6 +116,7 @@ def embed(
         common,
         run if target is None else replace(run, out=None),
         data,
+        segmentation.flags(),
         learner.flags(),
         dask.flags(),
         checkpoint=source.checkpoint,
@@ -125,12 +148,15 @@ class PretrainingOptions:
         typer.Option(metavar="N", help="Number of synthetic species per window length."),
     ] = None
     steps: Annotated[int | None, typer.Option(metavar="N", help="Number of training steps.")] = None
+    weights: Annotated[
+        str | None,
+        typer.Option(metavar="FILE", help="Weights file to start from; random weights without it."),
+    ] = None
 
     def flags(self) -> Flags:
         """Return the settings of these options."""
         return {
-            # Pretraining starts from random weights.
-            "backbone": {"weights": "none"},
+            "backbone": {"weights": self.weights or "none"},
             "pretraining": {"species": self.species, "steps": self.steps},
         }
 

@@ -15,6 +15,7 @@ from darksound.cli.options import (
     LearnerOptions,
     PageOptions,
     RunOptions,
+    SegmentationOptions,
 )
 from darksound.cli.runner import run_job
 
@@ -43,6 +44,7 @@ class LoopOptions:
 
 def mec(
     data: DataOptions,
+    segmentation: SegmentationOptions,
     loop: LoopOptions,
     source: CheckpointOptions,
     learner: LearnerOptions,
@@ -77,6 +79,7 @@ def mec(
         common,
         run,
         data,
+        segmentation.flags(),
         loop.flags(),
         learner.flags(),
         page.flags(),

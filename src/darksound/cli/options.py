@@ -25,6 +25,7 @@ from darksound.settings import PRESETS
 from darksound.settings.audio import RoiMode
 from darksound.settings.compute import Device
 from darksound.settings.learning import Regime
+from darksound.settings.segmentation import Grouping
 
 __all__ = [
     "CheckpointOptions",
@@ -35,6 +36,7 @@ __all__ = [
     "LearnerOptions",
     "PageOptions",
     "RunOptions",
+    "SegmentationOptions",
     "TrainingOptions",
     "flatten_options",
 ]
@@ -170,6 +172,55 @@ class DataOptions:
     def flags(self) -> Flags:
         """Return the settings of these options."""
         return {"rois": {"mode": self.rois}, "audio": {"roi_s": self.roi_length}}
+
+
+@dataclass(frozen=True)
+class SegmentationOptions:
+    """Which sounds of recordings are ROIs, and which ROIs are used."""
+
+    panel: ClassVar[str] = "Segmentation"
+
+    low_hz: Annotated[
+        float | None, typer.Option(metavar="HZ", help="Lowest frequency to search.")
+    ] = None
+    high_hz: Annotated[
+        float | None, typer.Option(metavar="HZ", help="Highest frequency to search.")
+    ] = None
+    group: Annotated[
+        Grouping | None,
+        typer.Option(
+            metavar="NAME",
+            help="What a ROI is: each unit, or a phrase of units that follow a rhythm.",
+        ),
+    ] = None
+    keep_chorus: Annotated[
+        bool,
+        typer.Option(
+            "--keep-chorus",
+            help="Embed and cluster ROIs of insects and frogs in chorus, too; segment writes them "
+            "in any case.",
+        ),
+    ] = False
+    min_call_score: Annotated[
+        float | None,
+        typer.Option(
+            metavar="P",
+            help="Embed and cluster ROIs with at least this probability of an animal's call; 0: "
+            "all. segment writes all.",
+        ),
+    ] = None
+
+    def flags(self) -> Flags:
+        """Return the settings of these options."""
+        return {
+            "segmentation": {
+                "low_hz": self.low_hz,
+                "high_hz": self.high_hz,
+                "group": self.group,
+                "keep_chorus": self.keep_chorus or None,
+                "min_call_score": self.min_call_score,
+            }
+        }
 
 
 @dataclass(frozen=True)

@@ -6,7 +6,14 @@ from typing import TYPE_CHECKING, Annotated, ClassVar
 
 import typer
 
-from darksound.cli.options import CommonOptions, DaskOptions, DataOptions, Flags, RunOptions
+from darksound.cli.options import (
+    CommonOptions,
+    DaskOptions,
+    DataOptions,
+    Flags,
+    RunOptions,
+    SegmentationOptions,
+)
 from darksound.cli.runner import run_job
 
 if TYPE_CHECKING:
@@ -19,21 +26,15 @@ __all__ = ["segment"]
 
 @dataclass(frozen=True)
 class SegmentOptions:
-    """How ROIs are found."""
+    """How long ROIs are, and how many recordings may be unreadable."""
 
-    panel: ClassVar[str] = "Segmentation"
+    panel: ClassVar[str] = SegmentationOptions.panel
 
     roi_length: Annotated[
         str | None,
         typer.Option(
             metavar="SECONDS", help="ROI length; longer units are cut at their quietest points."
         ),
-    ] = None
-    low_hz: Annotated[
-        float | None, typer.Option(metavar="HZ", help="Lowest frequency to search.")
-    ] = None
-    high_hz: Annotated[
-        float | None, typer.Option(metavar="HZ", help="Highest frequency to search.")
     ] = None
     max_unusable: Annotated[
         str | None,
@@ -46,16 +47,13 @@ class SegmentOptions:
         """Return the settings of these options."""
         return {
             "audio": {"roi_s": self.roi_length},
-            "segmentation": {
-                "low_hz": self.low_hz,
-                "high_hz": self.high_hz,
-                "max_unusable": self.max_unusable,
-            },
+            "segmentation": {"max_unusable": self.max_unusable},
         }
 
 
 def segment(
-    segmentation: SegmentOptions,
+    length: SegmentOptions,
+    segmentation: SegmentationOptions,
     run: RunOptions,
     dask: DaskOptions,
     common: CommonOptions,
@@ -89,6 +87,7 @@ def segment(
         common,
         run if target is None else replace(run, out=None),
         DataOptions(data=recordings, rois="segment"),
+        length.flags(),
         segmentation.flags(),
         dask.flags(),
         target=target,

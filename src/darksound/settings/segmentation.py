@@ -6,7 +6,9 @@ from pydantic import BeforeValidator, Field, model_validator
 
 from darksound.settings.section import Hertz, Section, Share
 
-__all__ = ["SegmentationSettings"]
+__all__ = ["Grouping", "SegmentationSettings"]
+
+Grouping = Literal["unit", "phrase"]
 
 _Points = Annotated[int, Field(ge=1, le=1000)]
 
@@ -91,7 +93,7 @@ class SegmentationSettings(Section):
         "background over several chunks, and marks what is left of them in the column `chorus`; "
         "`ignore` computes the background of each chunk alone.",
     )
-    group: Literal["unit", "phrase"] = Field(
+    group: Grouping = Field(
         "unit",
         description="Units of one frequency that follow each other in a rhythm: `unit` makes each "
         "of them a ROI, `phrase` one ROI of all, with the times of its units.",

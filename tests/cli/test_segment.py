@@ -91,3 +91,28 @@ def test_wrong_usage_ends_with_2(darksound, words, message):
     assert ended.exit_code == 2
     assert message in ended.stderr
     assert "Traceback" not in ended.stderr
+
+
+def test_a_table_given_back_is_used_without_choruses_which_are_listed(darksound, nights):
+    darksound("segment", nights, "--out", "rois.csv")
+    table = pd.read_csv("rois.csv")
+    table["chorus"], table["call_score"] = [True, *11 * [False]], [*10 * [0.9], 0.1, 0.1]
+    table.to_csv("marked.csv", index=False)
+    words = ("embed", "--data", "marked.csv", "--min-call-score", 0.5, "--out")
+    ended = darksound(*words, "few")
+    assert ended.exit_code == 0, ended.output
+    assert "Left out 3 of 12 ROIs: 1 of choruses (--keep-chorus keeps them)" in ended.stderr
+    assert len(pd.read_parquet("few/embeddings.parquet")) == 9
+    left_out = pd.read_csv("few/left_out.csv")
+    assert left_out["roi_id"].tolist() == table["roi_id"].iloc[[0, 10, 11]].tolist()
+    assert json.loads(Path("few/run.json").read_text())["left_out"] == 3
+    ended = darksound(*words, "most", "--keep-chorus")
+    assert ended.exit_code == 0, ended.output
+    assert len(pd.read_parquet("most/embeddings.parquet")) == 10
+
+
+def test_presets_search_from_150_hz(darksound, nights):
+    for preset, high_hz in (("nocturnal", 3500), ("all", 11_500)):
+        ended = darksound("segment", nights, "--preset", preset, "--out", preset)
+        assert ended.exit_code == 0, ended.output
+        assert f"Searched 150 to {high_hz:,} Hz" in " ".join(ended.stderr.split())

@@ -14,6 +14,7 @@ from darksound.report.soundscape import (
     segmentation_tables,
     soundscape,
 )
+from darksound.sources.calls import LeftOut
 
 
 def rois(*rows):
@@ -24,6 +25,10 @@ def rois(*rows):
 def chunks(*rows):
     columns = ["recording", "start_s", "end_s", "quality_flags", "recorded_at"]
     return pd.DataFrame(rows, columns=columns).assign(root="/r")
+
+
+def left_out(chorus=(), low_score=()):
+    return LeftOut(np.array(chorus, bool), np.array(low_score, bool), 0.25)
 
 
 EVENING = "2022-01-01T22:30:00+02:00"
@@ -49,7 +54,8 @@ def test_tables_have_totals_and_flagged_shares():
         ("a", 0.0, 1800.0, "rain wind", None), ("b", 0.0, 1800.0, "wind", None),
         ("b", 1800.0, 3600.0, "", None), ("b", 3600.0, 7200.0, "", None),
     )  # fmt: skip
-    totals, hours = segmentation_tables(rois(("a", 0.0, 1.0, 1, 2, None)), sound)
+    table = rois(("a", 0.0, 1.0, 1, 2, None))
+    totals, hours = segmentation_tables(table, left_out([False], [False]), sound)
     assert {row[0]: row[1] for row in totals.rows} == {
         "recordings": "2", "hours of sound": "2.50", "ROIs": "1", "ROIs an hour": "0",
         "flagged rain": "20 % of the sound", "flagged wind": "40 % of the sound",
@@ -58,8 +64,20 @@ def test_tables_have_totals_and_flagged_shares():
     assert hours.rows == (("0", "90.0", "1", "1"), ("1", "60.0", "0", "0"))
 
 
+def test_tables_count_rois_that_are_left_out_and_why():
+    sound = chunks(("a", 0.0, 1800.0, "", None))
+    table = rois(*[("a", float(i), i + 0.5, 1, 2, None) for i in range(6)])
+    out = left_out([1, 1, 1, 0, 0, 0], [0, 0, 0, 1, 0, 0])
+    totals, hours = segmentation_tables(table, out, sound)
+    assert totals.rows[2:] == (
+        ("ROIs", "6"), ("of choruses", "3"), ("with a call score below 0.25", "1"),
+        ("used by other commands", "2"), ("ROIs an hour", "4"),
+    )  # fmt: skip
+    assert hours.rows == (("0", "30.0", "2", "4"),)
+
+
 def test_tables_without_rois_and_sound():
-    totals, hours = segmentation_tables(rois(), chunks())
+    totals, hours = segmentation_tables(rois(), left_out(), chunks())
     assert ("ROIs", "0") in totals.rows
     assert hours.rows == ()
 
@@ -81,12 +99,14 @@ def test_a_spectrogram_has_a_box_for_each_roi_and_marks_flagged_chunks(tmp_path)
     table = rois(("a", 1.0, 2.0, 1000, 2000, None), ("a", 9.5, 11.0, 3000, 4000, None),
                  ("a", 15.0, 16.0, 1000, 2000, None))  # fmt: skip
     sound = chunks(("a", 0.0, 10.0, "insects rain", None), ("a", 10.0, 20.0, "", None))
-    figure = soundscape(path, 0.0, 10.0, table, sound)
+    figure = soundscape(path, 0.0, 10.0, table.assign(left_out=[False, True, False]), sound)
     (axes,) = figure.axes
     boxes = [p for p in axes.patches if isinstance(p, Rectangle) and not p.get_fill()]
+    # The box of a ROI that is left out is thin, and below the others.
     assert [(b.get_x(), b.get_y(), b.get_width(), b.get_height()) for b in boxes] == [
-        (1.0, 1.0, 1.0, 1.0), (9.5, 3.0, 1.5, 1.0)
+        (9.5, 3.0, 1.5, 1.0), (1.0, 1.0, 1.0, 1.0)
     ]  # fmt: skip
+    assert boxes[0].get_linewidth() < boxes[1].get_linewidth()
     assert [text.get_text() for text in axes.texts] == ["insects rain"]
     assert axes.get_xlim() == (0, 10)
     assert np.shape(np.asarray(axes.images[0].get_array())) == pytest.approx((171, 936), abs=2)

@@ -10,6 +10,7 @@ from darksound.audio.embedding_models import input_kind, licence_of
 from darksound.datasets.marker import read_split_state
 from darksound.datasets.registry import DEFAULT_SET, data_folder, select_splits
 from darksound.errors import InputError, RunError
+from darksound.meta.backbones.choice import choose_weights
 from darksound.meta.learners.base import Learner
 from darksound.progress import Progress
 from darksound.rois.roi_set import RoiSet
@@ -17,12 +18,15 @@ from darksound.run.directory import Run
 from darksound.run.files import table_beside, write_csv
 from darksound.settings import BackboneSettings, Settings, adopt_checkpoint
 from darksound.sources import load_rois
+from darksound.sources.calls import find_left_out, keep_all, keep_calls
 from darksound.store.building import resolve_backbone
 from darksound.store.embeddings.table_store import rois_of_table
 from darksound.text import text_path
 
 __all__ = [
     "HINTS",
+    "LEFT_OUT",
+    "choose_run_weights",
     "load_run_rois",
     "output_file",
     "record_writing",
@@ -35,6 +39,8 @@ __all__ = [
 #: Table of the segmented recordings that gave no ROI, or far fewer than they have sounds, with the
 #: likely cause of each.
 HINTS = "hints.csv"
+#: ROI table of the choruses and other sounds that are not used.
+LEFT_OUT = "left_out.csv"
 _MAX_LISTED_HINTS = 3
 
 # Event of the journal.
@@ -64,6 +70,20 @@ def resolve_run_settings(run: Run, learner: Learner | None = None) -> Settings:
     if licence is not None:
         run.record_licences((licence,))
     return settings
+
+
+def choose_run_weights(run: Run, settings: Settings, rois: RoiSet) -> Settings:
+    """Return the settings of a run without a checkpoint, with the weights that fit its ROIs.
+
+    The run stores these settings; see `choose_weights`.
+
+    Raises:
+        SettingsError: the backbone has no weights of the name in the settings.
+    """
+    chosen = choose_weights(settings, rois)
+    if chosen != settings:
+        run.update_settings(chosen)
+    return chosen
 
 
 def table_lists_rois(backbone: BackboneSettings) -> bool:
@@ -106,7 +126,8 @@ def use_default_data(run: Run, *splits: str, demo: str) -> None:
 def load_run_rois(run: Run, settings: Settings, progress: Progress) -> RoiSet:
     """Return the ROIs of the run's data; without data, those of its table of embeddings.
 
-    Hints on recordings that were segmented are written to `HINTS` in the run.
+    Hints on recordings that were segmented are written to `HINTS` in the run, and ROIs that the
+    settings leave out, of choruses and with low call scores, to `LEFT_OUT`.
 
     Raises:
         InputError: there are no usable ROIs.
@@ -115,11 +136,11 @@ def load_run_rois(run: Run, settings: Settings, progress: Progress) -> RoiSet:
     inputs = run.inputs
     if not inputs.data and table_lists_rois(settings.backbone):
         root = None if inputs.root is None else text_path(inputs.root)
-        return rois_of_table(settings.backbone, root)
+        return _used_rois(run, rois_of_table(settings.backbone, root), settings)
     chunks: list[pd.DataFrame] = []
     rois = load_rois(
         *inputs.data,
-        settings=settings,
+        settings=keep_all(settings),
         root=inputs.root,
         progress=progress,
         on_chunks=chunks.append,
@@ -132,7 +153,22 @@ def load_run_rois(run: Run, settings: Settings, progress: Progress) -> RoiSet:
             "\n  ".join(["No ROI was found in the data.", *causes[:_MAX_LISTED_HINTS]])
         )
     write_hints(run, chunks)
-    return rois
+    return _used_rois(run, rois, settings)
+
+
+def _used_rois(run: Run, rois: RoiSet, settings: Settings) -> RoiSet:
+    """Return the ROIs that are not left out; write the others to `LEFT_OUT` and count them.
+
+    Raises:
+        InputError: all ROIs are left out.
+    """
+    rows = find_left_out(rois.table, settings.segmentation).rows
+    if rows.any():
+        write_csv(run.path / LEFT_OUT, rois.table[rows])
+    else:
+        (run.path / LEFT_OUT).unlink(missing_ok=True)
+    run.record_left_out(int(rows.sum()))
+    return keep_calls(rois, settings.segmentation)
 
 
 def write_hints(run: Run, chunks: Sequence[pd.DataFrame]) -> int:

@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from pathlib import Path, PurePosixPath
 
 import numpy as np
+import numpy.typing as npt
 import pandas as pd
 
 from darksound.atomic import write_bytes
@@ -27,6 +28,7 @@ from darksound.run.directory import Run
 from darksound.run.files import PROBLEMS_FILE, ROI_FORMATS, write_csv
 from darksound.run.manifest import fingerprint
 from darksound.sources import load_rois
+from darksound.sources.calls import LeftOut, find_left_out, keep_all
 from darksound.sources.recordings import with_origins
 
 __all__ = ["segment_run"]
@@ -37,15 +39,17 @@ _PLOT_S = 60.0
 # Names of plots are shorter than systems allow, since an ending and a number are added.
 _MAX_NAME_BYTES = 200
 _CHUNK_COLUMNS = (
-    "root", "recording", "start_s", "end_s", "level_db", "quality_flags", "hint", "recorded_at"
+    "root", "recording", "start_s", "end_s", "level_db", "quality_flags", "below_share",
+    "above_share", "hint", "recorded_at",
 )  # fmt: skip
 
 
 def segment_run(run: Run, progress: Progress, plots: bool = False) -> JobResult:
     """Find the ROIs of recordings.
 
-    Write the ROI table to the file of `--out`, or to `rois.parquet` in the run, and `chunks.csv`
-    with the level and the quality flags of every chunk. Recordings that gave no ROI, or far fewer
+    Write the ROI table to the file of `--out`, or to `rois.parquet` in the run, also with ROIs of
+    choruses and of low call scores, and `chunks.csv` with the level, the quality flags and the
+    energy outside the searched band of every chunk. Recordings that gave no ROI, or far fewer
     than they have sounds, are in `hints.csv` with the likely cause. With `plots`, also write
     `plots/`.
 
@@ -66,7 +70,7 @@ def segment_run(run: Run, progress: Progress, plots: bool = False) -> JobResult:
     parts: list[pd.DataFrame] = []
     rois = load_rois(
         *inputs.data,
-        settings=settings,
+        settings=keep_all(settings),
         rois="segment",
         root=inputs.root,
         progress=progress,
@@ -80,20 +84,24 @@ def segment_run(run: Run, progress: Progress, plots: bool = False) -> JobResult:
     ROI_FORMATS[path.suffix](path, rois.table)
     write_csv(run.path / "chunks.csv", chunks)
     problems = list(rois.problems)
+    left_out = find_left_out(rois.table, settings.segmentation)
+    run.record_left_out(int(left_out.rows.sum()))
     if plots:
-        problems += _plot(run.path / "plots", rois, chunks, progress)
+        problems += _plot(run.path / "plots", rois, left_out.rows, chunks, progress)
     run.record_problems(problems)
     return JobResult(
-        segmentation_tables(rois.table, chunks),
-        _message(run, path, len(rois), n_hints, plots),
+        segmentation_tables(rois.table, left_out, chunks),
+        _message(run, path, left_out, n_hints, plots),
         tuple(problems),
         run.path / PROBLEMS_FILE,
     )
 
 
-def _message(run: Run, path: Path, n_rois: int, n_hints: int, plots: bool) -> str:
+def _message(run: Run, path: Path, left_out: LeftOut, n_hints: int, plots: bool) -> str:
+    n_rois = len(left_out.rows)
     parts = [
         f"{n_rois} ROIs are in {path}." if n_rois else f"No ROI was found; {path} has no rows.",
+        *([f"Other commands leave out {left_out}."] if left_out.rows.any() else []),
         f"Level and quality flags of every chunk are in {run.path / 'chunks.csv'}.",
     ]
     if n_hints:
@@ -104,13 +112,22 @@ def _message(run: Run, path: Path, n_rois: int, n_hints: int, plots: bool) -> st
     return " ".join(parts)
 
 
-def _plot(folder: Path, rois: RoiSet, chunks: pd.DataFrame, progress: Progress) -> list[Problem]:
+def _plot(
+    folder: Path,
+    rois: RoiSet,
+    left_out: npt.NDArray[np.bool_],
+    chunks: pd.DataFrame,
+    progress: Progress,
+) -> list[Problem]:
     """Plot some recordings with their ROIs, and the number of ROIs per hour of the day.
+
+    ROIs that other commands leave out have thin boxes, and are not counted.
 
     Returns:
         A problem for each recording that cannot be plotted.
     """
-    axis_label, hours = hourly(rois.table, chunks)
+    table = rois.table.assign(left_out=left_out)
+    axis_label, hours = hourly(table[~left_out], chunks)
     write_bytes(folder / "rois-per-hour.png", png(hourly_plot(axis_label, hours)))
     recordings = chunks[["root", "recording"]].drop_duplicates().reset_index(drop=True)
     count = min(len(recordings), _MAX_PLOTS)
@@ -122,10 +139,11 @@ def _plot(folder: Path, rois: RoiSet, chunks: pd.DataFrame, progress: Progress) 
         path = recording_path(root, recording)
         try:
             its_rois, its_chunks = (
-                table[(table["root"] == root) & (table["recording"] == recording)]
-                for table in (rois.table, chunks)
+                rows[(rows["root"] == root) & (rows["recording"] == recording)]
+                for rows in (table, chunks)
             )
-            start_s, end_s = busiest_interval(its_rois, probe(path).duration_s, _PLOT_S)
+            used = its_rois[~its_rois["left_out"]]
+            start_s, end_s = busiest_interval(used, probe(path).duration_s, _PLOT_S)
             picture = png(soundscape(path, start_s, end_s, its_rois, its_chunks), dpi=100)
         except Exception as error:
             cause = failure_cause(path, error)

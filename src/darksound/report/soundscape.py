@@ -13,6 +13,7 @@ from darksound.audio.mixing import mix_channels
 from darksound.report.tables import Table
 from darksound.rois.roi_set import as_text
 from darksound.segmentation.power import power_spectrum
+from darksound.sources.calls import LeftOut
 from darksound.text import path_text
 
 __all__ = ["busiest_interval", "hourly", "hourly_plot", "segmentation_tables", "soundscape"]
@@ -22,7 +23,7 @@ _RUMBLE_HZ = 500.0
 _TOP_HZ = 12_000.0
 _WINDOW_S = 1024 / 48_000
 _MIN_N_FFT = 16
-_BOX, _FLAGGED, _BAR = "#D55E00", "#E69F00", "#0072B2"
+_BOX, _LEFT_OUT, _FLAGGED, _BAR = "#D55E00", "#56B4E9", "#E69F00", "#0072B2"
 
 
 def soundscape(
@@ -36,7 +37,8 @@ def soundscape(
         path: path of the recording.
         start_s: start of the part in seconds.
         end_s: end of the part in seconds.
-        rois: ROIs of the recording, with `start_s`, `end_s`, `low_hz` and `high_hz`.
+        rois: ROIs of the recording, with `start_s`, `end_s`, `low_hz`, `high_hz` and `left_out`:
+            whether other commands leave the ROI out; its box is thin then.
         chunks: chunks of the recording, with `start_s`, `end_s` and `quality_flags`.
 
     Raises:
@@ -56,10 +58,14 @@ def soundscape(
         vmin=quiet,
         vmax=loud,
     )
-    bounds = ["start_s", "end_s", "low_hz", "high_hz"]
-    for first, last, low, high in _overlapping(rois, start_s, end_s)[bounds].to_numpy(np.float64):
+    bounds = ["start_s", "end_s", "low_hz", "high_hz", "left_out"]
+    # Used ROIs last, so that they are drawn over the others.
+    shown = _overlapping(rois, start_s, end_s)[bounds]
+    shown = shown.sort_values("left_out", ascending=False, kind="stable")
+    for first, last, low, high, left_out in shown.to_numpy(np.float64):
         corner, width, height = (first, low / 1000), last - first, (high - low) / 1000
-        axes.add_patch(Rectangle(corner, width, height, fill=False, ec=_BOX, lw=1.2))
+        colour, line_width = (_LEFT_OUT, 0.6) if left_out else (_BOX, 1.2)
+        axes.add_patch(Rectangle(corner, width, height, fill=False, ec=colour, lw=line_width))
     flagged = _overlapping(chunks[chunks["quality_flags"] != ""], start_s, end_s)
     times = flagged[["start_s", "end_s"]].to_numpy(np.float64).clip(start_s, end_s)
     for (first, last), flags in zip(times, flagged["quality_flags"], strict=True):
@@ -129,28 +135,38 @@ def hourly_plot(kind: str, hours: pd.DataFrame) -> Figure:
     return figure
 
 
-def segmentation_tables(rois: pd.DataFrame, chunks: pd.DataFrame) -> tuple[Table, ...]:
+def segmentation_tables(
+    rois: pd.DataFrame, left_out: LeftOut, chunks: pd.DataFrame
+) -> tuple[Table, ...]:
     """Return tables of the segmentation: totals, shares of flagged sound, and counts by hour.
 
     Args:
         rois: the ROI table.
+        left_out: which of its ROIs other commands leave out; they are not counted by hour.
         chunks: table with `root`, `recording`, `start_s`, `end_s`, `quality_flags` and
             `recorded_at`.
     """
+    n_left_out = int(left_out.rows.sum())
+    counts = (
+        ("of choruses", int(left_out.chorus.sum())),
+        (f"with a call score below {left_out.min_score:g}", int(left_out.low_score.sum())),
+        ("used by other commands", len(rois) - n_left_out),
+    )
     seconds = chunks["end_s"] - chunks["start_s"]
     hours = float(seconds.sum()) / 3600
     rows = [
         ("recordings", str(len(chunks[["root", "recording"]].drop_duplicates()))),
         ("hours of sound", f"{hours:.2f}"),
         ("ROIs", str(len(rois))),
-        ("ROIs an hour", f"{len(rois) / hours:.0f}" if hours else ""),
+        *((name, str(count)) for name, count in counts if n_left_out),
+        ("ROIs an hour", f"{(len(rois) - n_left_out) / hours:.0f}" if hours else ""),
     ]
     flags = sorted({flag for text in chunks["quality_flags"] for flag in text.split()})
     for flag in flags:
         flagged = chunks["quality_flags"].str.split().map(lambda names, flag=flag: flag in names)
         share = 100 * float(seconds[flagged].sum() / seconds.sum())
         rows.append((f"flagged {flag}", f"{share:.0f} % of the sound"))
-    kind, by_hour = hourly(rois, chunks)
+    kind, by_hour = hourly(rois[~left_out.rows], chunks)
     figures = by_hour[["hour", "minutes", "rois", "rois_per_hour"]].to_numpy(np.float64)
     hour_rows = tuple(
         (f"{hour:.0f}", f"{minutes:.1f}", f"{count:.0f}", f"{rate:.0f}")

@@ -162,6 +162,10 @@ class Run:
         """Record the licences of third-party models that are used."""
         self._update(licences=tuple(licences))
 
+    def record_left_out(self, rois: int) -> None:
+        """Record how many ROIs the settings leave out."""
+        self._update(left_out=rois)
+
     def record_problems(self, problems: Sequence[Problem]) -> None:
         """List skipped inputs in `errors.csv`; there is no such file where there are none."""
         write_problems(self.path / PROBLEMS_FILE, problems)

@@ -111,6 +111,7 @@ class Manifest:
         rois: number of ROIs, None until known.
         fingerprint: hash of ROI ids and recordings, None until known.
         recorded_s: length of all recordings with a ROI in seconds, None if not known.
+        left_out: number of ROIs of choruses and with low call scores that were not used.
         problems: number of inputs that were skipped; `errors.csv` lists them.
         licences: licences of third-party models that were used.
         error: the error message of a failed run.
@@ -131,6 +132,7 @@ class Manifest:
     rois: int | None = None
     fingerprint: str | None = None
     recorded_s: float | None = None
+    left_out: int = 0
     problems: int = 0
     licences: tuple[str, ...] = ()
     error: str | None = None

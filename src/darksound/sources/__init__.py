@@ -13,6 +13,7 @@ from darksound.progress import Progress, silent
 from darksound.rois.roi_set import RoiSet, with_distinct_ids
 from darksound.settings import Settings
 from darksound.sources.annotations.loading import ANNOTATIONS
+from darksound.sources.calls import keep_calls
 from darksound.sources.contract import OnChunks, Source, make_options
 from darksound.sources.folder import FOLDER, PUBLISHED
 from darksound.sources.tables import TABLE
@@ -68,16 +69,19 @@ def load_rois(
         root: folder that the recordings of tables are relative to; None for each table's folder.
         progress: called with the seconds of sound that are segmented.
         on_chunks: called with a table of the chunks of segmented recordings, a row a chunk:
-            `root`, `recording`, `start_s`, `end_s`, `level_db`, `quality_flags`, `hint` (the likely
-            cause where the recording gives no ROI).
+            `root`, `recording`, `start_s`, `end_s`, `level_db`, `quality_flags`, `below_share` and
+            `above_share` (of its energy, outside the searched band), `hint` (the likely cause where
+            the recording gives no ROI).
 
     Returns:
         Rows in the order of the sources. Rows of one source are sorted by recording and time, or
-        have the order of its table. Inputs that could not be used are in `problems`.
+        have the order of its table. Inputs that could not be used are in `problems`. ROIs of
+        choruses, and ROIs whose call score is too low, are left out unless the settings
+        `segmentation.keep_chorus` and `segmentation.min_call_score` keep them.
 
     Raises:
-        InputError: a source does not exist, is given twice, or has no usable input; or an argument
-            has a type that is not data.
+        InputError: a source does not exist, is given twice, or has no usable input; all ROIs are
+            left out; or an argument has a type that is not data.
         SettingsError: `rois` is not a mode.
 
     Examples:
@@ -100,7 +104,8 @@ def load_rois(
         if identity in identities[:number]:
             raise InputError(f"{name} is given twice (as {names[identities.index(identity)]}).")
     sets = [source.load(name, options) for source, name in zip(sources, names, strict=True)]
-    return sets[0] if len(sets) == 1 else _combined(names, sets)
+    combined = sets[0] if len(sets) == 1 else _combined(names, sets)
+    return keep_calls(combined, options.settings.segmentation)
 
 
 def as_roi_set(

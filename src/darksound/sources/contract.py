@@ -34,8 +34,9 @@ class LoadOptions:
         root: folder that a table's recordings are relative to; None for the table's own folder.
         progress: called with the seconds of sound that are segmented.
         on_chunks: called with a table of the chunks of segmented recordings, a row a chunk:
-            `root`, `recording`, `start_s`, `end_s`, `level_db`, `quality_flags`, `hint` (the likely
-            cause where the recording gives no ROI).
+            `root`, `recording`, `start_s`, `end_s`, `level_db`, `quality_flags`, `below_share` and
+            `above_share` (of its energy, outside the searched band), `hint` (the likely cause where
+            the recording gives no ROI).
     """
 
     settings: Settings

@@ -245,15 +245,63 @@ def _segmented_rois(
     # SciPy takes a while to import, and only segmentation needs it.
     from darksound.segmentation.recordings import segment_files
 
+    segmentation = options.settings.segmentation
+    rates = [info.rate for info in infos.values()]
+    high_hz = min(segmentation.high_hz, max(rates) / 2)
+
+    def use_chunks(chunks: pd.DataFrame) -> None:
+        _log_searched_band(chunks, segmentation.low_hz, high_hz)
+        options.on_chunks(chunks)
+
     segments = segment_files(
         root,
         infos,
         options.settings,
         limit,
         progress=options.progress,
-        on_chunks=options.on_chunks,
+        on_chunks=use_chunks,
     )
     return {name: FileRois(each.rows, each.cause) for name, each in segments.items()}
+
+
+def _log_searched_band(chunks: pd.DataFrame, low_hz: float, high_hz: float) -> None:
+    """Log which band was searched, and the shares of the energy in it, below and above.
+
+    The gains of recordings differ, so shares are of each recording's energy, and their means are
+    weighted by the lengths of the recordings.
+
+    Args:
+        chunks: of all recordings, as `segment_files` returns them.
+        low_hz: the lowest frequency that was searched.
+        high_hz: the highest one in the recording of the highest rate.
+    """
+    if chunks.empty:
+        return
+    seconds = chunks["end_s"] - chunks["start_s"]
+    energies = seconds * 10 ** (chunks["level_db"] / 10)
+    parts = pd.DataFrame({"seconds": seconds, "all": energies})
+    for side in ("below", "above"):
+        parts[side] = energies * chunks[f"{side}_share"]
+    totals = parts.groupby([chunks["root"], chunks["recording"]]).sum()
+    totals = totals[totals["all"] > 0]
+    if totals.empty:
+        return
+    shares = totals[["below", "above"]].div(totals["all"], axis=0).mul(totals["seconds"], axis=0)
+    below, above = (100 * shares.sum() / totals["seconds"].sum()).tolist()
+    logger.info(
+        "Searched %s to %s Hz, where %s of the energy is; %s is below and %s above (--low-hz, "
+        "--high-hz).",
+        f"{low_hz:,.0f}",
+        f"{high_hz:,.0f}",
+        *(_percent(share) for share in (100 - below - above, below, above)),
+    )
+
+
+def _percent(share: float) -> str:
+    """Return a share in percent; neither a little nor nearly all is rounded to none or all."""
+    if 0 < share < 1:
+        return "less than 1 %"
+    return "more than 99 %" if 99 < share < 100 else f"{share:.0f} %"
 
 
 def _whole_or_windows(

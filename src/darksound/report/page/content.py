@@ -50,6 +50,7 @@ def _facts(result: MecResult) -> list[list[str]]:
         facts = [
             ("Data", ", ".join(manifest.inputs.data)),
             ("Recorded", _recorded(manifest)),
+            ("Left out", _left_out(manifest)),
             ("Learner", _learner(result.settings, manifest.inputs.checkpoint)),
             ("Command", " ".join(["darksound", *manifest.argv])),
             ("Started", manifest.started),
@@ -65,6 +66,13 @@ def _facts(result: MecResult) -> list[list[str]]:
 
 def _recorded(manifest: Manifest) -> str | None:
     return None if not manifest.recorded_s else duration(manifest.recorded_s)
+
+
+def _left_out(manifest: Manifest) -> str | None:
+    if not manifest.left_out:
+        return None
+    noun = "ROI" if manifest.left_out == 1 else "ROIs"
+    return f"{manifest.left_out} {noun}: choruses and low call scores, listed in left_out.csv"
 
 
 def _learner(settings: Settings, checkpoint: str | None) -> str:

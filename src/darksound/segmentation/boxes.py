@@ -217,7 +217,8 @@ def region_boxes(
     pieces, anchor, continues = split_long_regions(in_recording, block, max_frames, window_frames)
     boxes = _bounding_boxes(pieces, grid)
     boxes["continues"] = continues
-    boxes, pieces, anchor = _sort_by_time(boxes, pieces, anchor)
+    boxes, pieces, order = _sort_by_time(boxes, pieces)
+    anchor = anchor[order]
     width = np.round((boxes["end_s"] - boxes["start_s"]) / grid.frame_s)
     height = np.round((boxes["high_hz"] - boxes["low_hz"]) / grid.band_hz)
     keep = width * grid.frame_s >= settings.min_s

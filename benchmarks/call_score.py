@@ -1,0 +1,289 @@
+"""Train and test the call score: the probability that a ROI is an animal's call.
+
+`features` renders synthetic recordings of one seed, segments them, and writes the features of their
+ROIs, each with the share of a call in its energy: single events in noise, pairs of a call and
+another event, and scenes (night, dawn, rain, river). `train` fits the trees of
+`darksound.segmentation.call_score` on such files, calibrates them on recordings apart, and reports
+the area under the curve by kind on others. Feature files of seeds 1 to 8 for training, 9 for
+calibration and 10 for the report made the file of the package.
+
+    python benchmarks/call_score.py features 1 seed1.npz --singles 700 --scenes 12
+    python benchmarks/call_score.py train src/darksound/segmentation/call_score.npz \\
+        --train seed[1-8].npz --calibrate seed9.npz --test seed10.npz
+    python benchmarks/call_score.py report seed10.npz
+"""
+
+import argparse
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import soundfile as sf
+import soxr
+from sklearn.ensemble import HistGradientBoostingClassifier
+from sklearn.linear_model import LogisticRegression
+from sklearn.metrics import roc_auc_score
+
+from darksound.audio.files import probe
+from darksound.segmentation.block import find_block_rois
+from darksound.segmentation.boxes import Boxes
+from darksound.segmentation.call_features import CALL_FEATURES, call_features
+from darksound.segmentation.call_score import CallTrees, bundled_trees
+from darksound.segmentation.grid import Grid
+from darksound.segmentation.power import power_spectrum
+from darksound.segmentation.recordings import plan_recording
+from darksound.segmentation.regions import RegionPoints
+from darksound.settings import SegmentationSettings
+from darksound.synthesis.recordings import RATE
+from darksound.synthesis.scenes import plan_scene
+from darksound.synthesis.single_events import CALL_KINDS, OTHER_KINDS, render_single_event
+from darksound.synthesis.soundscapes import SceneId, render_block
+
+Samples = npt.NDArray[np.float32]
+Floats = npt.NDArray[np.float64]
+
+MAX_ROI_S = 2.9
+# ROIs of one label and recording, so that rain does not outnumber everything else.
+MAX_ROIS = 20
+# A ROI with a share of the call between these has no label.
+UNCLEAR = (0.35, 0.65)
+# Echo after a call.
+ECHO_S = 0.5
+SCENES = ("night", "night", "dawn", "rain", "river")
+SCENE_S = 100.0
+RATES = (RATE, RATE, RATE, 44_100, 32_000, 24_000, 22_050)
+BANDS = ((150.0, 11_500.0),) * 4 + ((150.0, 3500.0), (500.0, 11_500.0))
+
+
+def main() -> None:
+    """Run a command."""
+    parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
+    commands = parser.add_subparsers(dest="command", required=True)
+    features = commands.add_parser("features")
+    features.add_argument("seed", type=int)
+    features.add_argument("out", type=Path)
+    features.add_argument("--singles", type=int, default=700)
+    features.add_argument("--scenes", type=int, default=12)
+    train = commands.add_parser("train")
+    train.add_argument("out", type=Path)
+    train.add_argument("--train", type=Path, nargs="+", required=True)
+    train.add_argument("--calibrate", type=Path, nargs="+", required=True)
+    train.add_argument("--test", type=Path, nargs="+", required=True)
+    report = commands.add_parser("report")
+    report.add_argument("test", type=Path, nargs="+")
+    args = parser.parse_args()
+    if args.command == "features":
+        write_features(args.seed, args.out, args.singles, args.scenes)
+    elif args.command == "train":
+        tables = [read_tables(paths) for paths in (args.train, args.calibrate, args.test)]
+        trees = fit_trees(*tables[:2])
+        write_trees(trees, args.out)
+        print_report(trees, tables[2])
+    else:
+        print_report(bundled_trees(), read_tables(args.test))
+
+
+def write_features(seed: int, out: Path, singles: int, scenes: int) -> None:
+    """Write the features, the share of a call and the kind of the ROIs of synthetic recordings."""
+    rows: list[Floats] = []
+    shares: list[Floats] = []
+    kinds: list[str] = []
+    rng = np.random.default_rng([seed, 20])
+    for kind, call, other in recordings(seed, singles, scenes, rng):
+        features, share = label_rois(call, other, rng)
+        for is_call in (False, True):
+            chosen = np.flatnonzero((share > 0.5) == is_call)
+            limit = 4 * MAX_ROIS if kind.startswith("scene") else MAX_ROIS
+            chosen = rng.permutation(chosen)[:limit]
+            rows.append(features[chosen])
+            shares.append(share[chosen])
+            kinds += [kind] * len(chosen)
+    np.savez_compressed(
+        out, rows=np.concatenate(rows), shares=np.concatenate(shares), kinds=np.array(kinds),
+        features=np.array(CALL_FEATURES),
+    )  # fmt: skip
+    print(f"{out}: {len(kinds)} ROIs, {np.mean(np.concatenate(shares) > 0.5):.2f} calls")
+
+
+def recordings(
+    seed: int, singles: int, scenes: int, rng: np.random.Generator
+) -> Iterator[tuple[str, Samples, Samples]]:
+    """Yield kind, the sound of calls, and of everything else; the recording is their sum."""
+    for _ in range(singles):
+        is_call, is_pair = rng.random() < 0.55, rng.random() < 0.5
+        calls = ("wild",) * len(CALL_KINDS) + CALL_KINDS
+        kind = str(rng.choice(calls if is_call else OTHER_KINDS))
+        yield from single(kind, str(rng.choice(OTHER_KINDS)) if is_pair else None, rng)
+    for number in range(scenes):
+        scene = str(rng.choice(SCENES))
+        yield f"scene {scene}", *scene_stems(seed, scene, number)
+
+
+def single(
+    kind: str, other_kind: str | None, rng: np.random.Generator
+) -> Iterator[tuple[str, Samples, Samples]]:
+    """Yield one event, alone or with another one that is no call."""
+    event = render_single_event(kind, rng, margin_s=float(rng.uniform(2, 6)))
+    if not np.isfinite(event.samples).all():
+        return
+    wave = event.samples
+    nothing = np.zeros_like(wave)
+    start = round(max(event.start_s - 0.1, 0) * RATE)
+    stop = round((event.end_s + ECHO_S) * RATE)
+    call = nothing.copy()
+    if event.is_call:
+        call[start:stop] = wave[start:stop]
+    other = wave - call
+    if other_kind is not None:
+        second = render_single_event(other_kind, rng, margin_s=1.0).samples
+        if not np.isfinite(second).all():
+            return
+        n = max(len(wave), len(second))
+        gain = np.float32(10 ** (rng.uniform(-15, 5) / 20))
+        loudness = np.sqrt(np.mean(np.square(wave)) / (np.mean(np.square(second)) + 1e-12))
+        place = int(rng.integers(0, n - len(second) + 1))
+        call, other = np.pad(call, (0, n - len(call))), np.pad(other, (0, n - len(other)))
+        other[place : place + len(second)] += gain * np.float32(loudness) * second
+    yield kind, call, other
+
+
+def scene_stems(seed: int, scene: str, number: int) -> tuple[Samples, Samples]:
+    """Return the calls of a scene, and everything else."""
+    name = SceneId(seed, scene, number, SCENE_S, 12)
+    blocks = [render_block(name, block).samples for block in range(name.n_blocks)]
+    whole = np.concatenate(blocks).astype(np.float32) / 32768
+    plan = plan_scene(seed, scene, number, seconds=SCENE_S, species=name.species)
+    calls = np.zeros_like(whole)
+    for event in plan.events:
+        if event.is_call:
+            start = round(event.start_s * RATE)
+            n = round((event.end_s - event.start_s + event.emitter.tail_s) * RATE)
+            n = min(n, len(whole) - start)
+            calls[start : start + n] += np.float32(event.gain) * event.emitter.render(0, n)
+    return calls, whole - calls
+
+
+def label_rois(call: Samples, other: Samples, rng: np.random.Generator) -> tuple[Floats, Floats]:
+    """Return the features of the ROIs of a recording, and the share of the call in each."""
+    rate = int(rng.choice(RATES))
+    low_hz, high_hz = BANDS[int(rng.integers(len(BANDS)))]
+    settings = SegmentationSettings(low_hz=low_hz, high_hz=min(high_hz, rate / 2))
+    if rate != RATE:
+        call, other = soxr.resample(call, RATE, rate), soxr.resample(other, RATE, rate)
+    rows, shares = [], []
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / "a.wav"
+        sf.write(path, call + other, rate, subtype="FLOAT")
+        grid, blocks = plan_recording(probe(path), settings)
+        for block in blocks:
+            found, points, ratio = find_block_rois(path, block, grid, MAX_ROI_S, settings)
+            boxes = found.boxes
+            if len(boxes):
+                rows.append(call_features(boxes, points, ratio, grid))
+                first = block.edges[0] * grid.hop
+                parts = [each[first:] for each in (call, other)]
+                shares.append(call_share(boxes, points, parts, grid))
+    if not rows:
+        return np.empty((0, len(CALL_FEATURES))), np.empty(0)
+    features, share = np.concatenate(rows), np.concatenate(shares)
+    clear = (share <= UNCLEAR[0]) | (share >= UNCLEAR[1])
+    return features[clear], share[clear]
+
+
+def call_share(boxes: Boxes, points: RegionPoints, parts: list[Samples], grid: Grid) -> Floats:
+    """Return the share of the first of two sounds in the energy of the points of each ROI."""
+    bands = slice(grid.first_bin, grid.first_bin + grid.bands)
+    powers = [power_spectrum(part, grid.n_fft, grid.hop)[:, bands] for part in parts]
+    energy = [np.zeros(len(boxes)) for _ in powers]
+    frame = np.minimum(points.frame, len(powers[0]) - 1)
+    own, rest = (power[frame, points.band] for power in powers)
+    share = own / np.maximum(own + rest, 1e-30)
+    for values, total in zip((share, np.ones(len(share))), energy, strict=True):
+        np.add.at(total, points.region, values * points.ratio)
+    return energy[0] / np.maximum(energy[1], 1e-30)
+
+
+def read_tables(paths: list[Path]) -> dict[str, npt.NDArray[Any]]:
+    """Return `rows`, `is_call` and `kinds` of several files."""
+    tables = [np.load(path) for path in paths]
+    for path, table in zip(paths, tables, strict=True):
+        if tuple(table["features"].tolist()) != CALL_FEATURES:
+            raise SystemExit(f"{path}: made with other features; make it again.")
+    join = {name: np.concatenate([t[name] for t in tables]) for name in ("rows", "shares", "kinds")}
+    return {"rows": join["rows"], "is_call": join["shares"] > 0.5, "kinds": join["kinds"]}
+
+
+def fit_trees(train: dict[str, Any], calibrate: dict[str, Any]) -> CallTrees:
+    """Return trees fitted on one table and calibrated on another."""
+    model = HistGradientBoostingClassifier(
+        learning_rate=0.1, max_iter=120, max_leaf_nodes=12, max_depth=5, min_samples_leaf=60,
+        l2_regularization=5.0, max_features=0.3, random_state=1, class_weight="balanced",
+    )  # fmt: skip
+    model.fit(train["rows"], train["is_call"])
+    predictors = [each[0].nodes for each in model._predictors]
+    trees, nodes = len(predictors), max(map(len, predictors))
+    own = np.tile(np.arange(nodes), (trees, 1))
+    feature, left, right = np.zeros_like(own), own.copy(), own.copy()
+    threshold, value = np.full(own.shape, np.inf), np.zeros(own.shape)
+    for tree, table in enumerate(predictors):
+        n, leaf = len(table), table["is_leaf"].astype(bool)
+        feature[tree, :n] = np.where(leaf, 0, table["feature_idx"])
+        threshold[tree, :n] = np.where(leaf, np.inf, table["num_threshold"])
+        left[tree, :n] = np.where(leaf, own[tree, :n], table["left"])
+        right[tree, :n] = np.where(leaf, own[tree, :n], table["right"])
+        value[tree, :n] = np.where(leaf, table["value"], 0.0)
+    depth = int(max(table["depth"].max() for table in predictors))
+    plain = CallTrees(feature, threshold, left, right, value, np.array([1.0, 0.0]), depth)
+    log_odds = log_odds_of(plain, calibrate["rows"])[:, None]
+    line = LogisticRegression(C=1e6, class_weight="balanced").fit(log_odds, calibrate["is_call"])
+    scale = np.array([line.coef_[0, 0], line.intercept_[0]])
+    return CallTrees(feature, threshold, left, right, value, scale, depth)
+
+
+def log_odds_of(trees: CallTrees, rows: Floats) -> Floats:
+    """Return the log-odds of the probability of a call."""
+    scores = np.clip(trees.scores(rows), 1e-12, 1 - 1e-12)
+    log_odds: Floats = np.log(scores / (1 - scores))
+    return log_odds
+
+
+def write_trees(trees: CallTrees, out: Path) -> None:
+    """Write the file that the package reads."""
+    np.savez_compressed(
+        out, feature=trees.feature.astype(np.uint8), threshold=trees.threshold,
+        left=trees.left.astype(np.uint8), right=trees.right.astype(np.uint8),
+        value=trees.value.astype(np.float32), scale=trees.scale, depth=trees.depth,
+        features=np.array(CALL_FEATURES),
+    )  # fmt: skip
+    print(f"{out}: {out.stat().st_size} bytes, {trees.feature.shape} trees and nodes")
+
+
+def print_report(trees: CallTrees, test: dict[str, Any]) -> None:
+    """Print the area under the curve, and what thresholds keep, by kind."""
+    is_call, scores = test["is_call"], trees.scores(test["rows"])
+    print(
+        f"{len(scores)} ROIs, {is_call.mean():.2f} calls, AUC {roc_auc_score(is_call, scores):.3f}"
+    )
+    at_95 = np.quantile(scores[is_call], 0.05)
+    for threshold in (at_95, 0.1, 0.15, 0.2, 0.3, 0.5):
+        kept = scores >= threshold
+        print(f"score >= {threshold:.3f}: {kept[is_call].mean():.3f} of calls, "
+              f"{kept[~is_call].mean():.3f} of others")  # fmt: skip
+    for low in np.arange(0, 1, 0.1):
+        inside = (scores >= low) & (scores < low + 0.1)
+        print(f"  scores {low:.1f}-{low + 0.1:.1f}: {inside.sum()} ROIs, "
+              f"{is_call[inside].mean() if inside.any() else np.nan:.2f} calls")  # fmt: skip
+    for kind in sorted(set(test["kinds"].tolist())):
+        for truth in (True, False):
+            of_kind = (test["kinds"] == kind) & (is_call == truth)
+            if of_kind.sum() >= 5:
+                print(f"  {kind:<14} {'call' if truth else 'other':<6} {of_kind.sum():>6} ROIs, "
+                      f"{(scores[of_kind] >= at_95).mean():.2f} kept, "
+                      f"median {np.median(scores[of_kind]):.2f}")  # fmt: skip
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,194 @@
+"""Events of a recording: long sounds in one ROI, and phrases of units."""
+
+import numpy as np
+import pytest
+import soundfile as sf
+from hypothesis import given
+from hypothesis import strategies as st
+from tests.segmentation.conftest import make_waveform
+
+from darksound.audio.files import probe
+from darksound.segmentation import grid as grid_module
+from darksound.segmentation.boxes import BOX
+from darksound.segmentation.events import find_events
+from darksound.segmentation.grid import make_grid
+from darksound.segmentation.recordings import UnusableLimit, segment_files, segment_recording
+from darksound.settings import SegmentationSettings, Settings
+
+RATE = 24_000
+UNIT = SegmentationSettings(group="unit", chorus="ignore")
+PHRASE = UNIT.replace(group="phrase")
+GRID = make_grid(RATE, UNIT)
+
+
+def make_boxes(*rows, **values):
+    """Return boxes `(start_s, end_s, peak_hz)` a third of an octave wide."""
+    boxes = np.zeros(len(rows), BOX)
+    for box, (start, end, peak) in zip(boxes, rows, strict=True):
+        box["start_s"], box["end_s"], box["peak_hz"] = start, end, peak
+        box["low_hz"], box["high_hz"] = peak * 2 ** (-1 / 6), peak * 2 ** (1 / 6)
+    boxes["snr_db"], boxes["call_score"] = 20, np.nan
+    for name, column in values.items():
+        boxes[name] = column
+    return boxes
+
+
+def events_of(path, settings=UNIT):
+    boxes = segment_recording(path, 2.9, settings).boxes
+    return find_events(boxes, make_grid(probe(path).rate, settings), settings)
+
+
+def warble(time, fast=6.0):
+    """Return a tone whose pitch varies by an octave, six times a second."""
+    return 0.05 * np.sin(
+        2 * np.pi * np.cumsum(3000 + 1000 * np.sin(2 * np.pi * fast * time)) / RATE
+    )
+
+
+def write(path, seconds, signal):
+    wave = make_waveform(seconds, []) + signal
+    sf.write(path, wave, RATE, subtype="FLOAT")
+    return path
+
+
+@pytest.mark.parametrize("points", [1, 6_000_000])
+def test_a_long_homogeneous_sound_is_one_event_over_the_borders_of_blocks(
+    tmp_path, monkeypatch, points
+):
+    time = np.arange(90 * RATE) / RATE
+    path = write(tmp_path / "a.wav", 90, warble(time) * ((time > 12) & (time < 62)))
+    monkeypatch.setattr(grid_module, "_MAX_BLOCK_POINTS", points)
+    assert len(segment_recording(path, 2.9, UNIT).boxes) >= 17
+    events = events_of(path)
+    (box,) = events.boxes
+    assert box["start_s"] == pytest.approx(12, abs=0.05)
+    assert box["end_s"] == pytest.approx(62, abs=0.05)
+    assert events.units[0].tolist() == [[box["start_s"], box["end_s"]]]
+
+
+def test_a_sound_that_alternates_between_two_pitches_is_one_event(tmp_path):
+    time = np.arange(40 * RATE) / RATE
+    pulses = np.sin(np.pi * 25 * time) ** 4
+    phase = 2 * np.pi * np.cumsum(np.where(time % 4 < 2, 1600, 1900)) / RATE
+    churr = 0.05 * pulses * np.sin(phase) * ((time > 8) & (time < 20))
+    (box,) = events_of(write(tmp_path / "a.wav", 40, churr), UNIT.replace(chunk_s=40)).boxes
+    assert box["start_s"] == pytest.approx(8, abs=0.1)
+    assert box["end_s"] == pytest.approx(20, abs=0.1)
+
+
+def test_a_dense_mixture_stays_cut(tmp_path):
+    rng = np.random.default_rng(0)
+    tones, start = [], 5.0
+    while start < 25:
+        end = start + rng.uniform(0.1, 0.4)
+        hertz = np.exp(rng.uniform(np.log(1000), np.log(9000), 2))
+        tones += [(start, end, each, rng.uniform(0.01, 0.1)) for each in hertz]
+        tones.append((start, end + 0.2, 2000, 0.02))
+        start = end - 0.05
+    sf.write(tmp_path / "a.wav", make_waveform(40, tones), RATE, subtype="FLOAT")
+    settings = UNIT.replace(chunk_s=40)
+    events = events_of(tmp_path / "a.wav", settings)
+    assert len(events.boxes) >= 7
+    assert (events.boxes["end_s"] - events.boxes["start_s"]).max() <= 2.9
+
+
+def test_only_pieces_that_touch_and_are_alike_are_joined():
+    pieces = make_boxes((0, 2, 1500), (2, 4, 1500), (4.1, 6, 1500), (6.5, 8, 1500))
+    pieces["continues"] = [0, 1, 1, 1]
+    assert find_events(pieces, GRID, UNIT).boxes[["start_s", "end_s"]].tolist() == [
+        (0, 6),
+        (6.5, 8),
+    ]
+    pieces["continues"] = [0, 0, 1, 0]
+    assert len(find_events(pieces, GRID, UNIT).boxes) == 3
+    other = make_boxes((0, 2, 1500), (2, 4, 3000), continues=1)
+    assert len(find_events(other, GRID, UNIT).boxes) == 2
+    quieter = make_boxes((0, 2, 1500), (2, 4, 1500), continues=1, snr_db=[30, 15])
+    assert len(find_events(quieter, GRID, UNIT).boxes) == 2
+
+
+def test_an_event_has_the_mean_level_the_best_score_and_the_peak_of_its_loudest_part():
+    pieces = make_boxes(
+        (0, 1, 1500), (1, 4, 1530), continues=1, snr_db=[20, 10], chorus=[1, 0],
+        call_score=[np.nan, 0.3],
+    )  # fmt: skip
+    pieces["low_hz"], pieces["high_hz"] = 1400, 1600
+    (box,) = find_events(pieces, GRID, UNIT).boxes
+    # A second at 100 times the background and three at 10 times.
+    assert box["snr_db"] == pytest.approx(10 * np.log10((100 + 3 * 10) / 4))
+    assert (box["peak_hz"], box["chorus"], box["call_score"]) == (1500, 0, 0.3)
+    pieces["chorus"], pieces["call_score"] = 1, np.nan
+    (box,) = find_events(pieces, GRID, UNIT).boxes
+    assert box["chorus"] == 1
+    assert np.isnan(box["call_score"])
+
+
+def test_hoots_of_a_series_are_one_roi_with_the_times_of_its_units(write_recording):
+    hoots = [(s, s + 0.3, 350, 0.1) for s in (5.0, 5.7, 6.4, 7.1, 13.0, 13.7)]
+    whistles = [(s, s + 0.15, 3000, 0.1) for s in (5.2, 5.6, 6.0, 6.4)]
+    path = write_recording(20, hoots + whistles)
+    settings = Settings().replace(segmentation=PHRASE)
+    (rois,) = segment_files(
+        path.parent, {path.name: probe(path)}, settings, UnusableLimit(1, 0.0)
+    ).values()
+    rows = rois.rows
+    low = rows[rows["high_hz"] < 1000]
+    np.testing.assert_allclose(low["start_s"], [4.95, 12.95], atol=0.03)
+    np.testing.assert_allclose(low["end_s"], [7.45, 14.05], atol=0.03)
+    units = [tuple(map(float, unit.split("-"))) for unit in low["units"].iloc[0].split()]
+    np.testing.assert_allclose(units, [(s, s + 0.3) for s in (5.0, 5.7, 6.4, 7.1)], atol=0.03)
+    (high,) = rows[rows["low_hz"] > 1000]["units"]
+    assert len(high.split()) == 4
+    settings = Settings().replace(segmentation=UNIT)
+    (rois,) = segment_files(
+        path.parent, {path.name: probe(path)}, settings, UnusableLimit(1, 0.0)
+    ).values()
+    assert len(rois.rows) == 10
+    assert rois.rows["units"].isna().all()
+
+
+def test_a_gap_that_is_too_long_for_the_voice_or_the_rhythm_ends_a_series():
+    def sizes(gaps, hertz):
+        starts = np.cumsum([0, *(np.array(gaps) + 0.2)])
+        boxes = make_boxes(*[(start, start + 0.2, hertz) for start in starts])
+        return [len(units) for units in find_events(boxes, GRID, PHRASE).units]
+
+    assert sizes([1.9, 1.9], 300) == [3]
+    assert sizes([2.1, 2.1], 300) == [1, 1, 1]
+    # The longest gap falls with the root of the frequency.
+    assert sizes([0.9, 0.9], 1200) == [3]
+    assert sizes([1.1, 1.1], 1200) == [1, 1, 1]
+    assert sizes([0.2, 0.2, 0.5, 0.2], 1200) == [5]
+    assert sizes([0.2, 0.2, 0.7, 0.2], 1200) == [3, 2]
+    # Each part is compared with its own median: 0.2 s of the whole, then 0.1 s of the first part.
+    assert sizes([0.1, 0.1, 0.1, 0.4, 0.7, 0.2, 0.2, 0.2], 1200) == [4, 1, 4]
+
+
+def test_units_of_other_pitches_and_choruses_are_other_series():
+    both = make_boxes(*[(0.5 * i, 0.5 * i + 0.3, (400, 800)[i % 2]) for i in range(6)])
+    assert [len(units) for units in find_events(both, GRID, PHRASE).units] == [3, 3]
+    same = make_boxes(*[(0.5 * i, 0.5 * i + 0.3, 440) for i in range(6)])
+    assert [len(units) for units in find_events(same, GRID, PHRASE).units] == [6]
+    same["chorus"] = [0, 1, 0, 1, 0, 1]
+    found = find_events(same, GRID, PHRASE)
+    assert [len(units) for units in found.units] == [3, 3]
+    assert found.boxes["chorus"].tolist() == [0, 1]
+
+
+boxes_strategy = st.lists(
+    st.tuples(st.floats(0, 60), st.floats(0.05, 2.9), st.sampled_from([300, 350, 800, 4000])),
+    max_size=40,
+)
+
+
+@given(boxes_strategy, st.sampled_from([UNIT, PHRASE]))
+def test_every_unit_is_in_one_event(rows, settings):
+    boxes = make_boxes(*[(start, start + length, hertz) for start, length, hertz in rows])
+    boxes = np.sort(boxes, order=list(BOX.names or ()))
+    events = find_events(boxes, GRID, settings)
+    times = sorted(tuple(unit) for units in events.units for unit in units.tolist())
+    assert times == sorted(zip(boxes["start_s"].tolist(), boxes["end_s"].tolist(), strict=True))
+    for box, units in zip(events.boxes, events.units, strict=True):
+        assert (box["start_s"], box["end_s"]) == (units[0, 0], units[-1, 1])
+        assert np.all(units[1:, 0] >= units[:-1, 1])
+    assert np.all(np.diff(events.boxes["start_s"]) >= 0)

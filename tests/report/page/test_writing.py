@@ -80,6 +80,14 @@ def test_the_time_recorded_is_shown_beside_the_hours_with_a_roi(page):
     assert details["recorded"] == "20 min"
 
 
+def test_rois_that_were_left_out_are_counted_among_the_facts_of_the_run(result, page, tmp_path):
+    assert "Left out" not in dict(data_of(page)["details"]["facts"])
+    few = replace(result, manifest=replace(result.manifest, left_out=7))
+    content = data_of(write_page(few, out=tmp_path / "page.html").path)
+    fact = "7 ROIs: choruses and low call scores, listed in left_out.csv"
+    assert dict(content["details"]["facts"])["Left out"] == fact
+
+
 @pytest.mark.parametrize(("method", "caption"), [("tsne", "Map by t-SNE"), (None, "")])
 def test_the_method_of_the_map_is_named_where_it_is_known(method, caption, result, tmp_path):
     small = replace(result, map_method=method)

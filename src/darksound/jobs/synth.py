@@ -1,6 +1,7 @@
 """The job of `darksound synth`: recordings of synthetic birds, and the table of their ROIs."""
 
 import json
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from functools import partial
 from pathlib import Path
@@ -22,7 +23,7 @@ from darksound.synthesis.recordings import (
     render_recording,
 )
 
-__all__ = ["SyntheticBirds", "write_synthetic_recordings"]
+__all__ = ["SyntheticBirds", "write_plan", "write_synthetic_recordings"]
 
 _PLAN_FILE = "world.json"
 # Increased when the audio changes.
@@ -88,7 +89,7 @@ def write_synthetic_recordings(
     Raises:
         InputError: the folder contains other files, or the data set of another plan.
     """
-    _write_plan(birds, folder)
+    write_plan({"edition": _EDITION, **asdict(birds)}, folder)
     recordings = birds.recordings()
     missing = [number for number in recordings if not (folder / _name(*number)).exists()]
     n_existing = len(recordings) - len(missing)
@@ -106,8 +107,13 @@ def write_synthetic_recordings(
     return table
 
 
-def _write_plan(birds: SyntheticBirds, folder: Path) -> None:
-    text = json.dumps({"edition": _EDITION, **asdict(birds)}, indent=2) + "\n"
+def write_plan(plan: Mapping[str, object], folder: Path) -> None:
+    """Write `world.json`, the options that determine a synthetic data set.
+
+    Raises:
+        InputError: the folder contains other files, or the data set of another plan.
+    """
+    text = json.dumps(plan, indent=2) + "\n"
     path = folder / _PLAN_FILE
     if path.exists():
         if path.read_text() != text:

@@ -8,7 +8,7 @@ import numpy as np
 from darksound.synthesis.recordings import RATE
 from darksound.synthesis.song_types import SongSection, SongType
 from darksound.synthesis.syllables import Syllable, render_syllable
-from darksound.synthesis.textures import Grains, Samples, Texture, Times, scaled
+from darksound.synthesis.textures import Drawn, Grains, Samples, Texture, Times, scaled
 from darksound.synthesis.wild_syllables import log_uniform
 
 __all__ = [
@@ -174,9 +174,10 @@ def _cackle(rng: np.random.Generator) -> NightVoice:
 
 
 def _crake(rng: np.random.Generator) -> NightVoice:
-    """Return a rattle or trill of some seconds, as of crakes, toads' mimics and screech owls."""
+    """Return a rattle or trill of some seconds, as of crakes and screech owls."""
+    knots = tuple(float(k) for k in rng.uniform(-0.12, 0.12, 3))
     trill = Syllable(
-        "trill", log_uniform(rng, 0.5, 3.0), knots=tuple(float(k) for k in rng.uniform(-0.12, 0.12, 3)),
+        "trill", log_uniform(rng, 0.5, 3.0), knots=knots,
         pulse_hz=log_uniform(rng, 9, 30), pulse=rng.uniform(0.2, 0.5), partials=_overtones(rng),
     )  # fmt: skip
     section = SongSection((0,), (1, int(rng.integers(1, 4))), log_uniform(rng, 0.2, 0.8))
@@ -199,22 +200,31 @@ def draw_churr(rng: np.random.Generator) -> Churr:
     )
 
 
-def churr_texture(churr: Churr, rng: np.random.Generator) -> Texture:
-    """Return the churr as a texture with an RMS of 1, with differences of an individual."""
+def churr_texture(
+    churr: Churr,
+    rng: np.random.Generator,
+    distant: Callable[[Samples], Samples] = lambda pulse: pulse,
+) -> Texture:
+    """Return the churr as a texture with an RMS of 1.
+
+    Args:
+        churr: the churr.
+        rng: draws small differences between pulses.
+        distant: returns a pulse as it arrives at the recorder.
+    """
     pulse_s = rng.uniform(0.5, 0.85) / churr.pulse_hz
     waves: list[Samples] = []
     for factor in (1.0, churr.alternate):
         for _ in range(4):
             pulse = Syllable("pulse", pulse_s, knots=(0.0, churr.bend))
             hertz = churr.hertz * factor * 2 ** rng.normal(0, 0.004)
-            waves.append(render_syllable(pulse, hertz, RATE, rng))
+            waves.append(distant(render_syllable(pulse, hertz, RATE, rng)))
     offset = rng.uniform(0, 10)
 
-    def schedule(
-        start_s: float, end_s: float, draw: np.random.Generator
-    ) -> tuple[Times, Times, np.ndarray[tuple[int], np.dtype[np.int64]]]:
+    def schedule(start_s: float, end_s: float, draw: np.random.Generator) -> Drawn:
         period = 1 / churr.pulse_hz
-        times = period * np.arange(np.ceil(start_s / period), np.ceil(end_s / period))
+        beats = np.arange(np.ceil(start_s / period), np.ceil(end_s / period))
+        times: Times = period * beats.astype(np.float64)
         second = ((times + offset) // churr.phase_s % 2).astype(np.int64)
         gains = 10 ** (1.0 * draw.standard_normal(times.size) / 20)
         return times, gains, 4 * second + draw.integers(0, 4, times.size)

@@ -9,11 +9,13 @@ import numpy.typing as npt
 from darksound.synthesis.recordings import RATE
 from darksound.synthesis.syllables import Syllable, render_syllable
 from darksound.synthesis.textures import (
+    Drawn,
     Grains,
     Mixture,
     Modulated,
     Noise,
     Samples,
+    Schedule,
     Texture,
     Times,
     Tones,
@@ -66,12 +68,10 @@ def _noise(
 
 def _regular(
     period_s: float, jitter: float, n_waves: int, spread_db: float = 1.0, presence: float = 1.0
-) -> Callable[[float, float, np.random.Generator], tuple[Times, Times, npt.NDArray[np.int64]]]:
+) -> Schedule:
     """Return a schedule of one grain a period, with jitter, levels, and omitted grains."""
 
-    def schedule(
-        start_s: float, end_s: float, rng: np.random.Generator
-    ) -> tuple[Times, Times, npt.NDArray[np.int64]]:
+    def schedule(start_s: float, end_s: float, rng: np.random.Generator) -> Drawn:
         beats = np.arange(np.ceil(start_s / period_s), np.ceil(end_s / period_s))
         beats = beats[rng.random(beats.size) < presence]
         times = period_s * (beats + jitter * rng.uniform(-0.5, 0.5, beats.size))
@@ -81,14 +81,10 @@ def _regular(
     return schedule
 
 
-def _random(
-    per_s: float, n_waves: int, spread_db: float
-) -> Callable[[float, float, np.random.Generator], tuple[Times, Times, npt.NDArray[np.int64]]]:
+def _random(per_s: float, n_waves: int, spread_db: float) -> Schedule:
     """Return a schedule of grains at random times."""
 
-    def schedule(
-        start_s: float, end_s: float, rng: np.random.Generator
-    ) -> tuple[Times, Times, npt.NDArray[np.int64]]:
+    def schedule(start_s: float, end_s: float, rng: np.random.Generator) -> Drawn:
         count = int(rng.poisson(per_s * (end_s - start_s)))
         gains = 10 ** (spread_db * rng.standard_normal(count) / 20)
         return rng.uniform(start_s, end_s, count), gains, rng.integers(0, n_waves, count)
@@ -118,7 +114,8 @@ def _drop(rng: np.random.Generator) -> Samples:
         click += (
             rng.uniform(0.3, 1.5) * ring * np.sin(2 * np.pi * log_uniform(rng, 300, 4000) * time)
         )
-    return click.astype(np.float32)
+    drop: Samples = click.astype(np.float32)
+    return drop
 
 
 def _rain(rng: np.random.Generator) -> OtherSound:
@@ -139,9 +136,9 @@ def _rain(rng: np.random.Generator) -> OtherSound:
 def _raindrop(rng: np.random.Generator) -> OtherSound:
     """Return single drops, as after rain."""
     drops = Grains(
-        tuple(_drop(rng) for _ in range(8)), _random(log_uniform(rng, 1, 8), 8, 4.0), _key(rng)
+        tuple(_drop(rng) for _ in range(8)), _random(log_uniform(rng, 1.5, 8), 8, 4.0), _key(rng)
     )
-    return OtherSound("raindrops", scaled(drops, 20), 300, 8000, log_uniform(rng, 1, 10))
+    return OtherSound("raindrops", scaled(drops, 20), 300, 8000, log_uniform(rng, 3, 12))
 
 
 def _bubble(rng: np.random.Generator) -> Samples:
@@ -149,7 +146,8 @@ def _bubble(rng: np.random.Generator) -> Samples:
     time = np.arange(n) / RATE
     hertz = log_uniform(rng, 350, 2500)
     tone = np.sin(2 * np.pi * hertz * (time + rng.uniform(0, 4) * time**2))
-    return (tone * np.sin(np.pi * np.arange(n) / n) ** 2).astype(np.float32)
+    bubble: Samples = (tone * np.sin(np.pi * np.arange(n) / n) ** 2).astype(np.float32)
+    return bubble
 
 
 def _river(rng: np.random.Generator) -> OtherSound:
@@ -168,18 +166,21 @@ def _river(rng: np.random.Generator) -> OtherSound:
 
 
 def _pulse_train(
-    hertz: float, pulse_hz: float, pulses: int, roughness: float, rng: np.random.Generator
+    hertz: float, pulse_hz: float, pulses: int, width_hz: float, rng: np.random.Generator
 ) -> Samples:
-    """Return pulses of an insect's tone in a row: one chirp."""
+    """Return pulses of an insect's tone in a row, one chirp; `width_hz` of random phase."""
     n = round(pulses / pulse_hz * RATE)
     time = np.arange(n) / RATE
     phase = (time * pulse_hz) % 1.0
     duty = rng.uniform(0.35, 0.7)
     pulse = np.where(phase < duty, np.sin(np.pi * np.minimum(phase / duty, 1)) ** 1.5, 0)
     swell = np.minimum(1, 0.4 + 0.6 * np.arange(n) / max(1, 0.4 * n))
-    drift = np.cumsum(roughness * rng.standard_normal(n)) / RATE
-    tone = np.sin(2 * np.pi * hertz * (time * (1 - 0.02 * time) + drift))
-    return (pulse * swell * tone).astype(np.float32)
+    # The width of a tone whose phase is a random walk is rate * (step in rad)^2 / (2 pi).
+    phase_step = np.sqrt(2 * np.pi * width_hz / RATE)
+    walk = np.cumsum(phase_step * rng.standard_normal(n))
+    tone = np.sin(2 * np.pi * hertz * time * (1 - 0.02 * time) + walk)
+    chirp: Samples = (pulse * swell * tone).astype(np.float32)
+    return chirp
 
 
 def _cricket(rng: np.random.Generator) -> OtherSound:
@@ -188,8 +189,8 @@ def _cricket(rng: np.random.Generator) -> OtherSound:
     period = 1 / log_uniform(rng, 1.0, 4.0)
     pulse_hz = log_uniform(rng, 15, 60)
     pulses = int(np.clip(round(rng.uniform(0.25, 0.6) * period * pulse_hz), 2, 16))
-    roughness = float(rng.choice([0.0, 0.0, log_uniform(rng, 0.3, 3.0)]))
-    chirps = tuple(_pulse_train(hertz, pulse_hz, pulses, roughness, rng) for _ in range(6))
+    width_hz = float(rng.choice([0.0, 0.0, log_uniform(rng, 20, 400)]))
+    chirps = tuple(_pulse_train(hertz, pulse_hz, pulses, width_hz, rng) for _ in range(6))
     texture = Grains(chirps, _regular(period, rng.uniform(0.0, 0.12), 6), _key(rng))
     return OtherSound("cricket", scaled(texture, 10), hertz - 150, hertz + 150, float("inf"))
 
@@ -273,8 +274,8 @@ def _handling(rng: np.random.Generator) -> OtherSound:
         envelope = np.exp(-time / log_uniform(rng, 0.006, 0.15)) * np.minimum(1, time / 0.002)
         thump = np.sin(2 * np.pi * log_uniform(rng, 40, 300) * time)
         waves.append((envelope * (table[:n] + rng.uniform(0, 2) * thump)).astype(np.float32))
-    texture = Grains(tuple(waves), _random(log_uniform(rng, 1.0, 8.0), 6, 5.0), _key(rng))
-    return OtherSound("handling", scaled(texture, 20), 40, 3000, log_uniform(rng, 0.3, 4))
+    texture = Grains(tuple(waves), _regular(log_uniform(rng, 0.12, 0.5), 0.8, 6, 5.0), _key(rng))
+    return OtherSound("handling", scaled(texture, 20), 40, 3000, log_uniform(rng, 0.8, 4))
 
 
 def _engine(rng: np.random.Generator) -> OtherSound:

@@ -51,6 +51,7 @@ class SongPlan:
         individuals: number of individuals of each species.
         songs: number of songs of each individual.
         window_s: length in seconds of the ROIs that the songs are for; it limits their length.
+        low_share: share of the species with low voices; see `wild_species`.
     """
 
     seed: int
@@ -58,6 +59,7 @@ class SongPlan:
     individuals: int
     songs: int
     window_s: float
+    low_share: float = 0.0
 
     @property
     def songs_per_species(self) -> int:
@@ -208,7 +210,7 @@ def _render_song(
     species, individual, song = which
     rng = np.random.default_rng([plan.seed, _PERFORMANCE, species, individual, song])
     longest = _MAX_WINDOWS * plan.window_s
-    song_types = wild_individual(plan.seed, species, individual, longest)
+    song_types = wild_individual(plan.seed, species, individual, longest, plan.low_share)
     performance = perform(song_types[int(rng.integers(len(song_types)))], rng, longest)
     wave = render_performance(performance, SONG_RATE, rng)
     # Silence on both sides, which the windows of the first and last frames overlap.
@@ -225,5 +227,7 @@ def _render_song(
 
 
 def _key(plan: SongPlan, settings: Settings) -> str:
-    parts = [_VERSION, astuple(plan), settings.image_fingerprint()]
+    # Songs of plans without low voices have the key of versions that knew none.
+    values = astuple(plan) if plan.low_share else astuple(plan)[:-1]
+    parts = [_VERSION, values, settings.image_fingerprint()]
     return hashlib.sha256(json.dumps(parts).encode()).hexdigest()[:24]

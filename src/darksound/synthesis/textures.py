@@ -16,12 +16,15 @@ from darksound.synthesis.acoustics import noise_spectrum
 from darksound.synthesis.recordings import RATE
 
 __all__ = [
+    "Drawn",
     "Grains",
     "Mixture",
     "Modulated",
     "Noise",
     "Samples",
+    "Schedule",
     "Texture",
+    "Times",
     "Tones",
     "band_shape",
     "noise_table",
@@ -30,12 +33,17 @@ __all__ = [
 
 Samples = npt.NDArray[np.float32]
 Times = npt.NDArray[np.float64]
+#: Start times in seconds, gains, and numbers of waves, of the grains of a stretch, `(n,)` each.
+Drawn = tuple[Times, Times, npt.NDArray[np.int64]]
+#: Returns the grains that start between two times in seconds.
+Schedule = Callable[[float, float, np.random.Generator], Drawn]
 
 # Samples of a piece of noise, and by which pieces overlap in a cross-fade of equal power.
 _PIECE, _FADE = 1 << 17, 1 << 12
 # Grains are drawn for stretches of this many seconds.
 _CELL_S = 2.0
-_TABLE = 1 << 20
+# Samples of a table of noise: 11 s.
+_TABLE = 1 << 19
 
 
 class Texture(Protocol):
@@ -120,15 +128,12 @@ class Grains:
 
     Attributes:
         waves: the grains to choose from, each `(n,)`, all shorter than two seconds.
-        schedule: returns start times in seconds, gains, and numbers of `waves`, for a stretch of
-            two seconds that starts at a given time; times lie in that stretch.
+        schedule: is called for stretches of two seconds.
         key: seed of the schedule.
     """
 
     waves: tuple[Samples, ...]
-    schedule: Callable[
-        [float, float, np.random.Generator], tuple[Times, Times, npt.NDArray[np.int64]]
-    ]
+    schedule: Schedule
     key: int
 
     def render(self, first: int, last: int) -> Samples:

@@ -25,6 +25,8 @@ __all__ = [
 
 #: Range of the centre frequency of a species' songs.
 MIN_CENTRE_HZ, MAX_CENTRE_HZ = 300.0, 9500.0
+# Range from which the centre of low voices is drawn, and the lowest one of their sisters.
+_LOW_VOICES_HZ, _LOWEST_HZ = (180.0, 1800.0), 170.0
 # The centre is log-normal: most birds sing between 2 and 6 kHz.
 _MEDIAN_CENTRE_HZ, _CENTRE_OCTAVES = 3300.0, 0.85
 _MAX_NOTES = 60
@@ -242,7 +244,8 @@ def _transposed(species: WildSpecies, rng: np.random.Generator) -> WildSpecies:
     octaves = float(rng.choice([-1.0, 1.0])) * rng.uniform(0.25, 0.7)
 
     def change(song: SongType) -> SongType:
-        centre = float(np.clip(song.centre_hz * 2.0**octaves, MIN_CENTRE_HZ, MAX_CENTRE_HZ))
+        lowest = MIN_CENTRE_HZ if song.centre_hz >= MIN_CENTRE_HZ else _LOWEST_HZ
+        centre = float(np.clip(song.centre_hz * 2.0**octaves, lowest, MAX_CENTRE_HZ))
         return replace(song, centre_hz=centre)
 
     return _change_songs(species, change)
@@ -346,26 +349,45 @@ _CHANGES: tuple[Callable[[WildSpecies, np.random.Generator], WildSpecies], ...] 
 
 
 # Purposes of the child seeds; those of the demo are below 10.
-_SPECIES, _SISTER, _INDIVIDUAL = 10, 11, 12
+_SPECIES, _SISTER, _INDIVIDUAL, _LOW = 10, 11, 12, 14
 
 
 @lru_cache(maxsize=4096)
-def wild_species(seed: int, number: int, longest_s: float = 5.0) -> WildSpecies:
+def wild_species(
+    seed: int, number: int, longest_s: float = 5.0, low_share: float = 0.0
+) -> WildSpecies:
     """Return species `number` of a seed; every odd one is a sister of the one before it.
 
     A species does not depend on the number of species.
+
+    Args:
+        seed: of all species.
+        number: of the species.
+        longest_s: see `draw_wild_species`.
+        low_share: share of the species that are moved to a centre of 180 to 1,800 Hz, as owls and
+            tinamous have; the others do not depend on it.
     """
     first = number - number % 2
     species = draw_wild_species(np.random.default_rng([seed, _SPECIES, first]), longest_s)
+    if low_share:
+        species = _lowered(species, np.random.default_rng([seed, _LOW, first]), low_share)
     if number == first:
         return species
     return sister_of(species, np.random.default_rng([seed, _SISTER, number]))
 
 
+def _lowered(species: WildSpecies, rng: np.random.Generator, low_share: float) -> WildSpecies:
+    """Return a species that has a low voice with probability `low_share`."""
+    is_low, centre = rng.random() < low_share, log_uniform(rng, *_LOW_VOICES_HZ)
+    if not is_low:
+        return species
+    return _change_songs(species, lambda song: replace(song, centre_hz=centre))
+
+
 @lru_cache(maxsize=4096)
 def wild_individual(
-    seed: int, number: int, bird: int, longest_s: float = 5.0
+    seed: int, number: int, bird: int, longest_s: float = 5.0, low_share: float = 0.0
 ) -> tuple[SongType, ...]:
-    """Return the song types of an individual of species `number`."""
+    """Return the song types of an individual of species `number`; see `wild_species`."""
     rng = np.random.default_rng([seed, _INDIVIDUAL, number, bird])
-    return draw_repertoire(wild_species(seed, number, longest_s), rng)
+    return draw_repertoire(wild_species(seed, number, longest_s, low_share), rng)

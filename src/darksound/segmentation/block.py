@@ -12,7 +12,10 @@ import soundfile as sf
 from darksound.audio.files import open_audio, problem_of
 from darksound.audio.mixing import mix_channels
 from darksound.errors import InputError
-from darksound.segmentation.boxes import BOX, Boxes, region_boxes
+from darksound.segmentation.boxes import BOX, Boxes, join_boxes, region_boxes
+from darksound.segmentation.call_features import call_features
+from darksound.segmentation.call_score import call_scores
+from darksound.segmentation.chorus import ChunkActivity, find_block_regions, measure_activity
 from darksound.segmentation.grid import Block, Grid
 from darksound.segmentation.power import (
     BandLevels,
@@ -27,10 +30,18 @@ from darksound.segmentation.quality_flags import (
     clipped_share,
     detect_quality_flags,
 )
-from darksound.segmentation.regions import find_regions
+from darksound.segmentation.regions import RegionPoints, find_regions
 from darksound.settings import SegmentationSettings
 
-__all__ = ["Chunk", "DamagedRecordingError", "Segmentation", "read_chunks", "segment_block"]
+__all__ = [
+    "BlockRois",
+    "Chunk",
+    "DamagedRecordingError",
+    "Segmentation",
+    "find_block_rois",
+    "read_chunks",
+    "segment_block",
+]
 
 Samples = npt.NDArray[np.float32]
 
@@ -128,6 +139,20 @@ class Segmentation:
     n_regions: int = 0
 
 
+class BlockRois(NamedTuple):
+    """The ROIs of a block before they are scored.
+
+    Attributes:
+        segmentation: whose boxes have no `call_score`.
+        points: of each box; frames are rows of `ratio`.
+        ratio: power over background, `(frames, bands)`.
+    """
+
+    segmentation: Segmentation
+    points: RegionPoints
+    ratio: npt.NDArray[np.float32]
+
+
 def segment_block(
     path: Path, block: Block, grid: Grid, max_roi_s: float, settings: SegmentationSettings
 ) -> Segmentation:
@@ -143,7 +168,29 @@ def segment_block(
     Raises:
         InputError: the file cannot be opened, or has samples that are not finite.
     """
+    segmentation, points, ratio = find_block_rois(path, block, grid, max_roi_s, settings)
+    boxes = segmentation.boxes
+    boxes["call_score"] = call_scores(call_features(boxes, points, ratio, grid))
+    return segmentation
+
+
+def find_block_rois(
+    path: Path, block: Block, grid: Grid, max_roi_s: float, settings: SegmentationSettings
+) -> BlockRois:
+    """Find the ROIs of the core of a block, as `segment_block` does, without their scores.
+
+    Args:
+        path: of the recording.
+        block: of `plan_blocks`.
+        grid: of `make_grid`.
+        max_roi_s: longest ROI in seconds; longer ones are cut at their quietest frames.
+        settings: thresholds, margins and filters.
+
+    Raises:
+        InputError: the file cannot be opened, or has samples that are not finite.
+    """
     ratios: list[Samples] = []
+    activities: list[ChunkActivity] = []
     chunks: list[Chunk] = []
     problem = "the audio ends"
     found: list[str] = []
@@ -153,8 +200,10 @@ def segment_block(
             mean_square = _mean_square(samples, path, first * grid.frame_s)
             if len(samples) < grid.n_fft and block.edges != (0, 1):
                 break
-            ratio, flags, bands = _analyse_chunk(samples, grid, settings)
+            ratio, flags, bands, activity = _analyse_chunk(samples, grid, settings)
             ratios.append(ratio)
+            if activity is not None:
+                activities.append(activity)
             if block.start <= first < block.stop:
                 start_s, end_s = first * grid.frame_s, (first + len(ratio)) * grid.frame_s
                 chunks.append(Chunk(start_s, end_s, _level_db(mean_square), flags, bands))
@@ -166,10 +215,20 @@ def segment_block(
     if missing_s > _CODEC_TOLERANCE_S:
         cause = f"{path}: {problem} after {ended_s:.1f} s; the rest is left out."
     if not ratios:
-        return Segmentation(np.empty(0, BOX), (), cause)
-    points = find_regions(np.concatenate(ratios), grid, settings)
-    boxes = region_boxes(points, block, grid, max_roi_s, settings)
-    return Segmentation(boxes, tuple(chunks), cause, len(points.starts))
+        nothing = np.empty((0, grid.bands), np.float32)
+        none = find_regions(nothing, grid, settings)
+        return BlockRois(Segmentation(np.empty(0, BOX), (), cause), none, nothing)
+    ratio, lengths = np.concatenate(ratios), [len(each) for each in ratios]
+    regions = find_block_regions(ratio, lengths, activities, grid, settings)
+    boxes, points = region_boxes(regions.calls, block, grid, max_roi_s, settings)
+    n_regions = len(regions.calls.starts)
+    if regions.chorus is not None:
+        chorus, of_chorus = region_boxes(regions.chorus, block, grid, max_roi_s, settings)
+        chorus["chorus"] = 1.0
+        boxes, points = join_boxes((boxes, points), (chorus, of_chorus))
+        n_regions += len(regions.chorus.starts)
+    segmentation = Segmentation(boxes, tuple(chunks), cause, n_regions)
+    return BlockRois(segmentation, points, ratio)
 
 
 def _mean_square(samples: Samples, path: Path, start_s: float) -> float:
@@ -193,11 +252,15 @@ def _mean_square(samples: Samples, path: Path, start_s: float) -> float:
 
 
 class _Analysis(NamedTuple):
-    """Power over background `(frames, bands)`, quality flags and levels of a chunk."""
+    """Power over background `(frames, bands)`, quality flags, levels and activity of a chunk.
+
+    The activity is None if choruses are not looked for.
+    """
 
     ratio: npt.NDArray[np.float32]
     flags: tuple[str, ...]
     bands: BandLevels
+    activity: ChunkActivity | None
 
 
 def _analyse_chunk(samples: Samples, grid: Grid, settings: SegmentationSettings) -> _Analysis:
@@ -208,13 +271,17 @@ def _analyse_chunk(samples: Samples, grid: Grid, settings: SegmentationSettings)
         np.ascontiguousarray(power[:, grid.first_bin : grid.first_bin + grid.bands]),
         settings.smoothing,
     )
-    ratio /= estimate_background(ratio, settings)
+    background = estimate_background(ratio, settings)
+    ratio /= background
     floor = floor_power(np.ascontiguousarray(power[::_FLOOR_FRAME_STEP]))
     bands = measure_bands(power, floor, float(ratio.max(initial=0)), grid)
     features = ChunkFeatures(
         clipped_share(samples), power, floor, grid.band_hz, grid.frame_s, mix.cancelled
     )
-    return _Analysis(ratio, detect_quality_flags(features), bands)
+    activity = None
+    if settings.chorus == "find":
+        activity = measure_activity(power, ratio, background, grid, settings)
+    return _Analysis(ratio, detect_quality_flags(features), bands, activity)
 
 
 def _level_db(mean_square: float) -> float:

@@ -11,10 +11,10 @@ import pytest
 
 from darksound.audio.files import FileReader
 from darksound.errors import InputError, SettingsError
+from darksound.rois.listing import find_recordings, list_files
 from darksound.rois.roi_set import roi_ids
 from darksound.settings import ComputeSettings
 from darksound.sources import load_rois
-from darksound.sources.listing import find_recordings, list_files
 from darksound.store.shard_file import cache_folder
 
 posix = pytest.mark.skipif(os.name == "nt", reason="Windows does not have such names or files")
@@ -180,7 +180,7 @@ def test_a_file_that_vanishes_after_listing_is_a_problem(
     gone = tone(tmp_path / "b.wav")
     listed = list_files(tmp_path)
     gone.unlink()
-    monkeypatch.setattr("darksound.sources.listing.list_files", lambda *_: listed)
+    monkeypatch.setattr("darksound.rois.listing.list_files", lambda *_: listed)
     rois = load_rois(tmp_path, rois="whole")
     assert rois.table["recording"].tolist() == ["a.wav"]
     assert [problem.recording for problem in rois.problems] == ["b.wav"]

@@ -14,7 +14,7 @@ from posixpath import normpath
 from darksound.audio.files import SUFFIXES
 from darksound.audio.names import recording_path, recording_text
 from darksound.errors import InputError
-from darksound.sources.listing import list_files
+from darksound.rois.listing import list_files
 from darksound.text import path_text
 
 __all__ = ["RecordingFinder"]

@@ -9,10 +9,10 @@ from darksound.audio.names import recording_text
 from darksound.datasets import registry
 from darksound.datasets.registry import data_folder
 from darksound.errors import InputError
+from darksound.rois.listing import find_recordings
 from darksound.rois.roi_set import Problem, RoiSet, as_roi_table
 from darksound.sources.annotations.loading import load_annotations
 from darksound.sources.contract import LoadOptions, Source, path_identity
-from darksound.sources.listing import find_recordings
 from darksound.sources.untimed import divide_files, no_usable_input
 from darksound.store.readers import DispatchReader
 from darksound.text import path_text, text_path

@@ -289,3 +289,15 @@ def test_an_array_with_a_wrong_header_is_an_error(tmp_path, shape):
     (tmp_path / "e.npy").write_bytes(content.replace(b"(4, 5), }       ", shape[:16]))
     with pytest.raises(InputError, match="cannot be read as an array"):
         read_embeddings(tmp_path / "e.npy")
+
+
+def test_files_that_a_system_keeps_in_a_folder_of_birdnet_are_no_embeddings(tmp_path: Path) -> None:
+    (tmp_path / "a.birdnet.embeddings.txt").write_text("0\t3\t1,2\n")
+    (tmp_path / "._a.birdnet.embeddings.txt").write_bytes(b"\x00\x05\x16\x07")
+    (tmp_path / "$RECYCLE.BIN").mkdir()
+    (tmp_path / "$RECYCLE.BIN" / "b.birdnet.embeddings.txt").write_text("0\t3\t5,6\n")
+
+    embeddings = read_embeddings(tmp_path)
+
+    assert embeddings.vectors.tolist() == [[1, 2]]
+    assert embeddings.problems == ()

@@ -11,6 +11,7 @@ import pandas as pd
 from darksound.audio.files import SUFFIXES
 from darksound.audio.names import recording_path, recording_text
 from darksound.errors import InputError
+from darksound.rois.listing import find_recordings, list_files
 from darksound.rois.roi_set import TEXT_DTYPE, Problem, RoiSet, as_roi_table
 from darksound.rois.text_files import read_text
 from darksound.rois.text_tables import is_separator_line
@@ -19,7 +20,6 @@ from darksound.sources.annotations.audacity import is_audacity, read_audacity
 from darksound.sources.annotations.raven import is_raven, read_raven
 from darksound.sources.contract import LoadOptions, Source, path_identity
 from darksound.sources.finding import RecordingFinder
-from darksound.sources.listing import find_recordings, list_files
 from darksound.sources.rows import usable_rows
 from darksound.sources.untimed import no_usable_input
 from darksound.store.readers import DispatchReader

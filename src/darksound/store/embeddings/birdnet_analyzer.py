@@ -16,6 +16,7 @@ import pandas as pd
 
 from darksound.audio.names import recording_text
 from darksound.errors import InputError
+from darksound.rois.listing import list_files
 from darksound.rois.roi_set import Problem
 from darksound.rois.text_files import read_text
 from darksound.store.embeddings.layout import Embeddings, Layout
@@ -32,7 +33,7 @@ _Row = tuple[str, float, float, npt.NDArray[np.float32], str]
 
 def _files(path: Path) -> list[Path]:
     if path.is_dir():
-        return sorted(path.rglob(f"*{_SUFFIX}"))
+        return [file for _, file in list_files(path).files if file.name.endswith(_SUFFIX)]
     return [path] if path.name.endswith(_SUFFIX) else []
 
 

@@ -22,6 +22,7 @@ from darksound.errors import InputError
 from darksound.jobs.learner import needs_warm_up, warm_up_learner
 from darksound.meta import training
 from darksound.meta.backbones import check_trained
+from darksound.meta.backbones.choice import choose_weights
 from darksound.meta.checkpoints import load_checkpoint
 from darksound.meta.learners.base import Learner
 from darksound.meta.learners.build import build_learner
@@ -84,6 +85,8 @@ def train(
     if initial is not None:
         settings = adopt_checkpoint(settings, initial.settings)
     training_rois = as_roi_set(rois, settings, progress=progress)
+    if initial is None:
+        settings = choose_weights(settings, training_rois)
     if validation is not None:
         validation = as_roi_set(validation, settings, progress=progress)
     return training.train(
@@ -123,7 +126,7 @@ def embed(
     if learner is None:
         check_trained(_settings(settings))
     rois, network, settings = _inputs(rois, learner, settings, progress)
-    store = building.build_store(rois, settings, progress)
+    store = building.build_store(rois, settings, progress, windows=True)
     vectors = cluster_embedding.embed(store, network, store.settings, progress)
     cluster_embedding.check_finite(vectors)
     if len(store) == len(rois):
@@ -277,7 +280,7 @@ def build_store(
         >>> ds.build_store(rois, long).shape
         (3, 64, 192)
     """
-    settings = _settings(settings)
+    settings = choose_weights(_settings(settings))
     loaded = as_roi_set(rois, settings, progress=progress)
     return building.build_store(loaded, settings, progress, versions)
 
@@ -290,6 +293,7 @@ def _inputs(
     if learner is None:
         # Data that cannot be loaded are an error before a learner is trained, which takes minutes.
         rois = as_roi_set(rois, settings, progress=progress)
+        settings = choose_weights(settings, rois)
     network = _learner(learner, settings, progress)
     settings = adopt_checkpoint(settings, network.settings)
     return as_roi_set(rois, settings, progress=progress), network, settings

@@ -33,6 +33,7 @@ class MemoryImages:
     """The interface of `ImageStore`, from a tensor."""
 
     kind: RowKind = "images"
+    pieces = None
 
     def __init__(self, images: torch.Tensor, settings: Settings, labels: list | None) -> None:
         n = len(images)

@@ -36,6 +36,7 @@ class MemoryImages:
 
     kind: RowKind = "images"
     shape: tuple[int, ...] = (3, 16, 24)
+    pieces = None
 
     def __init__(self, rois: RoiSet, settings: Settings, versions: int = 0) -> None:
         self.rois, self.settings, self.n_versions = rois, settings, versions + 1

@@ -56,7 +56,7 @@ class MemoryVectors:
             }
         )
         self.rois = RoiSet(table, NoReader())
-        self.settings, self.n_versions = VECTORS, 1
+        self.settings, self.n_versions, self.pieces = VECTORS, 1, None
         self.shape: tuple[int, ...] = (DIM,)
 
     def __len__(self) -> int:

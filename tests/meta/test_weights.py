@@ -18,9 +18,24 @@ def test_bundled_weights_have_a_card_with_the_settings_that_reproduce_them() -> 
     card = read_card(bundled_path())
     assert card["licence"] == "Apache-2.0"
     settings = Settings.model_validate(card["settings"])
-    assert settings.front_end == Settings().front_end
+    # Images of windows of long ROIs are images like any other.
+    assert settings.front_end.replace(long_rois="mean") == Settings().front_end
     assert settings.pretraining == Settings().pretraining
     assert settings.seed == Settings().seed
+
+
+def test_the_wide_weights_have_a_card_with_their_band_and_the_origin_of_their_convolutions() -> (
+    None
+):
+    path = bundled_path("darksound-wide")
+    assert path.stat().st_size < 12e6
+    card = read_card(path)
+    assert card["licence"] == "Apache-2.0"
+    settings = Settings.model_validate(card["settings"])
+    assert (settings.front_end.low_hz, settings.front_end.n_bands) == (150.0, 112)
+    assert settings.pretraining.steps == 0
+    assert card["convolutions"]["front_end"] == {"low_hz": 150.0, "n_bands": 112}
+    assert "/" not in settings.backbone.weights
 
 
 def test_demo_species_are_generated_otherwise_than_the_species_of_pretraining() -> None:

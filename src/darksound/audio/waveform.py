@@ -107,8 +107,8 @@ def fit_length(waveform: Waveform, length: int, long_rois: str) -> Waveform:
     Args:
         waveform: samples `(n,)`.
         length: number of samples.
-        long_rois: `start` keeps the first `length` samples of a longer waveform, `loudest` those
-            with most energy.
+        long_rois: `start` keeps the first `length` samples of a longer waveform, other values
+            those with most energy.
 
     Returns:
         Samples `(length,)`.

@@ -9,10 +9,11 @@ from pathlib import Path
 from darksound.atomic import CACHE_OPTION, replacing_folder
 from darksound.jobs.train import train_in_folder
 from darksound.meta.backbones.build import resolve_weights, usable_untrained
+from darksound.meta.backbones.choice import describe_band
 from darksound.meta.checkpoints import load_checkpoint, save_checkpoint
 from darksound.meta.learners.base import Learner
 from darksound.meta.learners.build import build_learner
-from darksound.meta.weights import BUNDLED, NO_WEIGHTS
+from darksound.meta.weights import BUNDLED_FILES, NO_WEIGHTS
 from darksound.progress import Progress
 from darksound.run.manifest import fingerprint, versions
 from darksound.settings import Settings
@@ -56,9 +57,9 @@ def needs_warm_up(settings: Settings) -> bool:
     weights = resolve_weights(settings.backbone)
     if settings.mec.warm_up != "demo" or usable_untrained(settings.backbone):
         return False
-    if weights not in ("none", BUNDLED):
+    if weights not in (NO_WEIGHTS, *BUNDLED_FILES):
         return False
-    return weights == "none" or bool(build_learner(settings).parameters_beside_backbone)
+    return weights == NO_WEIGHTS or bool(build_learner(settings).parameters_beside_backbone)
 
 
 def log_initial_learner(settings: Settings, warm_up: bool) -> None:
@@ -89,7 +90,13 @@ def log_initial_learner(settings: Settings, warm_up: bool) -> None:
             "untrained, so its first embeddings say nothing about sounds."
         )
     else:
-        logger.info("No checkpoint: the backbone %s starts from the weights %s.", backbone, weights)
+        band = ""
+        if weights in BUNDLED_FILES:
+            front_end = settings.front_end.model_dump()
+            band = f", for images of {describe_band(front_end)}"
+        logger.info(
+            "No checkpoint: the backbone %s starts from the weights %s%s.", backbone, weights, band
+        )
 
 
 def warm_up_learner(settings: Settings, folder: Path, progress: Progress) -> Learner:

@@ -13,7 +13,12 @@ from darksound.cluster.state import MecState
 from darksound.errors import InputError
 from darksound.jobs.base import JobResult, seed_everything
 from darksound.jobs.estimate import Workload, log_estimate
-from darksound.jobs.inputs import load_run_rois, resolve_run_settings, use_default_data
+from darksound.jobs.inputs import (
+    choose_run_weights,
+    load_run_rois,
+    resolve_run_settings,
+    use_default_data,
+)
 from darksound.jobs.learner import (
     load_learner,
     log_initial_learner,
@@ -134,6 +139,8 @@ def mec_run(run: Run, progress: Progress) -> JobResult:
     if review is not None:
         review.check_matches(rois.table["roi_id"])
     run.record_data(len(rois), fingerprint(rois), recorded_seconds(rois))
+    if checkpoint_learner is None:
+        settings = choose_run_weights(run, settings, rois)
     run.record_machine(describe_machine(settings))
     learner = build_learner(settings) if checkpoint_learner is None else checkpoint_learner
     warm_up = checkpoint_learner is None and needs_warm_up(settings)

@@ -10,11 +10,11 @@ import pandas as pd
 import torch
 
 from darksound.atomic import write_bytes
-from darksound.errors import CheckpointError
+from darksound.errors import CheckpointError, SettingsError
 from darksound.jobs.base import JobResult, seed_everything
 from darksound.meta.device import describe_machine
 from darksound.meta.pretraining.pretrainer import Pretrainer, PretrainReport
-from darksound.meta.weights import read_pickle, write_pretrained
+from darksound.meta.weights import NO_WEIGHTS, read_pickle, write_pretrained
 from darksound.progress import Progress, duration
 from darksound.report.tables import metrics_table
 from darksound.run.directory import Run
@@ -33,19 +33,25 @@ _STATE = "last.state.pt"
 
 
 def pretrain_run(run: Run, progress: Progress) -> JobResult:
-    """Pretrain a backbone on synthetic birds.
+    """Pretrain a backbone on synthetic birds, from random weights or those of a file.
 
     Write `weights.safetensors` with its card, and `pretraining.csv` with one row per interval.
 
     Raises:
-        SettingsError: the backbone or the device does not exist.
+        SettingsError: the backbone or the device does not exist, or there are neither steps nor
+            weights.
         CheckpointError: the state of a resumed run is damaged.
         RunError: the run cannot be resumed, or its folder is not writable.
     """
     seed_everything(run.settings.seed)
     settings = run.settings
-    libraries = song_libraries(settings, progress)
     plan = settings.pretraining
+    if not plan.steps and settings.backbone.weights == NO_WEIGHTS:
+        raise SettingsError(
+            "pretraining.steps is 0, which only fits the final linear map of a trained network; "
+            "name its file with --weights, or raise pretraining.steps."
+        )
+    libraries = song_libraries(settings, progress)
     run.record_data(sum(map(len, libraries)), "-".join(f"{w:g}" for w in plan.windows_s))
     run.record_machine(describe_machine(settings))
     pretrainer = Pretrainer(libraries, settings)
@@ -65,10 +71,11 @@ def pretrain_run(run: Run, progress: Progress) -> JobResult:
     pretrainer.run(progress=progress, report_every=_INTERVAL, on_report=save)
     pretrainer.fit_embedding(progress)
     weights = run.path / "weights.safetensors"
-    write_pretrained(weights, pretrainer.backbone.state_dict(), _card(settings, rows[-1]))
-    figures = {name: rows[-1][name] for name in ("loss", "accuracy")}
+    last_row = rows[-1] if rows else {}
+    write_pretrained(weights, pretrainer.backbone.state_dict(), _card(settings, last_row))
+    figures = {name: last_row[name] for name in ("loss", "accuracy") if rows}
     return JobResult(
-        (metrics_table(f"Last of {plan.steps} steps", figures),),
+        (metrics_table(f"Last of {plan.steps} steps", figures),) if rows else (),
         f"The weights are in {weights}. Use them with: --weights {weights}",
     )
 
@@ -78,7 +85,9 @@ def song_libraries(settings: Settings, progress: Progress) -> list[SongLibrary]:
     plan = settings.pretraining
     folder = cache_folder(settings.compute) / "songs"
     song_plans = [
-        SongPlan(settings.seed, plan.species, plan.individuals, plan.songs, window_s)
+        SongPlan(
+            settings.seed, plan.species, plan.individuals, plan.songs, window_s, plan.low_share
+        )
         for window_s in plan.windows_s
     ]
     return [build_library(song_plan, settings, folder, progress) for song_plan in song_plans]

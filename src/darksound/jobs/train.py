@@ -13,7 +13,12 @@ import pandas as pd
 
 from darksound.jobs.base import JobResult, seed_everything
 from darksound.jobs.estimate import Workload, log_estimate
-from darksound.jobs.inputs import load_run_rois, resolve_run_settings, use_default_data
+from darksound.jobs.inputs import (
+    choose_run_weights,
+    load_run_rois,
+    resolve_run_settings,
+    use_default_data,
+)
 from darksound.jobs.stages import time_left
 from darksound.meta.checkpoints import EpochReport, TrainState, load_train_state, save_train_state
 from darksound.meta.device import describe_machine
@@ -143,6 +148,9 @@ def train_run(run: Run, progress: Progress) -> JobResult:
     settings = _with_episodes_per_step(run, resolve_run_settings(run))
     learner = build_learner(settings)
     rois = load_run_rois(run, settings, progress)
+    chosen = choose_run_weights(run, settings, rois)
+    if chosen != settings:
+        settings, learner = chosen, build_learner(chosen)
     run.record_data(len(rois), fingerprint(rois))
     run.record_machine(describe_machine(settings))
     workload = Workload.of_training(len(rois), settings, settings.training.epochs)

@@ -1,12 +1,13 @@
 """Features of many ROIs at once, in evaluation mode."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from copy import deepcopy
 from queue import SimpleQueue
 
 import numpy as np
 import numpy.typing as npt
 import torch
+import torch.nn.functional as F
 from torch import Tensor, nn
 
 from darksound.audio.embedding_models import check_same_model
@@ -19,6 +20,8 @@ from darksound.parallel.threads import map_in_order, single_threaded, usable_thr
 from darksound.progress import Progress, silent
 from darksound.settings import ComputeSettings
 from darksound.store.contract import RowKind, Store
+
+Rows = npt.NDArray[np.int64]
 
 __all__ = ["check_store", "compute_features", "fit_backbone", "inference_copy"]
 
@@ -34,7 +37,10 @@ def compute_features(
     progress: Progress = silent,
     stage: str = "embedding",
 ) -> Tensor:
-    """Return features of unaltered ROIs; each depends on its own image alone.
+    """Return features of unaltered ROIs; each depends on its own sound alone.
+
+    Of a ROI with windows (`images.pieces`), vectors are the mean of those of its windows at unit
+    length, times their mean length; feature maps are those of the ROI's own image.
 
     Args:
         images: images, or vectors of an embedding model.
@@ -58,10 +64,16 @@ def compute_features(
     to_device(learner, device)
     step = compute.batch_size
     batch_rows = [rows[start : start + step] for start in range(0, len(rows), step)]
-    batches = map_in_order(DeviceRows(images, device).batch, batch_rows)
+    all_windows = _window_batches(images, batch_rows, step)
+    image_rows = DeviceRows(images, device)
+    sources = [(image_rows, batch) for batch in batch_rows]
+    if images.pieces is not None:
+        window_rows = DeviceRows(images.pieces.store, device)
+        sources += [(window_rows, windows) for windows, _ in all_windows]
+    batches = map_in_order(lambda source: source[0].batch(source[1]), sources)
     # A CPU computes several batches at a time, a GPU one, in this thread, which has its device.
     on_cpu = device.type == "cpu"
-    threads = max(1, min(usable_threads(), len(batch_rows))) if on_cpu else 1
+    threads = max(1, min(usable_threads(), len(sources))) if on_cpu else 1
     networks: SimpleQueue[Learner] = SimpleQueue()
     network = inference_copy(learner, dtype)
     for _ in range(threads):
@@ -78,15 +90,58 @@ def compute_features(
             networks.put(own)
 
     parts: list[Tensor] = []
-    n_done = 0
+    n_done, n_all = 0, sum(len(batch) for _, batch in sources)
     progress(stage, 0, len(rows))
     computed = map_in_order(forward, batches, threads, ahead=1) if on_cpu else map(forward, batches)
     for part in download_in_order(computed):
         parts.append(part)
         n_done += len(part)
-        progress(stage, n_done, len(rows))
+        progress(stage, len(rows) * n_done // n_all, len(rows))
+    if not parts:
+        return torch.zeros(0, learner.embedding_dim)
     # A clone made outside inference mode may take part in training.
-    return torch.cat(parts).clone() if parts else torch.zeros(0, learner.embedding_dim)
+    features = torch.cat(parts[: len(batch_rows)]).clone()
+    if all_windows and features.ndim == 2:
+        index = np.concatenate([index for _, index in all_windows])
+        _average(features, torch.cat(parts[len(batch_rows) :]), torch.from_numpy(index))
+    return features
+
+
+def _window_batches(
+    images: Store, batch_rows: Sequence[Rows], step: int
+) -> list[tuple[Rows, Rows]]:
+    """Return batches of windows of the ROIs in each batch, and the index of the ROI of each window.
+
+    No batch has windows of ROIs of two batches, so that its windows do not depend on how many
+    batches are computed in one call.
+    """
+    if images.pieces is None:
+        return []
+    batches, first = [], 0
+    for rows in batch_rows:
+        windows, index = images.pieces.of(rows)
+        for start in range(0, len(windows), step):
+            part = slice(start, start + step)
+            batches.append((windows[part], first + index[part]))
+        first += len(rows)
+    return batches
+
+
+def _average(features: Tensor, of_windows: Tensor, index: Tensor) -> None:
+    """Replace the vectors of ROIs that have windows, in place.
+
+    Args:
+        features: vectors of all ROIs, `(n, dim)`.
+        of_windows: vectors of all windows, `(n_windows, dim)`.
+        index: of the ROI of each window in `features`, `(n_windows,)`.
+    """
+    length = of_windows.norm(dim=1, keepdim=True)
+    n_windows = torch.bincount(index, minlength=len(features))[:, None]
+    # Sums over windows are in their order, so they are the same each time.
+    units = torch.zeros_like(features).index_add_(0, index, F.normalize(of_windows))
+    mean_length = torch.zeros(len(features), 1).index_add_(0, index, length) / n_windows
+    is_long = n_windows[:, 0] > 0
+    features[is_long] = (F.normalize(units) * mean_length)[is_long]
 
 
 def _structural_copy(network: Learner) -> Learner:
@@ -129,6 +184,7 @@ def _check_front_end(images: Store, learner: Learner) -> None:
         for key, value in getattr(expected, section)
         if value != getattr(getattr(actual, section), key)
         and not (key == "roi_s" and expected.front_end.hop == "auto")
+        and not (key == "long_rois" and "start" not in (value, actual.front_end.long_rois))
     ]
     if differing:
         raise CheckpointError(

@@ -26,8 +26,10 @@ from darksound.text import library_path
 
 __all__ = [
     "BUNDLED",
+    "BUNDLED_FILES",
     "IMAGENET",
     "NO_WEIGHTS",
+    "WIDE",
     "backbone_part",
     "bundled_path",
     "bundled_size",
@@ -42,8 +44,11 @@ __all__ = [
     "write_pretrained",
 ]
 
-#: Values of `backbone.weights`: the weights in the package, torchvision's, and random ones.
-BUNDLED, IMAGENET, NO_WEIGHTS = "darksound", "imagenet", "none"
+#: Values of `backbone.weights`: the weights in the package, those for images of a wider band that
+#: begins lower, torchvision's, and random ones.
+BUNDLED, WIDE, IMAGENET, NO_WEIGHTS = "darksound", "darksound-wide", "imagenet", "none"
+#: Files of the weights in the package, by name.
+BUNDLED_FILES = {BUNDLED: "small.safetensors", WIDE: "wide.safetensors"}
 _CARD = "darksound_card"
 # First bytes of a zip archive and of a pickle, which torch.save wrote before version 1.6.
 _MAGIC_BYTES = (b"PK", b"\x80")
@@ -191,16 +196,22 @@ def _first_keys(verb: str, keys: list[str]) -> str:
     return f"it {verb} {', '.join(keys[:3])}{more}; "
 
 
-def load_backbone_weights(backbone: Backbone, path: Path) -> None:
+def load_backbone_weights(backbone: Backbone, path: Path, optional: Collection[str] = ()) -> None:
     """Load the weights of a file into a backbone, in place.
 
     The file may be a checkpoint of darksound, a published state dict or torchvision's own.
+
+    Args:
+        backbone: the network.
+        path: of the file.
+        optional: keys that the file may lack.
 
     Raises:
         CheckpointError: the file cannot be read, or is of another network.
     """
     network = getattr(backbone, "net", backbone)
-    load_weights(network, backbone_part(read_weights(path)), f"{path} as backbone weights")
+    state = backbone_part(read_weights(path))
+    load_weights(network, state, f"{path} as backbone weights", optional)
 
 
 def backbone_part(state: Mapping[str, Tensor]) -> dict[str, Tensor]:
@@ -218,9 +229,9 @@ def backbone_part(state: Mapping[str, Tensor]) -> dict[str, Tensor]:
     return {k: v for k, v in state.items() if not k.startswith(_CLASSIFIER_KEYS)}
 
 
-def bundled_path() -> Path:
-    """Return the path of the pretrained weights in the package."""
-    return Path(str(files("darksound").joinpath("weights", "small.safetensors")))
+def bundled_path(name: str = BUNDLED) -> Path:
+    """Return the path of the pretrained weights in the package that have this name."""
+    return Path(str(files("darksound").joinpath("weights", BUNDLED_FILES[name])))
 
 
 @cache
@@ -232,9 +243,13 @@ def bundled_size() -> dict[str, Any]:
 
 @cache
 def front_end_of(path: Path) -> dict[str, Any]:
-    """Return the front end settings that a pretrained weights file was made with."""
+    """Return the front end settings that the images of a pretrained weights file were made with.
+
+    `long_rois` is left out: the same image shows a ROI whether its embedding is that image's alone
+    or a mean of several.
+    """
     front_end: dict[str, Any] = read_card(path)["settings"]["front_end"]
-    return front_end
+    return {key: value for key, value in front_end.items() if key != "long_rois"}
 
 
 def write_pretrained(path: Path, state: Mapping[str, Tensor], card: Mapping[str, Any]) -> None:

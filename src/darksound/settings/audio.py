@@ -114,8 +114,11 @@ class FrontEndSettings(Section):
         description="Longest fade, as a share of the ROI's duration. Above 0.5, both fades overlap "
         "in short ROIs, and their gains multiply.",
     )
-    long_rois: Literal["loudest", "start"] = Field(
-        "loudest", description="Which part of a ROI is used if it exceeds the ROI length."
+    long_rois: Literal["mean", "loudest", "start"] = Field(
+        "mean",
+        description="What is used of a ROI that exceeds the ROI length. `mean`: up to 10 windows "
+        "at equal steps, whose embeddings of unit length are averaged; training uses the loudest "
+        "part. `loudest`, `start`: that part alone.",
     )
     hpss: bool = Field(
         False, description="Separate harmonic and percussive parts (median-filter HPSS)."

@@ -68,13 +68,28 @@ def _load(
     assignments: Sequence[str],
     flags: Mapping[str, Any],
 ) -> Settings:
-    values: dict[str, Any] = merge({}, PRESETS[preset])
+    values: dict[str, Any] = {}
     if config is not None:
         values = merge(values, _read_toml(config))
     values = merge(values, _from_environment(environment))
     for assignment in assignments:
         values = merge(values, _parse_assignment(assignment))
-    return validated(Settings, merge(values, _without_none(flags)))
+    values = merge(values, _without_none(flags))
+    return validated(Settings, merge(_preset_values(preset, values), values))
+
+
+def _preset_values(preset: str, later: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the values of a preset, without its weights if another source names the backbone.
+
+    Args:
+        preset: a name in `PRESETS`.
+        later: the values of the other sources.
+    """
+    values = merge({}, PRESETS[preset])
+    backbone = later.get("backbone")
+    if isinstance(backbone, Mapping) and "name" in backbone:
+        values.get("backbone", {}).pop("weights", None)
+    return values
 
 
 def adopt_checkpoint(settings: Settings, checkpoint: Settings) -> Settings:
@@ -108,6 +123,9 @@ def _may_differ(section: str, key: str, value: Any, checkpoint: Settings) -> boo
     """Return whether a setting may have another value than in the checkpoint."""
     if (section, key) == ("audio", "roi_s"):
         return checkpoint.front_end.hop == "auto"
+    if (section, key) == ("front_end", "long_rois"):
+        # Training used the same images.
+        return "start" not in (value, checkpoint.front_end.long_rois)
     if (section, key) == ("backbone", "name"):
         # Only the file after the colon may differ.
         return str(value).partition(":")[0] == checkpoint.backbone.name.partition(":")[0]

@@ -6,7 +6,7 @@ from darksound.audio.embedding_models import InputKind, input_kind, resolve_embe
 from darksound.progress import Progress, silent
 from darksound.rois.roi_set import RoiSet
 from darksound.settings import Settings
-from darksound.store.cached_store import build_images
+from darksound.store.cached_store import ImageStore, add_windows, build_images
 from darksound.store.contract import Store
 from darksound.store.embeddings.table_store import build_table_store, resolve_table
 from darksound.store.vector_store import build_vectors
@@ -26,7 +26,12 @@ _RESOLVERS: dict[InputKind, Callable[[Settings], Settings]] = {
 
 
 def build_store(
-    rois: RoiSet, settings: Settings, progress: Progress = silent, versions: int = 0
+    rois: RoiSet,
+    settings: Settings,
+    progress: Progress = silent,
+    versions: int = 0,
+    *,
+    windows: bool = False,
 ) -> Store:
     """Return the store that the backbone of the settings takes as its input.
 
@@ -40,13 +45,16 @@ def build_store(
         progress: called with the number of ROIs done.
         versions: number of versions of each ROI with altered sound, besides the unaltered one; a
             table of embeddings has none.
+        windows: also build images of windows of the ROIs that are longer than the ROI length, as
+            `front_end.long_rois` says, for embeddings. Embedding models have windows of their own.
 
     Raises:
         InputError: no ROI can be read, or none has a vector.
         SettingsError: the settings cannot be used with these ROIs or on this machine.
         CheckpointError: the embedding model is not the one of the settings.
     """
-    return _BUILDERS[input_kind(settings.backbone)](rois, settings, progress, versions)
+    store = _BUILDERS[input_kind(settings.backbone)](rois, settings, progress, versions)
+    return add_windows(store, progress) if windows and isinstance(store, ImageStore) else store
 
 
 def resolve_backbone(settings: Settings) -> Settings:

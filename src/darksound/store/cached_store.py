@@ -1,10 +1,11 @@
 """Rows of ROIs that several workers compute once, cached on disk and read by number."""
 
 import logging
+import math
 from collections.abc import Sequence
 from dataclasses import replace
 from functools import lru_cache
-from typing import ClassVar, Self
+from typing import ClassVar, Literal, Self
 
 import numpy as np
 import numpy.typing as npt
@@ -19,12 +20,13 @@ from darksound.errors import InputError, SettingsError
 from darksound.progress import Progress, silent
 from darksound.rois.roi_set import Problem, RoiSet
 from darksound.settings import Settings
-from darksound.store.contract import RowKind, as_floats
+from darksound.store.contract import Pieces, RowKind, as_floats
+from darksound.store.pieces import count_windows, join_windows, window_rois
 from darksound.store.rendering import MixedShapesError, image_device, render_images
 from darksound.store.shard_file import Rows, Shard, cache_folder
 from darksound.store.shards import SHARD_ROIS, Recipe, locate_recordings, open_or_build, plan_shards
 
-__all__ = ["CachedStore", "ImageStore", "build_images"]
+__all__ = ["CachedStore", "ImageStore", "add_windows", "build_images"]
 
 logger = logging.getLogger(__name__)
 
@@ -44,6 +46,7 @@ class CachedStore:
         settings: of the store, with every `auto` replaced by its value.
         shape: of one row.
         n_versions: number of versions of each ROI, the unaltered one included.
+        pieces: windows of long ROIs; None without any.
     """
 
     kind: ClassVar[RowKind]
@@ -54,6 +57,7 @@ class CachedStore:
         settings: Settings,
         positions: npt.NDArray[np.int64],
         shards: Sequence[Sequence[Shard]],
+        pieces: Pieces | None = None,
     ) -> None:
         """Create a store from its parts; use `build`.
 
@@ -62,8 +66,9 @@ class CachedStore:
             settings: of the store.
             positions: of each ROI in the shards of a version, counted through all of them, `(n,)`.
             shards: of each version, in order.
+            pieces: windows of long ROIs.
         """
-        self.rois, self.settings = rois, settings
+        self.rois, self.settings, self.pieces = rois, settings, pieces
         first = next(shard for shard in shards[0] if 0 not in shard.shape)
         self.shape, self._dtype = first.shape[1:], first.dtype
         self.n_versions = len(shards)
@@ -91,6 +96,7 @@ class CachedStore:
                 be written to.
         """
         present, spans, problems = locate_recordings(rois, settings.front_end, settings.compute)
+        spans = [span.middle(recipe.longest_s) for span in spans]
         located = rois.take(present, problems)
         # Dask workers have another working directory.
         folder = cache_folder(settings.compute).resolve() / cls.kind
@@ -127,7 +133,12 @@ class CachedStore:
         return len(self.rois)
 
     def __reduce__(self) -> tuple[type[Self], tuple[object, ...]]:
-        return type(self), (self.rois, self.settings, self._positions, self._shards)
+        parts = self.rois, self.settings, self._positions, self._shards, self.pieces
+        return type(self), parts
+
+    def with_pieces(self, pieces: Pieces) -> Self:
+        """Return the same store with windows of its long ROIs."""
+        return type(self)(self.rois, self.settings, self._positions, self._shards, pieces)
 
     def take(self, rows: npt.NDArray[np.int64]) -> Self:
         """Return a store of these rows `(b,)`, in this order, without altered versions.
@@ -138,7 +149,9 @@ class CachedStore:
         needed, shard = np.unique(positions // SHARD_ROIS, return_inverse=True)
         rois = replace(self.rois.take(rows), problems=())
         moved = shard * SHARD_ROIS + positions % SHARD_ROIS
-        return type(self)(rois, self.settings, moved, [[self._shards[0][i] for i in needed]])
+        shards = [[self._shards[0][i] for i in needed]]
+        pieces = None if self.pieces is None else self.pieces.take(rows)
+        return type(self)(rois, self.settings, moved, shards, pieces)
 
     def batch(
         self,
@@ -230,6 +243,8 @@ def _check_one_shape(shards: Sequence[Shard]) -> None:
 
 # Increased whenever the same settings and sound give other images than before.
 _CACHE_VERSION = 2
+# Seconds in the middle of a ROI that are searched for its loudest part, so that memory is bounded.
+_LONGEST_S = 300.0
 
 
 class ImageStore(CachedStore):
@@ -264,7 +279,30 @@ def build_images(
     if len(rois) == 0:
         raise InputError("There are no ROIs to make images of.")
     roi_s = resolve_roi_length(rois.durations, settings.audio, settings.front_end)
-    settings = settings.replace(audio={"roi_s": roi_s})
+    return _build(rois, settings.replace(audio={"roi_s": roi_s}), progress, versions)
+
+
+def add_windows(store: ImageStore, progress: Progress = silent) -> ImageStore:
+    """Return a store with images of windows of its long ROIs, if `front_end.long_rois` is `mean`.
+
+    Args:
+        store: of `build_images`.
+        progress: called with the number of windows done, in the stage `images`, if any are
+            rendered.
+
+    Raises:
+        InputError, SettingsError: see `build_images`.
+    """
+    roi_s = store.settings.audio.roi_s
+    assert roi_s != "auto"  # `build_images` has chosen it
+    counts = count_windows(store.rois.durations, roi_s, store.settings.front_end)
+    if not counts.any():
+        return store
+    windows = _build(window_rois(store.rois, roi_s, counts), store.settings, progress, 0)
+    return store.with_pieces(join_windows(store.rois, windows))
+
+
+def _build(rois: RoiSet, settings: Settings, progress: Progress, versions: int) -> ImageStore:
     unbounded = UNBOUNDED_CHANNELS.intersection(settings.front_end.channels)
     if unbounded and settings.compute.cache_dtype == "uint8":
         raise SettingsError(
@@ -284,5 +322,8 @@ def build_images(
         # Its images differ in last digits, so a run on the CPU must not depend on whether they are
         # there. Threads share a GPU better than processes do.
         key = (*key, "gpu")
-    recipe = Recipe("images", key, render_images, "threads" if on_gpu else "processes")
+    workers: Literal["processes", "threads"] = "threads" if on_gpu else "processes"
+    # Of a ROI of hours, a recording of a chorus or a river, only a part is read for its image.
+    longest_s = _LONGEST_S if settings.front_end.long_rois == "mean" else math.inf
+    recipe = Recipe("images", key, render_images, workers, longest_s)
     return ImageStore.build(rois, settings, recipe, progress, versions)

@@ -1,6 +1,7 @@
 """The contract of stores: images or vectors of a set of ROIs, read by row."""
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import Literal, Protocol
 
 import numpy as np
@@ -11,7 +12,7 @@ from torch import Tensor
 from darksound.rois.roi_set import RoiSet
 from darksound.settings import Settings
 
-__all__ = ["RowKind", "Store", "as_floats"]
+__all__ = ["Pieces", "RowKind", "Store", "as_floats"]
 
 #: What a row of a store is.
 RowKind = Literal["images", "vectors"]
@@ -50,6 +51,10 @@ class Store(Protocol):
     def n_versions(self) -> int:
         """Return the number of versions of each ROI, the unaltered one included."""
 
+    @property
+    def pieces(self) -> "Pieces | None":
+        """Return the windows of long ROIs, whose features are averaged; None without any."""
+
     def __len__(self) -> int: ...
 
     def take(self, rows: npt.NDArray[np.int64]) -> "Store":
@@ -82,6 +87,40 @@ class Store(Protocol):
 
         Arguments and errors are those of `batch`, whose rows are `as_floats` of these.
         """
+
+
+@dataclass(frozen=True)
+class Pieces:
+    """Windows of the ROIs of a store that are longer than the ROI length.
+
+    Attributes:
+        store: a row for each window.
+        rows: row of the ROI of each window in the store of the ROIs, ascending, `(n_windows,)`.
+    """
+
+    store: Store
+    rows: npt.NDArray[np.int64]
+
+    def of(
+        self, rows: npt.NDArray[np.int64]
+    ) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.int64]]:
+        """Return the windows of some ROIs.
+
+        Args:
+            rows: rows of the ROIs, `(b,)`.
+
+        Returns:
+            Rows of `store`, and for each of them the index of its ROI in `rows`.
+        """
+        first, stop = (np.searchsorted(self.rows, rows, side) for side in ("left", "right"))
+        counts = stop - first
+        index = np.repeat(np.arange(len(rows)), counts)
+        return np.arange(len(index)) + np.repeat(first - np.cumsum(counts) + counts, counts), index
+
+    def take(self, rows: npt.NDArray[np.int64]) -> "Pieces | None":
+        """Return the pieces of a store with these rows only; None if they have no windows."""
+        windows, index = self.of(rows)
+        return Pieces(self.store.take(windows), index) if len(windows) else None
 
 
 def as_floats(stored: Tensor) -> Tensor:

@@ -4,7 +4,7 @@ import hashlib
 import threading
 from collections.abc import Callable, Sequence
 from contextlib import nullcontext
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cache, partial
 
 import numpy as np
@@ -62,6 +62,13 @@ class AudioSpan:
     end_s: float
     stamp: str
     band_hz: tuple[float, float] | None = None
+
+    def middle(self, longest_s: float) -> "AudioSpan":
+        """Return the middle of the part, of at most so many seconds."""
+        excess = self.end_s - self.start_s - longest_s
+        if excess <= 0:
+            return self
+        return replace(self, start_s=self.start_s + excess / 2, end_s=self.end_s - excess / 2)
 
 
 @dataclass(frozen=True)

@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+import math
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import astuple, dataclass
 from functools import partial
@@ -53,12 +54,14 @@ class Recipe:
         key: values that the rows depend on besides the sound, as JSON supports them.
         render: computes the rows of some ROIs from ROIs, reader, settings and version.
         workers: whether processes or threads share the work.
+        longest_s: seconds of a ROI that are read at most, in its middle.
     """
 
     kind: RowKind
     key: tuple[str | int, ...]
     render: Callable[[Sequence[RoiAudio], Reader, Settings, int], RenderedRows]
     workers: Literal["processes", "threads"]
+    longest_s: float = math.inf
 
 
 @dataclass(frozen=True)

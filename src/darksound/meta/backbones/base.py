@@ -22,11 +22,14 @@ class Backbone(nn.Module):
         dim: length of a vector.
         map_channels: channels of a feature map; 0 where the network has no maps.
         logit_scale: factor on cosine scores where vectors have unit length; 0 where they have not.
+        fitted_keys: keys of the weights that are fitted at the end of pretraining, so that a file
+            that it starts from may lack them.
     """
 
     dim: int
     map_channels: int
     logit_scale: float = 0.0
+    fitted_keys: tuple[str, ...] = ()
 
     @property
     def is_fitted(self) -> bool:
@@ -67,13 +70,13 @@ class BackboneFamily:
         build: returns the network, given the settings and the resolved weights; ImageNet weights
             are loaded here, others by the caller.
         default_weights: returns the weights that `auto` stands for.
-        named_weights: name of the weights that exist beside files and `none`.
+        named_weights: names of the weights that exist beside files and `none`.
         usable_untrained: whether embeddings are useful without any training.
     """
 
     build: Callable[[Settings, str], Backbone]
     default_weights: Callable[[BackboneSettings], str]
-    named_weights: str
+    named_weights: tuple[str, ...]
     usable_untrained: bool = False
 
 

@@ -95,4 +95,4 @@ def _build(settings: Settings, weights: str) -> Backbone:
     return Head(embedding_dim(settings.backbone, settings.embedding_model), settings.head)
 
 
-FAMILY = BackboneFamily(_build, lambda _: NO_WEIGHTS, NO_WEIGHTS, usable_untrained=True)
+FAMILY = BackboneFamily(_build, lambda _: NO_WEIGHTS, (), usable_untrained=True)

@@ -289,4 +289,4 @@ def _build(settings: Settings, weights: str) -> Backbone:
     )
 
 
-FAMILY = BackboneFamily(_build, lambda _: IMAGENET, IMAGENET)
+FAMILY = BackboneFamily(_build, lambda _: IMAGENET, (IMAGENET,))

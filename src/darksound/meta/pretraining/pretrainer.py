@@ -15,7 +15,7 @@ from torch import Tensor, nn
 from darksound.device import download_in_order, resolve_device
 from darksound.errors import SettingsError
 from darksound.meta.backbones.base import Backbone
-from darksound.meta.backbones.build import build_backbone
+from darksound.meta.backbones.build import build_backbone, resolve_weights
 from darksound.meta.backbones.small import (
     INITIAL_SQUARED_DISTANCE,
     AffineMap,
@@ -25,10 +25,12 @@ from darksound.meta.device import autocast, in_fast_format, to_device
 from darksound.meta.optimization import OptimizerStep
 from darksound.meta.pretraining.batches import PairBatches
 from darksound.meta.randomness import Purpose, seeded_torch
+from darksound.meta.weights import NO_WEIGHTS, load_backbone_weights
 from darksound.parallel.threads import map_in_order, single_threaded
 from darksound.progress import Progress, silent
 from darksound.settings import Settings
 from darksound.synthesis.song_library import SongLibrary
+from darksound.text import text_path
 
 __all__ = [
     "LOSSES",
@@ -115,7 +117,7 @@ class Pretrainer:
         self.settings = settings
         self.n_steps_done = 0
         self._device, self._dtype = resolve_device(settings.compute)
-        self.backbone: Backbone = to_device(build_backbone(settings), self._device)
+        self.backbone: Backbone = to_device(_initial_backbone(settings), self._device)
         self._check_sample_size()
         self._batches = PairBatches(libraries, settings)
         pretraining = settings.pretraining
@@ -265,6 +267,18 @@ class Pretrainer:
         self.n_steps_done = state["step"]
         self._network.load_state_dict(state["network"])
         self._optimizer.load_state_dict(state["optimizer"])
+
+
+def _initial_backbone(settings: Settings) -> Backbone:
+    """Return the backbone with random weights, or with those of the file in `backbone.weights`.
+
+    The file may lack the final linear map, which is fitted after training.
+    """
+    backbone = build_backbone(settings.replace(backbone={"weights": NO_WEIGHTS}))
+    weights = resolve_weights(settings.backbone)
+    if weights != NO_WEIGHTS:
+        load_backbone_weights(backbone, text_path(weights), backbone.fitted_keys)
+    return backbone
 
 
 def _projection_head(dim: int, projection_dim: int) -> nn.Module:

@@ -17,7 +17,7 @@ from darksound.errors import InputError, SettingsError
 from darksound.progress import Progress, silent
 from darksound.rois.roi_set import SCHEMA, Problem, RoiSet, as_roi_table
 from darksound.settings import BackboneSettings, EmbeddingModelSettings, Settings
-from darksound.store.contract import RowKind
+from darksound.store.contract import Pieces, RowKind
 from darksound.store.embeddings import file_stamp, read_embeddings
 from darksound.store.embeddings.layout import Embeddings
 from darksound.store.embeddings.matching import match_embeddings
@@ -38,6 +38,7 @@ class TableStore:
 
     kind: RowKind = "vectors"
     n_versions = 1
+    pieces: Pieces | None = None
 
     def __init__(self, rois: RoiSet, settings: Settings, vectors: npt.NDArray[np.float32]) -> None:
         """Create a store from its parts; use `build_table_store`.

@@ -62,7 +62,7 @@ def test_sounds_above_the_band_are_named_with_their_share_and_the_setting(hint_o
 
 
 def test_sounds_below_the_band_are_named(hint_of):
-    count, hint = hint_of(noise(10) + tones(10, 150))
+    count, hint = hint_of(noise(10) + tones(10, 150), low_hz=500)
     assert count == 0
     assert "sounds stand out below 4" in hint
     assert "lower segmentation.low_hz (--low-hz)" in hint
@@ -74,7 +74,7 @@ def test_few_rois_beside_many_sounds_above_the_band_have_a_hint(hint_of):
     wave[: 2 * rate] += tones(2, 3000, rate)
     count, hint = hint_of(wave, rate)
     assert count == 1
-    assert "Hz in 7 of 7 chunks, ROIs between 500 and 11500 Hz in 1;" in hint
+    assert "Hz in 7 of 7 chunks, ROIs between 150 and 11500 Hz in 1;" in hint
 
 
 def test_an_offset_is_no_sound(hint_of):
@@ -109,7 +109,7 @@ def test_almost_silent_and_clipped_recordings_are_named(hint_of):
 def test_regions_that_are_too_short_are_named(hint_of):
     count, hint = hint_of(noise(10) + tones(10, 3000), min_s=2)
     assert count == 0
-    assert "5 regions between 500 and 11500 Hz were dropped by segmentation.min_s (2 s)" in hint
+    assert "5 regions between 150 and 11500 Hz were dropped by segmentation.min_s (2 s)" in hint
 
 
 def test_channels_that_cancel_give_the_rois_of_the_strongest_and_a_hint(hint_of):

@@ -288,7 +288,8 @@ def test_any_number_of_workers_gives_the_same_table(tmp_path, settings, monkeypa
     pd.testing.assert_frame_equal(chunks[1][0], chunks[2][0], check_exact=True)
     assert len(chunks[1][0]) == 3 * 4
     assert list(chunks[1][0].columns) == [
-        "root", "recording", "start_s", "end_s", "level_db", "quality_flags", "hint"
+        "root", "recording", "start_s", "end_s", "level_db", "quality_flags",
+        "below_share", "above_share", "hint",
     ]  # fmt: skip
 
 

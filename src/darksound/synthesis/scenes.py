@@ -196,7 +196,8 @@ def _steady(
             yield SceneEvent(
                 kind, False, 0, np.nan, ((start, end),), emitter, amplitude, 0.0 if whole else 3.0
             )
-            added.append((drawn.low_hz, drawn.high_hz, amplitude))
+            if whole:
+                added.append((drawn.low_hz, drawn.high_hz, amplitude))
     for each in added:
         levels.add(*each)
 

@@ -101,7 +101,10 @@ def parse() -> argparse.Namespace:
     parser.add_argument("--species", type=int, default=1024, help="for each window length")
     parser.add_argument("--batch", type=int, nargs="+", default=[96, 512], help="species a batch")
     parser.add_argument("--seconds", type=float, default=10.0, help="of each measurement")
-    return parser.parse_args()
+    options = parser.parse_args()
+    if max(options.batch) > options.species:
+        parser.error("a batch needs as many species as it has; raise --species or lower --batch")
+    return options
 
 
 if __name__ == "__main__":

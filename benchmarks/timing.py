@@ -35,6 +35,11 @@ class Timing:
     own: float
     others: float
 
+    @property
+    def cpu_s(self) -> float:
+        """Return the seconds of CPU time that this process and its children used."""
+        return max(self.own * self.seconds * (os.cpu_count() or 1), 1e-9)
+
 
 def _cpu_seconds() -> tuple[float, float]:
     """Return the CPU time of this process with its children, and of the whole machine."""
@@ -118,10 +123,15 @@ def print_ratio(
     }
     ratios = [b / a for a, b in zip(rates[first], rates[last], strict=True)]
     medians = {name: statistics.median(values) for name, values in rates.items()}
+    # Where a way uses one core only, this compares the work, and the other ratio the waiting.
+    by_cpu = [
+        amounts[last] / timings[last].cpu_s * timings[first].cpu_s / amounts[first]
+        for timings in rounds
+    ]
     print(
         f"{stage}: {medians[first]:.4g} -> {medians[last]:.4g} {unit}, "
         f"{statistics.median(ratios):.1f} times ({min(ratios):.1f} to {max(ratios):.1f} in "
-        f"{len(rounds)} rounds)",
+        f"{len(rounds)} rounds), {statistics.median(by_cpu):.1f} times by CPU time",
         flush=True,
     )
     return medians[last]

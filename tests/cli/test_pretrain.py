@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pandas as pd
 import pytest
-from safetensors.torch import load_file
+from safetensors.torch import load_file, save_file
 from torch import Tensor
 from typer.testing import Result
 
@@ -57,6 +57,29 @@ def test_pretrained_weights_are_usable_and_the_same_after_resuming(
         *("--weights", "whole/weights.safetensors", "--set", "backbone.embedding_dim=8"),
     )
     assert trained.exit_code == 0, trained.output
+
+
+def test_the_final_map_is_fitted_to_convolutions_without_it(
+    darksound: Callable[..., Result], tmp_path: Path
+) -> None:
+    assert darksound("pretrain", *TINY, "--steps", 2, "--out", "whole").exit_code == 0
+    whole = load_file("whole/weights.safetensors")
+    convolutions = {key: value for key, value in whole.items() if key != "linear.weight"}
+    save_file(convolutions, tmp_path / "convolutions.safetensors")
+    options = (*TINY, "--steps", 0, "--set", "pretraining.low_share=0.5")
+    fitted = darksound(
+        "pretrain", *options, "--weights", tmp_path / "convolutions.safetensors", "--out", "fitted"
+    )
+    assert fitted.exit_code == 0, fitted.output
+    weights = load_file("fitted/weights.safetensors")
+    assert weights.keys() == whole.keys()
+    kept = [key for key in convolutions if not key.startswith("norm.")]
+    assert all((weights[key] == whole[key]).all() for key in kept)
+    assert weights["linear.weight"].abs().sum() > 0
+    assert read_card(Path("fitted/weights.safetensors"))["settings"]["pretraining"]["steps"] == 0
+    untrained = darksound("pretrain", *options, "--out", "untrained")
+    assert untrained.exit_code == 2
+    assert "name its file with --weights" in untrained.stderr
 
 
 def test_synth_writes_data_for_mec(darksound: Callable[..., Result], world: Path) -> None:

@@ -2,7 +2,9 @@
 
 import logging
 
+import numpy as np
 import pytest
+from tests.meta.conftest import NoReader
 
 from darksound.errors import RunError
 from darksound.jobs import estimate as estimate_module
@@ -15,6 +17,7 @@ from darksound.jobs.estimate import (
 from darksound.meta.learners.build import build_learner
 from darksound.parallel import resources
 from darksound.parallel.resources import format_bytes
+from darksound.rois.roi_set import RoiSet, as_roi_table
 from darksound.segmentation.recordings import check_segmentation_resources
 from darksound.settings import Settings, load_settings
 
@@ -139,3 +142,18 @@ def test_segmentation_logs_its_estimate_and_checks_memory(tmp_path, caplog, monk
         7200, 3, 40, make_settings(tmp_path, "compute.dask=tcp://elsewhere:8786").compute
     )
     assert not caplog.messages
+
+
+def test_windows_of_long_rois_are_part_of_the_workload():
+    starts = np.arange(4.0) * 100
+    table = {"root": "here", "recording": "a.wav", "start_s": starts}
+    rois = RoiSet(
+        as_roi_table({**table, "end_s": starts + np.array([0.5, 1.0, 2.5, 60.0])}), NoReader()
+    )
+    settings = Settings().replace(audio={"roi_s": 1.0})
+    assert Workload.of_windows(rois, settings, 2) == Workload(images=13, embedded=26)
+    loudest = settings.replace(front_end={"long_rois": "loudest"})
+    assert Workload.of_windows(rois, loudest, 2) == Workload()
+    assert (
+        Workload.of_windows(rois, settings.replace(backbone={"name": "birdnet"}), 2) == Workload()
+    )

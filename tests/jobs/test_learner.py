@@ -17,6 +17,7 @@ from darksound.jobs.learner import (
 )
 from darksound.jobs.train import TrainingResult
 from darksound.meta.backbones import check_trained
+from darksound.meta.backbones.choice import choose_weights
 from darksound.meta.checkpoints import EpochReport
 from darksound.meta.learners.build import build_learner
 from darksound.progress import silent
@@ -128,7 +129,8 @@ def test_workloads_add_up():
 @pytest.mark.parametrize(
     ("assignments", "warm_up", "message"),
     [
-        ((), False, "No checkpoint: the backbone small starts from the weights darksound."),
+        ((), False, "small starts from the weights darksound, for images of 500 Hz to 11.5 kHz."),
+        (("front_end.high_hz=nyquist",), False, "for images of 500 Hz to nyquist."),
         (("learner.method=matching",), True, "matching of the backbone small has pretrained"),
         (("backbone.weights=none",), True, "small has no weights: it is first trained on the demo"),
         (("backbone.weights=none",), False, "the network is untrained"),
@@ -149,3 +151,15 @@ def test_an_untrained_network_embeds_nothing_unless_it_is_asked_for():
     check_trained(untrained.replace(mec={"warm_up": "none"}))
     check_trained(Settings())
     check_trained(load_settings(assignments=["backbone.weights=none", "backbone.name=birdnet"]))
+
+
+def test_the_band_of_the_pretrained_weights_is_logged(caplog):
+    settings = choose_weights(load_settings("nocturnal"))
+    with caplog.at_level(logging.INFO):
+        log_initial_learner(settings, warm_up=False)
+    assert caplog.messages == [
+        "No checkpoint: the backbone small starts from the weights darksound-wide, for images of "
+        "150 Hz to 11.5 kHz."
+    ]
+    assert not needs_warm_up(settings)
+    assert needs_warm_up(settings.replace(learner={"method": "matching"}))

@@ -125,3 +125,17 @@ def test_disturbances_add_energy_in_their_bands_and_overload_clips() -> None:
     assert energy_ratio(Disturbances(rain=50.0), 8000, 16_000) > 1e6
     clipped = add_disturbances(wave, 48_000, Disturbances(overload=3.0), rng)
     assert np.mean(np.abs(clipped) >= 1.0) > 0.5
+
+
+def test_a_share_of_the_species_have_low_voices_and_the_others_are_as_without() -> None:
+    usual = [wild_species(1, number) for number in range(0, 400, 2)]
+    some_low = [wild_species(1, number, low_share=0.3) for number in range(0, 400, 2)]
+    changed = [new for old, new in zip(usual, some_low, strict=True) if new != old]
+    centres = np.array([species.song_types[0].centre_hz for species in changed])
+    assert 0.2 < len(changed) / len(usual) < 0.4
+    assert centres.min() >= 180
+    assert centres.max() <= 1800
+    # Evenly in octaves: as many below the geometric mean as above it.
+    assert 0.3 < np.mean(centres < np.sqrt(180 * 1800)) < 0.7
+    sisters = [wild_species(1, number, low_share=1.0) for number in range(1, 400, 2)]
+    assert min(song.centre_hz for species in sisters for song in species.song_types) >= 170

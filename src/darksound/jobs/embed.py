@@ -57,6 +57,7 @@ def embed_run(run: Run, progress: Progress) -> JobResult:
     run.record_machine(describe_machine(settings))
     learner = build_learner(settings) if checkpoint_learner is None else checkpoint_learner
     workload = Workload(images=len(rois), embedded=len(rois), held=1, written=2)
+    workload += Workload.of_windows(rois, settings, 1)
     warm_up = checkpoint_learner is None and needs_warm_up(settings)
     if checkpoint_learner is None:
         log_initial_learner(settings, warm_up)

@@ -16,6 +16,7 @@ from darksound.parallel.resources import check_disk, check_memory, folder_size, 
 from darksound.parallel.workers import PROCESS_BYTES, process_count, worker_count
 from darksound.rois.roi_set import RoiSet
 from darksound.settings import Settings
+from darksound.store.pieces import count_windows
 from darksound.store.shard_file import cache_folder
 
 __all__ = [
@@ -97,6 +98,16 @@ class Workload:
     def of_warm_up(cls, settings: Settings) -> "Workload":
         """Return the workload of training on the demo."""
         return cls.of_training(_DEMO_ROIS, settings, settings.mec.warm_up_epochs)
+
+    @classmethod
+    def of_windows(cls, rois: RoiSet, settings: Settings, passes: int) -> "Workload":
+        """Return the workload of the windows of long ROIs, each embedded so many times."""
+        if input_kind(settings.backbone) != "images" or not len(rois):
+            return cls()
+        chosen, durations = settings.audio.roi_s, rois.durations
+        roi_s = choose_roi_length(durations) if chosen == "auto" else chosen
+        n_windows = int(count_windows(durations, roi_s, settings.front_end).sum())
+        return cls(images=n_windows, embedded=passes * n_windows)
 
     def __add__(self, other: "Workload") -> "Workload":
         return Workload(*(a + b for a, b in zip(astuple(self), astuple(other), strict=True)))

@@ -51,6 +51,7 @@ def evaluate_run(run: Run, progress: Progress) -> JobResult:
     run.record_data(len(rois), fingerprint(rois))
     run.record_machine(describe_machine(settings))
     workload = Workload(images=len(rois), embedded=2 * len(rois), clusterings=1, held=3)
+    workload += Workload.of_windows(rois, settings, 2)
     log_estimate(rois, learner, settings, workload, run.path)
     progress = time_left(progress, len(rois), learner, settings, workload)
     evaluation = evaluate(rois, learner, settings, progress=progress)

@@ -147,6 +147,7 @@ def mec_run(run: Run, progress: Progress) -> JobResult:
     if checkpoint_learner is None:
         log_initial_learner(settings, warm_up)
     workload = _workload(len(rois), settings, warm_up)
+    workload += Workload.of_windows(rois, settings, settings.mec.iterations + 1)
     log_estimate(rois, learner, settings, workload, run.path)
     progress = time_left(progress, len(rois), learner, settings, workload)
     if warm_up:

@@ -190,9 +190,10 @@ class BackboneSettings(Section):
     )
     weights: str = Field(
         "auto",
-        description="`darksound` (bundled, trained on synthetic birds), `imagenet` "
-        "(torchvision), `none` (random), or a weights file. `auto`: `darksound` for `small` in "
-        "its default size, `imagenet` for torchvision's networks.",
+        description="`darksound` (bundled, trained on synthetic birds), `darksound-wide` (bundled, "
+        "with its front end from 150 Hz), `imagenet` (torchvision), `none` (random), or a weights "
+        "file. `auto`: for `small` in its default size `darksound`, or `darksound-wide` where one "
+        "ROI in twenty is centred below 500 Hz; `imagenet` for torchvision's networks.",
     )
     channels: tuple[Size, Size, Size, Size] = Field(
         (24, 48, 96, 192), description="Channels of the small CNN's stem and its three stages."

@@ -79,7 +79,9 @@ def low_share(rois: RoiSet) -> float:
 
 def describe_band(front_end: dict[str, Any]) -> str:
     """Return the band of the images of a front end, such as `150 Hz to 11.5 kHz`."""
-    return f"{front_end['low_hz']:g} Hz to {front_end['high_hz'] / 1000:g} kHz"
+    high_hz = front_end["high_hz"]
+    high = high_hz if isinstance(high_hz, str) else f"{high_hz / 1000:g} kHz"
+    return f"{front_end['low_hz']:g} Hz to {high}"
 
 
 def _has_front_end(settings: Settings, weights: str) -> bool:

@@ -158,7 +158,7 @@ def segmentation_tables(
         ("recordings", str(len(chunks[["root", "recording"]].drop_duplicates()))),
         ("hours of sound", f"{hours:.2f}"),
         ("ROIs", str(len(rois))),
-        *((name, str(count)) for name, count in counts if n_left_out),
+        *((name, str(count)) for name, count in counts if n_left_out and count),
         ("ROIs an hour", f"{(len(rois) - n_left_out) / hours:.0f}" if hours else ""),
     ]
     flags = sorted({flag for text in chunks["quality_flags"] for flag in text.split()})

@@ -27,10 +27,10 @@ def test_noise_has_its_band_and_an_even_level() -> None:
     wave = Noise(table, 3).render(50_000, 650_000)
     hertz, power = scipy.signal.welch(wave, RATE, nperseg=4096)
     inside = (hertz > 800) & (hertz < 2500)
-    assert power[inside].sum() > 0.95 * power.sum()
-    # Cross-fades between pieces keep the power: 5 % is the chance variation in 0.5 s.
+    assert power[inside].sum() > 0.9 * power.sum()
+    # Cross-fades between pieces keep the power; the chance variation in 0.5 s is 3 %.
     levels = np.square(wave).reshape(-1, 24_000).mean(axis=1)
-    assert np.all(np.abs(levels / levels.mean() - 1) < 0.3)
+    assert np.all(np.abs(levels / levels.mean() - 1) < 0.12)
 
 
 def test_tones_keep_their_phase_between_stretches() -> None:

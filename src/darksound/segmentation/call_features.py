@@ -30,11 +30,15 @@ _SPREAD_BANDS = 3
 _NEAR_HZ = 500.0
 # Wind and engines are found below this frequency.
 _LOW_HZ = 500.0
+# Frames of the envelope whose spectrum is taken.
+_ENVELOPE_FRAMES = 384
 # Modulation in Hz, and periods of a rhythm in seconds.
 _MODULATION_HZ = (4.0, 46.0)
 _PERIOD_S = (0.12, 2.5)
 # A sound of the same band begins where its level rises above that of the ROI less this.
 _CROSSING_DB = 6.0
+# Distances between overtones in Hz.
+_COMB_HZ = (90.0, 2000.0)
 # Power over background that counts as sound, and the lowest that logarithms are taken of.
 _SOUND_RATIO, _MIN_RATIO = 6.0, 0.1
 
@@ -53,6 +57,7 @@ CALL_FEATURES = (
     "envelope_std", "attack", "attack_place", "rise", "fall", "modulation", "modulation_hz",
     # Margins in time, and neighbours in frequency.
     "before", "after", "below", "above", "rival", "low_level", "broadband", "broadband_peak",
+    "comb", "comb_hz",
     # The same band over the context.
     "context_20", "context_50", "context_80", "context_occupied", "crossings", "rhythm",
     "rhythm_s",
@@ -249,20 +254,20 @@ def _envelope(shape: _Shape, grid: Grid) -> dict[str, Floats]:
     place, loudest = shape.place, shape.loudest
     step = np.diff(level, prepend=0)
     step[shape.offset] = 0
-    # One row a ROI; longer ones are as good as their first part.
-    length = int(min(shape.width.max(), 512))
-    envelope = np.zeros((len(mean), length))
-    inside = place < length
+    # One row a ROI, of the same length in every block; longer ROIs are as good as their first part.
+    envelope = np.zeros((len(mean), _ENVELOPE_FRAMES))
+    inside = place < _ENVELOPE_FRAMES
     centred = (level - mean[shape.roi])[inside]
     window = np.sin(np.pi * (place + 0.5) / shape.width[shape.roi])[inside]
     envelope[shape.roi[inside], place[inside]] = centred * window
-    n_fft = scipy.fft.next_fast_len(max(2 * length, 64), real=True)
+    n_fft = 2 * _ENVELOPE_FRAMES
     power = np.square(np.abs(scipy.fft.rfft(envelope, n_fft, axis=1)))
     hertz = scipy.fft.rfftfreq(n_fft, grid.frame_s)
     low, high = np.searchsorted(hertz, _MODULATION_HZ)
     fast = power[:, low:high]
     best = fast.argmax(axis=1)
-    near = np.abs(np.arange(fast.shape[1]) - best[:, None]) <= max(n_fft // length, 1)
+    line = n_fft / np.minimum(shape.width, _ENVELOPE_FRAMES)
+    near = np.abs(np.arange(fast.shape[1]) - best[:, None]) <= line[:, None]
     share = np.where(near, fast, 0).sum(axis=1) / np.maximum(power.sum(axis=1), 1e-30)
     return {
         "envelope_std": np.sqrt(shape.mean(np.square(level - mean[shape.roi]), ones)),
@@ -305,6 +310,10 @@ def _surroundings(shape: _Shape, ratio: Ratio, grid: Grid) -> dict[str, Floats]:
     peak = np.where(inside, level, -np.inf).max(axis=1)
     rival = np.where(outside, level, -np.inf).max(axis=1)
     hertz = (grid.first_bin + band) * grid.band_hz
+    heights = np.maximum(_decibels(loudest), 0)
+    heights -= heights.mean(axis=1, keepdims=True)
+    spacings = (round(each / grid.band_hz) for each in _COMB_HZ)
+    comb, spacing = _repetition(heights, *spacings)
     return {
         "before": own - _decibels(margins[:, 0]),
         "after": own - _decibels(margins[:, 1]),
@@ -314,7 +323,30 @@ def _surroundings(shape: _Shape, ratio: Ratio, grid: Grid) -> dict[str, Floats]:
         "low_level": _row_mean(level, outside & (hertz < _LOW_HZ)),
         "broadband": _row_mean(spectra > _SOUND_RATIO / 2, outside),
         "broadband_peak": _row_mean(loudest > _SOUND_RATIO, outside),
+        "comb": comb,
+        "comb_hz": spacing * grid.band_hz,
     }
+
+
+def _repetition(values: Floats, shortest: int, longest: int) -> tuple[Floats, Ints]:
+    """Return the largest autocorrelation of each row, from its first zero on, and its lag.
+
+    Args:
+        values: rows with a mean of 0, `(n, m)`.
+        shortest: smallest lag.
+        longest: largest lag.
+
+    Returns:
+        Two arrays `(n,)`: the autocorrelation at most 1, and 0 if there is none above 0.
+    """
+    longest = min(longest, values.shape[1] - 1)
+    n_fft = scipy.fft.next_fast_len(values.shape[1] + longest, real=True)
+    power = np.square(np.abs(scipy.fft.rfft(values, n_fft, axis=1)))
+    correlation = scipy.fft.irfft(power, n_fft, axis=1)[:, : longest + 1]
+    after_zero = np.maximum.accumulate(correlation <= 0, axis=1)
+    after_zero[:, :shortest] = False
+    correlation = np.where(after_zero, correlation, 0) / np.maximum(correlation[:, :1], 1e-9)
+    return correlation.max(axis=1, initial=0), correlation.argmax(axis=1)
 
 
 def _row_mean(values: npt.NDArray[Any], mask: npt.NDArray[np.bool_]) -> Floats:
@@ -356,16 +388,13 @@ def _context(shape: _Shape, ratio: Ratio, grid: Grid) -> dict[str, Floats]:
     centred = np.where(seen, heights - (heights.sum(axis=1) / count)[:, None], 0.0)
     period = 2 * grid.frame_s
     shortest, longest = (round(each / period) for each in _PERIOD_S)
-    n_fft = scipy.fft.next_fast_len(reach + longest, real=True)
-    power = np.square(np.abs(scipy.fft.rfft(centred, n_fft, axis=1)))
-    correlation = scipy.fft.irfft(power, n_fft, axis=1)
-    rhythm = correlation[:, shortest : longest + 1] / np.maximum(correlation[:, :1], 1e-9)
+    rhythm, lag = _repetition(centred, shortest, longest)
     return {
         "context_20": quantiles[0],
         "context_50": quantiles[1],
         "context_80": quantiles[2],
         "context_occupied": (seen & (envelope > _SOUND_RATIO)).sum(axis=1) / count,
         "crossings": onsets / (count * period),
-        "rhythm": rhythm.max(axis=1),
-        "rhythm_s": (shortest + rhythm.argmax(axis=1)) * period,
+        "rhythm": rhythm,
+        "rhythm_s": lag * period,
     }

@@ -1,0 +1,123 @@
+"""The probability that a ROI is an animal's call, and the features it comes from."""
+
+import numpy as np
+import pytest
+import soundfile as sf
+
+from darksound.audio.files import probe
+from darksound.segmentation.block import find_block_rois
+from darksound.segmentation.call_features import CALL_FEATURES, call_features
+from darksound.segmentation.call_score import CallTrees, bundled_trees
+from darksound.segmentation.recordings import plan_recording, segment_recording
+from darksound.settings import SegmentationSettings
+from darksound.synthesis.single_events import render_single_event
+
+RATE = 24_000
+CALLS = ("wild", "tinamou", "whip", "wail", "toots", "owl")
+OTHERS = ("raindrops", "cricket", "handling", "wind", "frog_chorus", "engine")
+
+
+def features_of(path, **settings):
+    """Return the feature columns of the ROIs of a recording of one block, by name."""
+    options = SegmentationSettings(chorus="ignore", **settings)
+    grid, (block,) = plan_recording(probe(path), options)
+    found, points, ratio = find_block_rois(path, block, grid, 3.0, options)
+    table = call_features(found.boxes, points, ratio, grid)
+    assert np.isfinite(table).all()
+    return dict(zip(CALL_FEATURES, table.T, strict=True))
+
+
+@pytest.fixture
+def write_wave(tmp_path):
+    """Return a function that writes sounds at 24 kHz in faint noise and returns the path."""
+
+    def write(seconds, *sounds):
+        wave = 1e-3 * np.random.default_rng(1).normal(size=round(seconds * RATE))
+        for start_s, sound in sounds:
+            first = round(start_s * RATE)
+            wave[first : first + len(sound)] += sound
+        sf.write(tmp_path / "a.wav", wave, RATE, subtype="FLOAT")
+        return tmp_path / "a.wav"
+
+    return write
+
+
+def tone(seconds, low_hz, high_hz):
+    """Return a tone that rises from one frequency to another."""
+    hertz = np.linspace(low_hz, high_hz, round(seconds * RATE))
+    return 0.1 * np.sin(2 * np.pi * np.cumsum(hertz) / RATE) * np.hanning(hertz.size) ** 0.1
+
+
+def test_pitch_contours_have_the_slope_and_range_of_the_sound(write_wave):
+    path = write_wave(10, (2.0, tone(1.0, 2000, 2000)), (6.0, tone(1.0, 2000, 4000)))
+    features = features_of(path)
+    np.testing.assert_allclose(features["log_duration"], 0, atol=0.1)
+    assert features["log_peak"][0] == pytest.approx(np.log2(2000), abs=0.02)
+    # 2000 Hz a second are 42.7 bands of 46.9 Hz in 93.75 frames.
+    np.testing.assert_allclose(features["slope"], [0, 42.7 / 93.75], atol=0.1)
+    # A uniform distribution over 42.7 bands.
+    np.testing.assert_allclose(features["contour_bands"], [0, 42.7 / 12**0.5], atol=1.5)
+    assert features["tonality"][0] > 0.3
+    assert features["entropy"][1] > features["entropy"][0] + 2
+
+
+def test_modulation_and_rhythm_are_those_of_the_sound(write_wave):
+    time = np.arange(round(0.8 * RATE)) / RATE
+    trill = 0.1 * np.sin(2 * np.pi * 3000 * time) * (0.55 + 0.45 * np.cos(2 * np.pi * 20 * time))
+    path = write_wave(12, *((start, trill) for start in np.arange(0.5, 10, 1.25)))
+    features = features_of(path)
+    np.testing.assert_allclose(features["modulation_hz"], 20, atol=1)
+    np.testing.assert_allclose(features["rhythm_s"], 1.25, atol=0.05)
+    assert np.all(features["rhythm"] > 0.5)
+    assert np.all(features["modulation"] > 0.3)
+
+
+def test_clicks_are_broadband_and_tones_are_not(write_wave):
+    click = 0.5 * np.random.default_rng(2).normal(size=round(0.06 * RATE))
+    path = write_wave(10, (2.0, tone(0.5, 3000, 3000)), (6.0, click))
+    features = features_of(path)
+    assert features["log_bands"][1] > features["log_bands"][0] + 3
+    assert features["broadband_peak"][0] < 0.1
+    assert features["rise"][1] > 5
+
+
+def test_a_tree_sends_equal_values_to_the_left():
+    trees = CallTrees(
+        feature=np.array([[1, 0, 0]]),
+        threshold=np.array([[0.5, np.inf, np.inf]]),
+        left=np.array([[1, 1, 2]]),
+        right=np.array([[2, 1, 2]]),
+        value=np.array([[0.0, -1.0, 2.0]]),
+        scale=np.array([2.0, 0.5]),
+        depth=1,
+    )
+    scores = trees.scores(np.array([[9.0, 0.5], [9.0, 0.6]]))
+    np.testing.assert_allclose(scores, 1 / (1 + np.exp([1.5, -4.5])))
+
+
+def test_scores_do_not_depend_on_gain(write_wave, tmp_path):
+    path = write_wave(8, (2.0, tone(0.5, 2000, 3000)), (5.0, tone(0.3, 4000, 3500)))
+    wave, _ = sf.read(path, dtype="float32")
+    sf.write(tmp_path / "quiet.wav", wave / 64, RATE, subtype="FLOAT")
+    settings = SegmentationSettings()
+    loud, quiet = (
+        segment_recording(each, 3.0, settings).boxes["call_score"]
+        for each in (path, tmp_path / "quiet.wav")
+    )
+    np.testing.assert_allclose(quiet, loud, rtol=1e-5)
+    assert np.all((loud > 0) & (loud < 1))
+
+
+def test_calls_of_other_seeds_score_higher_than_other_sounds(tmp_path):
+    scores = {True: [], False: []}
+    for kind in (*CALLS, *OTHERS):
+        event = render_single_event(kind, np.random.default_rng([20, 2000]), longest_s=4.0)
+        sf.write(tmp_path / "a.wav", event.samples, 48_000, subtype="FLOAT")
+        boxes = segment_recording(tmp_path / "a.wav", 2.9, SegmentationSettings()).boxes
+        scores[event.is_call] += boxes["call_score"].tolist()
+    calls, others = np.array(scores[True]), np.array(scores[False])
+    assert np.mean(calls[:, None] > others) > 0.9
+
+
+def test_no_roi_has_no_scores():
+    assert bundled_trees().scores(np.empty((0, len(CALL_FEATURES)))).shape == (0,)

@@ -109,8 +109,11 @@ def test_a_spectrogram_has_a_box_for_each_roi_and_marks_flagged_chunks(tmp_path)
     assert boxes[0].get_linewidth() < boxes[1].get_linewidth()
     assert [text.get_text() for text in axes.texts] == ["insects rain"]
     assert axes.get_xlim() == (0, 10)
+    assert axes.get_ylim() == (0, 8)
     assert np.shape(np.asarray(axes.images[0].get_array())) == pytest.approx((171, 936), abs=2)
     assert png(figure)[:4] == b"\x89PNG"
+    low = soundscape(path, 0.0, 9.0, table.assign(left_out=False).iloc[:1], sound, top_hz=4200.0)
+    assert low.axes[0].get_ylim() == (0, 4.2)
 
 
 def test_bars_have_the_height_of_rois_per_hour():

@@ -36,6 +36,8 @@ __all__ = ["segment_run"]
 # Largest number of recordings to plot, evenly spaced, and the length of each plot.
 _MAX_PLOTS = 24
 _PLOT_S = 60.0
+# Plots end somewhat above the searched band, and here at the latest unless a ROI is higher.
+_TOP_HZ, _MARGIN_ABOVE = 12_000.0, 1.2
 # Names of plots are shorter than systems allow, since an ending and a number are added.
 _MAX_NAME_BYTES = 200
 _CHUNK_COLUMNS = (
@@ -87,7 +89,7 @@ def segment_run(run: Run, progress: Progress, plots: bool = False) -> JobResult:
     left_out = find_left_out(rois.table, settings.segmentation)
     run.record_left_out(int(left_out.rows.sum()))
     if plots:
-        problems += _plot(run.path / "plots", rois, left_out.rows, chunks, progress)
+        problems += _plot(run, rois, left_out.rows, chunks, progress)
     run.record_problems(problems)
     return JobResult(
         segmentation_tables(rois.table, left_out, chunks),
@@ -113,7 +115,7 @@ def _message(run: Run, path: Path, left_out: LeftOut, n_hints: int, plots: bool)
 
 
 def _plot(
-    folder: Path,
+    run: Run,
     rois: RoiSet,
     left_out: npt.NDArray[np.bool_],
     chunks: pd.DataFrame,
@@ -126,6 +128,8 @@ def _plot(
     Returns:
         A problem for each recording that cannot be plotted.
     """
+    folder = run.path / "plots"
+    top_hz = min(_TOP_HZ, _MARGIN_ABOVE * run.settings.segmentation.high_hz)
     table = rois.table.assign(left_out=left_out)
     axis_label, hours = hourly(table[~left_out], chunks)
     write_bytes(folder / "rois-per-hour.png", png(hourly_plot(axis_label, hours)))
@@ -144,7 +148,9 @@ def _plot(
             )
             used = its_rois[~its_rois["left_out"]]
             start_s, end_s = busiest_interval(used, probe(path).duration_s, _PLOT_S)
-            picture = png(soundscape(path, start_s, end_s, its_rois, its_chunks), dpi=100)
+            picture = png(
+                soundscape(path, start_s, end_s, its_rois, its_chunks, top_hz=top_hz), dpi=100
+            )
         except Exception as error:
             cause = failure_cause(path, error)
             problems.append(Problem(recording, f"No plot, the ROIs are kept: {cause}"))

@@ -27,7 +27,13 @@ _BOX, _LEFT_OUT, _FLAGGED, _BAR = "#D55E00", "#56B4E9", "#E69F00", "#0072B2"
 
 
 def soundscape(
-    path: Path, start_s: float, end_s: float, rois: pd.DataFrame, chunks: pd.DataFrame
+    path: Path,
+    start_s: float,
+    end_s: float,
+    rois: pd.DataFrame,
+    chunks: pd.DataFrame,
+    *,
+    top_hz: float = _TOP_HZ,
 ) -> Figure:
     """Return the spectrogram of a part of a recording, with its ROIs as boxes.
 
@@ -40,6 +46,7 @@ def soundscape(
         rois: ROIs of the recording, with `start_s`, `end_s`, `low_hz`, `high_hz` and `left_out`:
             whether other commands leave the ROI out; its box is thin then.
         chunks: chunks of the recording, with `start_s`, `end_s` and `quality_flags`.
+        top_hz: highest frequency that is drawn, unless a ROI is higher.
 
     Raises:
         InputError: the recording cannot be read.
@@ -73,7 +80,7 @@ def soundscape(
         axes.annotate(
             flags, (first, 1), xycoords=("data", "axes fraction"), fontsize=8, va="bottom"
         )
-    top = min(max(_TOP_HZ, float(rois["high_hz"].max()) if len(rois) else 0.0), rate / 2) / 1000
+    top = min(max(top_hz, float(rois["high_hz"].max()) if len(rois) else 0.0), rate / 2) / 1000
     axes.set_ylim(0, top)
     axes.set_xlim(start_s, end_s)
     axes.set_xlabel("seconds")

@@ -116,6 +116,15 @@ def test_only_pieces_that_touch_and_are_alike_are_joined():
     assert len(find_events(quieter, GRID, UNIT).boxes) == 2
 
 
+def test_a_raindrop_that_touches_a_long_sound_does_not_widen_its_band():
+    pieces = make_boxes(*[(2 * i, 2 * i + 2, 1500) for i in range(6)], continues=1)
+    low, high = pieces[["low_hz", "high_hz"]][0].tolist()
+    pieces["low_hz"][2], pieces["high_hz"][2] = 150, 11_500
+    (box,) = find_events(pieces, GRID, UNIT).boxes
+    assert (box["start_s"], box["end_s"]) == (0, 12)
+    assert (box["low_hz"], box["high_hz"]) == (low, high)
+
+
 def test_an_event_has_the_mean_level_the_best_score_and_the_peak_of_its_loudest_part():
     pieces = make_boxes(
         (0, 1, 1500), (1, 4, 1530), continues=1, snr_db=[20, 10], chorus=[1, 0],

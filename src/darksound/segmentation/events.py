@@ -21,6 +21,9 @@ _Box = tuple[float, float, float, float, float, float, float]
 # in octaves shares so much of the smaller one.
 _MAX_PIECE_SNR_DB = 10.0
 _MIN_PIECE_BAND_SHARE = 0.5
+# The band of so many pieces is that of most of them, so that a raindrop or another bird that
+# touched one of them does not widen it.
+_MIN_PIECES, _LOW_QUANTILE, _HIGH_QUANTILE = 4, 0.25, 0.75
 # Frames between two pieces beyond the margins by which regions are merged.
 _GAP_FRAMES = 2
 # Units of a series have peaks at most so many octaves apart, and bands that share so much of the
@@ -97,7 +100,16 @@ def join_pieces(boxes: Boxes, grid: Grid, settings: SegmentationSettings) -> Box
             and _shared_band(box, before) >= _MIN_PIECE_BAND_SHARE
         )
 
-    joined = _merge(boxes, _chains(boxes, follows, max_gap_s))
+    chain = _chains(boxes, follows, max_gap_s)
+    joined = _merge(boxes, chain)
+    n_pieces = np.bincount(chain)
+    is_long = n_pieces[chain] >= _MIN_PIECES
+    for pieces in _groups(np.where(is_long, chain, -1)):
+        number = chain[pieces[0]]
+        if is_long[pieces[0]]:
+            low, high = boxes["low_hz"][pieces], boxes["high_hz"][pieces]
+            joined["low_hz"][number] = np.quantile(low, _LOW_QUANTILE, method="nearest")
+            joined["high_hz"][number] = np.quantile(high, _HIGH_QUANTILE, method="nearest")
     return np.sort(joined, order=list(BOX.names or ()))
 
 

@@ -1,6 +1,7 @@
 """Soundscapes as files: reproducible, resumable, and with a table of every event."""
 
 import hashlib
+from collections.abc import Mapping
 from pathlib import Path
 
 import numpy as np
@@ -39,7 +40,13 @@ def test_files_do_not_depend_on_workers_or_interruptions(written: Path, tmp_path
     (folder / "events" / "night-0001_20250601_210000.csv").unlink()
     (folder / "events.csv").unlink()
     calls: list[tuple[int, int]] = []
-    write_soundscapes(PLAN, folder, progress=lambda stage, done, total: calls.append((done, total)))
+
+    def progress(
+        stage: str, done: int, total: int, /, values: Mapping[str, float] | None = None
+    ) -> None:
+        calls.append((done, total))
+
+    write_soundscapes(PLAN, folder, progress=progress)
     assert _digests(folder) == _digests(written)
     assert calls[0] == (1, 2)
     assert calls[-1] == (2, 2)

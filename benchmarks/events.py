@@ -115,16 +115,17 @@ def _labels(folder: Path, rois: ds.RoiSet) -> npt.NDArray[np.object_]:
         return np.asarray(rois.labels, dtype=object)
     events = pd.read_csv(folder / "events.csv")
     labels = []
-    for roi in rois.table.itertuples():
+    bounds = rois.table[["recording", "start_s", "end_s", "low_hz", "high_hz"]].to_numpy()
+    for recording, start, end, low, high in bounds:
         near = events[
-            (events["recording"] == roi.recording)
-            & (events["low_hz"] < roi.high_hz)
-            & (events["high_hz"] > roi.low_hz)
+            (events["recording"] == recording)
+            & (events["low_hz"] < high)
+            & (events["high_hz"] > low)
         ]
-        shared = near["end_s"].clip(upper=roi.end_s) - near["start_s"].clip(lower=roi.start_s)
-        near = near[shared > (roi.end_s - roi.start_s) / 2]
-        narrowest = (near["high_hz"] - near["low_hz"]).idxmin() if len(near) else None
-        labels.append("none" if narrowest is None else near["label"][narrowest])
+        shared = np.minimum(near["end_s"], end) - np.maximum(near["start_s"], start)
+        near = near[shared > (end - start) / 2]
+        width = (near["high_hz"] - near["low_hz"]).to_numpy()
+        labels.append(near["label"].iloc[int(width.argmin())] if len(near) else "none")
     return np.array(labels, dtype=object)
 
 

@@ -116,10 +116,10 @@ def test_a_plot_that_fails_is_listed_and_the_rois_are_kept(darksound, monkeypatc
         sf.write(f"in/{name}.wav", noise + 0.1 * np.sin(19_000 * t) * (t % 2 < 0.4), RATE)
     original = soundscape.soundscape
 
-    def fail(path, *rest):
+    def fail(path, *rest, **options):
         if path.name == "a.wav":
             raise ValueError("odd")
-        return original(path, *rest)
+        return original(path, *rest, **options)
 
     monkeypatch.setattr(segment, "soundscape", fail)
     ended = darksound("segment", "in", "--out", "run", "--plot")

@@ -21,6 +21,13 @@ _Box = tuple[float, float, float, float, float, float, float]
 # in octaves shares so much of the smaller one.
 _MAX_PIECE_SNR_DB = 10.0
 _MIN_PIECE_BAND_SHARE = 0.5
+# A churr, trill or tone has one voice, which is not wider than this; a chorus of frogs is.
+_MAX_PIECE_OCTAVES = 1.6
+# Narrow boxes of at least this length with peaks as near as this are one sound, too, if boxes with
+# this pitch cover so much of the time between them: where another sound touches a churr, or its
+# background changes from chunk to chunk, it is in several boxes.
+_MAX_NARROW_OCTAVES, _MIN_LONG_S, _MAX_LONG_OCTAVES = 0.8, 2.0, 1 / 8
+_MAX_BRIDGE_S, _MIN_BRIDGED_SHARE, _UNHEARD_S = 15.0, 0.6, 0.5
 # The band of so many pieces is that of most of them, so that a raindrop or another bird that
 # touched one of them does not widen it.
 _MIN_PIECES, _LOW_QUANTILE, _HIGH_QUANTILE = 4, 0.25, 0.75
@@ -79,7 +86,9 @@ def join_pieces(boxes: Boxes, grid: Grid, settings: SegmentationSettings) -> Box
 
     Two boxes are pieces of one sound if the sound around the cut between them is homogeneous, the
     second follows the first within the margins by which regions are merged, and their bands and
-    levels are alike. A mixture of several sounds changes from piece to piece and stays cut.
+    levels are alike. A mixture of several sounds changes from piece to piece and stays cut, and so
+    does what is wider than one voice. Long narrow boxes of one pitch are joined over gaps in which
+    other boxes contain this pitch.
 
     Args:
         boxes: of the whole recording; an array of `BOX`, sorted by time.
@@ -95,22 +104,15 @@ def join_pieces(boxes: Boxes, grid: Grid, settings: SegmentationSettings) -> Box
     def follows(box: _Box, before: _Box) -> bool:
         return (
             box[6] > 0
+            and max(_width(box), _width(before)) <= _MAX_PIECE_OCTAVES
             and -slack_s <= box[0] - before[1] <= max_gap_s
             and abs(box[5] - before[5]) <= _MAX_PIECE_SNR_DB
             and _shared_band(box, before) >= _MIN_PIECE_BAND_SHARE
         )
 
-    chain = _chains(boxes, follows, max_gap_s)
-    joined = _merge(boxes, chain)
-    n_pieces = np.bincount(chain)
-    is_long = n_pieces[chain] >= _MIN_PIECES
-    for pieces in _groups(np.where(is_long, chain, -1)):
-        number = chain[pieces[0]]
-        if is_long[pieces[0]]:
-            low, high = boxes["low_hz"][pieces], boxes["high_hz"][pieces]
-            joined["low_hz"][number] = np.quantile(low, _LOW_QUANTILE, method="nearest")
-            joined["high_hz"][number] = np.quantile(high, _HIGH_QUANTILE, method="nearest")
-    return np.sort(joined, order=list(BOX.names or ()))
+    names = list(BOX.names or ())
+    joined = np.sort(_merge_pieces(boxes, _chains(boxes, follows, max_gap_s)), order=names)
+    return np.sort(_merge_pieces(joined, _bridged(joined)), order=names)
 
 
 def rhythmic_series(units: Boxes) -> Ints:
@@ -142,6 +144,60 @@ def rhythmic_series(units: Boxes) -> Ints:
             series[rows[members]] = n_series + part
             n_series += int(part[-1]) + 1
     return series
+
+
+def _bridged(boxes: Boxes) -> Ints:
+    """Return the number of the long sound of each box, from 0 without gaps, `(n,)`."""
+    width = np.log2(boxes["high_hz"] / boxes["low_hz"])
+    is_narrow = width <= _MAX_NARROW_OCTAVES
+    long = np.flatnonzero(is_narrow & (boxes["end_s"] - boxes["start_s"] >= _MIN_LONG_S))
+    # No box that ends before these begins earlier in the table than so many seconds.
+    longest_s = float(np.max(boxes["end_s"] - boxes["start_s"], initial=0))
+
+    def follows(box: _Box, before: _Box) -> bool:
+        gap_s = box[0] - before[1]
+        if not 0 <= gap_s <= _MAX_BRIDGE_S or _octaves(box, before) > _MAX_LONG_OCTAVES:
+            return False
+        first, stop = np.searchsorted(boxes["start_s"], (before[1] - longest_s, box[0]))
+        near = boxes[first:stop]
+        near = near[(near["low_hz"] <= box[4]) & (box[4] <= near["high_hz"])]
+        covered = np.clip(near["end_s"], before[1], box[0]) - np.maximum(
+            near["start_s"], before[1]
+        )
+        return gap_s <= _UNHEARD_S or np.sum(np.maximum(covered, 0)) >= _MIN_BRIDGED_SHARE * gap_s
+
+    chain = _chains(boxes[long], follows, _MAX_BRIDGE_S)
+    sounds = _merge(boxes[long], chain)
+    number = np.full(len(boxes), -1, np.int64)
+    number[long] = chain
+    # Short parts of a joined sound belong to it; wide boxes may hold another one.
+    for index in np.flatnonzero(np.bincount(chain, minlength=len(sounds)) > 1):
+        sound = sounds[index]
+        inside = is_narrow & (boxes["start_s"] >= sound["start_s"])
+        inside &= (boxes["end_s"] <= sound["end_s"]) & (number < 0)
+        inside &= np.abs(np.log2(boxes["peak_hz"] / sound["peak_hz"])) <= _MAX_LONG_OCTAVES
+        number[inside] = index
+    others = number < 0
+    number[others] = len(sounds) + np.arange(np.count_nonzero(others))
+    return number
+
+
+def _merge_pieces(boxes: Boxes, chain: Ints) -> Boxes:
+    """Return one box for each chain; the band of many pieces is that of most of them."""
+    joined = _merge(boxes, chain)
+    n_pieces = np.bincount(chain, minlength=len(joined))
+    is_long = n_pieces[chain] >= _MIN_PIECES
+    for pieces in _groups(np.where(is_long, chain, -1)):
+        number = chain[pieces[0]]
+        if is_long[pieces[0]]:
+            low, high = boxes["low_hz"][pieces], boxes["high_hz"][pieces]
+            joined["low_hz"][number] = np.quantile(low, _LOW_QUANTILE, method="nearest")
+            joined["high_hz"][number] = np.quantile(high, _HIGH_QUANTILE, method="nearest")
+    return joined
+
+
+def _width(box: _Box) -> float:
+    return float(np.log2(box[3] / box[2]))
 
 
 def _max_gap_s(peak_hz: float) -> float:

@@ -102,10 +102,10 @@ def test_a_dense_mixture_stays_cut(tmp_path):
 
 
 def test_only_pieces_that_touch_and_are_alike_are_joined():
-    pieces = make_boxes((0, 2, 1500), (2, 4, 1500), (4.1, 6, 1500), (6.5, 8, 1500))
+    pieces = make_boxes((0, 1.9, 1500), (1.9, 3.8, 1500), (3.9, 5.8, 1500), (6.5, 8, 1500))
     pieces["continues"] = [0, 1, 1, 1]
     assert find_events(pieces, GRID, UNIT).boxes[["start_s", "end_s"]].tolist() == [
-        (0, 6),
+        (0, 5.8),
         (6.5, 8),
     ]
     pieces["continues"] = [0, 0, 1, 0]
@@ -114,6 +114,26 @@ def test_only_pieces_that_touch_and_are_alike_are_joined():
     assert len(find_events(other, GRID, UNIT).boxes) == 2
     quieter = make_boxes((0, 2, 1500), (2, 4, 1500), continues=1, snr_db=[30, 15])
     assert len(find_events(quieter, GRID, UNIT).boxes) == 2
+
+
+def test_a_mixture_wider_than_one_voice_is_not_joined():
+    wide = make_boxes((0, 2, 1000), (2, 4, 1000), (4, 6, 1000), continues=1)
+    wide["low_hz"], wide["high_hz"] = 350, 2400
+    assert len(find_events(wide, GRID, UNIT).boxes) == 3
+
+
+def test_a_churr_that_other_sounds_touch_is_one_event():
+    # Between its clean stretches it is part of wider boxes, and of a short one of its own.
+    clean = [(0, 10, 1500), (14, 30, 1500), (30.3, 60, 1500)]
+    between = [(10, 12.5, 1800), (12.7, 13.5, 1500)]
+    far = [(90, 100, 1500)]
+    boxes = make_boxes(*sorted(clean + between + far))
+    boxes["low_hz"][boxes["peak_hz"] == 1800] = 600
+    found = find_events(boxes, GRID, UNIT).boxes
+    assert found[["start_s", "end_s"]].tolist() == [(0, 60), (10, 12.5), (90, 100)]
+    # Without them the gap is silent, and there are two events.
+    apart = make_boxes(*clean)
+    assert find_events(apart, GRID, UNIT).boxes["start_s"].tolist() == [0, 14]
 
 
 def test_a_raindrop_that_touches_a_long_sound_does_not_widen_its_band():

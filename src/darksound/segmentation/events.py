@@ -27,7 +27,7 @@ _MAX_PIECE_OCTAVES = 1.6
 # this pitch cover so much of the time between them: where another sound touches a churr, or its
 # background changes from chunk to chunk, it is in several boxes.
 _MAX_NARROW_OCTAVES, _MIN_LONG_S, _MAX_LONG_OCTAVES = 0.8, 2.0, 1 / 8
-_MAX_BRIDGE_S, _MIN_BRIDGED_SHARE, _UNHEARD_S = 15.0, 0.6, 0.5
+_MAX_BRIDGE_S, _MIN_BRIDGED_SHARE, _FAINT_S = 15.0, 0.6, 0.35
 # The band of so many pieces is that of most of them, so that a raindrop or another bird that
 # touched one of them does not widen it.
 _MIN_PIECES, _LOW_QUANTILE, _HIGH_QUANTILE = 4, 0.25, 0.75
@@ -104,7 +104,8 @@ def join_pieces(boxes: Boxes, grid: Grid, settings: SegmentationSettings) -> Box
     def follows(box: _Box, before: _Box) -> bool:
         return (
             box[6] > 0
-            and max(_width(box), _width(before)) <= _MAX_PIECE_OCTAVES
+            # One of the two may hold a raindrop or another bird, too.
+            and min(_width(box), _width(before)) <= _MAX_PIECE_OCTAVES
             and -slack_s <= box[0] - before[1] <= max_gap_s
             and abs(box[5] - before[5]) <= _MAX_PIECE_SNR_DB
             and _shared_band(box, before) >= _MIN_PIECE_BAND_SHARE
@@ -156,15 +157,17 @@ def _bridged(boxes: Boxes) -> Ints:
 
     def follows(box: _Box, before: _Box) -> bool:
         gap_s = box[0] - before[1]
-        if not 0 <= gap_s <= _MAX_BRIDGE_S or _octaves(box, before) > _MAX_LONG_OCTAVES:
+        is_alike = (
+            _octaves(box, before) <= _MAX_LONG_OCTAVES
+            and abs(box[5] - before[5]) <= _MAX_PIECE_SNR_DB
+        )
+        if not is_alike or not 0 <= gap_s <= _MAX_BRIDGE_S:
             return False
         first, stop = np.searchsorted(boxes["start_s"], (before[1] - longest_s, box[0]))
         near = boxes[first:stop]
         near = near[(near["low_hz"] <= box[4]) & (box[4] <= near["high_hz"])]
-        covered = np.clip(near["end_s"], before[1], box[0]) - np.maximum(
-            near["start_s"], before[1]
-        )
-        return gap_s <= _UNHEARD_S or np.sum(np.maximum(covered, 0)) >= _MIN_BRIDGED_SHARE * gap_s
+        covered = np.clip(near["end_s"], before[1], box[0]) - np.maximum(near["start_s"], before[1])
+        return gap_s <= _FAINT_S or np.sum(np.maximum(covered, 0)) >= _MIN_BRIDGED_SHARE * gap_s
 
     chain = _chains(boxes[long], follows, _MAX_BRIDGE_S)
     sounds = _merge(boxes[long], chain)

@@ -20,7 +20,8 @@ from multiprocessing.connection import Connection
 from pathlib import Path
 
 from darksound.datasets.client import Client
-from darksound.datasets.transfer import ArchiveRequest, RetryPolicy, fetch
+from darksound.datasets.retries import RetryPolicy
+from darksound.datasets.transfer import FileRequest, fetch
 from darksound.settings import Settings
 
 
@@ -60,7 +61,7 @@ def by_darksound(address: str, folder: Path, md5: str) -> float:
     """Return the seconds that darksound takes."""
     settings = Settings().download
     client = Client(settings)
-    request = ArchiveRequest(folder / "archive", address, md5, "benchmark")
+    request = FileRequest(folder / "archive", address, md5, "benchmark")
     start = time.perf_counter()
     archive = fetch(
         request,

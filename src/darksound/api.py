@@ -318,7 +318,7 @@ def _learner(learner: object, settings: Settings, progress: Progress) -> Learner
         raise _wrong_type(
             "learner", "a darksound.Learner, the path of a checkpoint or None", learner
         )
-    settings = resolve_backbone(settings)
+    settings = resolve_backbone(settings, progress)
     if not needs_warm_up(settings):
         return build_learner(settings)
     with TemporaryDirectory() as folder:

@@ -1,15 +1,21 @@
-"""A registry whose archives are on a local server."""
+"""Registries whose archives and models are on a local server."""
 
+import hashlib
+import json
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import pytest
+from tests.audio.embedding_models.models import DIM, RATE, SAMPLES
 from tests.datasets.archive_bytes import md5
 from tests.datasets.server import Resource, Response, Server
 
-from darksound.datasets import download, registry
+from darksound.audio.embedding_models import published
+from darksound.audio.embedding_models.base import ModelDescription
+from darksound.audio.embedding_models.published import LicenceRecord, PublishedModel
+from darksound.datasets import download, models, registry
 from darksound.datasets.registry import REGISTRY, Mirror
-from darksound.datasets.transfer import RetryPolicy
+from darksound.datasets.retries import RetryPolicy
 from darksound.settings import Settings
 
 
@@ -84,3 +90,47 @@ def publish_locally(server: Server, root: Path, monkeypatch: pytest.MonkeyPatch)
         download, "RetryPolicy", lambda section: RetryPolicy(section, sleep=sets.delays.append)
     )
     return sets
+
+
+def small_model(name: str, content: bytes, *addresses: str, record: str = "") -> PublishedModel:
+    """Return a published model with this file, which takes and gives what `onnx_file` does."""
+    description = ModelDescription(
+        name=f"Lab {name}",
+        sample_rate=RATE,
+        window_s=SAMPLES / RATE,
+        output="embedding",
+        peak=0.25,
+        remove_mean=True,
+        licence="CC BY 4.0",
+    )
+    return PublishedModel(
+        name,
+        description,
+        DIM,
+        file="lab+1.onnx",
+        size=len(content),
+        sha256=hashlib.sha256(content).hexdigest(),
+        addresses=addresses,
+        page="https://lab.example/models",
+        record=LicenceRecord(record, ("metadata", "license", "id")),
+        citation="Lab (2026).",
+    )
+
+
+def publish_model(
+    server: Server, content: bytes, monkeypatch: pytest.MonkeyPatch, *responses: Response
+) -> PublishedModel:
+    """Publish a small model as `perch2`, with its record, on a local server."""
+    kind = "application/octet-stream"
+    address = server.serve("/lab.onnx", content, *responses, kind=kind)
+    record = json.dumps({"metadata": {"license": {"id": "cc-by-sa-4.0"}}}).encode()
+    record_address = server.serve("/record", record, kind="application/json")
+    model = small_model("perch2", content, address, record=record_address)
+    monkeypatch.setattr(published, "PUBLISHED_MODELS", {model.name: model})
+    monkeypatch.setattr(
+        models, "RetryPolicy", lambda section: RetryPolicy(section, sleep=lambda _: None)
+    )
+    for name in ("HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY", "http_proxy", "https_proxy"):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setenv("NO_PROXY", "*")
+    return model

@@ -14,6 +14,7 @@ from darksound.cli.download import download
 from darksound.cli.export import export
 from darksound.cli.learners import embed, evaluate, pretrain, train
 from darksound.cli.mec import mec
+from darksound.cli.models import models
 from darksound.cli.options import (
     CommonOptions,
     LearnerOptions,
@@ -145,7 +146,7 @@ def _help_text(command: Callable[..., None]) -> str:
 _COMMANDS: dict[str, tuple[Callable[..., None], ...]] = {
     "Data": (download, segment, synth),
     "Clustering": (mec, report, export),
-    "Learners": (train, evaluate, embed, pretrain),
+    "Learners": (train, evaluate, embed, pretrain, models),
     "Settings": (settings,),
 }
 

@@ -9,6 +9,7 @@ from collections.abc import Iterable
 __all__ = [
     "complete_backbone",
     "complete_data",
+    "complete_model",
     "complete_published",
     "complete_setting",
     "complete_weights",
@@ -29,6 +30,13 @@ def complete_published(incomplete: str) -> list[str]:
 def complete_data(incomplete: str) -> list[str]:
     """Return the names of the demo and of published sets."""
     return [*_matching(["demo"], incomplete), *complete_published(incomplete)]
+
+
+def complete_model(incomplete: str) -> list[str]:
+    """Return the names of published models."""
+    from darksound.audio.embedding_models.published import PUBLISHED_MODELS
+
+    return _matching(PUBLISHED_MODELS, incomplete)
 
 
 def complete_backbone(incomplete: str) -> list[str]:

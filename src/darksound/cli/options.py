@@ -272,8 +272,8 @@ class LearnerOptions:
         typer.Option(
             metavar="NAME",
             autocompletion=complete_backbone,
-            help="small, a torchvision classifier such as resnet18, birdnet, onnx:FILE or "
-            "tflite:FILE.",
+            help="small, a torchvision classifier such as resnet18, birdnet, birdnet3, perch2, "
+            "onnx:FILE or tflite:FILE.",
         ),
     ] = None
     weights: Annotated[

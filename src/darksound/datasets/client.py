@@ -200,13 +200,17 @@ class Client:
         return reply
 
     def get_archive(
-        self, address: str, headers: Mapping[str, str], secret: Secret | None = None
+        self,
+        address: str,
+        headers: Mapping[str, str],
+        secret: Secret | None = None,
+        what: str = "an archive",
     ) -> Reply:
         """Return the response of an address, which must not be a web page; else as `get`."""
         reply = self.get(address, headers, secret)
         if reply.is_page:
             try:
-                raise page_error(reply.requested, reply.text(), redacted(reply.address))
+                raise page_error(reply.requested, reply.text(), redacted(reply.address), what)
             finally:
                 reply.close()
         return reply

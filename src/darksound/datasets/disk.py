@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+import logging
 import os
 import shutil
 import time
@@ -13,26 +14,32 @@ from types import TracebackType
 from typing import Any, Protocol, Self
 from uuid import uuid4
 
-from darksound.atomic import write_text
+from darksound.atomic import acquire_lock, write_text
 from darksound.errors import DownloadError, RunError
 from darksound.progress import Progress, format_bytes
 from darksound.system_errors import writing_error
 
 __all__ = [
     "ByteProgress",
+    "Digest",
     "PartialFile",
     "RemoteFile",
     "check_free_space",
     "hash_file",
     "new_clip_hash",
     "new_md5",
+    "new_sha256",
     "partial_files",
     "partial_size",
+    "waiting_lock",
     "write_errors",
 ]
 
+logger = logging.getLogger(__name__)
+
 _BLOCK = 1 << 20
 _MB = 1_000_000
+_OPTION = "--set compute.data_dir=FOLDER"
 
 
 def check_free_space(folder: Path, required: int, what: str) -> None:
@@ -50,7 +57,7 @@ def check_free_space(folder: Path, required: int, what: str) -> None:
     if required > free:
         raise DownloadError(
             f"{what} needs about {format_bytes(required)}, but the disk of {folder} has "
-            f"{format_bytes(free)} free; free some space, or choose another folder with --root."
+            f"{format_bytes(free)} free; free some space, or choose another folder with {_OPTION}."
         )
 
 
@@ -68,8 +75,33 @@ def write_errors(folder: Path) -> Iterator[None]:
         if not isinstance(cause, OSError):
             raise DownloadError(f"Cannot write in {folder}: {error}") from error
         raise DownloadError(
-            f"Cannot write in {folder}: {writing_error(folder, cause, '--root')}."
+            f"Cannot write in {folder}: {writing_error(folder, cause, _OPTION)}."
         ) from error
+
+
+@contextmanager
+def waiting_lock(path: Path, activity: str) -> Iterator[bool]:
+    """Hold a lock, after waiting for other processes; its folder is created.
+
+    Args:
+        path: the lock file.
+        activity: what another process is doing, for the log.
+
+    Yields:
+        Whether no other process can hold it; False on a disk without locks.
+
+    Raises:
+        DownloadError: the folder is not writable.
+    """
+    with write_errors(path.parent):
+        path.parent.mkdir(parents=True, exist_ok=True)
+        lock = acquire_lock(
+            path, lambda: logger.info("Another process is %s; waiting for it.", activity)
+        )
+    try:
+        yield lock.is_locked
+    finally:
+        lock.release()
 
 
 class ByteProgress:
@@ -128,6 +160,11 @@ def new_md5() -> Digest:
     return hashlib.md5(usedforsecurity=False)
 
 
+def new_sha256() -> Digest:
+    """Return an empty sha256, the checksum of published models."""
+    return hashlib.sha256()
+
+
 def new_clip_hash() -> Digest:
     """Return an empty hash of the kind that markers hold of every file."""
     return hashlib.blake2b(digest_size=16)
@@ -171,42 +208,55 @@ class RemoteFile:
 
 
 class PartialFile:
-    """A file `NAME.UNIQUE.part` beside the final archive, and its `RemoteFile` as JSON.
+    """A file `NAME.UNIQUE.part` beside the final file, and its `RemoteFile` as JSON.
 
     Data are written without buffering, so that a killed process leaves all that it received. The
-    md5 is that of the bytes on disk: an existing file is read again.
+    checksum is that of the bytes on disk: an existing file is read again.
 
     Attributes:
         path: the file.
         remote: what is known about the complete file.
         size: number of bytes in it.
         resumed: whether its bytes come from more than one response.
-        rejected: wrong md5s of complete downloads.
+        rejected: wrong checksums of complete downloads.
     """
 
-    def __init__(self, path: Path, remote: RemoteFile, report: Callable[[int], None]) -> None:
+    def __init__(
+        self,
+        path: Path,
+        remote: RemoteFile,
+        report: Callable[[int], None],
+        new_digest: Callable[[], Digest] = new_md5,
+    ) -> None:
         self.path = path
         self.remote = remote
         self.rejected: set[str] = set()
         self.size = 0
-        self._md5 = new_md5()
+        self._new_digest = new_digest
+        self._digest = new_digest()
         with write_errors(path.parent):
             self._file = path.open("a+b", buffering=0)
-            hash_file(path, self._md5, report)
+            hash_file(path, self._digest, report)
             self.size = path.stat().st_size
         self.resumed = self.size > 0
 
     @classmethod
     def open(
-        cls, archive: Path, address: str, exclusive: bool, report: Callable[[int], None]
+        cls,
+        archive: Path,
+        address: str,
+        exclusive: bool,
+        report: Callable[[int], None],
+        new_digest: Callable[[], Digest] = new_md5,
     ) -> Self:
         """Open the longest partial file of an archive from an address, or a new one.
 
         Args:
-            archive: path of the final archive.
+            archive: path of the final file.
             address: the redacted address.
             exclusive: whether no other process can be writing to existing partial files.
             report: called with the number of bytes read again.
+            new_digest: returns an empty hash of the kind of the file's checksum.
 
         Raises:
             DownloadError: the folder is not writable.
@@ -220,21 +270,21 @@ class PartialFile:
         ]
         if resumable and exclusive:
             _, path, remote = max(resumable, key=lambda each: each[0])
-            return cls(path, remote, report)
+            return cls(path, remote, report, new_digest)
         path = archive.with_name(f"{archive.name}.{uuid4().hex[:12]}.part")
-        return cls(path, RemoteFile(address), report)
+        return cls(path, RemoteFile(address), report, new_digest)
 
     @property
-    def md5(self) -> str:
-        """Return the md5 of its bytes, in hexadecimal."""
-        return self._md5.hexdigest()
+    def checksum(self) -> str:
+        """Return the checksum of its bytes, in hexadecimal."""
+        return self._digest.hexdigest()
 
     def restart(self, remote: RemoteFile | None = None) -> None:
         """Empty the file, with new facts about the complete file or none."""
         self.remote = remote if remote is not None else RemoteFile(self.remote.address)
         with write_errors(self.path.parent):
             self._file.truncate(0)
-            self._md5 = new_md5()
+            self._digest = self._new_digest()
             self.size, self.resumed = 0, False
             write_text(_remote_path(self.path), json.dumps(asdict(self.remote), indent=1))
 
@@ -249,7 +299,7 @@ class PartialFile:
             view = memoryview(data)
             while view:
                 written = self._file.write(view)
-                self._md5.update(view[:written])
+                self._digest.update(view[:written])
                 self.size += written
                 view = view[written:]
 

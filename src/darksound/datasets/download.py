@@ -38,10 +38,10 @@ from darksound.datasets.registry import (
     select_splits,
     splits_of,
 )
+from darksound.datasets.retries import RetryPolicy
 from darksound.datasets.transfer import (
-    ArchiveRequest,
-    LocalArchive,
-    RetryPolicy,
+    FileRequest,
+    LocalFile,
     delete_archive,
     fetch,
     find_fetched,
@@ -122,15 +122,15 @@ class _Session:
 
     def fetch(
         self, mirror: Mirror, split: PublishedSplit, name: str, md5: str | None, exclusive: bool
-    ) -> LocalArchive:
+    ) -> LocalFile:
         """Download the archive of a mirror, unless it is complete on disk.
 
         `split` is the split, or any split of a whole set; `name` is the file name of the archive.
         """
-        request = ArchiveRequest(
+        request = FileRequest(
             path=archive_folder(self.compute, split.set_name) / name,
             address=redacted(mirror.address),
-            md5=md5,
+            checksum=md5,
             what=split.set_name if mirror.whole_set else split.spec,
             whole_set=mirror.whole_set,
         )
@@ -145,7 +145,7 @@ class _Session:
         )
 
     def install(
-        self, archive: LocalArchive, splits: Sequence[PublishedSplit], plan: InstallPlan, name: str
+        self, archive: LocalFile, splits: Sequence[PublishedSplit], plan: InstallPlan, name: str
     ) -> list[InstalledSplit]:
         """Install splits of an archive of which this process holds the lock `name`."""
         return install(
@@ -166,14 +166,14 @@ class _Session:
         return plan
 
     def install_missing(
-        self, archive: LocalArchive, plan: InstallPlan, name: str, given_md5: str | None
+        self, archive: LocalFile, plan: InstallPlan, name: str, given_md5: str | None
     ) -> list[InstalledSplit]:
         """Install the missing splits from an imported archive; return all that were planned."""
         installed = list(plan.installed.values())
         if not plan.missing:
             return installed
         check = None if given_md5 is None else "given"
-        if not archive.whole_set and archive.md5 == plan.missing[0].md5:
+        if not archive.whole_set and archive.checksum == plan.missing[0].md5:
             check = "md5"
         return installed + self.install(replace(archive, check=check), plan.missing, plan, name)
 
@@ -281,7 +281,7 @@ def _from_mirror(
 
 
 @contextmanager
-def _named_errors(archive: LocalArchive) -> Iterator[None]:
+def _named_errors(archive: LocalFile) -> Iterator[None]:
     """Add the source of an archive to the message of an `ArchiveError`."""
     try:
         yield
@@ -290,7 +290,7 @@ def _named_errors(archive: LocalArchive) -> Iterator[None]:
 
 
 @contextmanager
-def _deleted_after_use(archive: LocalArchive, exclusive: bool) -> Iterator[None]:
+def _deleted_after_use(archive: LocalFile, exclusive: bool) -> Iterator[None]:
     """Delete an archive after the block, or if it raises `ArchiveError`.
 
     After another error, such as a full disk, the archive is kept for the next attempt.
@@ -351,7 +351,7 @@ def _import_file(
         )
     splits, whole_set = _identify(path.name, named, file_md5)
     plan = session.plan(splits)
-    archive = LocalArchive(path, str(path), file_md5, whole_set, check=None)
+    archive = LocalFile(path, str(path), file_md5, whole_set, check=None)
     name = archive_name(splits[0].set_name, None if whole_set else splits[0].name)
     with archive_lock(splits[0].set_name, name, session.compute), _named_errors(archive):
         return session.install_missing(archive, plan, name, md5)

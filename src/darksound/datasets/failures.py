@@ -43,7 +43,7 @@ class Cause:
     network: bool = False
 
 
-_OPEN = "Open the address in a browser, save the archive and import it"
+_OPEN = "Open the address in a browser and save the file"
 
 PAGE = Cause(f"{_OPEN}; or choose another address.")
 LOGIN = Cause(f"It requires a login. {_OPEN}; for Kaggle, set KAGGLE_API_TOKEN.")
@@ -84,10 +84,11 @@ CHECKSUM = Cause(
     "This is not the published file, or it was changed on the way: try another mirror."
 )
 NOT_ARCHIVE = Cause("A .zip or .tar archive is required: check the address.")
+WRONG_MODEL = Cause("This is not the published model, or it was changed on the way.")
 
 
 class MirrorError(DownloadError):
-    """A mirror did not deliver the archive.
+    """A mirror did not deliver the file.
 
     Args:
         cause: the kind of failure.
@@ -156,15 +157,18 @@ def status_error(
     return MirrorError(_cause_of_status(status), address, event, retry_after_s=retry_after_s)
 
 
-def page_error(address: str, page: str, final_address: str) -> MirrorError:
-    """Return the error for a web page in place of an archive.
+def page_error(
+    address: str, page: str, final_address: str, what: str = "an archive"
+) -> MirrorError:
+    """Return the error for a web page in place of a file.
 
     Args:
         address: the redacted address.
         page: text of the page.
         final_address: the redacted address after redirects.
+        what: what was expected.
     """
-    event = f"returned a web page{_title_of(page)} instead of an archive"
+    event = f"returned a web page{_title_of(page)} instead of {what}"
     if final_address != address:
         event += f" (from {final_address})"
     text = page.lower()

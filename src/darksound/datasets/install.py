@@ -19,7 +19,7 @@ from filelock import Timeout
 
 from darksound.atomic import acquire_lock
 from darksound.datasets import registry
-from darksound.datasets.disk import write_errors
+from darksound.datasets.disk import waiting_lock, write_errors
 from darksound.datasets.marker import (
     Marker,
     SplitState,
@@ -30,7 +30,7 @@ from darksound.datasets.marker import (
     write_pending_marker,
 )
 from darksound.datasets.registry import PublishedSplit, archive_folder, archive_name, data_folder
-from darksound.datasets.transfer import LocalArchive, archive_files, delete_archive
+from darksound.datasets.transfer import LocalFile, archive_files, delete_archive
 from darksound.datasets.unpack import UnpackedSplit, clips_per_species, is_sound, unpack_splits
 from darksound.datasets.verify import Differences, compare, find_unreadable
 from darksound.errors import DownloadError
@@ -134,7 +134,7 @@ def archive_lock(set_name: str, name: str, settings: ComputeSettings) -> Iterato
         Whether no other process can be working on it; False on a disk without locks.
     """
     path = archive_folder(settings, set_name) / f"{name}.lock"
-    with _waiting_lock(path, f"working on {name.removesuffix('.archive')}") as exclusive:
+    with waiting_lock(path, f"working on {name.removesuffix('.archive')}") as exclusive:
         if exclusive:
             _remove_staging_folders(set_name, name, settings)
         yield exclusive
@@ -192,7 +192,7 @@ def _recover_and_verify(
 
 
 def install(
-    archive: LocalArchive,
+    archive: LocalFile,
     splits: Sequence[PublishedSplit],
     replaced: Mapping[str, bool],
     *,
@@ -240,7 +240,7 @@ def install(
 
 
 def _marker_of(
-    unpacked: UnpackedSplit, archive: LocalArchive, settings: ComputeSettings, progress: Progress
+    unpacked: UnpackedSplit, archive: LocalFile, settings: ComputeSettings, progress: Progress
 ) -> Marker:
     split = unpacked.split
     sounds = [path for path in map(PurePosixPath, unpacked.files) if is_sound(path)]
@@ -251,7 +251,7 @@ def _marker_of(
         set_name=split.set_name,
         split=split.name,
         source=archive.source,
-        archive_md5=archive.md5,
+        archive_md5=archive.checksum,
         archive_bytes=archive.path.stat().st_size,
         check=unpacked.check or content_check(split, species, len(unreadable), unpacked.note),
         time=datetime.now(UTC).isoformat(timespec="seconds"),
@@ -346,22 +346,9 @@ def _sync(folder: Path) -> None:
                 os.fsync(file.fileno())
 
 
-@contextmanager
-def _waiting_lock(path: Path, activity: str) -> Iterator[bool]:
-    with write_errors(path.parent):
-        path.parent.mkdir(parents=True, exist_ok=True)
-        lock = acquire_lock(
-            path, lambda: logger.info("Another process is %s; waiting for it.", activity)
-        )
-    try:
-        yield lock.is_locked
-    finally:
-        lock.release()
-
-
 def _moving_lock(set_name: str, settings: ComputeSettings) -> AbstractContextManager[bool]:
     path = archive_folder(settings, set_name) / "moving.lock"
-    return _waiting_lock(path, f"moving splits of {set_name}")
+    return waiting_lock(path, f"moving splits of {set_name}")
 
 
 def _staging_prefix(name: str) -> str:

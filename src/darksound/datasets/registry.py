@@ -4,11 +4,9 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-import platformdirs
-
 from darksound.errors import InputError
 from darksound.settings import ComputeSettings
-from darksound.text import text_path
+from darksound.settings.compute import data_folder
 
 __all__ = [
     "DEFAULT_SET",
@@ -180,13 +178,6 @@ def select_splits(*specs: str) -> list[PublishedSplit]:
             raise InputError(f"There is no published set {spec!r}; choose one of {known}.")
         selected |= dict.fromkeys(matching)
     return list(selected)
-
-
-def data_folder(settings: ComputeSettings) -> Path:
-    """Return the folder of published sets; each set is in a subfolder of its name."""
-    if settings.data_dir is None:
-        return platformdirs.user_data_path("darksound")
-    return text_path(str(settings.data_dir))
 
 
 def archive_folder(settings: ComputeSettings, set_name: str) -> Path:

@@ -1,8 +1,7 @@
-"""Download of an archive: streaming, resume, retries and the checksum."""
+"""Download of a file: streaming, resume, retries and the checksum."""
 
 import json
 import logging
-import random
 import re
 import time
 from collections.abc import Callable, Mapping
@@ -16,6 +15,7 @@ from darksound.datasets.archives import looks_like_archive
 from darksound.datasets.client import Reply
 from darksound.datasets.disk import (
     ByteProgress,
+    Digest,
     PartialFile,
     RemoteFile,
     check_free_space,
@@ -24,16 +24,19 @@ from darksound.datasets.disk import (
     partial_files,
     write_errors,
 )
-from darksound.datasets.failures import MirrorError
+from darksound.datasets.failures import Cause, MirrorError
+from darksound.datasets.retries import RetryPolicy
 from darksound.progress import Progress, format_bytes, silent
 from darksound.settings import DownloadSettings
 
 __all__ = [
-    "ArchiveRequest",
-    "LocalArchive",
-    "RetryPolicy",
+    "ARCHIVE",
+    "FileKind",
+    "FileRequest",
+    "LocalFile",
     "archive_files",
     "delete_archive",
+    "delete_partial_files",
     "fetch",
     "find_fetched",
 ]
@@ -42,134 +45,114 @@ logger = logging.getLogger(__name__)
 
 # Most bytes taken from the connection before they are written.
 _CHUNK = 1 << 20
-# Unpacked sound needs at least about the space of its archive.
-_UNPACKED_RATIO = 1.0
-# Each delay is longer by a random share of at most this, so that clients do not retry together.
-_JITTER = 0.25
-# An attempt that brings fewer bytes than this counts as one without progress.
-_PROGRESS_BYTES = 1_000_000
-_RANDOM = random.SystemRandom()
-
-
-class RetryPolicy:
-    """Exponential backoff, and a limit on consecutive attempts without progress.
-
-    Args:
-        settings: number of attempts, and the delays.
-        sleep: waits for a number of seconds.
-        jitter: returns a number in [0, 1); differs between processes by default, and no result
-            depends on it.
-    """
-
-    def __init__(
-        self,
-        settings: DownloadSettings,
-        sleep: Callable[[float], None] = time.sleep,
-        jitter: Callable[[], float] = _RANDOM.random,
-    ) -> None:
-        self._settings = settings
-        self._sleep = sleep
-        self._jitter = jitter
-        self._failures = 0
-        self._largest_size = 0
-
-    def wait(self, error: MirrorError, size: int) -> None:
-        """Wait before the next attempt.
-
-        Args:
-            error: the error of the last attempt.
-            size: number of bytes on disk after it.
-
-        Raises:
-            MirrorError: the same error, if another attempt is not allowed or would be useless.
-        """
-        # A network that worked a moment ago may come back; one that never worked will not.
-        if not (error.temporary or (error.cause.network and size)):
-            raise error
-        if size >= self._largest_size + _PROGRESS_BYTES:
-            self._largest_size, self._failures = size, 0
-        self._failures += 1
-        longest, requested = self._settings.backoff_max_s, error.retry_after_s or 0.0
-        if self._failures >= self._settings.max_attempts or requested > longest:
-            raise error
-        backoff = self._settings.backoff_base_s * 2 ** (self._failures - 1)
-        seconds = min(max(backoff * (1 + _JITTER * self._jitter()), requested), longest)
-        # The message of the error is logged by the caller, or raised, after the last attempt.
-        logger.debug("%s", error)
-        logger.info(
-            "%s: attempt %d of %d failed; retrying in %.0f s.",
-            error.address,
-            self._failures,
-            self._settings.max_attempts,
-            seconds,
-        )
-        self._sleep(seconds)
 
 
 @dataclass(frozen=True)
-class ArchiveRequest:
-    """An archive to download.
+class FileKind:
+    """What is downloaded.
 
     Attributes:
-        path: path of the complete archive.
+        name: for messages.
+        checksum: name of the checksum that is published for such files.
+        new_digest: returns an empty hash of that kind.
+        matches: return whether a file with these first bytes may be of this kind.
+        mismatch: the failure where it is not.
+        wrong_checksum: the failure where its checksum is another one.
+        unpacked_ratio: the space that its content needs beside it, per byte of the file.
+    """
+
+    name: str
+    checksum: str
+    new_digest: Callable[[], Digest]
+    matches: Callable[[bytes], bool]
+    mismatch: Cause
+    wrong_checksum: Cause
+    unpacked_ratio: float = 0.0
+
+
+#: An archive of a published set. Unpacked sound needs at least about the space of its archive.
+ARCHIVE = FileKind(
+    "archive",
+    "md5",
+    new_md5,
+    looks_like_archive,
+    failures.NOT_ARCHIVE,
+    failures.CHECKSUM,
+    unpacked_ratio=1.0,
+)
+
+
+@dataclass(frozen=True)
+class FileRequest:
+    """A file to download.
+
+    Attributes:
+        path: path of the complete file.
         address: the redacted address.
-        md5: the md5 that it must have, in hexadecimal; None where unknown.
+        checksum: the checksum that it must have, in hexadecimal; None where unknown.
         what: its content, for messages.
         whole_set: whether it holds all splits of a set, in an undocumented folder structure.
+        kind: an archive, or what else it is.
+        size: the number of bytes that it must have; None where unknown.
     """
 
     path: Path
     address: str
-    md5: str | None
+    checksum: str | None
     what: str
     whole_set: bool = False
+    kind: FileKind = ARCHIVE
+    size: int | None = None
 
 
 @dataclass(frozen=True)
-class LocalArchive:
-    """A complete archive on disk.
+class LocalFile:
+    """A complete file on disk.
 
     Attributes:
         path: the file.
         source: redacted address or path that it came from.
-        md5: md5 of the file, in hexadecimal.
+        checksum: its checksum, in hexadecimal; of an archive, the md5.
         whole_set: whether it holds all splits of a set, in an undocumented folder structure.
-        check: `md5` where the md5 is the published one, `given` where it is the one that the user
-            gave, None where there is nothing to compare it to.
+        check: `md5` (or the name of another checksum) where the checksum is the published one,
+            `given` where it is the one that the user gave, None where there is nothing to compare
+            it to.
     """
 
     path: Path
     source: str
-    md5: str
+    checksum: str
     whole_set: bool
     check: str | None
 
 
 def fetch(
-    request: ArchiveRequest,
+    request: FileRequest,
     send: Callable[[Mapping[str, str]], Reply],
     settings: DownloadSettings,
     retry_policy: RetryPolicy,
     *,
     exclusive: bool = True,
     progress: Progress = silent,
-) -> LocalArchive:
-    """Download an archive, resuming what an earlier process received.
+) -> LocalFile:
+    """Download a file, resuming what an earlier process received.
 
     Args:
-        request: the archive.
+        request: the file.
         send: sends a request with headers such as `Range` to the mirror.
-        settings: the largest size of an archive.
+        settings: the largest size of a file.
         retry_policy: delays and number of attempts.
-        exclusive: whether no other process downloads this archive.
+        exclusive: whether no other process downloads this file.
         progress: receives megabytes.
 
     Raises:
-        MirrorError: the mirror does not deliver the archive.
+        MirrorError: the mirror does not deliver the file.
         DownloadError: the disk is full or not writable.
     """
     reading = ByteProgress(f"Read partial download of {request.what}", progress)
-    with PartialFile.open(request.path, request.address, exclusive, reading.update) as partial:
+    with PartialFile.open(
+        request.path, request.address, exclusive, reading.update, request.kind.new_digest
+    ) as partial:
         reading.close()
         if partial.size:
             logger.info("%s: resuming after %s.", request.what, format_bytes(partial.size))
@@ -181,26 +164,32 @@ def fetch(
                 retry_policy.wait(error, partial.size)
 
 
-def find_fetched(request: ArchiveRequest, progress: Progress = silent) -> LocalArchive | None:
-    """Return the archive if an earlier process left it complete, else None."""
+def find_fetched(request: FileRequest, progress: Progress = silent) -> LocalFile | None:
+    """Return the file if an earlier process left it complete, else None."""
     try:
         record = json.loads(_record_path(request.path).read_text(encoding="utf-8"))
-        source, recorded_md5 = record["address"], record["md5"]
+        source, recorded = record["address"], record[request.kind.checksum]
         size = request.path.stat().st_size
-        if request.md5 is None and source != request.address:
+        if request.checksum is None and source != request.address:
             return None
         reading = ByteProgress(f"Read downloaded {request.what}", progress, size)
-        md5 = hash_file(request.path, new_md5(), reading.update)
+        checksum = hash_file(request.path, request.kind.new_digest(), reading.update)
     except (OSError, ValueError, KeyError, TypeError):
         return None
-    complete = md5 == recorded_md5 and request.md5 in {None, md5}
-    return _local_archive(request, source, md5) if complete else None
+    complete = checksum == recorded and request.checksum in {None, checksum}
+    return _local_file(request, source, checksum) if complete else None
 
 
 def archive_files(folder: Path, name: str) -> list[Path]:
     """Return the existing files of a download: archive, record and partial files."""
     final = (folder / name, _record_path(folder / name))
     return [*(path for path in final if path.exists()), *partial_files(folder, name)]
+
+
+def delete_partial_files(path: Path) -> None:
+    """Delete what interrupted downloads of a file left, which no other process writes to."""
+    for part in partial_files(path.parent, path.name):
+        part.unlink(missing_ok=True)
 
 
 def delete_archive(archive: Path, exclusive: bool = True) -> None:
@@ -218,7 +207,7 @@ def delete_archive(archive: Path, exclusive: bool = True) -> None:
 
 
 def _attempt(
-    request: ArchiveRequest,
+    request: FileRequest,
     send: Callable[[Mapping[str, str]], Reply],
     settings: DownloadSettings,
     partial: PartialFile,
@@ -227,7 +216,7 @@ def _attempt(
     """Complete `partial` by one response, or raise `MirrorError`."""
     if partial.size and partial.size == partial.remote.total:
         return
-    if partial.size and not _can_resume(partial.remote, request.md5):
+    if partial.size and not _can_resume(partial.remote, request.checksum):
         partial.restart()
     reply = send(_range_headers(partial))
     try:
@@ -240,17 +229,21 @@ def _attempt(
                 request.address,
                 f"would send {format_bytes(total)}, more than download.max_archive_gb allows",
             )
+        if None not in (total, request.size) and total != request.size:
+            event = f"would send {total} bytes, but the published file has {request.size}"
+            raise MirrorError(request.kind.wrong_checksum, request.address, event)
         if total is not None:
-            required = total - partial.size + round(_UNPACKED_RATIO * total)
-            check_free_space(request.path.parent, required, f"{request.what}, with its archive,")
+            required = total - partial.size + round(request.kind.unpacked_ratio * total)
+            with_archive = ", with its archive," if request.kind.unpacked_ratio else ""
+            check_free_space(request.path.parent, required, f"{request.what}{with_archive}")
         _receive(reply, partial, total or largest, request, progress)
     finally:
         reply.close()
 
 
-def _can_resume(remote: RemoteFile, md5: str | None) -> bool:
+def _can_resume(remote: RemoteFile, checksum: str | None) -> bool:
     """Return whether a change of the remote file would be detected."""
-    return remote.resumable and bool(remote.etag or remote.modified or md5)
+    return remote.resumable and bool(remote.etag or remote.modified or checksum)
 
 
 def _range_headers(partial: PartialFile) -> dict[str, str]:
@@ -264,7 +257,7 @@ def _range_headers(partial: PartialFile) -> dict[str, str]:
     return headers
 
 
-def _prepare(reply: Reply, partial: PartialFile, request: ArchiveRequest) -> bool:
+def _prepare(reply: Reply, partial: PartialFile, request: FileRequest) -> bool:
     """Prepare `partial` for the body of a response; return whether it is complete already.
 
     Raises:
@@ -289,9 +282,10 @@ def _prepare(reply: Reply, partial: PartialFile, request: ArchiveRequest) -> boo
     if partial.size:
         logger.info("%s: the server starts again from the first byte.", request.what)
     partial.restart(_remote_file(reply, request.address))
-    if not looks_like_archive(reply.peek()):
-        event = f"returned no archive (it begins with {reply.peek()[:16]!r})"
-        raise MirrorError(failures.NOT_ARCHIVE, request.address, event)
+    kind = request.kind
+    if not kind.matches(reply.peek()):
+        event = f"returned no {kind.name} (it begins with {reply.peek()[:16]!r})"
+        raise MirrorError(kind.mismatch, request.address, event)
     return False
 
 
@@ -333,7 +327,7 @@ def _remote_file(reply: Reply, address: str) -> RemoteFile:
 
 
 def _receive(
-    reply: Reply, partial: PartialFile, limit: int, request: ArchiveRequest, progress: Progress
+    reply: Reply, partial: PartialFile, limit: int, request: FileRequest, progress: Progress
 ) -> None:
     """Append the body of a response, of at most `limit` bytes, to `partial`."""
     total = partial.remote.total
@@ -351,42 +345,43 @@ def _receive(
     received.close()
 
 
-def _finish(request: ArchiveRequest, partial: PartialFile) -> LocalArchive:
-    """Verify the md5 and rename the partial file to the archive.
+def _finish(request: FileRequest, partial: PartialFile) -> LocalFile:
+    """Verify the checksum and rename the partial file to the final one.
 
     Raises:
-        MirrorError: the md5 is wrong. Another attempt is allowed where the file was joined from
-            parts or may have been cut short, unless the same bytes came before.
+        MirrorError: the checksum is wrong. Another attempt is allowed where the file was joined
+            from parts or may have been cut short, unless the same bytes came before.
     """
-    md5, size = partial.md5, partial.size
-    if request.md5 is not None and md5 != request.md5:
+    kind, checksum, size = request.kind, partial.checksum, partial.size
+    if request.checksum is not None and checksum != request.checksum:
         uncertain = partial.resumed or partial.remote.total is None
-        temporary = uncertain and md5 not in partial.rejected
-        partial.rejected.add(md5)
+        temporary = uncertain and checksum not in partial.rejected
+        partial.rejected.add(checksum)
         partial.restart()
         raise MirrorError(
-            failures.CHECKSUM,
+            kind.wrong_checksum,
             request.address,
-            f"returned {format_bytes(size)} with the md5 {md5}, but {request.md5} is required",
+            f"returned {format_bytes(size)} with the {kind.checksum} {checksum}, but "
+            f"{request.checksum} is required",
             temporary=temporary,
         )
     record = {
         "path": request.path.name,
         "address": request.address,
-        "md5": md5,
+        kind.checksum: checksum,
         "size": size,
         "time": time.time(),
     }
     with write_errors(request.path.parent):
-        # In this order, so that there is never an archive without a record.
+        # In this order, so that there is never a file without a record.
         write_text(_record_path(request.path), json.dumps(record, indent=1))
         partial.finish(request.path)
-    return _local_archive(request, request.address, md5)
+    return _local_file(request, request.address, checksum)
 
 
-def _local_archive(request: ArchiveRequest, source: str, md5: str) -> LocalArchive:
-    check = None if request.md5 is None else "md5"
-    return LocalArchive(request.path, source, md5, request.whole_set, check)
+def _local_file(request: FileRequest, source: str, checksum: str) -> LocalFile:
+    check = None if request.checksum is None else request.kind.checksum
+    return LocalFile(request.path, source, checksum, request.whole_set, check)
 
 
 def _record_path(archive: Path) -> Path:

@@ -20,7 +20,7 @@ from darksound.datasets.archives import (
 from darksound.datasets.disk import Digest, check_free_space, new_clip_hash, new_md5, write_errors
 from darksound.datasets.marker import Check, FileRecord, archive_check
 from darksound.datasets.registry import PublishedSplit
-from darksound.datasets.transfer import LocalArchive
+from darksound.datasets.transfer import LocalFile
 from darksound.progress import Progress
 from darksound.settings import DownloadSettings
 
@@ -67,7 +67,7 @@ class UnpackedSplit:
 
 
 def unpack_splits(
-    archive: LocalArchive,
+    archive: LocalFile,
     splits: Sequence[PublishedSplit],
     staging: Path,
     settings: DownloadSettings,

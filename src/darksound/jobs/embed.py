@@ -49,7 +49,7 @@ def embed_run(run: Run, progress: Progress) -> JobResult:
         raise InputError("There are no data to embed; name ROIs with --data.")
     path = output_file(run, "embeddings.parquet")
     checkpoint_learner = load_learner(inputs.checkpoint, run.settings)
-    settings = resolve_run_settings(run, checkpoint_learner)
+    settings = resolve_run_settings(run, checkpoint_learner, progress)
     rois = load_run_rois(run, settings, progress)
     run.record_data(len(rois), fingerprint(rois))
     if checkpoint_learner is None:

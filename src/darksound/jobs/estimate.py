@@ -155,11 +155,11 @@ def _cached_image_bytes(settings: Settings) -> float:
 
 
 def _embedding_shape(settings: Settings) -> tuple[int, ...]:
-    return (embedding_dim(settings.backbone, settings.embedding_model),)
+    return (embedding_dim(settings.backbone, settings.embedding_model, settings.compute),)
 
 
 def _cached_embedding_bytes(settings: Settings) -> float:
-    return 4.0 * embedding_dim(settings.backbone, settings.embedding_model)
+    return 4.0 * embedding_dim(settings.backbone, settings.embedding_model, settings.compute)
 
 
 @dataclass(frozen=True)

@@ -45,7 +45,7 @@ def evaluate_run(run: Run, progress: Progress) -> JobResult:
             "model with --backbone, or a table with --embeddings."
         )
     use_default_data(run, "test", demo="demo:test")
-    settings = resolve_run_settings(run, checkpoint_learner)
+    settings = resolve_run_settings(run, checkpoint_learner, progress)
     learner = build_learner(settings) if checkpoint_learner is None else checkpoint_learner
     rois = load_run_rois(run, settings, progress)
     run.record_data(len(rois), fingerprint(rois))

@@ -12,7 +12,7 @@ from darksound.datasets.registry import DEFAULT_SET, data_folder, select_splits
 from darksound.errors import InputError, RunError
 from darksound.meta.backbones.choice import choose_weights
 from darksound.meta.learners.base import Learner
-from darksound.progress import Progress
+from darksound.progress import Progress, silent
 from darksound.rois.roi_set import RoiSet
 from darksound.run.directory import Run
 from darksound.run.files import table_beside, write_csv
@@ -47,7 +47,9 @@ _MAX_LISTED_HINTS = 3
 _WRITING = "writing"
 
 
-def resolve_run_settings(run: Run, learner: Learner | None = None) -> Settings:
+def resolve_run_settings(
+    run: Run, learner: Learner | None = None, progress: Progress = silent
+) -> Settings:
     """Return the settings of a run with those of its checkpoint and embedding model filled in.
 
     The run stores these settings, and the licence of the embedding model.
@@ -55,18 +57,20 @@ def resolve_run_settings(run: Run, learner: Learner | None = None) -> Settings:
     Args:
         run: the run.
         learner: the learner of the checkpoint; None without a checkpoint.
+        progress: receives megabytes, if the embedding model is downloaded.
 
     Raises:
+        DownloadError: the embedding model is not on disk, and cannot be downloaded.
         InputError, SettingsError, CheckpointError: the settings contradict the checkpoint, or the
             embedding model cannot be used or is not the one that the learner was trained on.
     """
     settings = run.settings
     if learner is not None:
         settings = adopt_checkpoint(settings, learner.settings)
-    settings = resolve_backbone(settings)
+    settings = resolve_backbone(settings, progress)
     if settings != run.settings:
         run.update_settings(settings)
-    licence = licence_of(settings.backbone, settings.embedding_model)
+    licence = licence_of(settings.backbone, settings.embedding_model, settings.compute)
     if licence is not None:
         run.record_licences((licence,))
     return settings

@@ -134,7 +134,7 @@ def mec_run(run: Run, progress: Progress) -> JobResult:
     use_default_data(run, "test", demo="demo")
     inputs = run.inputs
     checkpoint_learner = load_learner(inputs.checkpoint, run.settings)
-    settings = resolve_run_settings(run, checkpoint_learner)
+    settings = resolve_run_settings(run, checkpoint_learner, progress)
     rois = load_run_rois(run, settings, progress)
     if review is not None:
         review.check_matches(rois.table["roi_id"])

@@ -145,7 +145,7 @@ def train_run(run: Run, progress: Progress) -> JobResult:
     seed_everything(run.settings.seed)
     # The column `split` of these ROIs says which of them are for validation.
     use_default_data(run, "train", "val", demo="demo:train")
-    settings = _with_episodes_per_step(run, resolve_run_settings(run))
+    settings = _with_episodes_per_step(run, resolve_run_settings(run, progress=progress))
     learner = build_learner(settings)
     rois = load_run_rois(run, settings, progress)
     chosen = choose_run_weights(run, settings, rois)

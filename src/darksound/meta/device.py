@@ -46,7 +46,7 @@ def describe_machine(settings: Settings) -> dict[str, str]:
     ]
     provider = {}
     if input_kind(settings.backbone) == "waveforms":
-        model = open_embedding_model(settings.backbone, settings.embedding_model)
+        model = open_embedding_model(settings.backbone, settings.embedding_model, compute)
         provider["embedding_model"] = model.provider(model_device(compute))
     return {
         "device": torch.cuda.get_device_name() if device.type == "cuda" else device.type,

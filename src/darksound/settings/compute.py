@@ -6,9 +6,11 @@ from pathlib import Path
 from typing import Annotated, Literal
 from urllib.parse import urlsplit
 
+import platformdirs
 from pydantic import Field, field_validator
 
 from darksound.settings.section import Positive, Section, Size
+from darksound.text import text_path
 
 __all__ = [
     "ComputeSettings",
@@ -19,6 +21,7 @@ __all__ = [
     "Secret",
     "check_address",
     "credentials_from",
+    "data_folder",
 ]
 
 Device = Literal["auto", "cpu", "cuda", "mps"]
@@ -65,8 +68,15 @@ class ComputeSettings(Section):
         "memory or disk space than is free.",
     )
     data_dir: Path | None = Field(
-        None, description="Folder of published data sets; none: the user's data folder."
+        None, description="Folder of published data sets and models; none: the user's data folder."
     )
+
+
+def data_folder(settings: ComputeSettings) -> Path:
+    """Return the folder of published sets and models, each in a subfolder of its name."""
+    if settings.data_dir is None:
+        return platformdirs.user_data_path("darksound")
+    return text_path(str(settings.data_dir))
 
 
 # Longest part of the name of a host (RFC 1035).
@@ -97,12 +107,17 @@ def check_address(address: str) -> None:
 
 
 class DownloadSettings(Section):
-    """How published data sets are downloaded and unpacked. These settings change no result."""
+    """How published sets and models are downloaded and unpacked. They change no result."""
 
     mirror: str | None = Field(
         None,
         description="Address of a mirror to try first, without user and password. `{set}` and "
         "`{split}` in it are replaced; without them `/SET/SPLIT.zip` is appended.",
+    )
+    model_mirror: str | None = Field(
+        None,
+        description="Address of a folder of published models to try first, without user and "
+        "password; `/NAME/FILE` is appended, such as `/perch2/perch_v2_fp32.onnx`.",
     )
     offline: bool = Field(False, description="Never use the network.")
     connect_timeout_s: _Seconds = Field(15.0, description="Connection timeout in seconds.")
@@ -135,7 +150,7 @@ class DownloadSettings(Section):
         100.0, description="Largest ratio of an archive's unpacked size to its size."
     )
 
-    @field_validator("mirror")
+    @field_validator("mirror", "model_mirror")
     @classmethod
     def _no_password(cls, mirror: str | None) -> str | None:
         if mirror is not None:

@@ -48,6 +48,12 @@ class EmbeddingModelSettings(Section):
         description="Embedding of a ROI longer than the model's window: the mean over windows "
         "that overlap by half, or that of the loudest or of the first window.",
     )
+    peak: Annotated[float, Field(gt=0, le=1000)] | Literal["auto", "none"] = Field(
+        "auto",
+        description="Largest absolute sample that each window is scaled to before the model gets "
+        "it; `none`: windows stay as they are; `auto`: as the model's description says, such as "
+        "0.25 for `perch2` after subtraction of the mean, and none for `birdnet`.",
+    )
 
 
 class HeadSettings(Section):
@@ -186,7 +192,8 @@ class BackboneSettings(Section):
     name: str = Field(
         "small",
         description="`small`; a torchvision classifier by name; an embedding model: `birdnet`, "
-        "`onnx:FILE` or `tflite:FILE`; or `embeddings:FILE` for a table of embeddings.",
+        "`birdnet3`, `perch2`, `onnx:FILE` or `tflite:FILE`; or `embeddings:FILE` for a table of "
+        "embeddings.",
     )
     weights: str = Field(
         "auto",

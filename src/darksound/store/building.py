@@ -3,6 +3,7 @@
 from collections.abc import Callable
 
 from darksound.audio.embedding_models import InputKind, input_kind, resolve_embedding_model
+from darksound.datasets.models import ensure_model
 from darksound.progress import Progress, silent
 from darksound.rois.roi_set import RoiSet
 from darksound.settings import Settings
@@ -52,16 +53,26 @@ def build_store(
         InputError: no ROI can be read, or none has a vector.
         SettingsError: the settings cannot be used with these ROIs or on this machine.
         CheckpointError: the embedding model is not the one of the settings.
+        DownloadError: a published embedding model is not on disk, and cannot be downloaded.
     """
+    ensure_model(settings, progress)
     store = _BUILDERS[input_kind(settings.backbone)](rois, settings, progress, versions)
     return add_windows(store, progress) if windows and isinstance(store, ImageStore) else store
 
 
-def resolve_backbone(settings: Settings) -> Settings:
+def resolve_backbone(settings: Settings, progress: Progress = silent) -> Settings:
     """Return the settings with `embedding_model` filled in, if the backbone takes vectors.
+
+    A published model that is not on disk is downloaded.
+
+    Args:
+        settings: the backbone, and where models are downloaded from and to.
+        progress: receives megabytes of the download.
 
     Raises:
         InputError: a table of embeddings cannot be read.
         SettingsError, CheckpointError: see `build_store`.
+        DownloadError: the model cannot be downloaded.
     """
+    ensure_model(settings, progress)
     return _RESOLVERS[input_kind(settings.backbone)](settings)

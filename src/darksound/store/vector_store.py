@@ -68,7 +68,7 @@ def build_vectors(
     """
     if len(rois) == 0:
         raise InputError("There are no ROIs to make vectors of.")
-    model = open_embedding_model(settings.backbone, settings.embedding_model)
+    model = open_embedding_model(settings.backbone, settings.embedding_model, settings.compute)
     settings = settings.replace(
         embedding_model={
             "name": model.name,

@@ -7,6 +7,7 @@ from importlib.util import find_spec
 import numpy as np
 import pytest
 from tests.audio.embedding_models.models import RATE, SAMPLES, onnx_file, tflite_file
+from tests.datasets.publishing import small_model
 
 from darksound.audio.embedding_models import (
     EMBEDDING_MODELS,
@@ -14,6 +15,7 @@ from darksound.audio.embedding_models import (
     input_kind,
     licence_of,
     open_embedding_model,
+    published,
     resolve_embedding_model,
 )
 from darksound.audio.embedding_models.base import EmbeddingModel, ModelDescription
@@ -36,8 +38,20 @@ def _small_birdnet(folder, monkeypatch) -> str:
     description = ModelDescription(
         sample_rate=RATE, window_s=SAMPLES / RATE, output="embedding", licence=LICENCE
     )
-    monkeypatch.setattr(birdnet, "_DESCRIPTION", description)
+    monkeypatch.setattr(birdnet, "DESCRIPTION", description)
     return f"birdnet:{tflite_file(folder / 'birdnet.tflite')}"
+
+
+def _published(name: str):
+    """Return a function that writes a small model in place of a published one."""
+
+    def make(folder, monkeypatch) -> str:
+        path = onnx_file(folder / "lab.onnx")
+        model = small_model(name, path.read_bytes())
+        monkeypatch.setattr(published, "PUBLISHED_MODELS", {name: model})
+        return f"{name}:{path}"
+
+    return make
 
 
 def _installed_birdnet(folder, monkeypatch) -> str:
@@ -45,7 +59,12 @@ def _installed_birdnet(folder, monkeypatch) -> str:
 
 
 # Writes a model and returns the name of its backbone, by scheme.
-MAKERS = {"birdnet": _small_birdnet, "onnx": _onnx, "tflite": _tflite}
+MAKERS = {
+    "birdnet": _small_birdnet,
+    "onnx": _onnx,
+    "tflite": _tflite,
+    **{name: _published(name) for name in published.PUBLISHED_MODELS},
+}
 CASES = [
     *(pytest.param(MAKERS[scheme], id=scheme) for scheme in sorted(MAKERS)),
     pytest.param(

@@ -1,8 +1,10 @@
 """The registry of embedding models, and the errors of model files."""
 
+import gc
 import importlib.metadata
 import subprocess
 import sys
+import threading
 from pathlib import Path
 
 import numpy as np
@@ -15,6 +17,7 @@ from darksound.audio.embedding_models import (
     embedding_dim,
     input_kind,
     licence_of,
+    onnx,
     open_embedding_model,
     resolve_embedding_model,
 )
@@ -83,6 +86,30 @@ def test_the_peak_of_a_description_scales_each_window(scheme, request, waves, ve
     embeddings = _open(f"{scheme}:{path}").start()(waves)
     largest = np.abs(waves).max(axis=1, keepdims=True)
     np.testing.assert_allclose(embeddings, vectors * 0.25 / largest, rtol=1e-3, atol=1e-4)
+
+
+def test_threads_share_the_weights_of_an_onnx_model_and_release_them(onnx_model, waves, vectors):
+    model = _open(f"onnx:{onnx_model()}")
+    results: list[np.ndarray] = []
+    held: list[int] = []
+
+    def work() -> None:
+        embed = model.start()
+        held.append(len(onnx._cpu_sessions))
+        results.extend(embed(waves) for _ in range(20))
+
+    threads = [threading.Thread(target=work) for _ in range(4)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert set(held) == {1}
+    assert len(results) == 80
+    for result in results:
+        np.testing.assert_array_equal(result, results[0])
+    np.testing.assert_allclose(results[0], vectors, rtol=1e-4, atol=1e-4)
+    gc.collect()
+    assert len(onnx._cpu_sessions) == 0
 
 
 def test_without_a_name_the_only_output_of_a_tflite_model_is_used(tflite_model):

@@ -5,7 +5,7 @@ import tomllib
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 import numpy as np
 import numpy.typing as npt
@@ -22,6 +22,7 @@ __all__ = [
     "EmbeddingBatch",
     "EmbeddingModel",
     "ModelDescription",
+    "ModelOptions",
     "WaveformBatch",
     "as_embeddings",
     "embed_in_batches",
@@ -30,6 +31,7 @@ __all__ = [
     "read_description",
     "reshape_batch",
     "scale_to_peak",
+    "scale_windows",
     "select_tensor",
 ]
 
@@ -95,6 +97,7 @@ class ModelDescription(BaseModel):
         input: name of the tensor that takes waveforms; by default the only one.
         output: name of the tensor that holds embeddings; by default the only one.
         peak: largest absolute sample of each scaled window; by default nothing is scaled.
+        remove_mean: whether the mean of each window is subtracted before it is scaled.
         licence: terms of use of the model.
     """
 
@@ -106,12 +109,43 @@ class ModelDescription(BaseModel):
     input: str | None = None
     output: str | None = None
     peak: Annotated[float, Field(gt=0)] | None = None
+    remove_mean: bool = False
     licence: str | None = None
 
     @property
     def window_samples(self) -> int:
         """Return the number of samples of a window."""
         return round(self.sample_rate * self.window_s)
+
+
+@dataclass(frozen=True)
+class ModelOptions:
+    """What the settings say about a model, besides its file.
+
+    Attributes:
+        scheme: the part of `backbone.name` before the colon.
+        peak: see `embedding_model.peak`.
+        folder: of downloaded models.
+    """
+
+    scheme: str = ""
+    peak: float | Literal["auto", "none"] = "auto"
+    folder: Path | None = None
+
+    def describe(self, description: ModelDescription) -> ModelDescription:
+        """Return the description with the scaling of the settings."""
+        if self.peak == "auto":
+            return description
+        if self.peak == "none":
+            return description.model_copy(update={"peak": None, "remove_mean": False})
+        return description.model_copy(update={"peak": self.peak})
+
+
+def scale_windows(waveforms: WaveformBatch, description: ModelDescription) -> WaveformBatch:
+    """Return waveforms `(n, window_samples)` scaled as the description says."""
+    if description.remove_mean:
+        waveforms = waveforms - waveforms.mean(axis=1, keepdims=True)
+    return scale_to_peak(waveforms, description.peak)
 
 
 def scale_to_peak(waveforms: WaveformBatch, peak: float | None) -> WaveformBatch:
@@ -280,7 +314,10 @@ def model_from_file(
 
 def _digest(path: Path, description: ModelDescription, weights: Sequence[Path]) -> str:
     """Hash a model's files and the keys of its description that change embeddings."""
-    digest = hashlib.sha256(description.model_dump_json(exclude={"name", "licence"}).encode())
+    # A key of later versions is no part of the hash of models that were opened before.
+    later = set() if description.remove_mean else {"remove_mean"}
+    keys = description.model_dump_json(exclude={"name", "licence", *later})
+    digest = hashlib.sha256(keys.encode())
     for part in (path, *weights):
         if part is not path:
             name = part.relative_to(path.parent).as_posix()

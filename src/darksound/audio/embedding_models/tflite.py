@@ -9,6 +9,7 @@ from darksound.audio.embedding_models.base import (
     EmbeddingBatch,
     EmbeddingModel,
     ModelDescription,
+    ModelOptions,
     WaveformBatch,
     as_embeddings,
     embed_in_batches,
@@ -16,7 +17,7 @@ from darksound.audio.embedding_models.base import (
     model_from_file,
     read_description,
     reshape_batch,
-    scale_to_peak,
+    scale_windows,
     select_tensor,
 )
 from darksound.errors import CheckpointError, SettingsError
@@ -28,20 +29,22 @@ __all__ = ["open_tflite", "tflite_model"]
 
 # Offset of a subgraph's outputs in the tables of a TFLite file (its flatbuffers schema).
 _OUTPUTS_OFFSET = 8
+_DEFAULTS = ModelOptions()
 
 
-def open_tflite(argument: str) -> EmbeddingModel:
+def open_tflite(argument: str, options: ModelOptions = _DEFAULTS) -> EmbeddingModel:
     """Open the embedding model in a TFLite file.
 
     Args:
         argument: path of the file; its description is beside it.
+        options: how its input is scaled.
 
     Raises:
         SettingsError: LiteRT is not installed, or the file or its description is missing.
         CheckpointError: the file is not a TFLite model, or does not match its description.
     """
     path = find_model_file(argument, "tflite")
-    return tflite_model(path, read_description(path))
+    return tflite_model(path, options.describe(read_description(path)))
 
 
 def tflite_model(path: Path, description: ModelDescription) -> EmbeddingModel:
@@ -79,7 +82,7 @@ class _Network:
         self._allocated_shape: tuple[int, ...] = ()
 
     def __call__(self, waveforms: WaveformBatch) -> EmbeddingBatch:
-        scaled = scale_to_peak(waveforms, self._description.peak)
+        scaled = scale_windows(waveforms, self._description)
         return embed_in_batches(self._run, scaled, any_batch=self._any_batch)
 
     def _run(self, waveforms: WaveformBatch) -> EmbeddingBatch:

@@ -26,7 +26,7 @@ _TORCHVISION = """
     swin_v2_t vgg11 vgg11_bn vgg13 vgg13_bn vgg16 vgg16_bn vgg19 vgg19_bn vit_b_16 vit_b_32
     vit_h_14 vit_l_16 vit_l_32 wide_resnet101_2 wide_resnet50_2
 """
-_EXAMPLES = ("small", "birdnet", "resnet18", "vgg16", "densenet121", "alexnet")
+_EXAMPLES = ("small", "birdnet", "perch2", "resnet18", "vgg16", "densenet121", "alexnet")
 
 #: Import path of the `BackboneFamily` of each backbone, by the part of `backbone.name` before the
 #: colon. Reading this registry does not import torch.

@@ -92,7 +92,8 @@ class Head(Backbone):
 
 
 def _build(settings: Settings, weights: str) -> Backbone:
-    return Head(embedding_dim(settings.backbone, settings.embedding_model), settings.head)
+    dim = embedding_dim(settings.backbone, settings.embedding_model, settings.compute)
+    return Head(dim, settings.head)
 
 
 FAMILY = BackboneFamily(_build, lambda _: NO_WEIGHTS, (), usable_untrained=True)

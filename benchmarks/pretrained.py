@@ -38,6 +38,7 @@ from darksound.cluster.embedding import embed
 from darksound.cluster.metrics import label_scores
 from darksound.cluster.structure import find_clusters
 from darksound.meta.learners.build import build_learner
+from darksound.store.building import build_store
 from darksound.store.cached_store import build_images
 
 Vectors = npt.NDArray[np.float32]
@@ -55,7 +56,7 @@ def untrained_learner(settings: ds.Settings) -> EmbeddingMethod:
 def with_learner(learner: ds.Learner) -> EmbeddingMethod:
     def embed_rois(rois: ds.RoiSet, settings: ds.Settings) -> Vectors:
         image_settings = learner.settings.replace(audio={"roi_s": settings.audio.roi_s})
-        images = build_images(rois, image_settings)
+        images = build_store(rois, image_settings, windows=True)
         learner.settings = images.settings
         return embed(images, learner, images.settings)
 
@@ -215,13 +216,16 @@ def score_selection_sets(audio: Path, method: EmbeddingMethod) -> dict[str, floa
     }
 
 
-def print_lengths(audio: Path, method: EmbeddingMethod, model: Path | None) -> None:
+def print_lengths(audio: Path, settings: ds.Settings, model: Path | None) -> None:
+    method = untrained_learner(settings)
     by_length = {f"length {roi_s}": at_length(method, roi_s) for roi_s in (3.0, "auto")}
+    loudest = untrained_learner(settings.replace(front_end={"long_rois": "loudest"}))
+    of_long = {"length 3.0, loudest": at_length(loudest, 3.0)}
     of_birdnet = {f"BirdNET, {how}": birdnet(model, how) for how in ("loudest", "mean") if model}
     for name in ("birdguess", "british"):
         for seconds in (0.8, 1.6, 6.0):
             rois = rois_of_length(audio / name, seconds)
-            methods = by_length | of_birdnet if seconds > 3 else by_length
+            methods = by_length | of_long | of_birdnet if seconds > 3 else by_length
             for method_name, embed_rois in methods.items():
                 accuracy, precision = neighbours(embed_rois(rois, ds.Settings()), rois.table)
                 print(f"{name}, {len(rois)} ROIs of {seconds:g} s, {method_name}: ", end="")
@@ -279,8 +283,9 @@ def main() -> None:
     arguments = parser.parse_args()
     logging.basicConfig(level=logging.ERROR)
     if arguments.lengths:
-        ours = dict(methods(arguments, SEEDS[0]))["ours"]()
-        print_lengths(arguments.audio, ours, arguments.birdnet)
+        weights = {"backbone": {"weights": arguments.weights}}
+        settings = ds.Settings().replace(seed=SEEDS[0], **weights)
+        print_lengths(arguments.audio, settings, arguments.birdnet)
         return
     seeds = SEEDS[: arguments.seeds] if arguments.final else SEEDS[:1]
     names = [name for name, _ in methods(arguments, 0) if arguments.only in (None, name)]

@@ -84,6 +84,7 @@ def test_a_part_of_a_store_has_the_windows_of_its_rois(rois, settings):
     store = build_store(rois, settings, windows=True)
     part = pickle.loads(pickle.dumps(store.take(np.array([3, 0, 1]))))
     assert part.pieces.rows.tolist() == [0] * 10 + [2] * 3
+    assert store.pieces is not None
     windows = part.pieces.store.batch(np.arange(13))
     of_all = store.pieces.store.batch(np.array([*range(3, 13), *range(3)]))
     assert torch.equal(windows, of_all)

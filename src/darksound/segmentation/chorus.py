@@ -27,23 +27,31 @@ Bools = npt.NDArray[np.bool_]
 Power = npt.NDArray[np.float32]
 
 # Maxima are taken in cells of this length; a second is a few cells.
-_CELL_S = 0.25
-_CELLS_OF_SECOND = 4
-# A chorus lasts at least this long, and for this share of the time no second is without a point
-# over `low_db`. Birds that repeat a call every second rarely do so for longer.
-_MIN_CHORUS_S = 18.0
+_CELL_S = 0.125
+_CELLS_OF_SECOND = 8
+# A cell or a second is busy if it has a point so many dB over `low_db`: softer sounds are rarely
+# part of a ROI.
+_BUSY_DB = 4.0
+# A chorus lasts at least this long, and this share of its seconds are busy. Birds that repeat a
+# call every second rarely do so for longer.
+_MIN_CHORUS_S = 27.0
 _MIN_BUSY_SECONDS = 0.9
-# Below this frequency owls and tinamous call twice a second for minutes. There, no quarter of a
-# second is without such a point: many callers at once.
-_DENSE_BELOW_HZ = 2500.0
-_MIN_BUSY_CELLS = 0.8
+# Below this frequency owls and tinamous call twice a second for minutes. There, this share of the
+# cells are busy, in no regular rhythm: many callers at once.
+_DENSE_BELOW_HZ = 2200.0
+_MIN_BUSY_CELLS = 0.55
+_RHYTHM_S = (0.3, 1.3)
+_MIN_RHYTHM_CORRELATION = 0.5
 # The loudest points of the seconds of a chorus have about the same level: the median is at most
 # so many dB above the tenth percentile. Songs that sweep over the bands vary by much more.
 _MAX_SPREAD_DB = 7.0
 _MIN_SPREAD_DB = 2.0
-# A chorus extends over so many neighbouring bands that have points in this share of the seconds.
-_MAX_SKIRT_HZ = 250.0
-_MIN_BUSY_SKIRT = 0.6
+# A chorus extends over bands near it that are busy in this share of the seconds, and farther over
+# those whose level also goes up and down with its own, on average over so many chunks.
+_NEAR_SKIRT_HZ, _FAR_SKIRT_HZ = 250.0, 2000.0
+_MIN_BUSY_SKIRT = 0.4
+_MIN_SKIRT_CORRELATION = 0.2
+_SKIRT_CHUNKS = 7
 # A call in a chorus has a point so many dB over the chorus's own loudest points.
 _STAND_OUT_DB = 6.0
 # A churr: pulses at a steady rate, in a band of limited width, without an insect's frequency.
@@ -51,38 +59,51 @@ _CHURR_HZ = (400.0, 2800.0)
 _MAX_CHURR_WIDTH_HZ = 1500.0
 _PULSES_HZ = (8.0, 45.0)
 # The line of the rate in the spectrum of the envelope stands so many dB out of its neighbours.
-# That of noise, frogs in chorus and real days in a forest does by at most 7 dB, a churr by 17 to 30.
+# That of noise, of frogs in chorus and of days in a forest does by at most 7 dB, that of churrs by
+# 17 to 30.
 _MIN_PULSE_DB = 10.0
 _MIN_SKIRT_PULSE_DB = 5.0
 _ENVELOPE_S = 2.73
+# Harmonics of mains beat at these rates, which frames at a lower rate show at others.
+_MAINS_HZ = (60.0, 100.0, 120.0, 180.0, 200.0, 240.0)
+_MAINS_WIDTH_HZ = 0.75
 _LINE_NEIGHBOURS_HZ = 7.7
 # A churr that fills a chunk has a background so many dB over that of the lowest chunks of the
 # block, or over the median of an octave.
 _MIN_EXCESS_DB = 8.0
 _MIN_SKIRT_EXCESS_DB = 3.0
+# A churr whose pulses are certain is found this much below the thresholds, unless it is as wide as
+# hum, whose harmonics beat.
+_PULSE_GAIN_DB, _MAX_GAIN_WIDTH_HZ = 6.0, 700.0
 _QUIET_CHUNKS = 0.1
 _BANDS_PER_OCTAVE = 24
 
 
 @dataclass(frozen=True)
 class ChunkActivity:
-    """How often and how loud each band of a chunk is above its background, each `(bands,)`.
+    """How often and how loud each band of a chunk is above its background.
+
+    All but the first attribute have the shape `(bands,)`, or are numbers.
 
     Attributes:
+        cells_db: loudest point of each cell over the background, `(cells, bands)`.
         background_db: background of the chunk.
-        busy_cells: share of the quarters of a second with a point over `low_db`.
-        busy_seconds: share of the seconds with one.
+        busy_cells: share of the cells that are busy.
+        busy_seconds: share of the seconds that are.
         median_db: median of the loudest points of the seconds, over the background.
         tenth_db: their tenth percentile.
+        ninetieth_db: their ninetieth percentile.
         pulse_db: how far a rate of pulses stands out in the envelope; 0 above the churrs' bands.
         seconds: length of the chunk.
     """
 
+    cells_db: Power
     background_db: Floats
     busy_cells: Floats
     busy_seconds: Floats
     median_db: Floats
     tenth_db: Floats
+    ninetieth_db: Floats
     pulse_db: Floats
     seconds: float
 
@@ -104,13 +125,16 @@ def measure_activity(
     first = np.arange(n_cells) * len(ratio) // n_cells
     cells = _decibels(np.maximum.reduceat(ratio, first, axis=0))
     in_second = scipy.ndimage.maximum_filter1d(cells, _CELLS_OF_SECOND, axis=0, mode="nearest")
-    tenth, median = np.percentile(in_second, (10, 50), axis=0)
+    busy_db = settings.low_db + _BUSY_DB
+    tenth, median, ninetieth = np.percentile(in_second, (10, 50, 90), axis=0)
     return ChunkActivity(
+        cells_db=cells.astype(np.float32),
         background_db=_decibels(background),
-        busy_cells=(cells >= settings.low_db).mean(axis=0),
-        busy_seconds=(in_second >= settings.low_db).mean(axis=0),
+        busy_cells=(cells >= busy_db).mean(axis=0),
+        busy_seconds=(in_second >= busy_db).mean(axis=0),
         median_db=median,
         tenth_db=tenth,
+        ninetieth_db=ninetieth,
         pulse_db=_pulse_prominence(power, grid),
         seconds=seconds,
     )
@@ -134,8 +158,11 @@ def _pulse_prominence(power: Power, grid: Grid) -> Floats:
     levels = _decibels(lines)
     width = 2 * round(_LINE_NEIGHBOURS_HZ / 2 / rate_step) + 1
     neighbours = scipy.ndimage.uniform_filter1d(levels, width, axis=1, mode="nearest")
-    rates = slice(*(round(hz / rate_step) for hz in _PULSES_HZ))
-    highest = (levels - neighbours)[:, rates].max(axis=1, initial=0)
+    rates = np.arange(levels.shape[1]) * rate_step
+    mains = [abs(hz - round(hz * grid.frame_s) / grid.frame_s) for hz in _MAINS_HZ]
+    is_pulse = (_PULSES_HZ[0] <= rates) & (rates <= _PULSES_HZ[1])
+    is_pulse &= (np.abs(rates[:, None] - mains) > _MAINS_WIDTH_HZ).all(axis=1)
+    highest = (levels - neighbours)[:, is_pulse].max(axis=1, initial=0)
     prominence[first - grid.first_bin : stop - grid.first_bin] = highest
     return prominence
 
@@ -184,7 +211,7 @@ def find_block_regions(
 
 
 def _churr_levels(activities: Sequence[ChunkActivity], grid: Grid) -> Floats:
-    """Return by how many dB a churr raises the background, `(chunks, bands)`; 0: there is none."""
+    """Return by how many dB to raise churrs over the background, `(chunks, bands)`; 0: none."""
     background = np.array([each.background_db for each in activities])
     pulses = np.array([each.pulse_db for each in activities])
     quiet = np.sort(background, axis=0)[int(_QUIET_CHUNKS * (len(background) - 1))]
@@ -197,12 +224,17 @@ def _churr_levels(activities: Sequence[ChunkActivity], grid: Grid) -> Floats:
     may_be = (excess >= _MIN_SKIRT_EXCESS_DB) & (pulses >= _MIN_SKIRT_PULSE_DB)
     max_bands = _MAX_CHURR_WIDTH_HZ / grid.band_hz
     top = round(_CHURR_HZ[1] / grid.band_hz) - grid.first_bin
-    levels = np.zeros_like(excess)
-    for chunk in np.flatnonzero(seeds.any(axis=1)):
+    levels: Floats = np.zeros_like(excess)
+    for chunk in np.flatnonzero(seeds.any(axis=1)).tolist():
         for first, stop in _runs(may_be[chunk]):
             bands = slice(first, stop)
             if seeds[chunk, bands].any() and stop - first <= max_bands and stop <= top:
                 levels[chunk, bands] = excess[chunk, bands]
+    for chunk, certain in enumerate((pulses >= _MIN_PULSE_DB) & (np.arange(grid.bands) < top)):
+        for first, stop in _runs(certain):
+            if stop - first <= _MAX_GAIN_WIDTH_HZ / grid.band_hz:
+                bands = slice(first, stop)
+                levels[chunk, bands] = np.maximum(levels[chunk, bands], _PULSE_GAIN_DB)
     return levels
 
 
@@ -236,28 +268,65 @@ def _chorus_levels(
     pulses = np.array([each.pulse_db for each in activities])
     single = is_churr | (pulses >= _MIN_PULSE_DB)
     busy = np.where(is_low, busy_cells / _MIN_BUSY_CELLS, busy_seconds / _MIN_BUSY_SECONDS)
-    steady = ~single & (spread <= _MAX_SPREAD_DB)
-    seeds = _lasting((busy >= 1) & steady, seconds)
-    skirts = (busy_seconds >= _MIN_BUSY_SKIRT) & ~single
-    reach = np.ones((1, 3), bool)
-    chorus = scipy.ndimage.binary_dilation(
-        seeds, reach, max(round(_MAX_SKIRT_HZ / grid.band_hz), 1), mask=seeds | skirts
-    )
-    # One chunk full of calls does not change the level.
+    cells = [_standardize(each.cells_db) for each in activities]
+    single |= is_low & np.array([_has_rhythm(each) for each in cells])
+    seeds = _lasting((busy >= 1) & (spread <= _MAX_SPREAD_DB) & ~single, seconds)
+    if not seeds.any():
+        return np.zeros(seeds.shape)
+    may_be = (busy_seconds >= _MIN_BUSY_SKIRT) & ~single
+    chorus = _with_skirts(cells, seeds, may_be, grid)
     level = median + np.maximum(spread, _MIN_SPREAD_DB)
+    ninetieth = np.array([each.ninetieth_db for each in activities])
+    level = np.where(seeds, level, np.minimum(level, ninetieth))
+    # One chunk full of calls does not change the level.
     level = scipy.ndimage.median_filter(level, (min(3, len(level)), 1), mode="nearest")
     levels: Floats = np.where(chorus, np.maximum(level, settings.low_db), 0.0)
     return levels
 
 
+def _standardize(cells_db: Power) -> Power:
+    """Return cells `(cells, bands)` with a mean of 0 and a variance of 1 in each band."""
+    varying: Power = cells_db - cells_db.mean(axis=0)
+    varying /= np.maximum(np.sqrt((varying**2).mean(axis=0)), np.finfo(np.float32).tiny)
+    return varying
+
+
+def _has_rhythm(cells: Power) -> Bools:
+    """Return which bands of standardized cells repeat themselves, as one caller does."""
+    lags = [lag for lag in range(*(round(s / _CELL_S) for s in _RHYTHM_S)) if lag < len(cells) // 2]
+    repeats = [(cells[lag:] * cells[:-lag]).mean(axis=0) for lag in lags]
+    rhythm: Bools = np.max(repeats, axis=0, initial=-1) >= _MIN_RHYTHM_CORRELATION
+    return rhythm
+
+
+def _with_skirts(cells: Sequence[Power], seeds: Bools, may_be: Bools, grid: Grid) -> Bools:
+    """Return the bands of choruses, and those near them that go up and down with them."""
+    near, far = (round(hz / grid.band_hz) for hz in (_NEAR_SKIRT_HZ, _FAR_SKIRT_HZ))
+    correlation = np.zeros(seeds.shape)
+    for chunk in np.flatnonzero(seeds.any(axis=1)).tolist():
+        for first, stop in _runs(seeds[chunk]):
+            own = _standardize(cells[chunk][:, first:stop].mean(axis=1, keepdims=True))[:, 0]
+            bands = slice(max(first - far, 0), stop + far)
+            together = own @ cells[chunk][:, bands] / len(own)
+            correlation[chunk, bands] = np.maximum(correlation[chunk, bands], together)
+    size = min(_SKIRT_CHUNKS, len(correlation))
+    correlation = scipy.ndimage.uniform_filter1d(correlation, size, axis=0, mode="nearest")
+    chorus = seeds.copy()
+    for chunk in np.flatnonzero(seeds.any(axis=1)).tolist():
+        for first, stop in _runs(seeds[chunk]):
+            inside = correlation[chunk] >= _MIN_SKIRT_CORRELATION
+            inside[max(first - near, 0) : stop + near] = True
+            inside &= may_be[chunk]
+            inside[first:stop] = True
+            low, high = next(run for run in _runs(inside) if run[0] <= first < run[1])
+            chorus[chunk, max(low, first - far) : min(high, stop + far)] = True
+    return chorus
+
+
 def _lasting(busy: Bools, seconds: Floats) -> Bools:
-    """Return which chunks are busy together with a neighbour, for long enough, `(chunks, bands)`."""
-    if len(busy) == 1:
-        return busy & (seconds >= _MIN_CHORUS_S)
-    pairs = busy[1:] & busy[:-1] & (seconds[1:] + seconds[:-1] >= _MIN_CHORUS_S)[:, None]
-    lasting = busy & (seconds >= _MIN_CHORUS_S)[:, None]
-    lasting[1:] |= pairs
-    lasting[:-1] |= pairs
+    """Return which chunks are busy for long enough, alone or with the next ones."""
+    n_chunks = int(np.ceil(_MIN_CHORUS_S / max(float(seconds.max()), 1e-9)))
+    lasting: Bools = scipy.ndimage.binary_opening(busy, np.ones((n_chunks, 1), bool))
     return lasting
 
 

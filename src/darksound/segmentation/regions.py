@@ -19,6 +19,10 @@ Boxes = npt.NDArray[np.void]
 # Frames of a region, and its loudest frequency in Hz in each, `(n,)`.
 PitchTrack = tuple[npt.NDArray[np.int64], Floats]
 
+# Sounds that last so long are found at a lower level (`sustained_db`), and those below a frequency,
+# where hoots are, if they are as long and as narrow as a hoot.
+_SUSTAINED_S, _SUSTAINED_HOOT_S = 1.0, 0.15
+_HOOT_HZ, _MAX_HOOT_WIDTH_HZ = 700.0, 300.0
 _EIGHT_NEIGHBOURS = np.ones((3, 3), dtype=bool)
 # A box is nested in a larger one that covers this share of it.
 _MIN_NESTED_SHARE = 0.8
@@ -29,8 +33,9 @@ _MAX_RATIO_ERROR = 0.06
 _MIN_AGREEING_SHARE = 0.6
 _MAX_OVERTONE = 8
 # Two steady tones can be at a whole multiple by chance. The pitch of an overtone varies, by at
-# least this many bands.
+# least this many bands, or it begins and ends with its fundamental, to so many frames.
 _MIN_VARIATION_BANDS = 3
+_MAX_COINCIDENT_FRAMES = 3.5
 
 
 @dataclass(frozen=True)
@@ -59,7 +64,8 @@ def find_regions(ratio: Ratio, grid: Grid, settings: SegmentationSettings) -> Re
     """Find the regions of a spectrogram by hysteresis thresholding.
 
     Connected points above `low_db` are a component, which is kept if one of its points is above
-    `high_db`. Points more than `range_db` below the maximum of their component are removed.
+    `high_db`, or `sustained_db` less if it lasts: noise is never above `low_db` for so long.
+    Points more than `range_db` below the maximum of their component are removed.
     Components whose margins (`merge_s`, `merge_hz`) overlap are one region.
 
     Args:
@@ -75,7 +81,13 @@ def find_regions(ratio: Ratio, grid: Grid, settings: SegmentationSettings) -> Re
     del components
     peak = np.zeros(n_components + 1, np.float32)
     np.maximum.at(peak, component, value)
-    threshold = np.where(peak >= _ratio_of(settings.high_db), 0.0, np.inf)
+    kept_component = peak >= _ratio_of(settings.high_db)
+    lower_db = max(settings.high_db - settings.sustained_db, settings.low_db)
+    softer = (peak >= _ratio_of(lower_db)) & ~kept_component
+    candidate = softer[component]
+    frame, band = np.divmod(points[candidate], ratio.shape[1])
+    kept_component |= _sustained(frame, band, component[candidate], n_components + 1, grid)
+    threshold = np.where(kept_component, 0.0, np.inf)
     if settings.range_db != "all":
         threshold = np.maximum(threshold, peak * _ratio_of(-settings.range_db))
     kept = value >= threshold[component]
@@ -86,6 +98,20 @@ def find_regions(ratio: Ratio, grid: Grid, settings: SegmentationSettings) -> Re
     order = np.argsort(sort_key, kind="stable")
     frame, band = np.divmod(points[order], ratio.shape[1])
     return RegionPoints(region[order], frame, band, value[order])
+
+
+def _sustained(frame: Ints, band: Ints, component: Ints, n: int, grid: Grid) -> Bools:
+    """Return which of `n` components, of which these are the points, last long, `(n,)`."""
+    first, lowest = np.full((2, n), np.iinfo(np.int64).max)
+    last, highest = np.full((2, n), -1)
+    for values, low, high in ((frame, first, last), (band, lowest, highest)):
+        np.minimum.at(low, component, values)
+        np.maximum.at(high, component, values)
+    may_hoot = (grid.first_bin + highest) * grid.band_hz < _HOOT_HZ
+    may_hoot &= (highest - lowest + 1) * grid.band_hz <= _MAX_HOOT_WIDTH_HZ
+    seconds = (last - first + 1) * grid.frame_s
+    sustained: Bools = seconds >= np.where(may_hoot, _SUSTAINED_HOOT_S, _SUSTAINED_S)
+    return sustained
 
 
 def _merge_components(
@@ -139,7 +165,8 @@ def merge_overtones(boxes: Boxes, points: RegionPoints, grid: Grid) -> Bools:
     """Merge overtones and their fundamentals: extend the stronger box of the two, in place.
 
     Of two simultaneous regions, the higher is an overtone of the lower if its pitch is a whole
-    multiple of the lower's and varies with it. Steady tones are not overtones.
+    multiple of the lower's and varies with it, or if both begin and end together. Other steady
+    tones are not overtones.
 
     Args:
         boxes: an array of `BOX`, one for each region of `points`, sorted by `start_s`.
@@ -167,7 +194,10 @@ def merge_overtones(boxes: Boxes, points: RegionPoints, grid: Grid) -> Bools:
         min_shared_s = _MIN_SIMULTANEOUS_SHARE * min(length[base], length[over])
         if merged[base] or merged[over] or shared_s < min_shared_s:
             continue
-        if _is_overtone(pitch(over), pitch(base), _MIN_VARIATION_BANDS * grid.band_hz):
+        apart_s = max(abs(boxes[name][base] - boxes[name][over]) for name in ("start_s", "end_s"))
+        coincides = apart_s <= _MAX_COINCIDENT_FRAMES * grid.frame_s
+        min_variation_hz = 0.0 if coincides else _MIN_VARIATION_BANDS * grid.band_hz
+        if _is_overtone(pitch(over), pitch(base), min_variation_hz):
             base_is_stronger = boxes["snr_db"][base] >= boxes["snr_db"][over]
             stronger, weaker = (base, over) if base_is_stronger else (over, base)
             merged[weaker] = True

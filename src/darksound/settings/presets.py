@@ -48,6 +48,7 @@ _PUBLISHED_SEGMENTATION = {
     "overtones": "keep",
     "nested": "keep",
     "chorus": "ignore",
+    "sustained_db": 0.0,
     "group": "unit",
     "keep_chorus": True,
     "min_call_score": 0.0,

@@ -32,9 +32,9 @@ _CELLS_OF_SECOND = 8
 # A cell or a second is busy if it has a point so many dB over `low_db`: softer sounds are rarely
 # part of a ROI.
 _BUSY_DB = 4.0
-# A chorus lasts at least this long, and this share of its seconds are busy. Birds that repeat a
-# call every second rarely do so for longer.
-_MIN_CHORUS_S = 27.0
+# A chorus lasts at least this long, and this share of its seconds are busy. Sparrows and
+# oystercatchers in front of a microphone are busy for half a minute.
+_MIN_CHORUS_S = 45.0
 _MIN_BUSY_SECONDS = 0.9
 # Below this frequency owls and tinamous call twice a second for minutes. There, this share of the
 # cells are busy, in no regular rhythm: many callers at once.
@@ -52,11 +52,12 @@ _NEAR_SKIRT_HZ, _FAR_SKIRT_HZ = 250.0, 2000.0
 _MIN_BUSY_SKIRT = 0.4
 _MIN_SKIRT_CORRELATION = 0.2
 _SKIRT_CHUNKS = 7
+_GAP_BANDS = 2
 # A call in a chorus has a point so many dB over the chorus's own loudest points.
 _STAND_OUT_DB = 6.0
 # A churr: pulses at a steady rate, in a band of limited width, without an insect's frequency.
 _CHURR_HZ = (400.0, 2800.0)
-_MAX_CHURR_WIDTH_HZ = 1500.0
+_MAX_CHURR_WIDTH_HZ, _CHURR_WIDTH_DB = 1500.0, 12.0
 _PULSES_HZ = (8.0, 45.0)
 # The line of the rate in the spectrum of the envelope stands so many dB out of its neighbours.
 # That of noise, of frogs in chorus and of days in a forest does by at most 7 dB, that of churrs by
@@ -228,7 +229,8 @@ def _churr_levels(activities: Sequence[ChunkActivity], grid: Grid) -> Floats:
     for chunk in np.flatnonzero(seeds.any(axis=1)).tolist():
         for first, stop in _runs(may_be[chunk]):
             bands = slice(first, stop)
-            if seeds[chunk, bands].any() and stop - first <= max_bands and stop <= top:
+            loud = excess[chunk, bands] >= excess[chunk, bands].max() - _CHURR_WIDTH_DB
+            if seeds[chunk, bands].any() and loud.sum() <= max_bands and stop <= top:
                 levels[chunk, bands] = excess[chunk, bands]
     for chunk, certain in enumerate((pulses >= _MIN_PULSE_DB) & (np.arange(grid.bands) < top)):
         for first, stop in _runs(certain):
@@ -316,10 +318,15 @@ def _with_skirts(cells: Sequence[Power], seeds: Bools, may_be: Bools, grid: Grid
         for first, stop in _runs(seeds[chunk]):
             inside = correlation[chunk] >= _MIN_SKIRT_CORRELATION
             inside[max(first - near, 0) : stop + near] = True
-            inside &= may_be[chunk]
+            inside = scipy.ndimage.binary_closing(inside & may_be[chunk], np.ones(_GAP_BANDS + 1))
             inside[first:stop] = True
             low, high = next(run for run in _runs(inside) if run[0] <= first < run[1])
             chorus[chunk, max(low, first - far) : min(high, stop + far)] = True
+    # The skirts of most chunks are those of all of them.
+    mostly = scipy.ndimage.uniform_filter1d(chorus.astype(float), size, axis=0, mode="nearest")
+    together = (mostly >= 0.5) & (correlation >= _MIN_SKIRT_CORRELATION)
+    together &= may_be & seeds.any(axis=1, keepdims=True)
+    chorus |= together
     return chorus
 
 

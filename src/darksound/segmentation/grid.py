@@ -117,7 +117,9 @@ def plan_blocks(samples: int, grid: Grid, chunk_s: float) -> list[Block]:
     frames = grid.frames(samples)
     chunks = max(round(frames * grid.frame_s / chunk_s), 1)
     edges = [round(i * frames / chunks) for i in range(chunks + 1)]
-    core_chunks = max(_MAX_BLOCK_POINTS * chunks // (frames * grid.bands), 1)
+    max_chunks = max(_MAX_BLOCK_POINTS * chunks // (frames * grid.bands), 1)
+    # Blocks of about the same length: in a short last one no chorus could be found.
+    core_chunks = math.ceil(chunks / math.ceil(chunks / max_chunks))
     return [
         Block(
             tuple(edges[max(first - 1, 0) : min(first + core_chunks + 1, chunks) + 1]),

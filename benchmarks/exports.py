@@ -61,6 +61,7 @@ def make_run(folder: Path, n: int) -> Path:
             "x": rng.normal(size=n).astype(np.float32),
             "y": rng.normal(size=n).astype(np.float32),
             "persistence": np.where(inside, 0.1, np.nan),
+            "supercluster": np.where(inside, cluster // 4, -1),
         }
     )
     table = pa.Table.from_pandas(clusters, schema=CLUSTER_SCHEMA, preserve_index=False)

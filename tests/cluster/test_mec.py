@@ -184,6 +184,7 @@ def test_the_outcome_has_a_row_for_every_roi(images, tiny_learner, tiny_settings
     assert list(iterations.columns) == [
         "iteration",
         "n_clusters",
+        "n_superclusters",
         "coverage",
         "dbcv",
         "weighted_entropy",
@@ -268,6 +269,7 @@ def test_without_labels_no_label_metrics(make_images, tiny_learner, tiny_setting
     assert list(result.iterations.columns) == [
         "iteration",
         "n_clusters",
+        "n_superclusters",
         "coverage",
         "dbcv",
         "weighted_entropy",

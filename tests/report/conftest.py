@@ -57,6 +57,7 @@ def write_run(folder: Path, rois: dict, cluster: list[int]) -> Path:
             "x": rng.normal(size=n).astype(np.float32),
             "y": rng.normal(size=n).astype(np.float32),
             "persistence": np.where(inside, 0.1, np.nan),
+            "supercluster": cluster,
         }
     )
     table = pa.Table.from_pandas(clusters, schema=CLUSTER_SCHEMA, preserve_index=False)

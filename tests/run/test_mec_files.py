@@ -55,6 +55,27 @@ def test_the_state_of_a_run_without_clusters_is_read_as_it_was_written(tmp_path)
     assert after.last.clustering.labels.tolist() == [-1] * 5
 
 
+def test_the_tree_of_the_rois_is_in_the_state(tmp_path):
+    before = state()
+    tree = np.array([[0, 1, 0.1, 2], [2, 3, 0.2, 2], [4, 5, 0.3, 3], [6, 7, 0.4, 5]])
+    clustering = replace(before.last.clustering, tree=tree)
+    write_mec_state(tmp_path, replace(before, last=replace(before.last, clustering=clustering)))
+    after = read_mec_state(tmp_path)
+    assert after is not None
+    np.testing.assert_array_equal(after.last.clustering.tree, tree)
+    assert after.best.clustering.tree.shape == (0, 4)
+
+
+def test_a_state_without_a_tree_as_earlier_versions_wrote_it_is_read():
+    meta, arrays, tensors = state().to_parts()
+    arrays = {name: value for name, value in arrays.items() if not name.endswith(".tree")}
+    for row in meta["iterations"]:
+        del row["n_superclusters"]
+    after = MecState.from_parts(meta, arrays, tensors)
+    assert after.last.clustering.tree.shape == (0, 4)
+    assert after.iterations[0].n_superclusters is None
+
+
 def test_the_state_is_read_as_it_was_written(tmp_path):
     before = state()
     assert read_mec_state(tmp_path) is None

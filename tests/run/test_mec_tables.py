@@ -7,6 +7,7 @@ import zipfile
 import numpy as np
 import pandas as pd
 import pytest
+from scipy.cluster.hierarchy import linkage
 
 from darksound.errors import RunError
 from darksound.run.files import read_problems
@@ -16,6 +17,8 @@ from darksound.run.mec_tables import (
     read_embeddings,
     read_iterations,
     read_map_before,
+    read_tree,
+    write_tree,
 )
 
 
@@ -30,6 +33,7 @@ def clusters(**changes) -> pd.DataFrame:
         "x": np.array([0, 1, 2], np.float32),
         "y": np.array([2, 1, 0], np.float32),
         "persistence": [0.1, 0.2, None],
+        "supercluster": [0, 0, -1],
     }
     return pd.DataFrame({**columns, **changes})
 
@@ -76,6 +80,50 @@ def test_clusters_without_a_column_are_refused(tmp_path):
     clusters().drop(columns=["x", "persistence"]).to_parquet(path)
     with pytest.raises(RunError, match=r"lacks the column\(s\) x, persistence"):
         read_clusters(path)
+
+
+def test_clusters_of_earlier_versions_are_superclusters_of_their_own(tmp_path):
+    path = tmp_path / "clusters.parquet"
+    clusters().drop(columns="supercluster").to_parquet(path)
+    assert read_clusters(path)["supercluster"].tolist() == [0, 1, -1]
+
+
+def test_a_tree_is_read_as_it_was_written_and_has_the_columns_of_scipy(tmp_path):
+    path = tmp_path / "tree.parquet"
+    assert read_tree(path, clusters()) is None
+    tree = linkage(np.array([[0.0], [1.0], [5.0]]), "average")
+    write_tree(path, tree)
+    np.testing.assert_array_equal(read_tree(path, clusters()), tree)
+    table = pd.read_parquet(path)
+    assert table.to_dict("list") == {
+        "left": [0, 2], "right": [1, 3], "height": [1.0, 4.5], "size": [2, 3]
+    }  # fmt: skip
+
+
+@pytest.mark.parametrize("n_merges", [1, 0])
+def test_a_tree_of_clusters_is_read(n_merges, tmp_path):
+    path = tmp_path / "tree.parquet"
+    write_tree(path, np.array([[0, 1, 0.5, 2.0]])[:n_merges])
+    table = clusters(cluster=[0, 1, -1] if n_merges else [-1, -1, -1])
+    tree = read_tree(path, table)
+    assert tree is not None
+    assert tree.shape == (n_merges, 4)
+
+
+@pytest.mark.parametrize(
+    "merges",
+    [
+        [[0, 1, 0.5, 2]] * 4,
+        [[0, 1, 0.5, 2], [0, 2, 1, 3]],
+        [[0, 3, 0.5, 2], [1, 2, 1, 3]],
+        [[0, 1, np.inf, 2], [2, 3, 1, 3]],
+    ],
+)
+def test_a_tree_that_no_run_writes_is_refused(merges, tmp_path):
+    path = tmp_path / "tree.parquet"
+    write_tree(path, np.array(merges, float))
+    with pytest.raises(RunError, match=r"tree\.parquet is damaged"):
+        read_tree(path, clusters())
 
 
 HEADER = "iteration,n_clusters,coverage,kept\n"

@@ -46,6 +46,7 @@ class Iteration:
         seconds: wall time of the iteration.
         stages: wall time of its stages.
         n_components: dimensions after reduction, if several were compared by DBCV.
+        n_superclusters: number of superclusters; None where they were not computed.
     """
 
     iteration: int
@@ -59,6 +60,7 @@ class Iteration:
     seconds: float
     stages: Stages = field(default_factory=Stages)
     n_components: int | None = None
+    n_superclusters: int | None = None
 
     def as_row(self) -> dict[str, float]:
         """Return the row of `iterations.csv`, without `kept`; label metrics only with labels."""
@@ -67,6 +69,10 @@ class Iteration:
         plain.pop("scores")
         if self.n_components is None:
             plain.pop("n_components")
+        above = plain.pop("n_superclusters")
+        if above is not None:
+            first = {name: plain.pop(name) for name in ("iteration", "n_clusters")}
+            plain = {**first, "n_superclusters": above, **plain}
         scores = self.scores.as_row() if self.scores else {}
         return {**plain, **scores, **stages, "seconds": seconds}
 

@@ -13,6 +13,7 @@ from darksound.cluster.clusterers.base import Clustering
 from darksound.cluster.embedding import EmbeddingFunction, check_finite, embed
 from darksound.cluster.estimators import FitPredict, FitTransform
 from darksound.cluster.iteration import Iteration, describe
+from darksound.cluster.levels import find_levels
 from darksound.cluster.merging import merge_confused
 from darksound.cluster.normalise import subtract_recording_offsets
 from darksound.cluster.notes import DimensionChoice, Notes, Stopwatch
@@ -44,7 +45,7 @@ logger = logging.getLogger(__name__)
 OnIteration = Callable[[Iteration, MecState], None]
 
 # Metrics of an iteration that are logged and shown beside the progress.
-_REPORTED_METRICS = ("n_clusters", "coverage", "dbcv", "ami_all")
+_REPORTED_METRICS = ("n_clusters", "n_superclusters", "coverage", "dbcv", "ami_all")
 
 
 class MecLoop:
@@ -150,7 +151,10 @@ class MecLoop:
         iteration = describe(
             embeddings, clustering, self._settings, labels=self._images.rois.labels, watch=watch
         )
-        iteration = replace(iteration, n_components=n_components)
+        levels = find_levels(clustering, embeddings, self._settings.reduction)
+        iteration = replace(
+            iteration, n_components=n_components, n_superclusters=levels.n_superclusters
+        )
         snapshot = Snapshot(0, weights, embeddings, clustering)
         return MecState((iteration,), snapshot, snapshot, weights, notes.sentences)
 
@@ -185,7 +189,10 @@ class MecLoop:
             labels=self._images.rois.labels,
             watch=watch,
         )
-        iteration = replace(iteration, n_components=n_components)
+        levels = find_levels(clustering, embeddings, self._settings.reduction)
+        iteration = replace(
+            iteration, n_components=n_components, n_superclusters=levels.n_superclusters
+        )
         snapshot = Snapshot(number, copy_weights(self._network), embeddings, clustering)
         return state.with_iteration(
             iteration, snapshot, notes.sentences, self._mec.selection_criterion

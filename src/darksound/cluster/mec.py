@@ -6,6 +6,7 @@ from darksound.cluster.assign import assign_noise
 from darksound.cluster.embedding import EmbeddingFunction, embed
 from darksound.cluster.estimators import FitPredict, FitTransform, record_estimators
 from darksound.cluster.iteration import iteration_table
+from darksound.cluster.levels import find_levels
 from darksound.cluster.loop import MecLoop, OnIteration
 from darksound.cluster.maps import map_coordinates, map_method
 from darksound.cluster.notes import Notes
@@ -142,9 +143,10 @@ def mec_on_images(
     mapped = [best.embeddings, loop.initial_embeddings] if state.kept else [best.embeddings]
     maps = map_coordinates(mapped, method, settings.reduction, settings.seed)
     progress("map", 1, 1)
+    levels = find_levels(best.clustering, best.embeddings, settings.reduction)
     return MecOutcome(
         rois=images.rois,
-        clusters=cluster_table(images.rois, best.clustering, assignment, maps[0]),
+        clusters=cluster_table(images.rois, best.clustering, assignment, maps[0], levels),
         iterations=iteration_table(state.iterations, state.kept),
         embeddings=best.embeddings,
         map_before=maps[1] if state.kept else None,
@@ -153,4 +155,5 @@ def mec_on_images(
         learner=network,
         settings=used,
         notes=notes.sentences,
+        tree=levels.tree,
     )

@@ -1,5 +1,7 @@
 """Merging of clusters that the learner confuses."""
 
+from dataclasses import replace
+
 import numpy as np
 import numpy.typing as npt
 import torch
@@ -50,8 +52,7 @@ def merge_confused(
     labels[labels != NOISE] = number[labels[labels != NOISE]]
     persistence = np.zeros(names.size)
     np.maximum.at(persistence, number, clustering.persistence)
-    merged = Clustering(labels, clustering.probability, clustering.outlier_score, persistence)
-    return number_by_size(merged)
+    return number_by_size(replace(clustering, labels=labels, persistence=persistence))
 
 
 def confusion(

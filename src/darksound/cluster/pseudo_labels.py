@@ -1,6 +1,6 @@
 """Pseudo-labels: core members of clusters, episodes that they fill, and constraints of a review."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import numpy.typing as npt
@@ -122,7 +122,9 @@ def apply_constraints(clustering: Clustering, groups: ReviewedGroups) -> Cluster
     labels[rows] = cluster_of[group_of]
     probability[rows] = 1.0
     persistence = np.concatenate([clustering.persistence, np.zeros(len(names))])
-    constrained = Clustering(labels, probability, clustering.outlier_score, persistence)
+    constrained = replace(
+        clustering, labels=labels, probability=probability, persistence=persistence
+    )
     return number_by_size(_without_empty(constrained))
 
 
@@ -145,6 +147,4 @@ def _without_empty(clustering: Clustering) -> Clustering:
     present = np.unique(clustering.labels[inside])
     labels = clustering.labels.copy()
     labels[inside] = np.searchsorted(present, labels[inside])
-    return Clustering(
-        labels, clustering.probability, clustering.outlier_score, clustering.persistence[present]
-    )
+    return replace(clustering, labels=labels, persistence=clustering.persistence[present])

@@ -9,6 +9,7 @@ import pyarrow as pa
 
 from darksound.cluster.assign import Assignment
 from darksound.cluster.clusterers.base import Clustering
+from darksound.cluster.levels import Levels
 from darksound.cluster.metrics import NOISE
 from darksound.meta.learners.base import Learner
 from darksound.rois.roi_set import RoiSet
@@ -19,6 +20,7 @@ __all__ = ["CLUSTER_SCHEMA", "MecOutcome", "cluster_table"]
 #: One row per ROI, in the order of the ROI table. `cluster` is -1 for noise. `assigned_cluster` is
 #: given for noise only, -1 if its probability is below `mec.min_assigned_probability`, and null if
 #: there were fewer than two clusters. `persistence` is that of the ROI's cluster, null for noise.
+#: `supercluster` is that of the ROI's cluster, -1 for noise.
 CLUSTER_SCHEMA = pa.schema(
     [
         pa.field("roi_id", pa.string(), nullable=False),
@@ -30,6 +32,7 @@ CLUSTER_SCHEMA = pa.schema(
         pa.field("x", pa.float32(), nullable=False),
         pa.field("y", pa.float32(), nullable=False),
         pa.field("persistence", pa.float64()),
+        pa.field("supercluster", pa.int64(), nullable=False),
     ]
 )
 
@@ -45,6 +48,7 @@ class MecOutcome:
         embeddings: `(n, dim)` of the kept iteration.
         map_before: `(n, 2)` map coordinates of iteration 0; None if it is the kept one.
         map_method: key of the method of the maps in `darksound.cluster.maps.MAP_METHODS`.
+        tree: `(m - 1, 4)` merges of ROIs or clusters, see `Levels`; None if it is not known.
         kept: number of the kept iteration; 0 is the initial learner.
         learner: of the kept iteration.
         settings: of the loop; front end, backbone and learner are the learner's, and the methods
@@ -62,6 +66,7 @@ class MecOutcome:
     notes: tuple[str, ...]
     map_before: npt.NDArray[np.float32] | None = None
     map_method: str | None = None
+    tree: npt.NDArray[np.float64] | None = None
 
     @property
     def table(self) -> pd.DataFrame:
@@ -74,6 +79,7 @@ def cluster_table(
     clustering: Clustering,
     assignment: Assignment,
     coordinates: npt.NDArray[np.float32],
+    levels: Levels,
 ) -> pd.DataFrame:
     """Return the table of clusters, columns of `CLUSTER_SCHEMA`, one row per ROI.
 
@@ -82,6 +88,7 @@ def cluster_table(
         clustering: of the n ROIs.
         assignment: of the noise ROIs.
         coordinates: `(n, 2)` for the map.
+        levels: above the clusters.
     """
     n = len(rois)
     inside = clustering.labels != NOISE
@@ -102,5 +109,6 @@ def cluster_table(
             "x": coordinates[:, 0],
             "y": coordinates[:, 1],
             "persistence": persistence,
+            "supercluster": levels.of_rois(clustering.labels),
         }
     )

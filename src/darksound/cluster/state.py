@@ -21,6 +21,7 @@ Weights = dict[str, Tensor]
 
 _FORMAT = 1
 _ARRAYS = ("embeddings", "labels", "probability", "outlier_score", "persistence")
+_TREE = "tree"
 
 
 def copy_weights(learner: Learner) -> Weights:
@@ -146,6 +147,8 @@ class MecState:
             values = {key: np.asarray(arrays[f"{name}.{key}"]) for key in _ARRAYS}
             number, embeddings = meta["outcomes"][name], values.pop("embeddings")
             network = weights(name) if number else first
+            if f"{name}.{_TREE}" in arrays:  # not in states of earlier versions
+                values[_TREE] = np.asarray(arrays[f"{name}.{_TREE}"])
             return Snapshot(number, network, embeddings, Clustering(**values))
 
         try:

@@ -215,7 +215,8 @@ def _write_plots(folder: Path, result: MecResult) -> None:
 def _message(run: Run, result: MecResult) -> str:
     page = f" Open the report: {run.path / PAGE_FILE}." if run.settings.report.page else ""
     return (
-        f"Kept iteration {result.kept}: {result.n_clusters} clusters that cover "
+        f"Kept iteration {result.kept}: {result.n_clusters} clusters in "
+        f"{result.n_superclusters} superclusters that cover "
         f"{100 * result.coverage:.0f} % of {len(result)} ROIs. The result is in {run.path}."
         f"{page}"
     )

@@ -45,13 +45,16 @@ class MecResult:
         rois: the `n` ROIs; `rois.table` has the columns of `darksound.rois.roi_set.SCHEMA`,
             `rois.problems` are the inputs that were skipped.
         clusters: `n` rows: `roi_id`, `cluster` (-1 is noise), `probability`, `outlier_score`,
-            `assigned_cluster`, `assigned_probability`, `x`, `y`, `persistence`.
+            `assigned_cluster`, `assigned_probability`, `x`, `y`, `persistence`, `supercluster`
+            (the coarser level; -1 is noise).
         iterations: one row an iteration, columns of `iterations.csv`; `kept` is boolean.
         embeddings: float `(n, dim)` of the kept iteration.
         map_before: `(n, 2)` map coordinates of iteration 0; None if it is the kept one.
         map_method: key of the method of the maps, `tsne`, `umap` or `pca`; None if it is not known.
         settings: the settings of the run.
         notes: notes of the run, such as why it ended early.
+        tree: `(m - 1, 4)` merges as in SciPy's `linkage`, of the ROIs if there are `n - 1`, else
+            of the clusters; None if it is not known, as after a review.
         path: the run directory; None for a result in memory.
         manifest: the content of `run.json`; None for a result in memory.
 
@@ -77,6 +80,7 @@ class MecResult:
     manifest: Manifest | None = None
     map_before: npt.NDArray[np.float32] | None = None
     map_method: str | None = None
+    tree: npt.NDArray[np.float64] | None = None
     _learner: Learner | None = field(default=None, repr=False)
 
     @classmethod
@@ -189,6 +193,12 @@ class MecResult:
         return int(clusters[clusters != NOISE].nunique())
 
     @property
+    def n_superclusters(self) -> int:
+        """Return the number of superclusters, noise excluded."""
+        superclusters = self.clusters["supercluster"]
+        return int(superclusters[superclusters != NOISE].nunique())
+
+    @property
     def coverage(self) -> float:
         """Return the share of ROIs that are in a cluster; NaN without ROIs."""
         return float((self.clusters["cluster"] != NOISE).mean())
@@ -245,10 +255,14 @@ class MecResult:
         remaining = apply_review(self.table, review)
         rows = remaining.index.to_numpy()
         clusters = self.clusters.iloc[rows].reset_index(drop=True)
+        group = remaining["group"].to_numpy()
+        # A merged cluster is in the supercluster of the cluster whose number it has.
+        supercluster = self.clusters.groupby("cluster")["supercluster"].first()
         return replace(
             self,
             rois=self.rois.take(rows),
-            clusters=clusters.assign(cluster=remaining["group"].to_numpy()),
+            clusters=clusters.assign(cluster=group, supercluster=supercluster[group].to_numpy()),
+            tree=None,
             embeddings=np.asarray(self.embeddings)[rows],
             map_before=None if self.map_before is None else self.map_before[rows],
         )
@@ -354,6 +368,7 @@ class MecResult:
         rows = [
             ("ROIs", f"{len(self)}"),
             ("clusters", f"{self.n_clusters}"),
+            ("superclusters", f"{self.n_superclusters}"),
             ("coverage", f"{100 * self.coverage:.0f} %"),
             ("kept iteration", f"{self.kept} of {len(self.iterations) - 1}"),
         ]

@@ -59,6 +59,7 @@ _Column = tuple[str, str, Callable[[Any], str]]
 _WITHOUT_LABELS: tuple[_Column, ...] = (
     ("iteration", "iteration", _count),
     ("n_clusters", "clusters", _count),
+    ("n_superclusters", "superclusters", _count),
     ("coverage", "coverage", _share),
     ("dbcv", "DBCV", _figure),
     ("weighted_entropy", "weighted entropy", _figure),
@@ -100,6 +101,8 @@ def iterations_tables(iterations: pd.DataFrame) -> tuple[Table, ...]:
 
 
 def _table(title: str, iterations: pd.DataFrame, columns: Sequence[_Column]) -> Table:
+    # Runs of earlier versions lack columns.
+    columns = [column for column in columns if column[0] in iterations.columns]
     cells = [iterations[name].map(write) for name, _, write in columns]
     marked = frozenset(np.flatnonzero(iterations["kept"].to_numpy(dtype=bool)).tolist())
     headings = tuple(heading for _, heading, _ in columns)

@@ -1,9 +1,9 @@
 """The files of a MEC run: the only place where they are written and read.
 
-`rois.parquet`, `clusters.parquet`, `iterations.csv`, `embeddings.npy`, `checkpoints/best`,
-`settings.toml`, `run.json`, `journal.jsonl` (with the notes) and, where inputs were skipped,
-`errors.csv`. While the run is not finished, `state.safetensors` holds its state after the last
-iteration.
+`rois.parquet`, `clusters.parquet`, `tree.parquet`, `iterations.csv`, `embeddings.npy`,
+`checkpoints/best`, `settings.toml`, `run.json`, `journal.jsonl` (with the notes) and, where inputs
+were skipped, `errors.csv`. While the run is not finished, `state.safetensors` holds its state after
+the last iteration.
 """
 
 import hashlib
@@ -41,11 +41,14 @@ from darksound.run.files import (
 from darksound.run.journal import Journal
 from darksound.run.manifest import Manifest, read_mec_manifest, write_manifest
 from darksound.run.mec_tables import (
+    check_tree,
     damage_of,
     read_clusters,
     read_embeddings,
     read_iterations,
     read_map_before,
+    read_tree,
+    write_tree,
 )
 from darksound.run.resuming import SETTINGS_FILE, read_settings
 from darksound.settings import Settings, to_toml
@@ -69,6 +72,7 @@ _ROIS, _CLUSTERS, _ITERATIONS = "rois.parquet", "clusters.parquet", "iterations.
 _EMBEDDINGS, _CHECKPOINTS, _STATE = "embeddings.npy", "checkpoints", "state.safetensors"
 # The map of iteration 0, if another iteration was kept.
 _MAP_BEFORE = "map_before.parquet"
+_TREE = "tree.parquet"
 _REQUIRED = (SETTINGS_FILE, _ROIS, _CLUSTERS, _ITERATIONS, _EMBEDDINGS)
 _RESULT_EVENT = "result"
 # What to do where a directory is taken, for a call from Python.
@@ -88,6 +92,8 @@ class MecFiles:
             runs of earlier versions.
         map_method: key of the method of the maps in `darksound.cluster.maps.MAP_METHODS`; None in
             runs of earlier versions.
+        tree: `(m - 1, 4)` merges as in SciPy's `linkage`, of the ROIs if there are `n - 1`, else
+            of the clusters; None in runs of earlier versions.
         settings: the settings of the run.
         notes: notes of the run, such as why it ended early.
         manifest: the content of `run.json`.
@@ -102,6 +108,7 @@ class MecFiles:
     manifest: Manifest
     map_before: npt.NDArray[np.float32] | None = None
     map_method: str | None = None
+    tree: npt.NDArray[np.float64] | None = None
 
 
 def write_mec_files(folder: Path, outcome: MecOutcome) -> None:
@@ -120,6 +127,8 @@ def write_mec_files(folder: Path, outcome: MecOutcome) -> None:
         write_parquet(folder / _MAP_BEFORE, points)
     else:
         (folder / _MAP_BEFORE).unlink(missing_ok=True)
+    if outcome.tree is not None:
+        write_tree(folder / _TREE, outcome.tree)
     kept = outcome.iterations[outcome.iterations["kept"]].iloc[0]
     metrics = {str(name): float(value) for name, value in kept.items() if name != "kept"}
     save_checkpoint(outcome.learner, folder / _CHECKPOINTS, metrics=metrics)
@@ -191,6 +200,7 @@ def read_mec_files(folder: Path, root: str | Path | None = None) -> MecFiles:
         manifest=manifest,
         map_before=read_map_before(folder / _MAP_BEFORE, clusters["roi_id"]),
         map_method=method if isinstance(method, str) and method in MAP_METHODS else None,
+        tree=read_tree(folder / _TREE, clusters),
     )
 
 
@@ -308,6 +318,10 @@ def _check_state(state: MecState) -> None:
             raise ValueError("its arrays are not of the same ROIs")
         if not np.issubdtype(embeddings.dtype, np.floating) or not np.isfinite(embeddings).all():
             raise ValueError("its embeddings are not finite numbers")
+        if len(clustering.tree):
+            if len(clustering.tree) != n - 1:
+                raise ValueError("its tree is not of the same ROIs")
+            check_tree(clustering.tree)
         if (
             not np.issubdtype(labels.dtype, np.integer)
             or not np.isin(labels, np.arange(NOISE, clustering.persistence.size)).all()

@@ -21,15 +21,19 @@ import pyarrow.parquet as pq
 from darksound.cluster.metrics import NOISE
 from darksound.cluster.result import CLUSTER_SCHEMA
 from darksound.errors import InputError, RunError
+from darksound.run.files import write_parquet
 from darksound.system_errors import check_readable
 from darksound.text import library_path
 
 __all__ = [
+    "check_tree",
     "damage_of",
     "read_clusters",
     "read_embeddings",
     "read_iterations",
     "read_map_before",
+    "read_tree",
+    "write_tree",
 ]
 
 # Libraries raise any of these for content that is not what they expect.
@@ -52,6 +56,7 @@ _ERRORS = (
 )
 # Numbers of clusters above this are not those of a run, and arrays of this length still fit.
 _MAX_CLUSTER = 10_000_000
+_TREE_COLUMNS = ("left", "right", "height", "size")
 
 
 @contextmanager
@@ -75,11 +80,15 @@ def damage_of(path: Path) -> Iterator[None]:
 def read_clusters(path: Path) -> pd.DataFrame:
     """Return the table of clusters, columns of `CLUSTER_SCHEMA`.
 
+    In runs of earlier versions, which have no superclusters, each cluster is one of its own.
+
     Raises:
         RunError: the file is damaged.
     """
     with damage_of(path), library_path(path) as file:
         table = pq.read_table(file).to_pandas()
+        if "supercluster" not in table.columns and "cluster" in table.columns:
+            table["supercluster"] = table["cluster"]
         missing = [name for name in CLUSTER_SCHEMA.names if name not in table.columns]
         if missing:
             raise ValueError(f"it lacks the column(s) {', '.join(missing)}")
@@ -88,7 +97,8 @@ def read_clusters(path: Path) -> pd.DataFrame:
         if not table["probability"].between(0, 1).all():
             raise ValueError("a probability is not between 0 and 1")
         # Parquet returns a nullable integer column with missing values as floats.
-        clusters: pd.DataFrame = table.astype({"cluster": "int64", "assigned_cluster": "Int64"})
+        types = {"cluster": "int64", "assigned_cluster": "Int64", "supercluster": "int64"}
+        clusters: pd.DataFrame = table.astype(types)
         return clusters
 
 
@@ -168,3 +178,45 @@ def read_map_before(path: Path, roi_ids: "pd.Series[str]") -> npt.NDArray[np.flo
             raise ValueError("it is not of the ROIs of this run")
         coordinates: npt.NDArray[np.float32] = points[["x", "y"]].to_numpy(np.float32)
         return coordinates
+
+
+def write_tree(path: Path, tree: npt.NDArray[np.float64]) -> None:
+    """Write merges `(m - 1, 4)` as in SciPy's `linkage`, columns `left, right, height, size`.
+
+    Raises:
+        RunError: the file cannot be written.
+    """
+    columns = dict(zip(_TREE_COLUMNS, tree.T, strict=True))
+    whole = {name: columns[name].astype(np.int64) for name in ("left", "right", "size")}
+    write_parquet(path, pd.DataFrame({**columns, **whole}))
+
+
+def read_tree(path: Path, clusters: pd.DataFrame) -> npt.NDArray[np.float64] | None:
+    """Return the merges `(m - 1, 4)` of ROIs or clusters; None where there is no such file.
+
+    Args:
+        path: the file.
+        clusters: one row a ROI, with its `cluster`.
+
+    Raises:
+        RunError: the file is damaged, or of other ROIs.
+    """
+    if not path.exists():
+        return None
+    with damage_of(path), library_path(path) as file:
+        table = pq.read_table(file).to_pandas()
+        tree: npt.NDArray[np.float64] = table[list(_TREE_COLUMNS)].to_numpy(np.float64)
+        leaves = len(tree) + 1
+        if leaves != len(clusters) and leaves != max(1, int(clusters["cluster"].max()) + 1):
+            raise ValueError("it is neither of the ROIs nor of the clusters of this run")
+        check_tree(tree)
+        return tree
+
+
+def check_tree(tree: npt.NDArray[np.float64]) -> None:
+    """Raise ValueError for merges that are not those of a tree."""
+    n = len(tree) + 1
+    nodes = np.sort(tree[:, :2].ravel())
+    later = (tree[:, :2] >= n + np.arange(n - 1)[:, None]).any()
+    if not np.array_equal(nodes, np.arange(2 * n - 2)) or later or not np.isfinite(tree).all():
+        raise ValueError("its merges are not those of a tree")

@@ -8,6 +8,10 @@ from darksound.settings.section import Factor, Positive, Section, Share, Size
 
 __all__ = ["ClusteringSettings", "MecSettings", "ReductionSettings"]
 
+#: A number, or one of the names in `_GRANULARITIES`.
+Granularity = Annotated[float, Field(ge=0.05, le=20)] | Literal["coarse", "default", "fine"]
+_GRANULARITIES = {"coarse": 0.5, "default": 1.0, "fine": 2.0}
+
 
 class ReductionSettings(Section):
     """How embeddings are reduced to fewer dimensions before they are clustered."""
@@ -99,6 +103,13 @@ class ClusteringSettings(Section):
     min_cluster_size: Annotated[int, Field(ge=2, le=1_000_000_000)] | Literal["auto"] = Field(
         "auto", description="Smallest cluster; `auto` depends on the number of ROIs."
     )
+    granularity: Granularity = Field(
+        "default",
+        description="Number of clusters as a multiple of the number that is found by default: "
+        "above 1 more and finer clusters, below 1 fewer and coarser ones. `coarse`: 0.5, "
+        "`default`: 1, `fine`: 2. `linkage` cuts its tree at about that number; HDBSCAN and EVoC "
+        "divide `min_cluster_size` `auto` by it.",
+    )
     min_samples: Positive | Literal["auto"] = Field(
         "auto",
         description="As in HDBSCAN and DBSCAN: higher values give more noise; `auto` depends on "
@@ -122,6 +133,13 @@ class ClusteringSettings(Section):
     max_cluster_size: Annotated[int, Field(ge=0, le=1_000_000_000)] = Field(
         0, description="Largest cluster; 0: no limit."
     )
+
+    @property
+    def granularity_factor(self) -> float:
+        """Return `granularity` as a number."""
+        if isinstance(self.granularity, str):
+            return _GRANULARITIES[self.granularity]
+        return self.granularity
 
 
 class MecSettings(Section):

@@ -198,7 +198,7 @@ def test_hostile_names_stay_in_their_folder_and_do_not_collide(tmp_path, format)
 def check_raven(path: Path, n: int) -> None:
     table = (path / "all.Table.1.selections.txt").read_text()
     rows = [line.split("\t") for line in table.splitlines()]
-    assert {len(row) for row in rows} == {15}
+    assert {len(row) for row in rows} == {16}
     assert len(rows) == n + 1
 
 

@@ -17,12 +17,12 @@ from darksound.sources import load_rois
 from darksound.sources.annotations.loading import read_annotations
 
 RAVEN = """\
-Selection	View	Channel	Begin Time (s)	End Time (s)	Low Freq (Hz)	High Freq (Hz)	Begin File	Begin Path	File Offset (s)	Annotation	Cluster	Probability	Label	ROI
-1	Spectrogram 1	1	0.250000	1.000000	0.000	24000.000	b.wav	{root}/b.wav	0.250000	cluster 1	1	0.7500	owl	{1}
-2	Spectrogram 1	1	2.000000	2.500000	900.000	24000.000	b.wav	{root}/b.wav	2.000000	noise	-1	0.0000		{4}
-3	Spectrogram 1	1	3.000000	4.000000	0.000	4000.000	a.flac	{root}/night/a.flac	0.000000	cluster 1	1	0.7500		{2}
-4	Spectrogram 1	1	6.500000	7.250000	1500.500	2500.000	a.wav	{root}/night/a.wav	0.500000	cluster 0	0	0.7500	wren	{3}
-5	Spectrogram 1	1	7.500000	8.000000	1000.000	3000.000	a.wav	{root}/night/a.wav	1.500000	cluster 0	0	0.7500	wren	{0}
+Selection	View	Channel	Begin Time (s)	End Time (s)	Low Freq (Hz)	High Freq (Hz)	Begin File	Begin Path	File Offset (s)	Annotation	Cluster	Supercluster	Probability	Label	ROI
+1	Spectrogram 1	1	0.250000	1.000000	0.000	24000.000	b.wav	{root}/b.wav	0.250000	cluster 1	1	1	0.7500	owl	{1}
+2	Spectrogram 1	1	2.000000	2.500000	900.000	24000.000	b.wav	{root}/b.wav	2.000000	noise	-1	-1	0.0000		{4}
+3	Spectrogram 1	1	3.000000	4.000000	0.000	4000.000	a.flac	{root}/night/a.flac	0.000000	cluster 1	1	1	0.7500		{2}
+4	Spectrogram 1	1	6.500000	7.250000	1500.500	2500.000	a.wav	{root}/night/a.wav	0.500000	cluster 0	0	0	0.7500	wren	{3}
+5	Spectrogram 1	1	7.500000	8.000000	1000.000	3000.000	a.wav	{root}/night/a.wav	1.500000	cluster 0	0	0	0.7500	wren	{0}
 """  # noqa: E501
 
 AUDACITY = {

@@ -35,8 +35,13 @@ def _sounds(root: Path) -> None:
         soundfile.write(root / name, wave + rng.normal(scale=0.01, size=len(time)), RATE)
 
 
-def small_run(place: Path) -> Path:
-    """Write a run of 36 ROIs: clusters 0, 1 and 2 of 15, 9 and 6, and 6 noise ROIs."""
+def small_run(place: Path, superclusters: tuple[int, int, int] = (0, 1, 2)) -> Path:
+    """Write a run of 36 ROIs: clusters 0, 1 and 2 of 15, 9 and 6, and 6 noise ROIs.
+
+    Args:
+        place: folder of the run and its sounds.
+        superclusters: supercluster of each cluster.
+    """
     folder = place / "run <b>&"
     root = folder.parent / "sounds"
     folder.mkdir()
@@ -69,6 +74,7 @@ def small_run(place: Path) -> Path:
             "x": (cluster * 5 + rng.normal(size=n)).astype(np.float32),
             "y": rng.normal(size=n).astype(np.float32),
             "persistence": np.where(inside, 0.1 * (cluster + 1), np.nan),
+            "supercluster": np.append(superclusters, -1)[cluster],
         }
     )
     table = pa.Table.from_pandas(clusters, schema=CLUSTER_SCHEMA, preserve_index=False)

@@ -1,7 +1,7 @@
 """The contract of clusterers, and the clustering that they return."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from typing import Protocol
 
 import numpy as np
@@ -33,12 +33,15 @@ class Clustering:
         probability: `(n,)` membership probability in its cluster, 0 to 1; 0 for noise.
         outlier_score: `(n,)` 0 to 1, high for ROIs that are unlike their surroundings.
         persistence: `(k,)` stability of each cluster over densities or distances, 0 to 1.
+        tree: `(n - 1, 4)` merges of the ROIs as in SciPy's `linkage`, of which the clusters are
+            branches; `(0, 4)` if they do not come from such a tree.
     """
 
     labels: Ints
     probability: Floats
     outlier_score: Floats
     persistence: Floats
+    tree: Floats = field(default_factory=lambda: np.zeros((0, 4)))
 
     @property
     def n_clusters(self) -> int:
@@ -133,6 +136,4 @@ def number_by_size(clustering: Clustering) -> Clustering:
     new_number[order] = np.arange(k)
     labels = clustering.labels.copy()
     labels[inside] = new_number[clustering.labels[inside]]
-    return Clustering(
-        labels, clustering.probability, clustering.outlier_score, clustering.persistence[order]
-    )
+    return replace(clustering, labels=labels, persistence=clustering.persistence[order])

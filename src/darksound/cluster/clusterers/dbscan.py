@@ -49,6 +49,7 @@ class Dbscan:
         "alpha",
         "allow_single_cluster",
         "max_cluster_size",
+        "granularity",
     )
 
     def min_cluster_size(self, settings: ClusteringSettings, n: int) -> None:

@@ -24,11 +24,13 @@ def resolve_min_cluster_size(settings: ClusteringSettings, n: int) -> int:
 
     `auto` is at least 4, and at most half of the ROIs: 4 up to 2,000 ROIs, 9 for 8,000, 32 for
     100,000. Clusters of larger sets must be larger to be worth an expert's time, but they grow
-    slower than the set, because larger sets also have more call types.
+    slower than the set, because larger sets also have more call types. It is divided by
+    `granularity`, and at least 2.
     """
     if settings.min_cluster_size != "auto":
         return settings.min_cluster_size
-    return max(2, min(n // 2, max(4, round(0.1 * math.sqrt(n)))))
+    size = max(4, round(0.1 * math.sqrt(n)))
+    return max(2, min(n // 2, round(size / settings.granularity_factor)))
 
 
 def resolve_min_samples(settings: ClusteringSettings, n: int) -> int:

@@ -2,7 +2,7 @@
 
 import math
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import numpy.typing as npt
@@ -10,6 +10,7 @@ from scipy.cluster.hierarchy import leaves_list, linkage
 from scipy.spatial.distance import pdist, squareform
 
 from darksound.cluster.clusterers.base import Clustering, refuse_changed_settings
+from darksound.cluster.levels import choose_cut
 from darksound.cluster.metrics import NOISE
 from darksound.errors import SettingsError
 from darksound.settings import ClusteringSettings
@@ -101,7 +102,8 @@ class AverageLinkage:
     doi 10.1016/0377-0427(87)90125-7), H is the entropy of the clusters in bits, the sum of
     p log2(1 / p) over the shares p of ROIs. Groups of fewer than `clustering.min_cluster_size`
     ROIs add 0 to both and are noise. The silhouette alone is often highest for a few groups of
-    clusters that lie far apart; the entropy favours finer cuts.
+    clusters that lie far apart; the entropy favours finer cuts. `clustering.granularity` moves the
+    cut, see `choose_cut`.
 
     The membership probability is the silhouette of a ROI divided by the 0.9 quantile of its
     cluster, at most 1. The outlier score is 0 for a ROI as near to a cluster as its members are to
@@ -156,12 +158,16 @@ class AverageLinkage:
         order = leaves_list(tree).astype(np.int64)
         distances = squareform(condensed)[np.ix_(order, order)]
         heights = _merge_heights(tree, order)
-        best, best_score = None, 0.0
-        for starts in _cuts(heights):
-            cut = _Cut.from_starts(distances, starts, min_size)
-            if (score := cut.score()) > best_score:
-                best, best_score = cut, score
-        return Clustering.all_noise(n) if best is None else _clustering(best, order, heights)
+        starts, scores, n_clusters = list(_cuts(heights)), [], []
+        for each in starts:
+            cut = _Cut.from_starts(distances, each, min_size)
+            scores.append(cut.score())
+            n_clusters.append(int(cut.is_cluster.sum()))
+        chosen = choose_cut(scores, n_clusters, settings.granularity_factor)
+        if chosen is None:
+            return Clustering.all_noise(n)
+        best = _Cut.from_starts(distances, starts[chosen], min_size)
+        return replace(_clustering(best, order, heights), tree=tree)
 
 
 def _merge_heights(tree: Floats, order: Ints) -> Floats:

@@ -177,6 +177,7 @@ def _write_table(
                     "label": labels,
                     "recorder": part["recorder"],
                     "cluster": part["cluster"],
+                    "supercluster": part["supercluster"],
                     "group": part["group"],
                     "probability": part["probability"],
                     "source_label": part["label"],

@@ -36,7 +36,8 @@ _FOLDER = "recordings"
 # Raven supports no quotes: it shows the text between two tabs unchanged.
 _HEADER = (
     "Selection\tView\tChannel\tBegin Time (s)\tEnd Time (s)\tLow Freq (Hz)\tHigh Freq (Hz)\t"
-    "Begin File\tBegin Path\tFile Offset (s)\tAnnotation\tCluster\tProbability\tLabel\tROI\n"
+    "Begin File\tBegin Path\tFile Offset (s)\tAnnotation\tCluster\tSupercluster\tProbability\t"
+    "Label\tROI\n"
 )
 # Upper bound where the sampling rate is unknown; most birds stay below it.
 _DEFAULT_TOP_HZ = 24_000.0
@@ -110,6 +111,7 @@ def _selections(recording: RecordingRows, top_hz: float) -> list[tuple[float, fl
     texts = zip(
         rows["name"].tolist(),
         rows["group"].tolist(),
+        rows["supercluster"].tolist(),
         rows["label"].fillna("").tolist(),
         rows["roi_id"].tolist(),
         strict=True,
@@ -119,9 +121,9 @@ def _selections(recording: RecordingRows, top_hz: float) -> list[tuple[float, fl
             start,
             end,
             f"{low:.3f}\t{high:.3f}\t{name}\t{path}\t{start:.6f}\t{_cell(title)}\t{group}\t"
-            f"{probability:.4f}\t{_cell(label)}\t{roi_id}\n",
+            f"{above}\t{probability:.4f}\t{_cell(label)}\t{roi_id}\n",
         )
-        for (start, end, low, high, probability), (title, group, label, roi_id) in zip(
+        for (start, end, low, high, probability), (title, group, above, label, roi_id) in zip(
             bounds.tolist(), texts, strict=True
         )
     ]

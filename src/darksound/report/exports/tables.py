@@ -20,6 +20,7 @@ _FIELDS = pa.schema(
     [
         *SCHEMA,
         pa.field("cluster", pa.int64()),
+        pa.field("supercluster", pa.int64()),
         pa.field("group", pa.int64()),
         pa.field("name", pa.string()),
         pa.field("probability", pa.float64()),

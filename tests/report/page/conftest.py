@@ -22,6 +22,13 @@ def page(result) -> Path:
 
 
 @pytest.fixture(scope="session")
+def page_of_two_levels(tmp_path_factory) -> Path:
+    """Return a page whose clusters 0 and 2 are in supercluster 0, and 1 in supercluster 1."""
+    run = small_run(tmp_path_factory.mktemp("levels"), superclusters=(0, 1, 0))
+    return write_page(read_run(run)).path
+
+
+@pytest.fixture(scope="session")
 def browser():
     """Return headless Chromium that logs all requests; skip where it is not installed."""
     webdriver = pytest.importorskip("selenium.webdriver", reason="selenium is not installed")

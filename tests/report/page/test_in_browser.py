@@ -306,3 +306,88 @@ def test_the_theme_is_stored(opened):
     opened.load()
     assert opened.run(ground) == dark
     assert np.mean([int(c) for c in dark.strip("rgb()").split(",")]) < 60
+
+
+@pytest.fixture
+def of_two_levels(browser, page_of_two_levels, tmp_path):
+    return Opened(browser, page_of_two_levels, tmp_path)
+
+
+def visible(opened):
+    """Return the numbers of the visible cards in their order."""
+    cards = [card for card in opened.all("article.card") if card.is_displayed()]
+    return [int(card.get_attribute("data-cluster")) for card in cards]
+
+
+def test_superclusters_are_sections_that_open_and_close(of_two_levels):
+    opened = of_two_levels
+    assert [line["message"] for line in opened.browser.get_log("browser")] == []
+    assert opened.one("#summary").text.startswith("36 ROIs · 3 clusters · 2 superclusters · 83 %")
+    sections = opened.all(".supercluster")
+    assert [section.get_attribute("aria-label") for section in sections] == [
+        "Supercluster 0", "Supercluster 1"
+    ]  # fmt: skip
+    assert sections[0].find_element(By.CSS_SELECTOR, ".size").text == "2 clusters, 21 ROIs, 58 %"
+    # Few clusters: all are open at first.
+    assert visible(opened) == [0, 2, 1]
+    opened.all(".disclosure")[0].click()
+    assert visible(opened) == [1]
+    assert opened.all(".disclosure")[0].get_attribute("aria-expanded") == "false"
+    closed = sections[0].find_elements(By.CSS_SELECTOR, ".clip")
+    medoids = [clip for clip in closed if clip.is_displayed()]
+    assert [clip.find_element(By.TAG_NAME, "b").text for clip in medoids] == [
+        "cluster 0", "cluster 2"
+    ]  # fmt: skip
+    opened.one("#open-all").click()
+    assert visible(opened) == [0, 2, 1]
+    assert opened.one("#open-all").text == "Close all"
+    opened.one("#open-all").click()
+    assert visible(opened) == []
+
+
+def test_a_cluster_in_a_closed_supercluster_is_found_and_reached(of_two_levels):
+    opened = of_two_levels
+    opened.one("#open-all").click()
+    opened.keys("j")
+    assert visible(opened) == [0, 2]
+    opened.keys("j", "j")
+    assert visible(opened) == [0, 2, 1]
+    opened.run("document.getElementById('open-all').click()")
+    opened.one("#find").send_keys("2")
+    assert visible(opened) == [2]
+    assert [section.is_displayed() for section in opened.all(".supercluster")] == [True, False]
+    opened.one("#find").send_keys(Keys.BACKSPACE)
+    assert visible(opened) == []
+
+
+def test_superclusters_follow_the_order_of_the_clusters(of_two_levels):
+    opened = of_two_levels
+    order = (
+        "return [...document.querySelectorAll('.supercluster')].map(s => s.dataset.supercluster)"
+    )
+    assert opened.run(order) == ["0", "1"]
+    opened.run("document.getElementById('sort').value = 'low';"
+               "document.getElementById('sort').dispatchEvent(new Event('change'))")  # fmt: skip
+    bands = opened.run(
+        "return JSON.parse(document.getElementById('data').textContent).clusters"
+        ".map((info) => [info.band.low_hz, info.supercluster])"
+    )
+    first = [supercluster for _, supercluster in sorted(bands)]
+    assert opened.run(order) == [str(number) for number in dict.fromkeys(first)]
+
+
+def test_colours_can_show_superclusters(of_two_levels):
+    opened = of_two_levels
+    opened.run("const choice = document.getElementById('colour-by'); choice.value = 'supercluster';"
+               "choice.dispatchEvent(new Event('change'))")  # fmt: skip
+    entries = [entry.get_attribute("title") for entry in opened.all("#legend button")]
+    assert entries == ["supercluster 0: 21 ROIs", "supercluster 1: 9 ROIs", "noise: 6 ROIs"]
+    assert not any(entry.is_displayed() for entry in opened.all("#hover"))
+
+
+@pytest.mark.parametrize("width", [400, 1400])
+def test_superclusters_do_not_overflow_the_page(browser, page_of_two_levels, tmp_path, width):
+    opened = Opened(browser, page_of_two_levels, tmp_path, width=width)
+    assert opened.run("return document.documentElement.scrollWidth") <= width
+    opened.one("#open-all").click()
+    assert opened.run("return document.documentElement.scrollWidth") <= width

@@ -68,6 +68,7 @@ def cluster_cards(
         cards.append(
             {
                 "number": number,
+                "supercluster": int(table["supercluster"].iloc[0]),
                 "size": len(cluster.order),
                 "share": len(cluster.order) / len(result),
                 "medoid": cluster.medoid,

@@ -173,6 +173,7 @@ def page_content(result: MecResult, codes: RoiCodes, scale: ThumbnailScale) -> d
         "version": result.version,
         "n": len(result),
         "n_clusters": result.n_clusters,
+        "n_superclusters": result.n_superclusters,
         "n_recordings": len(codes.names["recording"]),
         "coverage": result.coverage,
         "kept": result.kept,

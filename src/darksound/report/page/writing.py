@@ -55,6 +55,7 @@ _SCRIPTS = (
     "map.js",
     "gestures.js",
     "clips.js",
+    "superclusters.js",
     "cards.js",
     "merging.js",
     "colouring.js",

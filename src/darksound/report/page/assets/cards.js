@@ -254,6 +254,7 @@ const cards = (() => {
       byId("find").value = "";
       filter();
     }
+    superclusters.reveal(number);
     fillBody(entry);
     setCurrent(number);
     focus(number);
@@ -262,12 +263,13 @@ const cards = (() => {
   // Show the card of a cluster that was clicked on the map, where cards scroll beside the map.
   function scrollTo(number) {
     if (clusters.has(number) && matchMedia("(min-width: 1000px)").matches) {
+      superclusters.reveal(number);
       entries.get(number).article.scrollIntoView({ block: "nearest" });
     }
   }
 
   function step(by) {
-    const visible = [...byId("cards").children]
+    const visible = [...byId("cards").querySelectorAll("article.card")]
       .filter((article) => !article.hidden)
       .map((article) => Number(article.dataset.cluster));
     if (!visible.length) return showStatus("No cluster is visible.");
@@ -277,8 +279,9 @@ const cards = (() => {
 
   function sort() {
     const [, compare] = SORTS[byId("sort").value];
-    byId("cards").append(
-      ...[...page.clusters].sort(compare).map((info) => entries.get(info.number).article),
+    superclusters.arrange(
+      [...page.clusters].sort(compare).map((info) => entries.get(info.number).article),
+      byId("sort").value === "size",
     );
   }
 
@@ -297,13 +300,16 @@ const cards = (() => {
           (word) => word === query || (query.length > 2 && word.toLowerCase().includes(query)),
         );
     }
+    superclusters.filtered(Boolean(query));
   }
 
   function start() {
     for (const [value, [label]] of Object.entries(SORTS))
       byId("sort").append(make("option", { value }, label));
     for (const info of page.clusters) entries.set(info.number, createCard(info));
+    superclusters.start();
     sort();
+    filter();
     if (!page.clusters.length)
       byId("cards").append(
         make(

@@ -10,6 +10,9 @@ function startColouring(map) {
   const isKnown = (values) => values.some((value) => value >= 0);
   const COLOURINGS = {
     cluster: { label: "cluster", groups: clusterGroups, known: true },
+    ...(superclusters.isUsed && {
+      supercluster: { label: "supercluster", groups: superclusterGroups, known: true },
+    }),
     label: {
       label: "label",
       groups: () => groupsOf("label", "no label"),
@@ -43,6 +46,14 @@ function startColouring(map) {
       return cluster === NOISE || review.isRoiRejected(row) ? -1 : review.groupOf(cluster);
     });
     return { code, nameOf: (group) => review.titleOf(group), none: "noise and rejected" };
+  }
+
+  function superclusterGroups() {
+    const code = Int32Array.from(
+      points.cluster,
+      (cluster) => clusters.get(cluster)?.supercluster ?? NOISE,
+    );
+    return { code, nameOf: (number) => `supercluster ${number}`, none: "noise" };
   }
 
   function groupsOf(what, none) {

@@ -63,6 +63,7 @@ function start() {
   byId("summary").textContent = [
     plural(page.n, "ROI"),
     plural(page.n_clusters, "cluster"),
+    ...(superclusters.isUsed ? [plural(page.n_superclusters, "supercluster")] : []),
     `${percent(page.coverage)} covered`,
     plural(page.n_recordings, "recording"),
     `iteration ${page.kept} kept`,

@@ -197,3 +197,17 @@ def test_rois_of_the_spinetail_recording_agree_with_its_annotations(audio_root):
     assert scores["default"].f1 > 0.7
     assert scores["default"].recall > 0.8
     assert scores["default"].f1 > scores["paper-2024"].f1 > 0.3
+
+
+def test_a_call_among_fainter_sounds_without_a_pause_is_a_roi_of_its_own(write_recording):
+    # Fifteen seconds of croaks at five pitches, and a call 20 dB above them.
+    rng = np.random.default_rng(1)
+    croaks = [
+        (start, start + 0.25, pitch, 0.001)
+        for pitch in (600, 800, 1000, 1200, 1400)
+        for start in np.arange(10, 25, 0.3) + rng.uniform(0, 0.05, 50)
+    ]
+    boxes = segment(write_recording(40, [*croaks, (14.0, 14.6, 900, 0.01)]))
+    is_call = np.abs(boxes["start_s"] - 14.0) + np.abs(boxes["end_s"] - 14.6) < 0.2
+    (call,) = boxes[is_call]
+    assert 700 < call["low_hz"] < 900 < call["high_hz"] < 1100

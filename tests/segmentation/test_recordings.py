@@ -29,7 +29,7 @@ def write_recording(path: Path, seconds: float = 12, seed: int = 0, **options) -
     t = np.arange(round(seconds * RATE)) / RATE
     wave = 1e-3 * rng.normal(size=len(t))
     on = (t % 2 > 0.5) & (t % 2 < 0.9)
-    wave += on * (0.1 * np.sin(2 * np.pi * 1500 * t) + 0.1 * np.sin(2 * np.pi * 6100 * t))
+    wave += on * (0.1 * np.sin(2 * np.pi * 1500 * t) + 0.1 * np.sin(2 * np.pi * 6300 * t))
     path.parent.mkdir(parents=True, exist_ok=True)
     sf.write(path, wave, RATE, **options)
     return path
@@ -69,7 +69,7 @@ def test_rows_have_bands_snr_and_metadata_and_simultaneous_tones_are_two(tmp_pat
     for _, pair in pairs:
         lower, upper = pair.sort_values("low_hz").to_dict("records")
         assert lower["low_hz"] < 1500 < lower["high_hz"] < upper["low_hz"]
-        assert upper["low_hz"] < 6100 < upper["high_hz"]
+        assert upper["low_hz"] < 6300 < upper["high_hz"]
         assert lower["end_s"] == upper["end_s"]
     assert ((table["end_s"] - table["start_s"] - 0.5).abs() < 0.05).all()
 
@@ -172,7 +172,7 @@ def test_only_missing_or_changed_recordings_are_segmented_again(tmp_path, settin
     assert segmented[2:] == ["a.wav"]
     # Margins are added later; thresholds need another segmentation.
     wider = settings.replace(segmentation={"pad_s": 0.05, "pad_hz": 100})
-    assert load_rois(root, settings=wider, rois="segment").table["low_hz"].max() < 6100
+    assert load_rois(root, settings=wider, rois="segment").table["low_hz"].max() < 6300
     assert segmented[3:] == []
     load_rois(root, settings=settings.replace(segmentation={"high_db": 21}), rois="segment")
     assert sorted(segmented[3:]) == ["a.wav", "b.wav"]

@@ -23,6 +23,10 @@ PitchTrack = tuple[npt.NDArray[np.int64], Floats]
 # where hoots are, if they are as long and as narrow as a hoot.
 _SUSTAINED_S, _SUSTAINED_HOOT_S = 1.0, 0.15
 _HOOT_HZ, _MAX_HOOT_WIDTH_HZ = 700.0, 300.0
+# A region that is longer and wider than the song of one bird is a mixture, such as calls among
+# frogs. It is split by thresholds raised in steps, up to so many decibels.
+_DENSE_S, _DENSE_OCTAVES = 6.0, 1.0
+_DENSE_STEP_DB, _MAX_RAISED_DB = 5.0, 35.0
 _EIGHT_NEIGHBOURS = np.ones((3, 3), dtype=bool)
 # A box is nested in a larger one that covers this share of it.
 _MIN_NESTED_SHARE = 0.8
@@ -79,25 +83,117 @@ def find_regions(ratio: Ratio, grid: Grid, settings: SegmentationSettings) -> Re
     points = np.flatnonzero(components)
     component, value = components.ravel()[points], ratio.ravel()[points]
     del components
-    peak = np.zeros(n_components + 1, np.float32)
-    np.maximum.at(peak, component, value)
-    kept_component = peak >= _ratio_of(settings.high_db)
-    lower_db = max(settings.high_db - settings.sustained_db, settings.low_db)
-    softer = (peak >= _ratio_of(lower_db)) & ~kept_component
-    candidate = softer[component]
-    frame, band = np.divmod(points[candidate], ratio.shape[1])
-    kept_component |= _sustained(frame, band, component[candidate], n_components + 1, grid)
-    threshold = np.where(kept_component, 0.0, np.inf)
+    peak, stands_out = _stands_out(
+        points, value, component, n_components + 1, (ratio.shape[1], grid, settings)
+    )
+    threshold = np.where(stands_out, 0.0, np.inf)
     if settings.range_db != "all":
         threshold = np.maximum(threshold, peak * _ratio_of(-settings.range_db))
     kept = value >= threshold[component]
     points, value = points[kept], value[kept]
     region = _merge_components(points, ratio.shape, grid, settings)
+    points, value, region = _split_dense(points, value, region, ratio.shape, grid, settings)
     # Sorting 16-bit numbers is several times faster.
     sort_key = region.astype(np.uint16) if region.max(initial=0) < 2**16 else region
     order = np.argsort(sort_key, kind="stable")
     frame, band = np.divmod(points[order], ratio.shape[1])
     return RegionPoints(region[order], frame, band, value[order])
+
+
+def _split_dense(
+    points: Ints,
+    value: Ratio,
+    region: Ints,
+    shape: tuple[int, int],
+    grid: Grid,
+    settings: SegmentationSettings,
+) -> tuple[Ints, Ratio, Ints]:
+    """Split mixtures into what stands out of them.
+
+    Args:
+        points: flat positions in a spectrogram of shape `shape`, `(n,)`.
+        value: power over background of each, `(n,)`.
+        region: number of the region of each, `(n,)`.
+        shape: `(frames, bands)`.
+        grid: frames and bands.
+        settings: as in `find_regions`.
+
+    Returns:
+        The points that are left, their values and regions.
+    """
+    done: list[tuple[Ints, Ratio, Ints]] = []
+    raised_db, n_regions = 0.0, 0
+    while len(points):
+        raised_db += _DENSE_STEP_DB
+        is_dense = _dense(points, region, shape[1], grid)[region]
+        if raised_db > _MAX_RAISED_DB:
+            is_dense[:] = False
+        kept = region[~is_dense]
+        numbers, kept = np.unique(kept, return_inverse=True)
+        done.append((points[~is_dense], value[~is_dense], kept + n_regions))
+        n_regions += len(numbers)
+        loud = is_dense & (value >= _ratio_of(settings.low_db + raised_db))
+        points, value = points[loud], value[loud]
+        if len(points):
+            points, value = _outstanding(points, value, shape, grid, settings)
+            region = _merge_components(points, shape, grid, settings)
+    parts = [np.concatenate(arrays) for arrays in zip(*done, strict=True)] if done else []
+    return (parts[0], parts[1], parts[2]) if parts else (points, value, region)
+
+
+def _dense(points: Ints, region: Ints, n_bands: int, grid: Grid) -> Bools:
+    """Return which regions are longer and wider than the song of one bird, by number."""
+    frame, band = np.divmod(points, n_bands)
+    n = int(region.max(initial=-1)) + 1
+    first, lowest = np.full((2, n), np.iinfo(np.int64).max)
+    last, highest = np.full((2, n), -1)
+    for values, low, high in ((frame, first, last), (band, lowest, highest)):
+        np.minimum.at(low, region, values)
+        np.maximum.at(high, region, values)
+    octaves = np.log2((grid.first_bin + highest + 1) / (grid.first_bin + lowest))
+    seconds = (last - first + 1) * grid.frame_s
+    dense: Bools = (seconds >= _DENSE_S) & (octaves >= _DENSE_OCTAVES)
+    return dense
+
+
+def _outstanding(
+    points: Ints, value: Ratio, shape: tuple[int, int], grid: Grid, settings: SegmentationSettings
+) -> tuple[Ints, Ratio]:
+    """Return the points, and their values, of the components that stand out of the background."""
+    mask = np.zeros(shape, bool)
+    mask.ravel()[points] = True
+    components, n = scipy.ndimage.label(mask, _EIGHT_NEIGHBOURS)
+    component = components.ravel()[points]
+    _, stands_out = _stands_out(points, value, component, n + 1, (shape[1], grid, settings))
+    kept = stands_out[component]
+    return points[kept], value[kept]
+
+
+def _stands_out(
+    points: Ints,
+    value: Ratio,
+    component: npt.NDArray[np.integer],
+    n: int,
+    where: tuple[int, Grid, SegmentationSettings],
+) -> tuple[Ratio, Bools]:
+    """Return the highest value of each of `n` components, and which are above the upper threshold.
+
+    Args:
+        points: flat positions, `(m,)`.
+        value: power over background, `(m,)`.
+        component: number of the component of each point, `(m,)`.
+        n: number of components.
+        where: number of bands, frames and bands, and the thresholds.
+    """
+    n_bands, grid, settings = where
+    peak = np.zeros(n, np.float32)
+    np.maximum.at(peak, component, value)
+    stands_out = peak >= _ratio_of(settings.high_db)
+    lower_db = max(settings.high_db - settings.sustained_db, settings.low_db)
+    candidate = ((peak >= _ratio_of(lower_db)) & ~stands_out)[component]
+    frame, band = np.divmod(points[candidate], n_bands)
+    stands_out |= _sustained(frame, band, component[candidate], n, grid)
+    return peak, stands_out
 
 
 def _sustained(frame: Ints, band: Ints, component: Ints, n: int, grid: Grid) -> Bools:

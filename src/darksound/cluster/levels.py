@@ -1,6 +1,5 @@
 """Levels of a clustering: the tree of its clusters, superclusters, and finer or coarser cuts."""
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -12,7 +11,7 @@ from darksound.cluster.metrics import NOISE
 from darksound.cluster.normalise import normalise
 from darksound.settings import ReductionSettings
 
-__all__ = ["Levels", "choose_cut", "find_levels"]
+__all__ = ["Levels", "ScoredCuts", "choose_cut", "find_levels"]
 
 Floats = npt.NDArray[np.float64]
 Ints = npt.NDArray[np.int64]
@@ -20,8 +19,8 @@ Ints = npt.NDArray[np.int64]
 # The number of superclusters of k clusters is between k / 8 and k / 2: fewer than k / 8 can be
 # one large supercluster and a few outlying clusters, more than k / 2 are hardly an overview.
 _FEWEST, _MOST = 1 / 8, 1 / 2
-# Cuts whose numbers of clusters differ from the wanted one by at most this factor are compared by
-# their score.
+# Of cuts whose number of clusters is by up to this factor farther from the wanted one than that of
+# the nearest cut, the one with the highest score is used.
 _TOLERANCE = 1.15
 
 
@@ -78,32 +77,44 @@ def find_levels(
     return Levels(_number_by_rois(parts, np.bincount(inside, minlength=k)), tree)
 
 
-def choose_cut(
-    scores: Sequence[float], n_clusters: Sequence[int], granularity: float
-) -> int | None:
-    """Return the number of the cut to use, from the coarsest to the finest; None without any.
+@dataclass(frozen=True)
+class ScoredCuts:
+    """Cuts of one tree, from the coarsest to the finest.
 
-    It is the one with the highest score, the first of equals. With a granularity other than 1, it
-    is a coarser or finer one: of those with about `granularity` times as many clusters, the one
-    with the highest score. If there are none, the nearest number of clusters is used.
+    Attributes:
+        scores: `(c,)`; a cut with 0 is not used.
+        n_clusters: `(c,)` number of clusters.
+    """
+
+    scores: Floats
+    n_clusters: Floats
+
+
+def choose_cut(default: ScoredCuts, granularity: float, cuts: ScoredCuts) -> int | None:
+    """Return the number of the cut to use; None without any.
+
+    By default it is the one with the highest score, the first of equals. With a granularity other
+    than 1, it is a coarser or finer one: of those with about `granularity` times as many clusters,
+    or as near to that as there are, the one with the highest score.
 
     Args:
-        scores: of each cut; one of 0 is not used.
-        n_clusters: number of clusters of each cut.
-        granularity: wanted number of clusters, as a multiple of that of the best cut.
+        default: cuts with the smallest cluster of the default granularity.
+        granularity: wanted number of clusters, as a multiple of that of the best default cut.
+        cuts: the same cuts with the smallest cluster of this granularity.
     """
-    score, counts = np.asarray(scores, np.float64), np.asarray(n_clusters, np.float64)
-    if not (score > 0).any():
+    if not (default.scores > 0).any():
         return None
-    best = int(score.argmax())
+    best = int(default.scores.argmax())
     if granularity == 1:
         return best
     # Very fine cuts also have few clusters, since most of their groups are too small.
-    on_side = np.arange(len(score)) <= best if granularity < 1 else np.arange(len(score)) >= best
-    usable = np.flatnonzero(on_side & (score > 0))
-    factor = np.abs(np.log(counts[usable] / (granularity * counts[best])))
-    distance = np.maximum(factor, np.log(_TOLERANCE))
-    return int(usable[np.lexsort((-score[usable], distance))[0]])
+    numbers = np.arange(len(cuts.scores))
+    is_on_side = numbers <= best if granularity < 1 else numbers >= best
+    usable = np.flatnonzero(is_on_side & (cuts.scores > 0))
+    wanted = granularity * default.n_clusters[best]
+    factor = np.abs(np.log(cuts.n_clusters[usable] / wanted))
+    near = usable[factor <= factor.min() + np.log(_TOLERANCE)]
+    return int(near[cuts.scores[near].argmax()])
 
 
 def _merges_of_clusters(tree: Floats, labels: Ints, k: int) -> Floats | None:

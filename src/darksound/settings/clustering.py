@@ -107,8 +107,9 @@ class ClusteringSettings(Section):
         "default",
         description="Number of clusters as a multiple of the number that is found by default: "
         "above 1 more and finer clusters, below 1 fewer and coarser ones. `coarse`: 0.5, "
-        "`default`: 1, `fine`: 2. `linkage` cuts its tree at about that number; HDBSCAN and EVoC "
-        "divide `min_cluster_size` `auto` by it.",
+        "`default`: 1, `fine`: 2. `linkage` cuts its tree at about that number, with a smaller "
+        "`min_cluster_size` `auto` above 1; HDBSCAN and EVoC divide `min_cluster_size` `auto` by "
+        "it.",
     )
     min_samples: Positive | Literal["auto"] = Field(
         "auto",

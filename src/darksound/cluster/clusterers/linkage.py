@@ -1,7 +1,7 @@
 """Average linkage, its tree cut where the silhouette-entropy score is highest."""
 
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -10,7 +10,7 @@ from scipy.cluster.hierarchy import leaves_list, linkage
 from scipy.spatial.distance import pdist, squareform
 
 from darksound.cluster.clusterers.base import Clustering, refuse_changed_settings
-from darksound.cluster.levels import choose_cut
+from darksound.cluster.levels import ScoredCuts, choose_cut
 from darksound.cluster.metrics import NOISE
 from darksound.errors import SettingsError
 from darksound.settings import ClusteringSettings
@@ -132,11 +132,13 @@ class AverageLinkage:
 
         `auto` is at least 3, and at most half of the ROIs: 3 up to 1,599 ROIs, 7 for 5,000. It is
         smaller than HDBSCAN's, because small groups by mean distances are more reliable than small
-        groups by density.
+        groups by density. It is divided by a `granularity` above 1; coarser clusters are merged
+        ones, of which small ones stay clusters.
         """
         if settings.min_cluster_size != "auto":
             return settings.min_cluster_size
-        return max(2, min(n // 2, max(3, int(0.1 * math.sqrt(n)))))
+        size = max(3, int(0.1 * math.sqrt(n)))
+        return max(2, min(n // 2, round(size / max(1.0, settings.granularity_factor))))
 
     def cluster(self, x: Floats, settings: ClusteringSettings, seed: int) -> Clustering:
         """Cluster vectors `(n, k)`; `seed` is not used.
@@ -158,16 +160,24 @@ class AverageLinkage:
         order = leaves_list(tree).astype(np.int64)
         distances = squareform(condensed)[np.ix_(order, order)]
         heights = _merge_heights(tree, order)
-        starts, scores, n_clusters = list(_cuts(heights)), [], []
-        for each in starts:
-            cut = _Cut.from_starts(distances, each, min_size)
-            scores.append(cut.score())
-            n_clusters.append(int(cut.is_cluster.sum()))
-        chosen = choose_cut(scores, n_clusters, settings.granularity_factor)
+        starts = list(_cuts(heights))
+        default_size = self.min_cluster_size(settings.replace(granularity="default"), n)
+        scored = {
+            size: _scored(_Cut.from_starts(distances, each, size) for each in starts)
+            for size in {default_size, min_size}
+        }
+        granularity = settings.granularity_factor
+        chosen = choose_cut(scored[default_size], granularity, scored[min_size])
         if chosen is None:
             return Clustering.all_noise(n)
         best = _Cut.from_starts(distances, starts[chosen], min_size)
         return replace(_clustering(best, order, heights), tree=tree)
+
+
+def _scored(cuts: Iterable[_Cut]) -> ScoredCuts:
+    """Return the scores and numbers of clusters of cuts."""
+    rows = [(cut.score(), int(cut.is_cluster.sum())) for cut in cuts]
+    return ScoredCuts(*np.array(rows, dtype=np.float64).reshape(-1, 2).T)
 
 
 def _merge_heights(tree: Floats, order: Ints) -> Floats:

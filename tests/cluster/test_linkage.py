@@ -7,8 +7,15 @@ from scipy.spatial.distance import pdist, squareform
 from sklearn.metrics import silhouette_samples
 
 from darksound.cluster.clusterers.linkage import AverageLinkage
+from darksound.cluster.clusterers.neighbour_graph import graph_distances
 from darksound.cluster.metrics import adjusted_rand
-from darksound.cluster.structure import cluster, resolve_methods, uses_reducer, why_noise
+from darksound.cluster.structure import (
+    cluster,
+    find_clusters,
+    resolve_methods,
+    uses_reducer,
+    why_noise,
+)
 from darksound.errors import SettingsError
 from darksound.settings import ClusteringSettings, Settings, load_settings
 
@@ -24,7 +31,7 @@ def blobs(sizes, d=8, stray=0):
 
 
 def _exhaustive(x, smallest, metric):
-    """The cut of scipy's tree with the highest S^1.5 H, S by scikit-learn."""
+    """The cut of scipy's tree with the highest S^3 H, S by scikit-learn."""
     condensed = pdist(x, metric)
     tree, distances = linkage(condensed, "average"), squareform(condensed)
     best_score, best = 0.0, None
@@ -34,7 +41,7 @@ def _exhaustive(x, smallest, metric):
         large = sizes[labels] >= smallest
         silhouettes = silhouette_samples(distances, labels, metric="precomputed") * large
         share = sizes[sizes >= smallest] / len(x)
-        score = max(0, silhouettes.mean()) ** 1.5 * -(share * np.log2(share)).sum()
+        score = max(0, silhouettes.mean()) ** 3 * -(share * np.log2(share)).sum()
         if score > best_score:
             best_score, best = score, np.where(large, labels, -1)
     return best
@@ -47,7 +54,7 @@ def test_it_finds_the_cut_of_an_exhaustive_search(seed, metric):
     centres = rng.normal(size=(6, 5)) * rng.uniform(1, 4)
     x = np.concatenate([c + rng.normal(size=(rng.integers(2, 14), 5)) for c in centres])
     x = x[rng.permutation(len(x))]
-    settings = LINKAGE.replace(metric=metric, min_cluster_size=3)
+    settings = LINKAGE.replace(metric=metric, min_cluster_size=3, graph_weight=0)
     expected = _exhaustive(x, 3, metric)
     clustering = AverageLinkage().cluster(x, settings, 0).labels
     assert adjusted_rand(expected, clustering) == 1
@@ -138,6 +145,42 @@ def test_auto_methods_depend_on_the_number_of_rois_and_changed_settings(changes,
     assert (settings.reduction.method, settings.clustering.method)[: len(expected)] == expected
     assert resolve_methods(settings, n) == settings
     assert uses_reducer(settings, n) == (expected[0] != "none")
+
+
+@pytest.mark.parametrize(
+    ("changes", "expected"),
+    [
+        ({}, "centred"),
+        ({"clustering": {"method": "hdbscan"}}, "l2"),
+        ({"clustering": {"method": "linkage"}, "reduction": {"method": "pca"}}, "l2"),
+        ({"clustering": {"method": "evoc"}}, "l2"),
+        ({"reduction": {"normalise": "l2"}}, "l2"),
+        ({"reduction": {"normalise": "standard"}}, "standard"),
+    ],
+)
+def test_embeddings_are_centred_before_linkage_alone(changes, expected):
+    settings = resolve_methods(Settings().replace(**changes), 100)
+    assert settings.reduction.normalise == expected
+
+
+def test_what_all_embeddings_have_in_common_does_not_hide_their_clusters():
+    x, groups = blobs([12] * 5, d=64)
+    offset = 40 * np.random.default_rng(9).normal(size=64)
+    found = [
+        find_clusters((x + common).astype(np.float32), Settings()).labels
+        for common in (0 * offset, offset)
+    ]
+    assert adjusted_rand(groups, found[0]) == adjusted_rand(groups, found[1]) == 1
+
+
+@pytest.mark.parametrize("metric", ["euclidean", "cosine"])
+def test_the_tree_is_that_of_both_distances(metric):
+    x, _ = blobs([9, 14, 7], d=5, stray=3)
+    tree = AverageLinkage().cluster(x, LINKAGE.replace(metric=metric, graph_weight=0.7), 0).tree
+    distances = pdist(x, metric)
+    between = distances**2 if metric == "euclidean" else distances
+    combined = between / between.mean() + 0.7 * graph_distances(squareform(distances))
+    assert np.allclose(tree, linkage(combined, "average"))
 
 
 @pytest.mark.parametrize(

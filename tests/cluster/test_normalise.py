@@ -66,3 +66,22 @@ def test_min_max_equals_scikit_learn_also_in_blocks(block, monkeypatch):
     assert (scaled[:, 3] == 0).all()
     assert (x == before).all()
     assert normalise(x[:0], "min_max").shape == (0, 20)
+
+
+def test_centred_vectors_have_unit_length_on_the_leading_axes():
+    rng = np.random.default_rng(4)
+    x = rng.normal(size=(200, 150)) * np.linspace(1, 0.01, 150) + 5 * rng.normal(size=150)
+    unit = x / np.linalg.norm(x, axis=1, keepdims=True)
+    u, s, _ = np.linalg.svd(unit - unit.mean(axis=0), full_matrices=False)
+    expected = u[:, :128] * s[:128]
+    expected /= np.linalg.norm(expected, axis=1, keepdims=True)
+    centred = normalise(x.astype(np.float32), "centred")
+    assert centred.shape == (200, 128)
+    assert centred @ centred.T == pytest.approx(expected @ expected.T, abs=1e-4)
+
+
+def test_a_vector_at_the_centre_stays_zero():
+    x = np.random.default_rng(0).normal(size=(1, 40)).astype(np.float32)
+    lengths = np.linalg.norm(normalise(np.repeat(x, 5, axis=0), "centred"), axis=1)
+    assert lengths.tolist() == [0] * 5
+    assert normalise(np.zeros((0, 3), np.float32), "centred").shape[0] == 0

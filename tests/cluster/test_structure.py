@@ -134,7 +134,7 @@ def test_pca_keeps_distances_and_limits_components(notes):
 
 def test_none_is_the_normalised_embedding(notes):
     x, _ = blobs([5])
-    reduced = reduce(x, ReductionSettings(method="none"), 0, note=notes)
+    reduced = reduce(x, ReductionSettings(method="none", normalise="l2"), 0, note=notes)
     assert np.linalg.norm(reduced, axis=1) == pytest.approx(1.0, abs=1e-6)
 
 
@@ -145,7 +145,9 @@ def test_normalised_zeros_and_constants_are_finite(method):
     assert np.isfinite(normalised).all()
     assert normalised.dtype == np.float32
     expected = {
+        "auto": [0, 1, 1],
         "l2": [0, 1, 1],
+        "centred": [1, 1, 1],
         "standard": [3**0.5, 0, 3**0.5],
         "min_max": [0, 0.5**0.5, 2**0.5],
         "none": [0, 5, 10],

@@ -6,6 +6,7 @@ import numpy as np
 import numpy.typing as npt
 
 from darksound.cluster.metrics import NOISE
+from darksound.cluster.reducers.base import principal_axes, project
 
 __all__ = ["NORMALISERS", "is_constant", "normalise", "subtract_recording_offsets"]
 
@@ -13,6 +14,8 @@ Vectors = npt.NDArray[np.float32]
 
 #: Distances below this share of the vectors' length are float32 rounding.
 _ROUNDING = 1e-6
+# Principal axes that are kept of centred embeddings, and the length up to which one is zero.
+_N_AXES, _AT_CENTRE = 128, 1e-5
 # Rows per block, so that a million vectors need no second copy.
 _BLOCK = 65_536
 
@@ -55,13 +58,33 @@ def _to_unit_range(x: Vectors) -> Vectors:
     return scaled
 
 
+def _centred(x: Vectors) -> Vectors:
+    """Subtract the mean of the vectors, project on 128 principal axes, scale to unit length.
+
+    What all embeddings of a set have in common, such as the site or the recorder, hides their
+    differences; the axes of least variance are mostly noise.
+    """
+    unit = _to_unit_length(x)
+    if not len(unit):
+        return unit
+    centre = unit.mean(axis=0, dtype=np.float64)
+    axes = principal_axes(unit, _N_AXES, centre)
+    centred = project(unit, axes) - (centre @ axes).astype(np.float32)
+    # A vector at the centre has no direction; its rounding must not become one.
+    centred[np.linalg.norm(centred, axis=1) < _AT_CENTRE] = 0
+    return _to_unit_length(centred)
+
+
 def _unchanged(x: Vectors) -> Vectors:
     return x
 
 
-#: Normalisation methods by their names in `reduction.normalise`.
+#: Normalisation methods by their names in `reduction.normalise`. `auto` is that of figures of merit
+#: and maps; `resolve_methods` replaces it before clustering.
 NORMALISERS: dict[str, Callable[[Vectors], Vectors]] = {
+    "auto": _to_unit_length,
     "l2": _to_unit_length,
+    "centred": _centred,
     "standard": _to_unit_variance,
     "min_max": _to_unit_range,
     "none": _unchanged,

@@ -55,6 +55,7 @@ AUTO = "auto"
 MIN_ROIS = 4
 
 _LINKAGE, _HDBSCAN, _UMAP, _NO_REDUCER = "linkage", "hdbscan", "umap", "none"
+_CENTRED, _UNIT_LENGTH = "centred", "l2"
 # Settings of every reducer. A change of any other one selects UMAP.
 _COMMON_REDUCTION_SETTINGS = {"method", "normalise", "max_fit_samples", "pca_above", "n_init"}
 # Streams of the seed.
@@ -67,7 +68,8 @@ def resolve_methods(settings: Settings, n: int) -> Settings:
     """Return the settings with `auto` replaced by the reducer and the clusterer for n ROIs.
 
     `auto` is average linkage without reduction for up to `clustering.max_linkage_samples` ROIs,
-    unless a setting that only UMAP or HDBSCAN has was changed; else UMAP and HDBSCAN.
+    unless a setting that only UMAP or HDBSCAN has was changed; else UMAP and HDBSCAN. Embeddings
+    are centred before linkage without reduction, and scaled to unit length before other methods.
     """
     method = settings.clustering.method
     if method == AUTO:
@@ -75,7 +77,12 @@ def resolve_methods(settings: Settings, n: int) -> Settings:
     reducer = settings.reduction.method
     if reducer == AUTO:
         reducer = _UMAP if needs_reduction(method) else _NO_REDUCER
-    return settings.replace(reduction={"method": reducer}, clustering={"method": method})
+    normaliser: str = settings.reduction.normalise
+    if normaliser == AUTO:
+        normaliser = _CENTRED if (method, reducer) == (_LINKAGE, _NO_REDUCER) else _UNIT_LENGTH
+    return settings.replace(
+        reduction={"method": reducer, "normalise": normaliser}, clustering={"method": method}
+    )
 
 
 def uses_reducer(settings: Settings, n: int) -> bool:

@@ -39,8 +39,9 @@ _CLUSTERING_BYTES = 0.35e9
 _BYTES_PER_FITTED_ROI = 5_000
 _BYTES_PER_CLUSTERED_ROI = 2_000
 _BYTES_OF_DISTANCE_BLOCKS = 0.4e9
-# Average linkage holds three copies of all distances, and as much again to find the finest cut.
-_BYTES_PER_LINKED_PAIR = 4 * 8
+# Average linkage holds three copies of all distances, and up to twice as much for those in the
+# graph and to find the finest cut.
+_BYTES_PER_LINKED_PAIR = 5 * 8
 # One ROI in the tables in memory, and in the files of a run (measured by benchmarks/exports.py).
 _TABLE_BYTES_PER_ROI = 1_500
 _FILE_BYTES_PER_ROI = 400

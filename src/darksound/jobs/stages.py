@@ -28,8 +28,8 @@ _SECONDS_PER_VALIDITY_PAIR = 5e-9
 _SECONDS_PER_MAPPED_ROI = 3e-3
 # Compilation of UMAP, once a process.
 _COMPILATION_S = 45.0
-# Average linkage and its cuts, one pair of 5,000 ROIs.
-_SECONDS_PER_LINKED_PAIR = 5e-7
+# Average linkage, its graph and its cuts, one pair of 5,000 ROIs.
+_SECONDS_PER_LINKED_PAIR = 8e-7
 # The stage that computes what the backbone reads, by its kind.
 _STORED_KINDS = {"images": "images", "waveforms": "vectors", "table": "vectors"}
 

@@ -25,10 +25,12 @@ class ReductionSettings(Section):
         default_factory=dict,
         description="Constructor arguments of a reducer given by import path.",
     )
-    normalise: Literal["l2", "standard", "min_max", "none"] = Field(
-        "l2",
-        description="Normalisation of embeddings: to unit length, to unit variance of each "
-        "dimension, to 0 to 1 over the ROIs in each dimension, or none.",
+    normalise: Literal["auto", "l2", "centred", "standard", "min_max", "none"] = Field(
+        "auto",
+        description="Normalisation of embeddings. `l2`: to unit length. `centred`: the mean of the "
+        "set is subtracted and 128 principal axes are kept, then to unit length. `standard`: to "
+        "unit variance of each dimension. `min_max`: to 0 to 1 over the ROIs in each dimension. "
+        "`auto`: `centred` before `linkage` without reduction, else `l2`.",
     )
     n_components: Size | Annotated[tuple[Size, ...], Field(min_length=1, max_length=100)] = Field(
         10,
@@ -84,7 +86,7 @@ class ClusteringSettings(Section):
 
     method: str = Field(
         "auto",
-        description="`linkage`: average linkage on embeddings, cut where S^1.5 H is highest (S: "
+        description="`linkage`: average linkage on embeddings, cut where S^3 H is highest (S: "
         "mean silhouette, H: entropy of the clusters). `hdbscan`. `fast_hdbscan`: HDBSCAN on a "
         "graph of neighbours (extra `fast-hdbscan`). `dbscan`. `evoc`: EVoC on embeddings (extra "
         "`evoc`). Or the import path of an object with `fit_predict`. `auto`: `linkage` for up to "
@@ -99,6 +101,11 @@ class ClusteringSettings(Section):
         5000,
         description="Largest number of ROIs for which `auto` chooses `linkage`. Linkage computes "
         "all pairwise distances: 5,000 ROIs need 1 GB.",
+    )
+    graph_weight: Annotated[float, Field(ge=0, le=1000)] = Field(
+        1.0,
+        description="`linkage`: weight of the distances in the graph of nearest neighbours beside "
+        "those between embeddings; 0: embeddings alone.",
     )
     min_cluster_size: Annotated[int, Field(ge=2, le=1_000_000_000)] | Literal["auto"] = Field(
         "auto", description="Smallest cluster; `auto` depends on the number of ROIs."

@@ -1,4 +1,4 @@
-"""Average linkage, its tree cut where the silhouette-entropy score is highest."""
+"""Average linkage of embeddings and their graph, cut by silhouette and entropy."""
 
 import math
 from collections.abc import Iterable, Iterator, Sequence
@@ -10,6 +10,7 @@ from scipy.cluster.hierarchy import leaves_list, linkage
 from scipy.spatial.distance import pdist, squareform
 
 from darksound.cluster.clusterers.base import Clustering, refuse_changed_settings
+from darksound.cluster.clusterers.neighbour_graph import graph_distances, mean_one
 from darksound.cluster.levels import ScoredCuts, choose_cut
 from darksound.cluster.metrics import NOISE
 from darksound.errors import SettingsError
@@ -23,9 +24,9 @@ Ints = npt.NDArray[np.int64]
 _METRICS = ("euclidean", "sqeuclidean", "cosine", "correlation", "cityblock")
 # All cuts into up to `_ALL_CUTS` groups are tried; above, each has 3 % more groups than the last.
 _ALL_CUTS, _STEP = 100, 1.03
-# Exponent of the silhouette in the score. Between 0.9 and 1.75 it chooses about the same cuts of
-# real ROIs; below, clusters of two call types are split in four.
-_SILHOUETTE_POWER = 1.5
+# Exponent of the silhouette in the score. Between 1.5 and 4 it chooses about the same cuts of real
+# ROIs; lower ones split clusters, higher ones merge them.
+_SILHOUETTE_POWER = 3.0
 # Below this mean silhouette, members of a group are hardly closer to each other than to others.
 _MIN_SILHOUETTE = 0.05
 # Quantile of a cluster's silhouettes from which the membership probability is 1.
@@ -76,7 +77,7 @@ class _Cut:
         return in_clusters
 
     def score(self) -> float:
-        """Return S^1.5 H, see `AverageLinkage`; 0 if the mean silhouette S is at most 0.05."""
+        """Return S^3 H, see `AverageLinkage`; 0 if the mean silhouette S is at most 0.05."""
         silhouette = float(self.silhouettes().mean())
         share = np.diff(self.starts)[self.is_cluster] / len(self.group)
         entropy = -float((share * np.log2(share)).sum())
@@ -97,13 +98,15 @@ class _Cut:
 class AverageLinkage:
     """Average linkage (Sokal and Michener 1958) of all pairwise distances.
 
-    Groups are merged in the order of the mean distance between their members. The tree is cut
-    where $S^{1.5} H$ is highest: S is the mean silhouette (Rousseeuw 1987,
-    doi 10.1016/0377-0427(87)90125-7), H is the entropy of the clusters in bits, the sum of
-    p log2(1 / p) over the shares p of ROIs. Groups of fewer than `clustering.min_cluster_size`
-    ROIs add 0 to both and are noise. The silhouette alone is often highest for a few groups of
-    clusters that lie far apart; the entropy favours finer cuts. `clustering.granularity` moves the
-    cut, see `choose_cut`.
+    Groups are merged in the order of the mean distance between their members. Distances are those
+    of `clustering.metric` (squared Euclidean ones for `euclidean`), divided by their mean, plus
+    `clustering.graph_weight` times those in the graph of nearest neighbours (`graph_distances`);
+    with a weight of 0 those of the metric alone. The tree is cut where $S^3 H$ is highest: S is
+    the mean silhouette (Rousseeuw 1987, doi 10.1016/0377-0427(87)90125-7) by the metric, H is the
+    entropy of the clusters in bits, the sum of p log2(1 / p) over the shares p of ROIs. Groups of
+    fewer than `clustering.min_cluster_size` ROIs add 0 to both and are noise. The silhouette alone
+    is often highest for a few groups of clusters that lie far apart; the entropy favours finer
+    cuts. `clustering.granularity` moves the cut, see `choose_cut`.
 
     The membership probability is the silhouette of a ROI divided by the 0.9 quantile of its
     cluster, at most 1. The outlier score is 0 for a ROI as near to a cluster as its members are to
@@ -156,7 +159,7 @@ class AverageLinkage:
         min_size = self.min_cluster_size(settings, n)
         # The cosine distance of a zero vector is undefined; 1 is that of orthogonal vectors.
         condensed = np.nan_to_num(pdist(x, settings.metric), nan=1.0)
-        tree = linkage(condensed, "average")
+        tree = linkage(_tree_distances(condensed, settings), "average")
         order = leaves_list(tree).astype(np.int64)
         distances = squareform(condensed)[np.ix_(order, order)]
         heights = _merge_heights(tree, order)
@@ -172,6 +175,15 @@ class AverageLinkage:
             return Clustering.all_noise(n)
         best = _Cut.from_starts(distances, starts[chosen], min_size)
         return replace(_clustering(best, order, heights), tree=tree)
+
+
+def _tree_distances(condensed: Floats, settings: ClusteringSettings) -> Floats:
+    """Return the distances by which ROIs are merged, from those of the metric; both condensed."""
+    if settings.graph_weight == 0:
+        return condensed
+    distances = condensed**2 if settings.metric == "euclidean" else condensed
+    in_graph = graph_distances(squareform(condensed))
+    return mean_one(distances) + settings.graph_weight * in_graph
 
 
 def _scored(cuts: Iterable[_Cut]) -> ScoredCuts:

@@ -39,7 +39,7 @@ def screenshot(
     browser.get(url)
     for number, name in ((0, "rising trill"), (3, "double whistle")):
         browser.execute_script(_NAME, number, name)
-    clip = browser.find_elements(By.CSS_SELECTOR, ".clip")[1]
+    clip = browser.find_elements(By.CSS_SELECTOR, "article .clip")[1]
     browser.execute_script("arguments[0].click(); document.activeElement.blur()", clip)
     browser.execute_script("document.getElementById('audio').pause()")
     if width > 600:

@@ -101,6 +101,20 @@ def test_a_reviewed_run_has_its_groups_as_clusters(small_run, tmp_path):
         result.reviewed(read_review(path))
 
 
+def test_merged_clusters_are_in_the_supercluster_of_the_cluster_whose_number_they_have(
+    small_run, tmp_path
+):
+    result = read_run(small_run())
+    assert (result.n_clusters, result.n_superclusters) == (2, 2)
+    ids = result.rois.table["roi_id"]
+    path = tmp_path / "review.csv"
+    path.write_text(f"roi_id,cluster,group,name,rejected\n{ids[0]},0,1,wren,false\n")
+    reviewed = replace(result, tree=np.array([[0, 1, 0.5, 2]])).reviewed(path)
+    assert reviewed.clusters["cluster"].tolist() == [1, 1, 1, 1, -1]
+    assert reviewed.clusters["supercluster"].tolist() == [1, 1, 1, 1, -1]
+    assert reviewed.tree is None
+
+
 @pytest.fixture(scope="module")
 def learner():
     settings = Settings().replace(backbone={"weights": "none"}, audio={"roi_s": 1.0})
@@ -135,6 +149,7 @@ def unsaved(small_run, learner) -> MecResult:
         notes=("A note.",),
         map_before=np.arange(10, dtype=np.float32).reshape(5, 2),
         map_method="umap",
+        tree=np.array([[0, 1, 1 / 3, 2]]),
     )
     return MecResult.from_outcome(outcome)
 
@@ -159,6 +174,7 @@ def test_a_saved_result_is_loaded_as_it_was(unsaved, tmp_path):
     np.testing.assert_array_equal(loaded.embeddings, unsaved.embeddings)
     assert loaded.embeddings.dtype == unsaved.embeddings.dtype
     np.testing.assert_array_equal(loaded.map_before, unsaved.map_before)
+    np.testing.assert_array_equal(loaded.tree, unsaved.tree)
     assert loaded.rois.problems == unsaved.rois.problems
     for name in ("settings", "notes", "kept", "n_clusters", "coverage", "ami", "settings_hash"):
         assert getattr(loaded, name) == getattr(unsaved, name), name

@@ -66,7 +66,7 @@ def find_levels(
     """
     k = clustering.n_clusters
     tree, merges = clustering.tree, None
-    if len(tree):
+    if len(tree) and len(tree) == len(clustering.labels) - 1:
         merges = _merges_of_clusters(tree, clustering.labels, k)
     if merges is None:
         means = _means(normalise(embeddings, settings.normalise), clustering.labels, k)

@@ -27,6 +27,8 @@ _MAX_PIECE_OCTAVES = 1.6
 # this pitch cover so much of the time between them: where another sound touches a churr, or its
 # background changes from chunk to chunk, it is in several boxes.
 _MAX_NARROW_OCTAVES, _MIN_LONG_S, _MAX_LONG_OCTAVES = 0.8, 2.0, 1 / 8
+# Shorter boxes of one pitch are a long sound if there are some for this share of so many seconds.
+_MIN_SHORT_S, _MIN_SOUND_S, _MIN_SOUND_SHARE, _MAX_SHORT_GAP_S = 0.15, 8.0, 0.5, 1.0
 _MAX_BRIDGE_S, _MIN_BRIDGED_SHARE, _FAINT_S = 15.0, 0.6, 0.35
 # The band of so many pieces is that of most of them, so that a raindrop or another bird that
 # touched one of them does not widen it.
@@ -113,7 +115,9 @@ def join_pieces(boxes: Boxes, grid: Grid, settings: SegmentationSettings) -> Box
 
     names = list(BOX.names or ())
     joined = np.sort(_merge_pieces(boxes, _chains(boxes, follows, max_gap_s)), order=names)
-    return np.sort(_merge_pieces(joined, _bridged(joined)), order=names)
+    for min_s in (_MIN_LONG_S, _MIN_SHORT_S):
+        joined = np.sort(_merge_pieces(joined, _bridged(joined, min_s)), order=names)
+    return joined
 
 
 def rhythmic_series(units: Boxes) -> Ints:
@@ -147,11 +151,16 @@ def rhythmic_series(units: Boxes) -> Ints:
     return series
 
 
-def _bridged(boxes: Boxes) -> Ints:
-    """Return the number of the long sound of each box, from 0 without gaps, `(n,)`."""
+def _bridged(boxes: Boxes, min_s: float) -> Ints:
+    """Return the number of the long sound of each box, from 0 without gaps, `(n,)`.
+
+    Args:
+        boxes: an array of `BOX`, sorted by time.
+        min_s: shorter boxes begin no sound.
+    """
     width = np.log2(boxes["high_hz"] / boxes["low_hz"])
     is_narrow = width <= _MAX_NARROW_OCTAVES
-    long = np.flatnonzero(is_narrow & (boxes["end_s"] - boxes["start_s"] >= _MIN_LONG_S))
+    long = np.flatnonzero(is_narrow & (boxes["end_s"] - boxes["start_s"] >= min_s))
     # No box that ends before these begins earlier in the table than so many seconds.
     longest_s = float(np.max(boxes["end_s"] - boxes["start_s"], initial=0))
 
@@ -163,13 +172,17 @@ def _bridged(boxes: Boxes) -> Ints:
         )
         if not is_alike or not 0 <= gap_s <= _MAX_BRIDGE_S:
             return False
+        if gap_s <= (_FAINT_S if min_s >= _MIN_LONG_S else _MAX_SHORT_GAP_S):
+            return True
         first, stop = np.searchsorted(boxes["start_s"], (before[1] - longest_s, box[0]))
         near = boxes[first:stop]
         near = near[(near["low_hz"] <= box[4]) & (box[4] <= near["high_hz"])]
         covered = np.clip(near["end_s"], before[1], box[0]) - np.maximum(near["start_s"], before[1])
-        return gap_s <= _FAINT_S or np.sum(np.maximum(covered, 0)) >= _MIN_BRIDGED_SHARE * gap_s
+        return bool(np.sum(np.maximum(covered, 0)) >= _MIN_BRIDGED_SHARE * gap_s)
 
     chain = _chains(boxes[long], follows, _MAX_BRIDGE_S)
+    if min_s < _MIN_LONG_S:
+        chain = _lasting(boxes[long], chain)
     sounds = _merge(boxes[long], chain)
     number = np.full(len(boxes), -1, np.int64)
     number[long] = chain
@@ -183,6 +196,16 @@ def _bridged(boxes: Boxes) -> Ints:
     others = number < 0
     number[others] = len(sounds) + np.arange(np.count_nonzero(others))
     return number
+
+
+def _lasting(boxes: Boxes, chain: Ints) -> Ints:
+    """Return the chains, those divided into single boxes that are short or mostly silent."""
+    sounds = _merge(boxes, chain)
+    span = sounds["end_s"] - sounds["start_s"]
+    filled = np.bincount(chain, boxes["end_s"] - boxes["start_s"], minlength=len(sounds))
+    lasts = (span >= _MIN_SOUND_S) & (filled >= _MIN_SOUND_SHARE * span)
+    parted = np.where(lasts[chain], chain, len(sounds) + np.arange(len(boxes)))
+    return np.unique(parted, return_inverse=True)[1].astype(np.int64)
 
 
 def _merge_pieces(boxes: Boxes, chain: Ints) -> Boxes:

@@ -25,7 +25,7 @@ _SUSTAINED_S, _SUSTAINED_HOOT_S = 1.0, 0.15
 _HOOT_HZ, _MAX_HOOT_WIDTH_HZ = 700.0, 300.0
 # A region that is longer and wider than the song of one bird is a mixture, such as calls among
 # frogs. It is split by thresholds raised in steps, up to so many decibels.
-_DENSE_S, _DENSE_OCTAVES = 6.0, 1.0
+_DENSE_S, _DENSE_OCTAVES = 6.0, 1.4
 _DENSE_STEP_DB, _MAX_RAISED_DB = 5.0, 35.0
 _EIGHT_NEIGHBOURS = np.ones((3, 3), dtype=bool)
 # A box is nested in a larger one that covers this share of it.

@@ -126,8 +126,8 @@ def test_the_smallest_cluster_grows_with_the_number_of_rois(n, size):
     ("changes", "n", "expected"),
     [
         ({}, 5000, ("none", "linkage")),
-        ({}, 5001, ("umap", "hdbscan")),
-        ({"clustering": {"max_linkage_samples": 10}}, 11, ("umap", "hdbscan")),
+        ({}, 5001, ("none", "linkage")),
+        ({"clustering": {"max_linkage_samples": 0}}, 11, ("umap", "hdbscan")),
         ({"clustering": {"min_cluster_size": 9}}, 100, ("none", "linkage")),
         ({"clustering": {"min_samples": 3}}, 100, ("umap", "hdbscan")),
         ({"reduction": {"n_neighbors": 30}}, 100, ("umap", "hdbscan")),
@@ -140,7 +140,7 @@ def test_the_smallest_cluster_grows_with_the_number_of_rois(n, size):
         ({"clustering": {"method": "linkage"}, "reduction": {"method": "umap"}}, 9, ("umap",)),
     ],
 )
-def test_auto_methods_depend_on_the_number_of_rois_and_changed_settings(changes, n, expected):
+def test_auto_methods_depend_on_changed_settings(changes, n, expected):
     settings = resolve_methods(Settings().replace(**changes), n)
     assert (settings.reduction.method, settings.clustering.method)[: len(expected)] == expected
     assert resolve_methods(settings, n) == settings

@@ -67,13 +67,13 @@ _MAX_REPEATED_ROIS, _AUTO_N_INIT = 500, 6
 def resolve_methods(settings: Settings, n: int) -> Settings:
     """Return the settings with `auto` replaced by the reducer and the clusterer for n ROIs.
 
-    `auto` is average linkage without reduction for up to `clustering.max_linkage_samples` ROIs,
-    unless a setting that only UMAP or HDBSCAN has was changed; else UMAP and HDBSCAN. Embeddings
-    are centred before linkage without reduction, and scaled to unit length before other methods.
+    `auto` is average linkage without reduction, unless a setting that only UMAP or HDBSCAN has was
+    changed, or `clustering.max_linkage_samples` is 0; then it is UMAP and HDBSCAN. Embeddings are
+    centred before linkage without reduction, and scaled to unit length before other methods.
     """
     method = settings.clustering.method
     if method == AUTO:
-        method = _LINKAGE if _fits_linkage(settings, n) else _HDBSCAN
+        method = _LINKAGE if _fits_linkage(settings) else _HDBSCAN
     reducer = settings.reduction.method
     if reducer == AUTO:
         reducer = _UMAP if needs_reduction(method) else _NO_REDUCER
@@ -98,7 +98,7 @@ def why_noise(settings: Settings, n: int) -> str:
     return noise_reason(clustering, n)
 
 
-def _fits_linkage(settings: Settings, n: int) -> bool:
+def _fits_linkage(settings: Settings) -> bool:
     reduction, clustering = settings.reduction, settings.clustering
     defaults = ReductionSettings()
     changed = [
@@ -109,7 +109,7 @@ def _fits_linkage(settings: Settings, n: int) -> bool:
     ]
     linkage = resolve_clusterer(ClusteringSettings(method=_LINKAGE))
     return (
-        n <= clustering.max_linkage_samples
+        clustering.max_linkage_samples > 0
         and reduction.method in (AUTO, _NO_REDUCER)
         and not changed
         and not changed_settings(clustering, linkage.unsupported_settings)

@@ -9,6 +9,7 @@ import torch
 
 from darksound.audio.embedding_models import InputKind, embedding_dim, input_kind
 from darksound.audio.geometry import ROI_LENGTHS, choose_roi_length
+from darksound.cluster.clusterers.linkage import linked_rois
 from darksound.cluster.structure import uses_reducer
 from darksound.device import resolve_device
 from darksound.meta.learners.base import Learner
@@ -42,6 +43,8 @@ _BYTES_OF_DISTANCE_BLOCKS = 0.4e9
 # Average linkage holds three copies of all distances, and up to twice as much for those in the
 # graph and to find the finest cut.
 _BYTES_PER_LINKED_PAIR = 5 * 8
+# Centred embeddings of a large set, in single and double precision, and their neighbours.
+_BYTES_PER_CONDENSED_ROI = 3_000
 # One ROI in the tables in memory, and in the files of a run (measured by benchmarks/exports.py).
 _TABLE_BYTES_PER_ROI = 1_500
 _FILE_BYTES_PER_ROI = 400
@@ -226,7 +229,12 @@ def _clustering_bytes(n_rois: int, dim: int, settings: Settings) -> float:
     # Validity copies its ROIs in double precision, and computes distances in blocks.
     validity = 8.0 * dim * min(n_rois, settings.mec.max_validity_samples)
     validity += _BYTES_OF_DISTANCE_BLOCKS
-    linkage = 0.0 if uses_reducer(settings, n_rois) else _BYTES_PER_LINKED_PAIR * n_rois**2
+    if uses_reducer(settings, n_rois):
+        return max(reduction, validity)
+    linked = linked_rois(n_rois, settings.clustering)
+    linkage = _BYTES_PER_LINKED_PAIR * linked**2
+    if linked < n_rois:
+        linkage += _BYTES_PER_CONDENSED_ROI * n_rois
     return max(reduction, validity, linkage)
 
 

@@ -3,6 +3,8 @@
 import math
 
 from darksound.audio.embedding_models import input_kind
+from darksound.cluster.clusterers.linkage import linked_rois
+from darksound.cluster.maps import map_method
 from darksound.cluster.structure import uses_reducer
 from darksound.jobs.estimate import Workload, episode_size, input_cost
 from darksound.jobs.time_left import PlannedStage, TimeLeft
@@ -30,6 +32,8 @@ _SECONDS_PER_MAPPED_ROI = 3e-3
 _COMPILATION_S = 45.0
 # Average linkage, its graph and its cuts, one pair of 5,000 ROIs.
 _SECONDS_PER_LINKED_PAIR = 8e-7
+# Micro-clusters of a large set, and what is clustered again, one ROI.
+_SECONDS_PER_CONDENSED_ROI = 4e-4
 # The stage that computes what the backbone reads, by its kind.
 _STORED_KINDS = {"images": "images", "waveforms": "vectors", "table": "vectors"}
 
@@ -86,7 +90,11 @@ def planned_stages(
             PlannedStage(name, repeats + 1 - fewer, seconds, least - fewer, True, first_s)
         )
     if workload.clusterings > 1:
-        stages.append(PlannedStage("map", 1, reducing_s or n_rois * _SECONDS_PER_MAPPED_ROI))
+        map_s, first_s = n_rois * _SECONDS_PER_MAPPED_ROI, 0.0
+        if map_method(settings, n_rois) == "umap":
+            map_s = min(n_rois, settings.reduction.max_fit_samples) * _SECONDS_PER_FITTED_ROI
+            first_s = 0.0 if reducing_s else _COMPILATION_S
+        stages.append(PlannedStage("map", 1, map_s, first_s=first_s))
         if settings.report.page:
             clips_s = min(n_rois, _MAX_CLIPS) * _SECONDS_PER_CLIP
             # The recordings of a table may not exist.
@@ -99,6 +107,10 @@ def _clustering_seconds(n_rois: int, settings: Settings) -> tuple[float, float]:
     """Return the time of reduction, and of clustering and validity, of all ROIs."""
     validity = _SECONDS_PER_VALIDITY_PAIR * min(n_rois, settings.mec.max_validity_samples) ** 2
     if not uses_reducer(settings, n_rois):
-        return 0.0, _SECONDS_PER_LINKED_PAIR * n_rois**2 + validity
+        linked = linked_rois(n_rois, settings.clustering)
+        linkage = _SECONDS_PER_LINKED_PAIR * linked**2
+        if linked < n_rois:
+            linkage += _SECONDS_PER_CONDENSED_ROI * n_rois
+        return 0.0, linkage + validity
     fitted = min(n_rois, settings.reduction.max_fit_samples)
     return _SECONDS_PER_FITTED_ROI * fitted, _SECONDS_PER_CLUSTERED_ROI * n_rois + validity

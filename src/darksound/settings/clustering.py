@@ -89,9 +89,9 @@ class ClusteringSettings(Section):
         description="`linkage`: average linkage on embeddings, cut where S^3 H is highest (S: "
         "mean silhouette, H: entropy of the clusters). `hdbscan`. `fast_hdbscan`: HDBSCAN on a "
         "graph of neighbours (extra `fast-hdbscan`). `dbscan`. `evoc`: EVoC on embeddings (extra "
-        "`evoc`). Or the import path of an object with `fit_predict`. `auto`: `linkage` for up to "
-        "`max_linkage_samples` ROIs, unless a setting that only UMAP or HDBSCAN has was changed; "
-        "else `hdbscan`.",
+        "`evoc`). Or the import path of an object with `fit_predict`. `auto`: `linkage`, unless "
+        "a setting that only UMAP or HDBSCAN has was changed or `max_linkage_samples` is 0; else "
+        "`hdbscan`.",
     )
     parameters: dict[str, Any] = Field(
         default_factory=dict,
@@ -99,8 +99,9 @@ class ClusteringSettings(Section):
     )
     max_linkage_samples: Annotated[int, Field(ge=0, le=20_000)] = Field(
         5000,
-        description="Largest number of ROIs for which `auto` chooses `linkage`. Linkage computes "
-        "all pairwise distances: 5,000 ROIs need 1 GB.",
+        description="Largest number of ROIs that `linkage` clusters by all pairwise distances: "
+        "5,000 need 1 GB. More are condensed to this many micro-clusters first. 0: no limit, but "
+        "`auto` is `hdbscan`.",
     )
     graph_weight: Annotated[float, Field(ge=0, le=1000)] = Field(
         1.0,
@@ -219,6 +220,11 @@ class MecSettings(Section):
             "entropy of the clusters in bits, weighted by the validity of each; or DBCV, coverage, "
             "persistence; `last`: the last iteration.",
         )
+    )
+    min_gain: Share = Field(
+        0.05,
+        description="Share by which `selection_criterion` must be higher than in the first "
+        "iteration for a later one to be kept; 0: any increase.",
     )
     validity_embeddings: Literal["initial", "current"] = Field(
         "current",

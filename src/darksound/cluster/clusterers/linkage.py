@@ -10,18 +10,21 @@ from scipy.cluster.hierarchy import leaves_list, linkage
 from scipy.spatial.distance import pdist, squareform
 
 from darksound.cluster.clusterers.base import Clustering, refuse_changed_settings
+from darksound.cluster.clusterers.large_sets import cluster_large_set
 from darksound.cluster.clusterers.neighbour_graph import graph_distances, mean_one
 from darksound.cluster.levels import ScoredCuts, choose_cut
 from darksound.cluster.metrics import NOISE
 from darksound.errors import SettingsError
 from darksound.settings import ClusteringSettings
 
-__all__ = ["AverageLinkage"]
+__all__ = ["AverageLinkage", "linked_rois"]
 
 Floats = npt.NDArray[np.float64]
 Ints = npt.NDArray[np.int64]
 
 _METRICS = ("euclidean", "sqeuclidean", "cosine", "correlation", "cityblock")
+# Fewest micro-clusters that large sets are condensed to.
+_MIN_SAMPLES = 100
 # All cuts into up to `_ALL_CUTS` groups are tried; above, each has 3 % more groups than the last.
 _ALL_CUTS, _STEP = 100, 1.03
 # Exponent of the silhouette in the score. Between 1.5 and 4 it chooses about the same cuts of real
@@ -95,6 +98,12 @@ class _Cut:
         return scores
 
 
+def linked_rois(n: int, settings: ClusteringSettings) -> int:
+    """Return how many of n ROIs, or micro-clusters of them, are linked by all their distances."""
+    largest = settings.max_linkage_samples
+    return min(n, max(largest, _MIN_SAMPLES)) if largest else n
+
+
 class AverageLinkage:
     """Average linkage (Sokal and Michener 1958) of all pairwise distances.
 
@@ -144,7 +153,9 @@ class AverageLinkage:
         return max(2, min(n // 2, round(size / max(1.0, settings.granularity_factor))))
 
     def cluster(self, x: Floats, settings: ClusteringSettings, seed: int) -> Clustering:
-        """Cluster vectors `(n, k)`; `seed` is not used.
+        """Cluster vectors `(n, k)`; the seed is that of samples of very large sets.
+
+        Above `clustering.max_linkage_samples` vectors, see `cluster_large_set`.
 
         Raises:
             SettingsError: `clustering.metric` is unknown, or a setting that average linkage does
@@ -155,6 +166,18 @@ class AverageLinkage:
             raise SettingsError(
                 f"clustering.metric is {settings.metric!r}; linkage has {', '.join(_METRICS)}."
             )
+        size = linked_rois(len(x), settings)
+        if size == len(x):
+            return self._cluster_whole(x, settings)
+
+        def cluster_whole(part: Floats, min_size: int) -> Clustering:
+            return self._cluster_whole(part, settings.replace(min_cluster_size=min_size))
+
+        smallest = self.min_cluster_size(settings, len(x))
+        return cluster_large_set(x, size, smallest, seed, cluster_whole)
+
+    def _cluster_whole(self, x: Floats, settings: ClusteringSettings) -> Clustering:
+        """Cluster vectors `(n, k)` by all their pairwise distances."""
         n = len(x)
         min_size = self.min_cluster_size(settings, n)
         # The cosine distance of a zero vector is undefined; 1 is that of orthogonal vectors.

@@ -14,7 +14,7 @@ import torch
 from darksound.cluster.reducers.base import Vectors, principal_axes, project
 from darksound.parallel.threads import map_in_order, single_threaded, usable_threads
 
-__all__ = ["N_AXES", "reduce_by_sample", "stratified_sample"]
+__all__ = ["N_AXES", "reduce_by_sample", "sample_rows", "stratified_sample"]
 
 Rows = npt.NDArray[np.int64]
 
@@ -78,6 +78,17 @@ def stratified_sample(cells: Rows, size: int, seed: int) -> Rows:
     starts = np.cumsum(counts) - counts
     drawn = [by_cell[s : s + k] for s, k in zip(starts, share, strict=True)]
     return np.sort(np.concatenate(drawn))
+
+
+def sample_rows(x: Vectors, size: int, seed: int) -> Rows:
+    """Return the sorted rows of a sample of vectors `(n, d)`, stratified by Voronoi cells.
+
+    Args:
+        x: vectors.
+        size: of the sample, below n; at most 512 rows are added.
+        seed: of the centres of the cells, and of the draw.
+    """
+    return stratified_sample(_cells(x, _anchors(x, seed)), size, seed)
 
 
 def _anchors(points: Vectors, seed: int) -> Vectors:

@@ -5,10 +5,11 @@ intersection over union in time is at least 0.3 and they share at least 0.3 of t
 ROIs are assigned to events and units one to one, in as many pairs as possible.
 
 - Precision: share of the ROIs that have a pair.
-- Recall: share of the events that are found: the event has a pair, or half of its units have.
-- Calls: share of the ROIs that match a call of any SNR, or half of whose time, in their band, is
-  that of calls. Unlike precision it does not count pieces of a call, and several calls in one, as
-  wrong.
+- Recall: share of the events that are found: half of the units are in ROIs that match the event, a
+  unit, or the consecutive units that they overlap.
+- Calls: share of the ROIs that match a call of any SNR in one of these ways, or half of whose
+  time, in their band, is that of calls. Unlike precision it does not count pieces of a call, and
+  several calls in one, as wrong.
 
 For a smallest SNR only events of at least that SNR count; ROIs of other calls are left out.
 """
@@ -108,13 +109,15 @@ class Scores:
 def score_rois(rois: Array, truth: SoundscapeTruth) -> Scores:
     """Return the scores of the ROIs `(n, 4)` of one recording."""
     matches = _matches(rois, truth.targets)
-    is_call = matches.any(axis=1) | (_covered(rois, truth.steps) >= 0.5)
+    in_runs, n_found = _runs(rois, truth)
+    is_call = matches.any(axis=1) | in_runs | (_covered(rois, truth.steps) >= 0.5)
     scores = Scores(n_rois=len(rois), n_calls=int(is_call.sum()))
     snr = truth.events["snr_db"].to_numpy(dtype=float)
     for index, least in enumerate(_SNR_DB):
         counts = snr >= least
         of_targets = counts[truth.event] if len(truth.event) else np.empty(0, dtype=bool)
         found, paired = _found(matches[:, of_targets], truth, of_targets)
+        found |= n_found
         # ROIs of calls that are fainter are neither right nor wrong.
         fainter = (
             ~paired & (is_call | matches[:, ~of_targets].any(axis=1)) if least > -np.inf else 0
@@ -150,6 +153,29 @@ def _found(
     n_paired = np.bincount(event[unit & has_pair], minlength=n_events)
     found = whole | ((n_units > 0) & (n_paired >= 0.5 * n_units))
     return found, paired
+
+
+def _runs(
+    rois: Array, truth: SoundscapeTruth
+) -> tuple[npt.NDArray[np.bool_], npt.NDArray[np.bool_]]:
+    """Return which ROIs match consecutive units, and which events are found by such ROIs."""
+    matched = np.zeros(len(rois), dtype=bool)
+    found = np.zeros(len(truth.events), dtype=bool)
+    for event in np.unique(truth.event[truth.is_unit]):
+        units = truth.targets[(truth.event == event) & truth.is_unit]
+        shared, in_band = _overlap(rois, units)
+        overlaps = in_band & (shared > 0)
+        inside = np.zeros(len(units), dtype=bool)
+        for roi in np.flatnonzero(overlaps.any(axis=1)):
+            run = units[overlaps[roi]]
+            start, end = run[0, START], run[-1, END]
+            both = min(end, rois[roi, END]) - max(start, rois[roi, START])
+            either = max(end, rois[roi, END]) - min(start, rois[roi, START])
+            if both >= _MIN_IOU * either:
+                matched[roi] = True
+                inside |= overlaps[roi]
+        found[event] = inside.mean() >= 0.5
+    return matched, found
 
 
 def _overlap(a: Array, b: Array) -> tuple[Array, npt.NDArray[np.bool_]]:

@@ -172,8 +172,8 @@ def _bridged(boxes: Boxes, min_s: float) -> Ints:
         )
         if not is_alike or not 0 <= gap_s <= _MAX_BRIDGE_S:
             return False
-        if gap_s <= (_FAINT_S if min_s >= _MIN_LONG_S else _MAX_SHORT_GAP_S):
-            return True
+        if min_s < _MIN_LONG_S or gap_s <= _FAINT_S:
+            return gap_s <= max(_FAINT_S, _MAX_SHORT_GAP_S)
         first, stop = np.searchsorted(boxes["start_s"], (before[1] - longest_s, box[0]))
         near = boxes[first:stop]
         near = near[(near["low_hz"] <= box[4]) & (box[4] <= near["high_hz"])]

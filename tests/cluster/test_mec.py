@@ -361,6 +361,25 @@ def test_the_iteration_to_keep(criterion, history, kept):
     assert best.iteration == kept
 
 
+@pytest.mark.parametrize(
+    ("criterion", "values", "kept"),
+    [
+        ("weighted_entropy", [2.0, 2.09, 2.11, 2.105], 2),
+        ("weighted_entropy", [2.0, 2.09, 2.0, 2.05], 0),
+        ("weighted_entropy", [2.0, 2.2, 2.21], 2),  # of later ones, any increase counts
+        ("dbcv", [-0.2, -0.195, -0.18], 2),
+        ("last", [0.0, 0.0], 1),
+    ],
+)
+def test_a_small_gain_does_not_replace_the_first_iteration(criterion, values, kept):
+    name = "dbcv" if criterion == "last" else criterion
+    first, *rest = (iteration(i, **{name: value}) for i, value in enumerate(values))
+    best = first
+    for candidate in rest:
+        best = candidate if is_better(candidate, best, first, criterion, 0.05) else best
+    assert best.iteration == kept
+
+
 def test_every_criterion_of_the_settings_is_registered(tiny_settings):
     allowed = type(tiny_settings.mec).model_fields["selection_criterion"].annotation.__args__
     assert set(allowed) <= set(CRITERIA)

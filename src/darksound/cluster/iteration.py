@@ -178,13 +178,21 @@ _UNCONDITIONAL = frozenset({"last"})
 _MAX_GAIN = 8
 
 
-def is_better(candidate: Iteration, best: Iteration, first: Iteration, criterion: str) -> bool:
+def is_better(
+    candidate: Iteration,
+    best: Iteration,
+    first: Iteration,
+    criterion: str,
+    min_gain: float = 0.0,
+) -> bool:
     """Return whether a later iteration is to be kept instead of the best one so far.
 
     An iteration without a plausible number of clusters is only kept if no other has one, unless
     the criterion is `last`: fewer than two clusters, fewer than half as many as at `first` (the
     learner merged them), or more than twice as many and more than eight more (it split them). On a
-    tie the earlier iteration is kept.
+    tie the earlier iteration is kept. The first iteration is only replaced by one whose criterion
+    is higher by the share `min_gain`, since fine-tuning raises it a little even where clusters are
+    no better.
     """
     candidate_plausible, best_plausible = (
         _is_plausible(candidate, first),
@@ -193,6 +201,8 @@ def is_better(candidate: Iteration, best: Iteration, first: Iteration, criterion
     if candidate_plausible != best_plausible and criterion not in _UNCONDITIONAL:
         return candidate_plausible
     score, best_score = CRITERIA[criterion](candidate), CRITERIA[criterion](best)
+    if best is first and criterion not in _UNCONDITIONAL:
+        best_score += min_gain * abs(best_score)
     return score > best_score or (isnan(best_score) and not isnan(score))
 
 

@@ -194,9 +194,7 @@ class MecLoop:
             iteration, n_components=n_components, n_superclusters=levels.n_superclusters
         )
         snapshot = Snapshot(number, copy_weights(self._network), embeddings, clustering)
-        return state.with_iteration(
-            iteration, snapshot, notes.sentences, self._mec.selection_criterion
-        )
+        return state.with_iteration(iteration, snapshot, notes.sentences, self._mec)
 
     def _embed(self, progress: Progress | None = None) -> Vectors:
         progress = self._progress if progress is None else progress

@@ -13,6 +13,7 @@ from darksound.cluster.clusterers.base import Clustering
 from darksound.cluster.iteration import Iteration, is_better
 from darksound.errors import RunError
 from darksound.meta.learners.base import Learner
+from darksound.settings import MecSettings
 
 __all__ = ["MecState", "Snapshot", "Weights", "copy_weights"]
 
@@ -76,14 +77,15 @@ class MecState:
         return self.best.iteration
 
     def with_iteration(
-        self, iteration: Iteration, snapshot: Snapshot, notes: tuple[str, ...], criterion: str
+        self, iteration: Iteration, snapshot: Snapshot, notes: tuple[str, ...], mec: MecSettings
     ) -> "MecState":
-        """Return the state after one more iteration."""
+        """Return the state after one more iteration; `mec` has the criterion for the best one."""
         best, first = self.iterations[self.best.iteration], self.iterations[0]
+        replaces = is_better(iteration, best, first, mec.selection_criterion, mec.min_gain)
         return MecState(
             iterations=(*self.iterations, iteration),
             last=snapshot,
-            best=snapshot if is_better(iteration, best, first, criterion) else self.best,
+            best=snapshot if replaces else self.best,
             first_weights=self.first_weights,
             notes=notes,
         )

@@ -222,7 +222,7 @@ class MecSettings(Section):
         )
     )
     min_gain: Share = Field(
-        0.05,
+        0.1,
         description="Share by which `selection_criterion` must be higher than in the first "
         "iteration for a later one to be kept; 0: any increase.",
     )

@@ -3,14 +3,17 @@
     python benchmarks/scale.py cost [--sizes 1000 2000 ...] [--million] [--figure docs/images/scale]
     python benchmarks/scale.py agreement [--rois 50000]
     python benchmarks/scale.py clusterers [--rois 100000] [--methods hdbscan fast_hdbscan]
+    python benchmarks/scale.py pooled SETS.npz [...] [--rois 9000]
 
 The embeddings are synthetic: 512 dimensions of which 64 separate the groups, groups with log-normal
 sizes and spreads, more groups for more ROIs, a tenth of the ROIs between two groups. Sizes are in
 ascending order, so that the peak memory is that of the largest one; compilation is timed
-separately, on other data. `cost` times the stages of the package with its defaults, DBCV on at most
-`mec.max_validity_samples` ROIs, by wall time and by CPU time, which depends less on other
+separately, on other data. `cost` times the stages of UMAP and HDBSCAN with their defaults, DBCV on
+at most `mec.max_validity_samples` ROIs, by wall time and by CPU time, which depends less on other
 processes. `agreement` compares reductions by the AMI of the clusters, each noise ROI a cluster of
-its own; `clusterers` compares clusterers on the same reduced embeddings.
+its own; `clusterers` compares clusterers on the same reduced embeddings. `pooled` joins labelled
+embeddings, one file a set with the arrays `v` (n, d) and `labels` (n,), and compares the default
+with average linkage of all distances, for up to 10,000 ROIs, and with UMAP and HDBSCAN.
 """
 
 import argparse
@@ -31,7 +34,7 @@ from darksound.cluster.estimators import needs_reduction
 from darksound.cluster.iteration import describe
 from darksound.cluster.metrics import adjusted_mutual_information, noise_as_singletons
 from darksound.cluster.normalise import is_constant, normalise
-from darksound.cluster.structure import cluster, reduce
+from darksound.cluster.structure import cluster, find_clusters, reduce
 from darksound.settings import Settings
 
 # For few ROIs too, so that sizes can be compared.
@@ -241,9 +244,36 @@ def clusterers(n: int, dim: int, methods: list[str]) -> None:
         print(f"AMI with the first {same:.3f}", flush=True)
 
 
+def pooled(paths: list[Path], n: int) -> None:
+    """The default on real sets together, condensed to fewer micro-clusters or not at all."""
+    vectors, names = [], []
+    for path in paths:
+        with np.load(path) as arrays:
+            vectors.append(arrays["v"])
+            names += [f"{path.stem}:{label}" for label in arrays["labels"]]
+    rows = np.random.default_rng(1).permutation(len(names))[:n]
+    x, labels = np.concatenate(vectors)[rows], np.array(names)[rows]
+    ways: dict[str, dict[str, Any]] = {
+        "default": {},
+        "a quarter": {"max_linkage_samples": len(x) // 4},
+    }
+    if len(x) <= 10_000:
+        ways["all distances"] = {"max_linkage_samples": 0, "method": "linkage"}
+    ways["UMAP and HDBSCAN"] = {"method": "hdbscan"}
+    for name, changes in ways.items():
+        start, cpu_start = time.perf_counter(), time.process_time()
+        clustering = find_clusters(x, Settings().replace(clustering=changes))
+        seconds, cpu_s = time.perf_counter() - start, time.process_time() - cpu_start
+        ami = adjusted_mutual_information(labels, noise_as_singletons(clustering.labels))
+        print(f"{len(x):,} {name}: {seconds:.0f} s ({cpu_s:.0f} s of CPU), ", end="")
+        print(f"{clustering.n_clusters} clusters, coverage {clustering.coverage:.3f}, ", end="")
+        print(f"AMI {ami:.3f}", flush=True)
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("what", choices=("cost", "agreement", "clusterers"))
+    parser.add_argument("what", choices=("cost", "agreement", "clusterers", "pooled"))
+    parser.add_argument("sets", type=Path, nargs="*", help="of `pooled`")
     parser.add_argument("--sizes", type=int, nargs="+", default=list(SIZES))
     parser.add_argument("--million", action="store_true", help="also 1,000,000 ROIs")
     parser.add_argument("--rois", type=int, default=50_000)
@@ -257,6 +287,8 @@ def main() -> None:
     if given.what == "cost":
         sizes = [*given.sizes, *([MILLION] if given.million else [])]
         cost(sizes, given.dim, given.earlier, given.table, given.figure)
+    elif given.what == "pooled":
+        pooled(given.sets, given.rois)
     elif given.what == "agreement":
         agreement(given.rois, given.dim)
     else:

@@ -9,13 +9,13 @@ and 15 to 17 for the report made the file of the package:
 
     for seed in $(seq 1 17); do python benchmarks/call_score.py features $seed s$seed.npz; done
     python benchmarks/call_score.py train src/darksound/segmentation/call_score.npz \\
-        --train s?.npz s10.npz s11.npz s12.npz --calibrate s13.npz s14.npz --test s1[5-7].npz
-    python benchmarks/call_score.py report s1[5-7].npz
+        --train s?.npz s1[012].npz --calibrate s1[34].npz --test s1[567].npz
+    python benchmarks/call_score.py report s1[567].npz
 """
 
 import argparse
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -44,6 +44,8 @@ from darksound.synthesis.soundscapes import SceneId, render_block
 
 Samples = npt.NDArray[np.float32]
 Floats = npt.NDArray[np.float64]
+# Kind, sound of calls, and of everything else.
+Recording = tuple[str, Samples, Samples]
 
 MAX_ROI_S = 2.9
 # ROIs of one label and recording, so that rain does not outnumber everything else.
@@ -76,7 +78,8 @@ def main() -> None:
     report.add_argument("test", type=Path, nargs="+")
     args = parser.parse_args()
     if args.command == "features":
-        write_features(args.seed, args.out, args.singles, args.scenes)
+        made = recordings(args.seed, args.singles, args.scenes)
+        write_features(made, np.random.default_rng([args.seed, 21]), args.out)
     elif args.command == "train":
         tables = [read_tables(paths) for paths in (args.train, args.calibrate, args.test)]
         trees = fit_trees(*tables[:2])
@@ -86,13 +89,12 @@ def main() -> None:
         print_report(bundled_trees(), read_tables(args.test))
 
 
-def write_features(seed: int, out: Path, singles: int, scenes: int) -> None:
+def write_features(made: Iterable[Recording], rng: np.random.Generator, out: Path) -> None:
     """Write the features, the share of a call and the kind of the ROIs of synthetic recordings."""
     rows: list[Floats] = []
     shares: list[Floats] = []
     kinds: list[str] = []
-    rng = np.random.default_rng([seed, 20])
-    for kind, call, other in recordings(seed, singles, scenes, rng):
+    for kind, call, other in made:
         features, share = label_rois(call, other, rng)
         for is_call in (False, True):
             chosen = np.flatnonzero((share > 0.5) == is_call)
@@ -108,13 +110,12 @@ def write_features(seed: int, out: Path, singles: int, scenes: int) -> None:
     print(f"{out}: {len(kinds)} ROIs, {np.mean(np.concatenate(shares) > 0.5):.2f} calls")
 
 
-def recordings(
-    seed: int, singles: int, scenes: int, rng: np.random.Generator
-) -> Iterator[tuple[str, Samples, Samples]]:
+def recordings(seed: int, singles: int, scenes: int) -> Iterator[Recording]:
     """Yield kind, the sound of calls, and of everything else; the recording is their sum."""
+    rng = np.random.default_rng([seed, 20])
+    calls = ("wild",) * len(CALL_KINDS) + CALL_KINDS
     for _ in range(singles):
         is_call, is_pair = rng.random() < 0.55, rng.random() < 0.5
-        calls = ("wild",) * len(CALL_KINDS) + CALL_KINDS
         kind = str(rng.choice(calls if is_call else OTHER_KINDS))
         yield from single(kind, str(rng.choice(OTHER_KINDS)) if is_pair else None, rng)
     for number in range(scenes):
@@ -122,9 +123,7 @@ def recordings(
         yield f"scene {scene}", *scene_stems(seed, scene, number)
 
 
-def single(
-    kind: str, other_kind: str | None, rng: np.random.Generator
-) -> Iterator[tuple[str, Samples, Samples]]:
+def single(kind: str, other_kind: str | None, rng: np.random.Generator) -> Iterator[Recording]:
     """Yield one event, alone or with another one that is no call."""
     event = render_single_event(kind, rng, margin_s=float(rng.uniform(2, 6)))
     if not np.isfinite(event.samples).all():
@@ -154,16 +153,17 @@ def scene_stems(seed: int, scene: str, number: int) -> tuple[Samples, Samples]:
     """Return the calls of a scene, and everything else."""
     name = SceneId(seed, scene, number, SCENE_S, 12)
     blocks = [render_block(name, block).samples for block in range(name.n_blocks)]
-    whole = np.concatenate(blocks).astype(np.float32) / 32768
+    whole: Samples = np.concatenate(blocks).astype(np.float32) / np.float32(32768)
     plan = plan_scene(seed, scene, number, seconds=SCENE_S, species=name.species)
-    calls = np.zeros_like(whole)
+    calls: Samples = np.zeros_like(whole)
     for event in plan.events:
         if event.is_call:
             start = round(event.start_s * RATE)
             n = round((event.end_s - event.start_s + event.emitter.tail_s) * RATE)
             n = min(n, len(whole) - start)
             calls[start : start + n] += np.float32(event.gain) * event.emitter.render(0, n)
-    return calls, whole - calls
+    rest: Samples = whole - calls
+    return calls, rest
 
 
 def label_rois(call: Samples, other: Samples, rng: np.random.Generator) -> tuple[Floats, Floats]:
@@ -173,7 +173,8 @@ def label_rois(call: Samples, other: Samples, rng: np.random.Generator) -> tuple
     settings = SegmentationSettings(low_hz=low_hz, high_hz=min(high_hz, rate / 2))
     if rate != RATE:
         call, other = soxr.resample(call, RATE, rate), soxr.resample(other, RATE, rate)
-    rows, shares = [], []
+    rows: list[Floats] = []
+    shares: list[Floats] = []
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "a.wav"
         sf.write(path, call + other, rate, subtype="FLOAT")

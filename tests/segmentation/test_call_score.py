@@ -109,7 +109,7 @@ def test_scores_do_not_depend_on_gain(write_wave, tmp_path):
 
 
 def test_calls_of_other_seeds_score_higher_than_other_sounds(tmp_path):
-    scores = {True: [], False: []}
+    scores: dict[bool, list[float]] = {True: [], False: []}
     for kind in (*CALLS, *OTHERS):
         event = render_single_event(kind, np.random.default_rng([20, 2000]), longest_s=4.0)
         sf.write(tmp_path / "a.wav", event.samples, 48_000, subtype="FLOAT")

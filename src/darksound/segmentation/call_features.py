@@ -138,7 +138,7 @@ class _Shape:
             offset,
             np.repeat(np.arange(len(starts)), width),
             cell,
-            np.bincount(cell, points.ratio, int(width.sum())),
+            np.bincount(cell, weights=points.ratio, minlength=int(width.sum())).astype(np.float64),
         )
 
     @property

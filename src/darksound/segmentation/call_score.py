@@ -90,6 +90,4 @@ def call_scores(features: Floats) -> Floats:
     Args:
         features: `(n, len(CALL_FEATURES))`, of `call_features`.
     """
-    if not (resources.files("darksound.segmentation") / _FILE).is_file():
-        return np.full(len(features), np.nan)
     return bundled_trees().scores(features)

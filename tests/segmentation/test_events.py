@@ -215,7 +215,7 @@ boxes_strategy = st.lists(
 @given(boxes_strategy, st.sampled_from([UNIT, PHRASE]))
 def test_every_unit_is_in_one_event(rows, settings):
     boxes = make_boxes(*[(start, start + length, hertz) for start, length, hertz in rows])
-    # Wider than a sound that goes on over gaps.
+    # Wider than a sound that is joined over gaps.
     boxes["low_hz"], boxes["high_hz"] = boxes["low_hz"] * 0.8, boxes["high_hz"] * 1.25
     boxes = np.sort(boxes, order=list(BOX.names or ()))
     events = find_events(boxes, GRID, settings)

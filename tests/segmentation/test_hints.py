@@ -93,7 +93,7 @@ def test_a_very_short_recording_has_no_background(hint_of):
 def test_noise_and_weak_sounds_are_compared_with_the_threshold(hint_of):
     count, hint = hint_of(noise(10))
     assert count == 0
-    assert hint.endswith("dB above the background, and segmentation.high_db asks for 16.")
+    assert hint.endswith("dB above the background, and segmentation.high_db asks for 20.")
     count, hint = hint_of(noise(10) + tones(10, 3000), high_db=95)
     assert count == 0
     assert "segmentation.high_db asks for 95" in hint

@@ -195,8 +195,8 @@ def test_rois_of_the_spinetail_recording_agree_with_its_annotations(audio_root):
         pad = settings.pad_s
         times = np.stack([boxes["start_s"] - pad, boxes["end_s"] + pad], axis=1)
         scores[preset] = score_detections(times, annotated)
-    assert scores["default"].f1 > 0.75
-    assert scores["default"].recall > 0.75
+    assert scores["default"].f1 >= 0.75
+    assert scores["default"].recall > 0.8
     assert scores["default"].f1 > scores["paper-2024"].f1 > 0.3
 
 

@@ -50,11 +50,11 @@ class SegmentationSettings(Section):
         (3, 3), description="Frames and bands over which power is averaged before thresholding."
     )
     high_db: Annotated[float, Field(gt=0, le=100)] = Field(
-        16.0,
+        20.0,
         description="Upper threshold in dB above background: every unit has a point above it.",
     )
     sustained_db: Annotated[float, Field(ge=0, le=100)] = Field(
-        4.0,
+        8.0,
         description="The upper threshold is lower by this many dB for units that last a second, "
         "and below 700 Hz for units that last 0.15 s.",
     )
@@ -109,7 +109,7 @@ class SegmentationSettings(Section):
         "segment` has them in any case.",
     )
     min_call_score: Share = Field(
-        0.4,
+        0.2,
         description="ROIs with a lower `call_score` are not embedded or clustered; 0: all are. The "
         "table of `darksound segment` has them in any case.",
     )

@@ -20,6 +20,8 @@ module = type(sys)("darksound.jobs.mec")
 module.mec_run = mec_run
 sys.modules["darksound.jobs.mec"] = module
 signal.signal(signal.SIGINT, signal.default_int_handler)
+# It is ignored by what nohup started.
+signal.signal(signal.SIGHUP, signal.SIG_DFL)
 sys.argv = ["darksound", "mec", "--data", "demo", "--out", "my run"]
 from darksound.__main__ import main
 main()

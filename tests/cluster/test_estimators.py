@@ -280,7 +280,9 @@ def test_mec_with_objects_records_their_import_paths(make_images, tiny_learner, 
     again = mec_on_images(images, tiny_learner, settings, reducer=reducer, clusterer=clusterer)
     assert outcome.clusters["cluster"].nunique() == 3
     assert outcome.clusters.equals(again.clusters)
-    assert resolve_methods(outcome.settings, 42) == outcome.settings
+    resolved = resolve_methods(outcome.settings, 42)
+    assert resolved.reduction.method == outcome.settings.reduction.method
+    assert resolved.clustering == outcome.settings.clustering
     assert outcome.settings.reduction.method.endswith(":PCA")
     assert outcome.settings.clustering.parameters["n_clusters"] == 3
     by_path = mec_on_images(images, tiny_learner, outcome.settings)

@@ -85,28 +85,14 @@ class MecResult:
 
     @classmethod
     def from_outcome(cls, outcome: MecOutcome) -> Self:
-        """Return the result of a finished `darksound.cluster.mec.mec`.
-
-        Args:
-            outcome: what it returned.
-        """
+        """Return the result of what `darksound.cluster.mec.mec` returned."""
         shared = {each.name for each in fields(cls)} & {each.name for each in fields(outcome)}
         values = {name: getattr(outcome, name) for name in shared}
         return cls(_learner=outcome.learner, **values)
 
     @classmethod
     def load(cls, folder: str | Path, root: str | Path | None = None) -> Self:
-        """Read a result from the run directory of `darksound mec` or of `save`.
-
-        Args:
-            folder: the run directory.
-            root: current folder of the recordings, if they were moved; synthetic ROIs do not
-                change.
-
-        Raises:
-            RunError: it is not a MEC run, is not finished, or a file is missing or damaged.
-            SettingsError: its settings are of another version of darksound.
-        """
+        """Read a result from the run directory of `darksound mec` or of `save`; see `read_run`."""
         files = read_mec_files(Path(folder), root)
         return cls(**vars(files), path=Path(folder))
 

@@ -17,9 +17,9 @@ __all__ = ["planned_stages", "time_left"]
 # Seconds of the stages on one core, whose ratios are used until a stage has been timed: a forward
 # pass of a network, and its part for each parameter and pixel; a pass with gradients relative to
 # one without; one clip of the report page.
-_SECONDS_PER_PASS, _SECONDS_PER_PARAMETER_PIXEL = 3e-4, 1.3e-14
-_TRAINED_PER_PASS = 3.0
-_SECONDS_PER_CLIP = 0.015
+_SECONDS_PER_PASS, _SECONDS_PER_PARAMETER_PIXEL = 1.4e-3, 1.3e-14
+_TRAINED_PER_PASS = 4.0
+_SECONDS_PER_CLIP = 0.03
 # Clips in a report page of the usual size.
 _MAX_CLIPS = 2_500
 # Seconds, measured by benchmarks/scale.py on two cores: one ROI that UMAP is fitted on; one that is
@@ -27,7 +27,7 @@ _MAX_CLIPS = 2_500
 _SECONDS_PER_FITTED_ROI = 1.3e-3
 _SECONDS_PER_CLUSTERED_ROI = 4e-4
 _SECONDS_PER_VALIDITY_PAIR = 5e-9
-_SECONDS_PER_MAPPED_ROI = 3e-3
+_SECONDS_PER_MAPPED_ROI = 1e-2
 # Compilation of UMAP, once a process.
 _COMPILATION_S = 45.0
 # Average linkage, its graph and its cuts, one pair of 5,000 ROIs.

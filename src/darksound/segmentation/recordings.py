@@ -42,10 +42,10 @@ logger = logging.getLogger(__name__)
 
 _MAX_LISTED_CAUSES = 3
 _MAX_LOGGED_HINTS = 5
-# Measured by benchmarks/segmentation_day.py on one core of a server of 2023: audio at 48 kHz
+# Measured on one core by benchmarks/segmentation.py and on a night of six hours: audio at 48 kHz
 # relative to real time, and the peak memory of a worker in bytes.
-_TIMES_REAL_TIME = 500.0
-_WORKER_BYTES = 0.42e9
+_TIMES_REAL_TIME = 300.0
+_WORKER_BYTES = 0.9e9
 _STAGE = "seconds of sound"
 # The longest ROI without margins has at least this length, for any ROI length.
 _MIN_MAX_ROI_S = 0.05

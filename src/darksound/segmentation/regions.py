@@ -18,6 +18,8 @@ Floats = npt.NDArray[np.float64]
 Boxes = npt.NDArray[np.void]
 # Frames of a region, and its loudest frequency in Hz in each, `(n,)`.
 PitchTrack = tuple[npt.NDArray[np.int64], Floats]
+# Flat positions, power over background, and number of the region of points, `(n,)` each.
+_Points = tuple[Ints, Ratio, Ints]
 
 # Sounds that last so long are found at a lower level (`sustained_db`), and those below a frequency,
 # where hoots are, if they are as long and as narrow as a hoot.
@@ -64,6 +66,21 @@ class RegionPoints:
         return np.flatnonzero(np.diff(self.region, prepend=-1))
 
 
+@dataclass(frozen=True)
+class _Where:
+    """The spectrogram that points are of: frames and bands, and the thresholds.
+
+    Attributes:
+        shape: `(frames, bands)`.
+        grid: frames and bands.
+        settings: thresholds and margins.
+    """
+
+    shape: tuple[int, int]
+    grid: Grid
+    settings: SegmentationSettings
+
+
 def find_regions(ratio: Ratio, grid: Grid, settings: SegmentationSettings) -> RegionPoints:
     """Find the regions of a spectrogram by hysteresis thresholding.
 
@@ -83,16 +100,15 @@ def find_regions(ratio: Ratio, grid: Grid, settings: SegmentationSettings) -> Re
     points = np.flatnonzero(components)
     component, value = components.ravel()[points], ratio.ravel()[points]
     del components
-    peak, stands_out = _stands_out(
-        points, value, component, n_components + 1, (ratio.shape[1], grid, settings)
-    )
+    where = _Where(ratio.shape, grid, settings)
+    peak, stands_out = _stands_out(points, value, component, n_components + 1, where)
     threshold = np.where(stands_out, 0.0, np.inf)
     if settings.range_db != "all":
         threshold = np.maximum(threshold, peak * _ratio_of(-settings.range_db))
     kept = value >= threshold[component]
     points, value = points[kept], value[kept]
-    region = _merge_components(points, ratio.shape, grid, settings)
-    points, value, region = _split_dense(points, value, region, ratio.shape, grid, settings)
+    region = _merge_components(points, where)
+    points, value, region = _split_dense(points, value, region, where)
     # Sorting 16-bit numbers is several times faster.
     sort_key = region.astype(np.uint16) if region.max(initial=0) < 2**16 else region
     order = np.argsort(sort_key, kind="stable")
@@ -100,81 +116,65 @@ def find_regions(ratio: Ratio, grid: Grid, settings: SegmentationSettings) -> Re
     return RegionPoints(region[order], frame, band, value[order])
 
 
-def _split_dense(
-    points: Ints,
-    value: Ratio,
-    region: Ints,
-    shape: tuple[int, int],
-    grid: Grid,
-    settings: SegmentationSettings,
-) -> tuple[Ints, Ratio, Ints]:
+def _split_dense(points: Ints, value: Ratio, region: Ints, where: _Where) -> _Points:
     """Split mixtures into what stands out of them.
 
     Args:
-        points: flat positions in a spectrogram of shape `shape`, `(n,)`.
+        points: flat positions in a spectrogram, `(n,)`.
         value: power over background of each, `(n,)`.
         region: number of the region of each, `(n,)`.
-        shape: `(frames, bands)`.
-        grid: frames and bands.
-        settings: as in `find_regions`.
+        where: of the spectrogram.
 
     Returns:
         The points that are left, their values and regions.
     """
-    done: list[tuple[Ints, Ratio, Ints]] = []
-    raised_db, n_regions = 0.0, 0
-    while len(points):
-        raised_db += _DENSE_STEP_DB
-        is_dense = _dense(points, region, shape[1], grid)[region]
-        if raised_db > _MAX_RAISED_DB:
-            is_dense[:] = False
-        kept = region[~is_dense]
-        numbers, kept = np.unique(kept, return_inverse=True)
-        done.append((points[~is_dense], value[~is_dense], kept + n_regions))
-        n_regions += len(numbers)
-        loud = is_dense & (value >= _ratio_of(settings.low_db + raised_db))
+    done: list[_Points] = []
+    raised_db, n_regions = _DENSE_STEP_DB, 0
+    dense = _dense(points, region, where)
+    while dense.any() and raised_db <= _MAX_RAISED_DB:
+        in_dense = dense[region]
+        number = np.cumsum(~dense) - 1 + n_regions
+        kept = ~in_dense
+        done.append((points[kept], value[kept], number[region[kept]]))
+        n_regions += int(np.count_nonzero(~dense))
+        loud = in_dense & (value >= _ratio_of(where.settings.low_db + raised_db))
         points, value = points[loud], value[loud]
-        if len(points):
-            points, value = _outstanding(points, value, shape, grid, settings)
-            region = _merge_components(points, shape, grid, settings)
-    parts = [np.concatenate(arrays) for arrays in zip(*done, strict=True)] if done else []
-    return (parts[0], parts[1], parts[2]) if parts else (points, value, region)
+        component, n = _label(points, where.shape)
+        _, stands_out = _stands_out(points, value, component, n, where)
+        kept = stands_out[component]
+        points, value = points[kept], value[kept]
+        region = _merge_components(points, where)
+        dense = _dense(points, region, where)
+        raised_db += _DENSE_STEP_DB
+    if not done:
+        return points, value, region
+    done.append((points, value, region + n_regions))
+    left, values, regions = (np.concatenate(arrays) for arrays in zip(*done, strict=True))
+    return left, values, regions
 
 
-def _dense(points: Ints, region: Ints, n_bands: int, grid: Grid) -> Bools:
+def _dense(points: Ints, region: Ints, where: _Where) -> Bools:
     """Return which regions are longer and wider than the song of one bird, by number."""
-    frame, band = np.divmod(points, n_bands)
-    n = int(region.max(initial=-1)) + 1
-    first, lowest = np.full((2, n), np.iinfo(np.int64).max)
-    last, highest = np.full((2, n), -1)
-    for values, low, high in ((frame, first, last), (band, lowest, highest)):
-        np.minimum.at(low, region, values)
-        np.maximum.at(high, region, values)
+    grid = where.grid
+    (first, last), (lowest, highest) = _extents(
+        points, region, int(region.max(initial=-1)) + 1, where
+    )
     octaves = np.log2((grid.first_bin + highest + 1) / (grid.first_bin + lowest))
     seconds = (last - first + 1) * grid.frame_s
     dense: Bools = (seconds >= _DENSE_S) & (octaves >= _DENSE_OCTAVES)
     return dense
 
 
-def _outstanding(
-    points: Ints, value: Ratio, shape: tuple[int, int], grid: Grid, settings: SegmentationSettings
-) -> tuple[Ints, Ratio]:
-    """Return the points, and their values, of the components that stand out of the background."""
+def _label(points: Ints, shape: tuple[int, int]) -> tuple[Ints, int]:
+    """Return the connected component of each point, from 1, and one more than their number."""
     mask = np.zeros(shape, bool)
     mask.ravel()[points] = True
     components, n = scipy.ndimage.label(mask, _EIGHT_NEIGHBOURS)
-    component = components.ravel()[points]
-    _, stands_out = _stands_out(points, value, component, n + 1, (shape[1], grid, settings))
-    kept = stands_out[component]
-    return points[kept], value[kept]
+    return components.ravel()[points], n + 1
 
 
 def _stands_out(
-    points: Ints,
-    value: Ratio,
-    component: npt.NDArray[np.integer],
-    n: int,
-    where: tuple[int, Grid, SegmentationSettings],
+    points: Ints, value: Ratio, component: Ints, n: int, where: _Where
 ) -> tuple[Ratio, Bools]:
     """Return the highest value of each of `n` components, and which are above the upper threshold.
 
@@ -183,26 +183,22 @@ def _stands_out(
         value: power over background, `(m,)`.
         component: number of the component of each point, `(m,)`.
         n: number of components.
-        where: number of bands, frames and bands, and the thresholds.
+        where: of the spectrogram.
     """
-    n_bands, grid, settings = where
+    settings = where.settings
     peak = np.zeros(n, np.float32)
     np.maximum.at(peak, component, value)
     stands_out = peak >= _ratio_of(settings.high_db)
     lower_db = max(settings.high_db - settings.sustained_db, settings.low_db)
     candidate = ((peak >= _ratio_of(lower_db)) & ~stands_out)[component]
-    frame, band = np.divmod(points[candidate], n_bands)
-    stands_out |= _sustained(frame, band, component[candidate], n, grid)
+    stands_out |= _sustained(points[candidate], component[candidate], n, where)
     return peak, stands_out
 
 
-def _sustained(frame: Ints, band: Ints, component: Ints, n: int, grid: Grid) -> Bools:
+def _sustained(points: Ints, component: Ints, n: int, where: _Where) -> Bools:
     """Return which of `n` components, of which these are the points, last long, `(n,)`."""
-    first, lowest = np.full((2, n), np.iinfo(np.int64).max)
-    last, highest = np.full((2, n), -1)
-    for values, low, high in ((frame, first, last), (band, lowest, highest)):
-        np.minimum.at(low, component, values)
-        np.maximum.at(high, component, values)
+    grid = where.grid
+    (first, last), (lowest, highest) = _extents(points, component, n, where)
     may_hoot = (grid.first_bin + highest) * grid.band_hz < _HOOT_HZ
     may_hoot &= (highest - lowest + 1) * grid.band_hz <= _MAX_HOOT_WIDTH_HZ
     seconds = (last - first + 1) * grid.frame_s
@@ -210,18 +206,31 @@ def _sustained(frame: Ints, band: Ints, component: Ints, n: int, grid: Grid) -> 
     return sustained
 
 
-def _merge_components(
-    points: Ints, shape: tuple[int, int], grid: Grid, settings: SegmentationSettings
-) -> Ints:
+def _extents(
+    points: Ints, group: Ints, n: int, where: _Where
+) -> tuple[tuple[Ints, Ints], tuple[Ints, Ints]]:
+    """Return the first and last frame, and the lowest and highest band, of each of `n` groups.
+
+    A group without points ends before it begins.
+    """
+    frame, band = np.divmod(points, where.shape[1])
+    first, lowest = np.full((2, n), np.iinfo(np.int64).max)
+    last, highest = np.full((2, n), -1)
+    for values, low, high in ((frame, first, last), (band, lowest, highest)):
+        np.minimum.at(low, group, values)
+        np.maximum.at(high, group, values)
+    return (first, last), (lowest, highest)
+
+
+def _merge_components(points: Ints, where: _Where) -> Ints:
     """Return the region number of each point, from 0; points with overlapping margins share it.
 
     Args:
         points: flat positions in a spectrogram, `(n,)`.
-        shape: `(frames, bands)` of the spectrogram.
-        grid: frames and bands.
-        settings: `merge_s` and `merge_hz` are used.
+        where: of the spectrogram; `merge_s` and `merge_hz` are used.
     """
-    mask = np.zeros(shape, np.uint8)
+    grid, settings = where.grid, where.settings
+    mask = np.zeros(where.shape, np.uint8)
     mask.ravel()[points] = 1
     for axis, margin in (
         (0, round(settings.merge_s / grid.frame_s)),

@@ -1,6 +1,7 @@
 """What distinguishes animals' calls from other sounds, measured in the spectrogram of a block."""
 
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -86,7 +87,7 @@ def call_features(boxes: Boxes, points: RegionPoints, ratio: Ratio, grid: Grid) 
         _size(boxes, points, shape, grid)
         | _level(boxes, points, shape)
         | _spectrum_of_frames(points, shape)
-        | _contour(points, shape, grid)
+        | _contour(shape, grid)
         | _envelope(shape, grid)
         | _surroundings(shape, ratio, grid)
         | _context(shape, ratio, grid)
@@ -109,6 +110,7 @@ class _Shape:
         roi: number of the ROI of each of these frames, `(m,)`.
         cell: frame of each point, among these frames.
         energy: sum of the power over background in each of these frames, `(m,)`.
+        centre: mean band in each of these frames, weighted by the power over background, `(m,)`.
     """
 
     first: Ints
@@ -120,6 +122,7 @@ class _Shape:
     roi: Ints
     cell: Ints
     energy: Floats
+    centre: Floats
 
     @classmethod
     def of(cls, points: RegionPoints, boxes: Boxes, grid: Grid) -> "_Shape":
@@ -129,6 +132,8 @@ class _Shape:
         width = last - first + 1
         offset = np.cumsum(width) - width
         cell = offset[points.region] + points.frame - first[points.region]
+        n_frames = int(width.sum())
+        energy = np.bincount(cell, weights=points.ratio, minlength=n_frames).astype(np.float64)
         return cls(
             first,
             last,
@@ -138,7 +143,8 @@ class _Shape:
             offset,
             np.repeat(np.arange(len(starts)), width),
             cell,
-            np.bincount(cell, weights=points.ratio, minlength=int(width.sum())).astype(np.float64),
+            energy,
+            np.bincount(cell, points.ratio * points.band, n_frames) / np.maximum(energy, 1e-30),
         )
 
     @property
@@ -146,7 +152,7 @@ class _Shape:
         """Return the number of frames of each ROI."""
         return self.last - self.first + 1
 
-    @property
+    @cached_property
     def loudest(self) -> Ints:
         """Return the place of the loudest frame within each ROI, the first of several."""
         loudest = np.maximum.reduceat(self.energy, self.offset)
@@ -154,7 +160,7 @@ class _Shape:
         place: Ints = np.where(at_loudest, self.place, len(self.energy))
         return np.minimum.reduceat(place, self.offset)
 
-    @property
+    @cached_property
     def place(self) -> Ints:
         """Return the number of each frame within its ROI, `(m,)`."""
         place: Ints = np.arange(len(self.energy)) - self.offset[self.roi]
@@ -203,8 +209,7 @@ def _spectrum_of_frames(points: RegionPoints, shape: _Shape) -> dict[str, Floats
     runs = np.flatnonzero(np.diff(shape.cell, prepend=-1))
     loudest = np.zeros(n_frames)
     loudest[shape.cell[runs]] = np.maximum.reduceat(points.ratio, runs)
-    centre = np.bincount(shape.cell, points.ratio * points.band, n_frames) / occupied
-    distance = np.square(points.band - centre[shape.cell])
+    distance = np.square(points.band - shape.centre[shape.cell])
     spread = np.sqrt(np.bincount(shape.cell, points.ratio * distance, n_frames) / occupied)
     # Weighted by amplitude, so that a single loud frame does not decide.
     weight = np.sqrt(shape.energy)
@@ -221,19 +226,16 @@ def _spectrum_of_frames(points: RegionPoints, shape: _Shape) -> dict[str, Floats
     }
 
 
-def _contour(points: RegionPoints, shape: _Shape, grid: Grid) -> dict[str, Floats]:
-    n_frames = len(shape.energy)
-    occupied = np.maximum(shape.energy, 1e-30)
-    centre = np.bincount(shape.cell, points.ratio * points.band, n_frames) / occupied
+def _contour(shape: _Shape, grid: Grid) -> dict[str, Floats]:
     weight = np.sqrt(shape.energy)
     # Steps between frames of one ROI that both have points.
-    step = np.diff(centre, prepend=0)
+    step = np.diff(shape.centre, prepend=0)
     pair = np.minimum(weight, np.append(0, weight[:-1]))
     pair[shape.offset] = 0
     bend = np.diff(step, prepend=0)
     triple = np.minimum(pair, np.append(0, pair[:-1]))
     triple[shape.offset] = 0
-    pitch = np.log2(np.maximum((grid.first_bin + centre) * grid.band_hz, 1.0))
+    pitch = np.log2(np.maximum((grid.first_bin + shape.centre) * grid.band_hz, 1.0))
 
     def deviation(values: Floats) -> Floats:
         distance = values - shape.mean(values, weight)[shape.roi]
@@ -242,7 +244,7 @@ def _contour(points: RegionPoints, shape: _Shape, grid: Grid) -> dict[str, Float
     return {
         "slope": shape.mean(np.abs(step), pair),
         "curvature": shape.mean(np.abs(bend), triple),
-        "contour_bands": deviation(centre),
+        "contour_bands": deviation(shape.centre),
         "contour_octaves": deviation(pitch),
     }
 
@@ -286,13 +288,7 @@ def _surroundings(shape: _Shape, ratio: Ratio, grid: Grid) -> dict[str, Floats]:
     margin = max(round(_MARGIN_S / grid.frame_s), 1)
     spectra = np.empty((n, bands), np.float32)
     margins = np.ones((n, 2))
-    rows = zip(
-        shape.first.tolist(),
-        shape.last.tolist(),
-        shape.low.tolist(),
-        shape.high.tolist(),
-        strict=True,
-    )
+    rows = np.stack([shape.first, shape.last, shape.low, shape.high], axis=1).tolist()
     for i, (first, last, low, high) in enumerate(rows):
         spectra[i] = ratio[first : last + 1].mean(axis=0)
         sides = (max(first - margin, 0), first), (last + 1, min(last + 1 + margin, n_frames))

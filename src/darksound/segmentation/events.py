@@ -172,8 +172,10 @@ def _bridged(boxes: Boxes, min_s: float) -> Ints:
         )
         if not is_alike or not 0 <= gap_s <= _MAX_BRIDGE_S:
             return False
-        if min_s < _MIN_LONG_S or gap_s <= _FAINT_S:
-            return gap_s <= max(_FAINT_S, _MAX_SHORT_GAP_S)
+        if min_s < _MIN_LONG_S:
+            return gap_s <= _MAX_SHORT_GAP_S
+        if gap_s <= _FAINT_S:
+            return True
         first, stop = np.searchsorted(boxes["start_s"], (before[1] - longest_s, box[0]))
         near = boxes[first:stop]
         near = near[(near["low_hz"] <= box[4]) & (box[4] <= near["high_hz"])]
@@ -189,10 +191,12 @@ def _bridged(boxes: Boxes, min_s: float) -> Ints:
     # Short parts of a joined sound belong to it; wide boxes may hold another one.
     for index in np.flatnonzero(np.bincount(chain, minlength=len(sounds)) > 1):
         sound = sounds[index]
-        inside = is_narrow & (boxes["start_s"] >= sound["start_s"])
-        inside &= (boxes["end_s"] <= sound["end_s"]) & (number < 0)
-        inside &= np.abs(np.log2(boxes["peak_hz"] / sound["peak_hz"])) <= _MAX_LONG_OCTAVES
-        number[inside] = index
+        first = np.searchsorted(boxes["start_s"], sound["start_s"], "left")
+        stop = np.searchsorted(boxes["start_s"], sound["end_s"], "right")
+        near = slice(first, stop)
+        inside = is_narrow[near] & (boxes["end_s"][near] <= sound["end_s"]) & (number[near] < 0)
+        octaves = np.abs(np.log2(boxes["peak_hz"][near] / sound["peak_hz"]))
+        number[near][inside & (octaves <= _MAX_LONG_OCTAVES)] = index
     others = number < 0
     number[others] = len(sounds) + np.arange(np.count_nonzero(others))
     return number
@@ -212,13 +216,13 @@ def _merge_pieces(boxes: Boxes, chain: Ints) -> Boxes:
     """Return one box for each chain; the band of many pieces is that of most of them."""
     joined = _merge(boxes, chain)
     n_pieces = np.bincount(chain, minlength=len(joined))
-    is_long = n_pieces[chain] >= _MIN_PIECES
-    for pieces in _groups(np.where(is_long, chain, -1)):
+    in_long = np.flatnonzero(n_pieces[chain] >= _MIN_PIECES)
+    for members in _groups(chain[in_long]):
+        pieces = in_long[members]
         number = chain[pieces[0]]
-        if is_long[pieces[0]]:
-            low, high = boxes["low_hz"][pieces], boxes["high_hz"][pieces]
-            joined["low_hz"][number] = np.quantile(low, _LOW_QUANTILE, method="nearest")
-            joined["high_hz"][number] = np.quantile(high, _HIGH_QUANTILE, method="nearest")
+        low, high = boxes["low_hz"][pieces], boxes["high_hz"][pieces]
+        joined["low_hz"][number] = np.quantile(low, _LOW_QUANTILE, method="nearest")
+        joined["high_hz"][number] = np.quantile(high, _HIGH_QUANTILE, method="nearest")
     return joined
 
 

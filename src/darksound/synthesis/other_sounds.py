@@ -92,6 +92,18 @@ def _random(per_s: float, n_waves: int, spread_db: float) -> Schedule:
     return schedule
 
 
+def _random_grains(
+    draw: Callable[[np.random.Generator], Samples],
+    count: int,
+    per_s: tuple[float, float],
+    spread_db: float,
+    rng: np.random.Generator,
+) -> Grains:
+    """Return `count` drawn grains at random times, with a random rate between two `per_s`."""
+    waves = tuple(draw(rng) for _ in range(count))
+    return Grains(waves, _random(log_uniform(rng, *per_s), count, spread_db), _key(rng))
+
+
 def _wind(rng: np.random.Generator) -> OtherSound:
     corner = log_uniform(rng, 60, 250)
     knots = rng.standard_normal(512)
@@ -120,14 +132,7 @@ def _drop(rng: np.random.Generator) -> Samples:
 
 def _rain(rng: np.random.Generator) -> OtherSound:
     low, high = log_uniform(rng, 300, 1500), log_uniform(rng, 4000, 14_000)
-    drops = scaled(
-        Grains(
-            tuple(_drop(rng) for _ in range(32)),
-            _random(log_uniform(rng, 4, 120), 32, 5.0),
-            _key(rng),
-        ),
-        10,
-    )
+    drops = scaled(_random_grains(_drop, 32, (4, 120), 5.0, rng), 10)
     noise = _noise(rng, low, high, rng.uniform(-3, 1), 9.0)
     texture = Mixture(((1.0, noise), (10 ** (rng.uniform(-6, 8) / 20), drops)))
     return OtherSound("rain", scaled(texture, 10), low, high, float("inf"))
@@ -135,9 +140,7 @@ def _rain(rng: np.random.Generator) -> OtherSound:
 
 def _raindrop(rng: np.random.Generator) -> OtherSound:
     """Return single drops, as after rain."""
-    drops = Grains(
-        tuple(_drop(rng) for _ in range(8)), _random(log_uniform(rng, 1.5, 8), 8, 4.0), _key(rng)
-    )
+    drops = _random_grains(_drop, 8, (1.5, 8), 4.0, rng)
     return OtherSound("raindrops", scaled(drops, 20), 300, 8000, log_uniform(rng, 3, 12))
 
 
@@ -152,14 +155,7 @@ def _bubble(rng: np.random.Generator) -> Samples:
 
 def _river(rng: np.random.Generator) -> OtherSound:
     low, high = log_uniform(rng, 100, 500), log_uniform(rng, 1500, 6000)
-    bubbles = scaled(
-        Grains(
-            tuple(_bubble(rng) for _ in range(48)),
-            _random(log_uniform(rng, 5, 80), 48, 4.0),
-            _key(rng),
-        ),
-        10,
-    )
+    bubbles = scaled(_random_grains(_bubble, 48, (5, 80), 4.0, rng), 10)
     noise = _noise(rng, low, high, rng.uniform(-4, -1), 8.0)
     texture = Mixture(((1.0, noise), (10 ** (rng.uniform(-12, 0) / 20), bubbles)))
     return OtherSound("river", scaled(texture, 10), low, high, float("inf"))

@@ -116,7 +116,7 @@ def test_without_clusters_the_note_names_the_settings_of_dbscan():
     settings = Settings().replace(
         clustering={"method": "dbscan", "eps": 1e-3}, reduction={"method": "none"}
     )
-    resolved = resolve_methods(settings, 50)
+    resolved = resolve_methods(settings)
     assert (resolved.reduction.method, resolved.clustering) == ("none", settings.clustering)
     find_clusters(blobs().astype(np.float32), settings, note=notes.append)
     assert "Raise clustering.eps, or lower clustering.min_samples" in notes[0]

@@ -170,9 +170,9 @@ def test_the_settings_file_has_import_path_and_parameters(tmp_path):
 
 def test_auto_reduces_before_a_clusterer_by_import_path_and_takes_hdbscan_after_a_reducer():
     kmeans = Settings().replace(clustering={"method": "sklearn.cluster.KMeans"})
-    assert resolve_methods(kmeans, 100).reduction.method == "umap"
+    assert resolve_methods(kmeans).reduction.method == "umap"
     isomap = Settings().replace(reduction={"method": "sklearn.manifold.Isomap"})
-    assert resolve_methods(isomap, 100).clustering.method == "hdbscan"
+    assert resolve_methods(isomap).clustering.method == "hdbscan"
     assert why_noise(kmeans, 100).endswith("are noise.")
 
 
@@ -267,7 +267,7 @@ def test_objects_of_the_wrong_kind_are_an_error_before_any_work(
     estimators, message, make_images, tiny_learner, tiny_settings
 ):
     with pytest.raises(SettingsError, match=message):
-        check_methods(Settings(), 100, **estimators)
+        check_methods(Settings(), **estimators)
     with pytest.raises(SettingsError, match=message):
         mec_on_images(make_images([9, 9]), tiny_learner, tiny_settings, **estimators)
 
@@ -280,7 +280,7 @@ def test_mec_with_objects_records_their_import_paths(make_images, tiny_learner, 
     again = mec_on_images(images, tiny_learner, settings, reducer=reducer, clusterer=clusterer)
     assert outcome.clusters["cluster"].nunique() == 3
     assert outcome.clusters.equals(again.clusters)
-    resolved = resolve_methods(outcome.settings, 42)
+    resolved = resolve_methods(outcome.settings)
     assert resolved.reduction.method == outcome.settings.reduction.method
     assert resolved.clustering == outcome.settings.clustering
     assert outcome.settings.reduction.method.endswith(":PCA")

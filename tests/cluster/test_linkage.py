@@ -123,28 +123,27 @@ def test_the_smallest_cluster_grows_with_the_number_of_rois(n, size):
 
 
 @pytest.mark.parametrize(
-    ("changes", "n", "expected"),
+    ("changes", "expected"),
     [
-        ({}, 5000, ("none", "linkage")),
-        ({}, 5001, ("none", "linkage")),
-        ({"clustering": {"max_linkage_samples": 0}}, 11, ("umap", "hdbscan")),
-        ({"clustering": {"min_cluster_size": 9}}, 100, ("none", "linkage")),
-        ({"clustering": {"min_samples": 3}}, 100, ("umap", "hdbscan")),
-        ({"reduction": {"n_neighbors": 30}}, 100, ("umap", "hdbscan")),
-        ({"reduction": {"method": "pca"}}, 100, ("pca", "hdbscan")),
-        ({"reduction": {"method": "none"}}, 100, ("none", "linkage")),
-        ({"reduction": {"normalise": "standard"}}, 100, ("none", "linkage")),
-        ({"clustering": {"method": "evoc"}}, 100, ("none", "evoc")),
-        ({"clustering": {"method": "hdbscan"}}, 100, ("umap", "hdbscan")),
-        ({"clustering": {"method": "linkage"}}, 9000, ("none", "linkage")),
-        ({"clustering": {"method": "linkage"}, "reduction": {"method": "umap"}}, 9, ("umap",)),
+        ({}, ("none", "linkage")),
+        ({"clustering": {"max_linkage_samples": 0}}, ("umap", "hdbscan")),
+        ({"clustering": {"min_cluster_size": 9}}, ("none", "linkage")),
+        ({"clustering": {"min_samples": 3}}, ("umap", "hdbscan")),
+        ({"reduction": {"n_neighbors": 30}}, ("umap", "hdbscan")),
+        ({"reduction": {"method": "pca"}}, ("pca", "hdbscan")),
+        ({"reduction": {"method": "none"}}, ("none", "linkage")),
+        ({"reduction": {"normalise": "standard"}}, ("none", "linkage")),
+        ({"clustering": {"method": "evoc"}}, ("none", "evoc")),
+        ({"clustering": {"method": "hdbscan"}}, ("umap", "hdbscan")),
+        ({"clustering": {"method": "linkage"}}, ("none", "linkage")),
+        ({"clustering": {"method": "linkage"}, "reduction": {"method": "umap"}}, ("umap",)),
     ],
 )
-def test_auto_methods_depend_on_changed_settings(changes, n, expected):
-    settings = resolve_methods(Settings().replace(**changes), n)
+def test_auto_methods_depend_on_changed_settings(changes, expected):
+    settings = resolve_methods(Settings().replace(**changes))
     assert (settings.reduction.method, settings.clustering.method)[: len(expected)] == expected
-    assert resolve_methods(settings, n) == settings
-    assert uses_reducer(settings, n) == (expected[0] != "none")
+    assert resolve_methods(settings) == settings
+    assert uses_reducer(settings) == (expected[0] != "none")
 
 
 @pytest.mark.parametrize(
@@ -159,7 +158,7 @@ def test_auto_methods_depend_on_changed_settings(changes, n, expected):
     ],
 )
 def test_embeddings_are_centred_before_linkage_alone(changes, expected):
-    settings = resolve_methods(Settings().replace(**changes), 100)
+    settings = resolve_methods(Settings().replace(**changes))
     assert settings.reduction.normalise == expected
 
 
@@ -188,7 +187,7 @@ def test_the_tree_is_that_of_both_distances(metric):
     [("thesis-2023", ("none", "hdbscan")), ("paper-2024", ("umap", "dbscan"))],
 )
 def test_published_presets_keep_their_methods(preset, methods):
-    settings = resolve_methods(load_settings(preset=preset), 100)
+    settings = resolve_methods(load_settings(preset=preset))
     assert (settings.reduction.method, settings.clustering.method) == methods
 
 

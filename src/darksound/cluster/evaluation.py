@@ -119,7 +119,7 @@ def evaluate(
             "to cluster ROIs without labels."
         )
     adopted = learner.settings if settings is None else adopt_checkpoint(settings, learner.settings)
-    check_methods(adopted, len(rois), reducer=reducer, clusterer=clusterer)
+    check_methods(adopted, reducer=reducer, clusterer=clusterer)
     images = build_store(rois, adopted, progress, windows=True)
     return evaluate_on_images(
         images, learner, adopted, reducer=reducer, clusterer=clusterer, progress=progress

@@ -80,7 +80,7 @@ class MecLoop:
         embedding_function: EmbeddingFunction = embed,
         progress: Progress = silent,
     ) -> None:
-        check_methods(settings, len(images), reducer=reducer, clusterer=clusterer)
+        check_methods(settings, reducer=reducer, clusterer=clusterer)
         self._images, self._settings, self._mec = images, settings, settings.mec
         self._network = deepcopy(learner)
         self._constraints = constraints

@@ -59,7 +59,7 @@ def map_method(settings: Settings, n: int) -> str:
         return _PCA
     reducer = settings.reduction.method
     if reducer == AUTO:
-        method = _UMAP if uses_reducer(settings, n) else _TSNE
+        method = _UMAP if uses_reducer(settings) else _TSNE
     else:
         method = resolve_reducer(settings.reduction).map_method if reducer in REDUCERS else _TSNE
     return _UMAP if method == _TSNE and n > _MAX_TSNE_ROIS else method

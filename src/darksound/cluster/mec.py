@@ -77,7 +77,7 @@ def mec(
     if review is not None:
         rois = review.without_rejected(rois)
     adopted = adopt_checkpoint(settings or Settings(), learner.settings)
-    check_methods(adopted, len(rois), reducer=reducer, clusterer=clusterer)
+    check_methods(adopted, reducer=reducer, clusterer=clusterer)
     versions = adopted.augmentation.versions if adopted.mec.iterations else 0
     images = build_store(rois, adopted, progress, versions=versions, windows=True)
     return mec_on_images(

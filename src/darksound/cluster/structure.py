@@ -64,8 +64,8 @@ _REDUCER_STREAM, _CLUSTERER_STREAM = 401, 403
 _MAX_REPEATED_ROIS, _AUTO_N_INIT = 500, 6
 
 
-def resolve_methods(settings: Settings, n: int) -> Settings:
-    """Return the settings with `auto` replaced by the reducer and the clusterer for n ROIs.
+def resolve_methods(settings: Settings) -> Settings:
+    """Return the settings with `auto` replaced by the reducer and the clusterer.
 
     `auto` is average linkage without reduction, unless a setting that only UMAP or HDBSCAN has was
     changed, or `clustering.max_linkage_samples` is 0; then it is UMAP and HDBSCAN. Embeddings are
@@ -85,16 +85,16 @@ def resolve_methods(settings: Settings, n: int) -> Settings:
     )
 
 
-def uses_reducer(settings: Settings, n: int) -> bool:
-    """Return whether embeddings of n ROIs are reduced before they are clustered."""
-    return resolve_methods(settings, n).reduction.method != _NO_REDUCER
+def uses_reducer(settings: Settings) -> bool:
+    """Return whether embeddings are reduced before they are clustered."""
+    return resolve_methods(settings).reduction.method != _NO_REDUCER
 
 
 def why_noise(settings: Settings, n: int) -> str:
     """Return why some of n ROIs are in no cluster, one sentence."""
     clustering = settings.clustering
     if clustering.method == AUTO:
-        clustering = resolve_methods(settings, n).clustering
+        clustering = resolve_methods(settings).clustering
     return noise_reason(clustering, n)
 
 
@@ -118,17 +118,16 @@ def _fits_linkage(settings: Settings) -> bool:
 
 def check_methods(
     settings: Settings,
-    n: int,
     *,
     reducer: FitTransform | None = None,
     clusterer: FitPredict | None = None,
 ) -> None:
-    """Verify, before any work, that the reducer and the clusterer for n ROIs can be made.
+    """Verify, before any work, that the reducer and the clusterer can be made.
 
     Raises:
         SettingsError: one is unknown, or its parameters do not fit.
     """
-    resolved = resolve_methods(record_estimators(settings, reducer, clusterer), n)
+    resolved = resolve_methods(record_estimators(settings, reducer, clusterer))
     resolve_reducer(resolved.reduction, reducer)
     resolve_clusterer(resolved.clustering, clusterer)
 
@@ -176,7 +175,7 @@ def find_clusters(
             "one sound, the learner cannot separate them; use another checkpoint."
         )
         return Clustering.one_cluster(n)
-    resolved = resolve_methods(record_estimators(settings, reducer, clusterer), n)
+    resolved = resolve_methods(record_estimators(settings, reducer, clusterer))
     watch = watch or Stopwatch()
     found: dict[int, Clustering] = {}
     values: dict[int, float] = {}

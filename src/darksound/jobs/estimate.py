@@ -229,7 +229,7 @@ def _clustering_bytes(n_rois: int, dim: int, settings: Settings) -> float:
     # Validity copies its ROIs in double precision, and computes distances in blocks.
     validity = 8.0 * dim * min(n_rois, settings.mec.max_validity_samples)
     validity += _BYTES_OF_DISTANCE_BLOCKS
-    if uses_reducer(settings, n_rois):
+    if uses_reducer(settings):
         return max(reduction, validity)
     linked = linked_rois(n_rois, settings.clustering)
     linkage = _BYTES_PER_LINKED_PAIR * linked**2

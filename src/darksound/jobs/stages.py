@@ -106,7 +106,7 @@ def planned_stages(
 def _clustering_seconds(n_rois: int, settings: Settings) -> tuple[float, float]:
     """Return the time of reduction, and of clustering and validity, of all ROIs."""
     validity = _SECONDS_PER_VALIDITY_PAIR * min(n_rois, settings.mec.max_validity_samples) ** 2
-    if not uses_reducer(settings, n_rois):
+    if not uses_reducer(settings):
         linked = linked_rois(n_rois, settings.clustering)
         linkage = _SECONDS_PER_LINKED_PAIR * linked**2
         if linked < n_rois:

@@ -22,7 +22,7 @@ from darksound.meta.learners.base import Learner
 from darksound.progress import Progress, silent
 from darksound.rois.review import Review, apply_review, read_review
 from darksound.rois.roi_set import RoiSet
-from darksound.run.manifest import Inputs, Manifest, fingerprint, now, recorded_seconds, versions
+from darksound.run.manifest import Manifest, manifest_of, versions
 from darksound.run.mec_files import read_mec_files, write_mec_run
 from darksound.settings import Settings
 from darksound.text import path_text
@@ -106,30 +106,12 @@ class MecResult:
             RunError: the folder is not empty, or a file cannot be written.
             CheckpointError: the result has a path, but no learner can be read there.
         """
-        manifest = self._new_manifest() if self.manifest is None else self.manifest
+        manifest = self.manifest or manifest_of("mec", self.rois, self.settings)
         write_mec_run(Path(folder), self._outcome(), manifest)
 
     def _outcome(self) -> MecOutcome:
         values = {each.name: getattr(self, each.name) for each in fields(MecOutcome)}
         return MecOutcome(**{**values, "embeddings": np.asarray(self.embeddings)})
-
-    def _new_manifest(self) -> Manifest:
-        time = now()
-        return Manifest(
-            command="mec",
-            argv=(),
-            inputs=Inputs(),
-            settings=self.settings.model_dump(mode="json"),
-            seed=self.settings.seed,
-            versions=versions(),
-            status="done",
-            started=time,
-            ended=time,
-            rois=len(self),
-            fingerprint=fingerprint(self.rois),
-            recorded_s=recorded_seconds(self.rois),
-            problems=len(self.rois.problems),
-        )
 
     @cached_property
     def learner(self) -> Learner:
@@ -162,6 +144,16 @@ class MecResult:
     def labels(self) -> npt.NDArray[np.object_] | None:
         """Return the labels `(n,)` of the data, None for a ROI without; None where none has one."""
         return self.rois.labels
+
+    @property
+    def effort(self) -> pd.DataFrame | None:
+        """Return a row a recording that was looked at (see `darksound.rois.effort`), else None."""
+        return self.rois.effort
+
+    @property
+    def sites(self) -> pd.DataFrame | None:
+        """Return a row a site (see `darksound.rois.effort`); None where no table was given."""
+        return self.rois.sites
 
     @property
     def kept(self) -> int:

@@ -3,7 +3,7 @@
 import hashlib
 import unicodedata
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -51,7 +51,8 @@ def as_text(values: "pd.Series[Any]") -> "pd.Series[str]":
     return text.where(text.notna(), np.nan)
 
 
-#: One row a ROI. `recording` is relative to `root`, which is a folder or `demo:<split>`.
+#: One row a ROI. `recording` is relative to `root`, which is a folder or `demo:<split>`. `site` is
+#: the place of the recording, where it is known.
 #: `recorded_at` is the start of the recording (not of the ROI), ISO 8601, with an offset from UTC
 #: only if the recorder wrote one. `recorder` and `gain` are copied from the recorder.
 #: `quality_flags` are the flags of the chunk that the ROI lies in, separated by spaces.
@@ -70,6 +71,7 @@ SCHEMA = pa.schema(
         pa.field("label", pa.string()),
         pa.field("split", pa.string()),
         pa.field("snr_db", pa.float32()),
+        pa.field("site", pa.string()),
         pa.field("recorded_at", pa.string()),
         pa.field("recorder", pa.string()),
         pa.field("gain", pa.string()),
@@ -302,6 +304,10 @@ class RoiSet:
         table: `n` rows with the columns of `darksound.rois.roi_set.SCHEMA`, index 0..n-1.
         reader: reads the sound of the rows.
         problems: inputs that were left out so far.
+        effort: a row a recording that was looked at, columns of
+            `darksound.rois.effort.EFFORT_SCHEMA`; None where it is not known.
+        sites: a row a site, columns of `darksound.rois.effort.SITE_SCHEMA` and covariates; None
+            where nothing but names of sites is known.
 
     Examples:
         >>> import darksound as ds
@@ -317,6 +323,8 @@ class RoiSet:
     table: pd.DataFrame
     reader: Reader
     problems: tuple[Problem, ...] = field(default=())
+    effort: pd.DataFrame | None = field(default=None, repr=False)
+    sites: pd.DataFrame | None = field(default=None, repr=False)
 
     def __len__(self) -> int:
         return len(self.table)
@@ -324,9 +332,12 @@ class RoiSet:
     def take(
         self, rows: npt.NDArray[np.int64] | Sequence[int], problems: Sequence[Problem] = ()
     ) -> "RoiSet":
-        """Return the set of these rows, in this order, with further problems."""
+        """Return the set of these rows, in this order, with further problems.
+
+        Effort and sites are those of the whole set.
+        """
         table = self.table.iloc[np.asarray(rows, dtype=np.int64)].reset_index(drop=True)
-        return RoiSet(table, self.reader, (*self.problems, *problems))
+        return replace(self, table=table, problems=(*self.problems, *problems))
 
     @property
     def durations(self) -> npt.NDArray[np.float64]:

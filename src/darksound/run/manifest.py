@@ -12,6 +12,7 @@ from typing import Any, Literal, Self, get_args, get_origin, get_type_hints
 from darksound.errors import InputError, RunError
 from darksound.rois.roi_set import Reader, RoiSet
 from darksound.run.files import write_json
+from darksound.settings import Settings
 from darksound.system_errors import check_readable
 
 __all__ = [
@@ -20,6 +21,7 @@ __all__ = [
     "Manifest",
     "Status",
     "fingerprint",
+    "manifest_of",
     "now",
     "numeric_differences",
     "read_manifest",
@@ -158,6 +160,32 @@ def versions() -> dict[str, str]:
         except PackageNotFoundError:
             by_package[package] = "not installed"
     return by_package
+
+
+def manifest_of(command: str, rois: RoiSet, settings: Settings) -> Manifest:
+    """Return the manifest of a result that was computed from Python and is done.
+
+    Args:
+        command: name of the command that computes such results.
+        rois: the ROIs of the result.
+        settings: its settings.
+    """
+    time = now()
+    return Manifest(
+        command=command,
+        argv=(),
+        inputs=Inputs(),
+        settings=settings.model_dump(mode="json"),
+        seed=settings.seed,
+        versions=versions(),
+        status="done",
+        started=time,
+        ended=time,
+        rois=len(rois),
+        fingerprint=fingerprint(rois),
+        recorded_s=recorded_seconds(rois),
+        problems=len(rois.problems),
+    )
 
 
 def numeric_differences(first: Manifest, second: Manifest) -> tuple[str, ...]:

@@ -1,9 +1,9 @@
 """The files of a MEC run: the only place where they are written and read.
 
-`rois.parquet`, `clusters.parquet`, `tree.parquet`, `iterations.csv`, `embeddings.npy`,
-`checkpoints/best`, `settings.toml`, `run.json`, `journal.jsonl` (with the notes) and, where inputs
-were skipped, `errors.csv`. While the run is not finished, `state.safetensors` holds its state after
-the last iteration.
+`rois.parquet`, `effort.parquet`, `sites.parquet`, `clusters.parquet`, `tree.parquet`,
+`iterations.csv`, `embeddings.npy`, `checkpoints/best`, `settings.toml`, `run.json`, `journal.jsonl`
+(with the notes) and, where inputs were skipped, `errors.csv`. While the run is not finished,
+`state.safetensors` holds its state after the last iteration.
 """
 
 import hashlib
@@ -28,6 +28,7 @@ from darksound.cluster.result import CLUSTER_SCHEMA, MecOutcome
 from darksound.cluster.state import MecState
 from darksound.errors import RunError
 from darksound.meta.checkpoints import save_checkpoint
+from darksound.rois.effort import EFFORT_SCHEMA, SITE_SCHEMA
 from darksound.rois.roi_set import RoiSet, read_roi_table
 from darksound.run.creation import LOCK, SAVING_FILE, create_directory, lock_folder
 from darksound.run.files import (
@@ -45,9 +46,12 @@ from darksound.run.mec_tables import (
     damage_of,
     read_clusters,
     read_embeddings,
+    read_extra,
     read_iterations,
     read_map_before,
     read_tree,
+    write_effort,
+    write_sites,
     write_tree,
 )
 from darksound.run.resuming import SETTINGS_FILE, read_settings
@@ -73,6 +77,7 @@ _EMBEDDINGS, _CHECKPOINTS, _STATE = "embeddings.npy", "checkpoints", "state.safe
 # The map of iteration 0, if another iteration was kept.
 _MAP_BEFORE = "map_before.parquet"
 _TREE = "tree.parquet"
+_EFFORT, _SITES = "effort.parquet", "sites.parquet"
 _REQUIRED = (SETTINGS_FILE, _ROIS, _CLUSTERS, _ITERATIONS, _EMBEDDINGS)
 _RESULT_EVENT = "result"
 # What to do where a directory is taken, for a call from Python.
@@ -84,7 +89,8 @@ class MecFiles:
     """The content of a MEC run's directory; row i of every table and array is ROI i.
 
     Attributes:
-        rois: the `n` ROIs; its problems are the skipped inputs.
+        rois: the `n` ROIs; its problems are the skipped inputs. Its effort and sites are None in
+            runs without such tables.
         clusters: `n` rows, columns of `CLUSTER_SCHEMA`.
         iterations: one row an iteration; `kept` is boolean.
         embeddings: `(n, dim)` of the kept iteration, memory-mapped.
@@ -118,6 +124,8 @@ def write_mec_files(folder: Path, outcome: MecOutcome) -> None:
         RunError: a file cannot be written.
     """
     write_roi_parquet(folder / _ROIS, outcome.rois.table)
+    write_effort(folder / _EFFORT, outcome.rois)
+    write_sites(folder / _SITES, outcome.rois)
     write_parquet(folder / _CLUSTERS, outcome.clusters, CLUSTER_SCHEMA)
     write_csv(folder / _ITERATIONS, outcome.iterations)
     write_array(folder / _EMBEDDINGS, outcome.embeddings)
@@ -185,13 +193,17 @@ def read_mec_files(folder: Path, root: str | Path | None = None) -> MecFiles:
     _check_rows(folder, table, clusters, embeddings)
     with damage_of(folder / _ERRORS):
         problems = read_problems(folder / _ERRORS)
-    if root is not None:
-        synthetic = table["root"].map(is_demo).astype(bool)
-        table["root"] = table["root"].where(synthetic, path_text(Path(root).resolve()))
+    effort = read_extra(folder / _EFFORT, EFFORT_SCHEMA)
+    for moved in (table, effort):
+        if root is not None and moved is not None:
+            synthetic = moved["root"].map(is_demo).astype(bool)
+            moved["root"] = moved["root"].where(synthetic, path_text(Path(root).resolve()))
     event = _read_result_event(folder)
     notes, method = event.get("notes"), event.get("map")
     return MecFiles(
-        rois=RoiSet(table, DispatchReader(), problems),
+        rois=RoiSet(
+            table, DispatchReader(), problems, effort, read_extra(folder / _SITES, SITE_SCHEMA)
+        ),
         clusters=clusters,
         iterations=read_iterations(folder / _ITERATIONS),
         embeddings=embeddings,

@@ -45,3 +45,33 @@ def test_options_without_effect_or_meaning_are_errors(
     assert ended.exit_code == 2
     assert message in one_line(ended.stderr)
     assert not Path("w").exists()
+
+
+def test_a_season_is_named_with_its_truth(darksound: Callable[..., Result]) -> None:
+    ended = darksound(
+        *("synth", "--sites", 2, "--days", 1, "--recorder", "audiomoth", "--minutes", 0.1),
+        *("--species", 8, "--out", "season", "--workers", 1),
+    )
+    assert ended.exit_code == 0, ended.output
+    assert "8 species in 12 recordings of 2 sites are in season" in one_line(ended.output)
+    assert len(pd.read_csv("season/detections.csv")) == 8 * 2
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        (("--days", 2), "--days needs --sites N."),
+        (("--recorder", "audiomoth"), "--recorder needs --sites N."),
+        (("--sites", 2, "--songs", 2), "--songs cannot be combined with --sites N."),
+        (("--sites", 2, "--soundscapes", 2), "--soundscapes cannot be combined with --sites N."),
+        (("--sites", 2, "--species", 9), "--species may be at most 8 with --sites N."),
+        (("--sites", 2, "--recorder", "tape"), "'tape' is not"),
+    ],
+)
+def test_options_of_seasons_without_effect_or_meaning_are_errors(
+    darksound: Callable[..., Result], options: tuple[object, ...], message: str
+) -> None:
+    ended = darksound("synth", "--out", "w", *options)
+    assert ended.exit_code == 2
+    assert message in one_line(ended.stderr)
+    assert not Path("w").exists()

@@ -9,6 +9,7 @@ import typer
 from darksound.cli.options import CommonOptions
 from darksound.cli.runner import handle_errors, load_cli_settings
 from darksound.errors import SettingsError
+from darksound.synthesis.recorders import RECORDERS
 from darksound.synthesis.scene_recipes import SCENES
 
 if TYPE_CHECKING:
@@ -18,12 +19,12 @@ if TYPE_CHECKING:
 __all__ = ["synth"]
 
 if TYPE_CHECKING:
-    Scene = str
+    Scene = RecorderName = str
 else:
     # Names in registries are not known to type checkers.
-    Scene = Literal[tuple(SCENES)]
+    Scene, RecorderName = Literal[tuple(SCENES)], Literal[tuple(RECORDERS)]
 
-_SPECIES, _SOUNDSCAPE_SPECIES = 50, 12
+_SPECIES, _SOUNDSCAPE_SPECIES, _SEASON_SPECIES = 50, 12, 6
 _LONGEST_MINUTES = 7 * 24 * 60
 
 
@@ -39,7 +40,8 @@ class BirdOptions:
         typer.Option(
             min=1,
             metavar="N",
-            help=f"Number of species (default {_SPECIES}; of soundscapes {_SOUNDSCAPE_SPECIES}).",
+            help=f"Number of species (default {_SPECIES}; of soundscapes {_SOUNDSCAPE_SPECIES}; of "
+            f"a season {_SEASON_SPECIES}).",
         ),
     ] = None
     birds: Annotated[
@@ -81,15 +83,53 @@ class SoundscapeOptions:
             min=0.1,
             max=_LONGEST_MINUTES,
             metavar="M",
-            help="Length of each soundscape (default 5).",
+            help="Length of each soundscape (default 5), or of each recording of a season (0.2).",
         ),
     ] = None
 
 
-def synth(birds: BirdOptions, soundscapes: SoundscapeOptions, common: CommonOptions) -> None:
+@dataclass(frozen=True)
+class SeasonOptions:
+    """Recordings of several recorders over days, with known species by site, day and hour."""
+
+    panel: ClassVar[str] = "Seasons"
+
+    sites: Annotated[
+        int | None,
+        typer.Option(
+            min=1,
+            max=999,
+            metavar="N",
+            help="Write the recordings of N sites with tables of what is true at each, instead of "
+            "recordings of one bird each.",
+        ),
+    ] = None
+    days: Annotated[
+        int | None,
+        typer.Option(min=1, max=366, metavar="N", help="Days of the season (default 10)."),
+    ] = None
+    recorder: Annotated[
+        RecorderName | None,
+        typer.Option(
+            metavar="NAME",
+            help=f"Names and headers of files as of {', '.join(RECORDERS)} (the default).",
+        ),
+    ] = None
+
+
+def synth(
+    birds: BirdOptions,
+    soundscapes: SoundscapeOptions,
+    season: SeasonOptions,
+    common: CommonOptions,
+) -> None:
     """Write WAV files of synthetic birds, and the table of their ROIs or events."""
     with handle_errors(common) as state:
         settings = load_cli_settings(common)
+        if season.sites is not None:
+            _write_season(birds, soundscapes, season, settings, state.screen)
+            return
+        _check_unused({"days": season.days, "recorder": season.recorder}, "needs --sites N")
         if soundscapes.soundscapes is None:
             _write_birds(birds, soundscapes, settings, state.screen)
         else:
@@ -104,7 +144,9 @@ def _write_birds(
     Raises:
         SettingsError: an option of soundscapes was given.
     """
-    _check_unused({"scene": soundscapes.scene, "minutes": soundscapes.minutes}, "needs")
+    _check_unused(
+        {"scene": soundscapes.scene, "minutes": soundscapes.minutes}, "needs --soundscapes N"
+    )
     from darksound.jobs.synth import SyntheticBirds, write_synthetic_recordings
 
     plan = SyntheticBirds(
@@ -132,7 +174,7 @@ def _write_soundscapes(
     """
     _check_unused(
         {"birds": birds.birds, "recordings": birds.recordings, "songs": birds.songs},
-        "cannot be combined with",
+        "cannot be combined with --soundscapes N",
     )
     from darksound.jobs.soundscapes import Soundscapes, write_soundscapes
 
@@ -153,8 +195,48 @@ def _write_soundscapes(
     )
 
 
+def _write_season(
+    birds: BirdOptions,
+    soundscapes: SoundscapeOptions,
+    season: SeasonOptions,
+    settings: "Settings",
+    screen: "Screen",
+) -> None:
+    """Write a season.
+
+    Raises:
+        SettingsError: an option of other recordings was given, or there are too many species.
+    """
+    unused = {"birds": birds.birds, "recordings": birds.recordings, "songs": birds.songs}
+    unused |= {"soundscapes": soundscapes.soundscapes, "scene": soundscapes.scene}
+    _check_unused(unused, "cannot be combined with --sites N")
+    from darksound.jobs.season import write_season
+    from darksound.synthesis.season import SeasonPlan
+    from darksound.synthesis.season_voices import SEASON_VOICES
+
+    n_species = birds.species or _SEASON_SPECIES
+    if n_species > len(SEASON_VOICES):
+        raise SettingsError(f"--species may be at most {len(SEASON_VOICES)} with --sites N.")
+    plan = SeasonPlan(
+        sites=season.sites or SeasonPlan.sites,
+        days=season.days or SeasonPlan.days,
+        recorder=season.recorder or SeasonPlan.recorder,
+        seconds=SeasonPlan.seconds if soundscapes.minutes is None else 60 * soundscapes.minutes,
+        species=n_species,
+        seed=settings.seed,
+    )
+    with screen.progress() as progress:
+        written = write_season(plan, birds.out, settings.compute, progress)
+    songs = int((written.events["kind"] == "call").sum())
+    screen.result(
+        f"{songs} songs of {plan.species} species in {len(written.recordings)} recordings of "
+        f"{plan.sites} sites are in {birds.out}; detections.csv has the truth. Next: "
+        f"darksound mec --data {birds.out} --sites {birds.out / 'sites.csv'}"
+    )
+
+
 def _check_unused(options: dict[str, object], relation: str) -> None:
     """Raise a `SettingsError` if an option was given that has no effect."""
     for name, value in options.items():
         if value is not None:
-            raise SettingsError(f"--{name} {relation} --soundscapes N.")
+            raise SettingsError(f"--{name} {relation}.")

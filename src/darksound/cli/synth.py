@@ -19,10 +19,12 @@ if TYPE_CHECKING:
 __all__ = ["synth"]
 
 if TYPE_CHECKING:
-    Scene = RecorderName = str
+    Scene = str
+    RecorderName = str
 else:
     # Names in registries are not known to type checkers.
-    Scene, RecorderName = Literal[tuple(SCENES)], Literal[tuple(RECORDERS)]
+    Scene = Literal[tuple(SCENES)]
+    RecorderName = Literal[tuple(RECORDERS)]
 
 _SPECIES, _SOUNDSCAPE_SPECIES, _SEASON_SPECIES = 50, 12, 6
 _LONGEST_MINUTES = 7 * 24 * 60
@@ -207,9 +209,16 @@ def _write_season(
     Raises:
         SettingsError: an option of other recordings was given, or there are too many species.
     """
-    unused = {"birds": birds.birds, "recordings": birds.recordings, "songs": birds.songs}
-    unused |= {"soundscapes": soundscapes.soundscapes, "scene": soundscapes.scene}
-    _check_unused(unused, "cannot be combined with --sites N")
+    _check_unused(
+        {
+            "birds": birds.birds,
+            "recordings": birds.recordings,
+            "songs": birds.songs,
+            "soundscapes": soundscapes.soundscapes,
+            "scene": soundscapes.scene,
+        },
+        "cannot be combined with --sites N",
+    )
     from darksound.jobs.season import write_season
     from darksound.synthesis.season import SeasonPlan
     from darksound.synthesis.season_voices import SEASON_VOICES

@@ -38,7 +38,7 @@ _LATITUDE, _LONGITUDE, _STEP = -0.55, -77.9, 0.018
 _HABITATS = ("forest", "edge", "pasture")
 # Shares: of sites that a species occupies, of days on which it sings at such a site, and of the
 # recordings of that day in its hours that have its songs; and of recordings with rain.
-_OCCUPIED, _SINGS, _HEARD, _RAIN = 0.6, 0.65, 0.8, 0.06
+_OCCUPIED, _SINGS, _IN_RECORDING, _RAIN = 0.6, 0.65, 0.8, 0.06
 # Songs of a species in a recording beyond the first: the least, and one more than the most.
 _MORE_SONGS = (1, 3)
 # Seconds from the start of one song to that of the next, before the first, and after the last.
@@ -208,13 +208,13 @@ class SeasonPlan:
         day_rng = np.random.default_rng([self.seed, _DAY, recording.site, recording.day])
         sings = day_rng.random(self.species) < _SINGS
         rng = np.random.default_rng([self.seed, _RECORDING, *_key(recording)])
-        is_heard = rng.random(self.species) < _HEARD
+        is_in = rng.random(self.species) < _IN_RECORDING
         return [
             label
             for number, label in enumerate(self.labels)
             if occupied[number]
             and sings[number]
-            and is_heard[number]
+            and is_in[number]
             and recording.hour in SEASON_VOICES[label].hours
         ]
 

@@ -15,6 +15,7 @@ from .meta.checkpoints import load_checkpoint, save_checkpoint
 from .meta.learners.base import Learner
 from .meta.torch_datasets import Darksound, EpisodeBatchSampler, RoiDataset, episode_collate
 from .report.result import MecResult, read_run
+from .report.reviewing import group_rois, save_review, split_cluster
 from .rois.review import Review, read_review
 from .rois.roi_set import Problem, RoiSet
 from .settings import Settings, load_settings
@@ -48,6 +49,7 @@ __all__ = [
     "embed",
     "episode_collate",
     "evaluate",
+    "group_rois",
     "load_checkpoint",
     "load_rois",
     "load_settings",
@@ -55,5 +57,7 @@ __all__ = [
     "read_review",
     "read_run",
     "save_checkpoint",
+    "save_review",
+    "split_cluster",
     "train",
 ]

@@ -20,9 +20,9 @@ def review(tmp_path: Path, *rows: str, header: str = HEADER):
     return read_review(path)
 
 
-def row(roi, cluster, group=None, name="", rejected="false"):
+def row(roi, cluster, group=None, name="", rejected="false", verdict=""):
     group = cluster if group is None else group
-    return f'{roi},"a, ""b"".wav",0.5,1.0,{cluster},{group},{name},{rejected}'
+    return f'{roi},"a, ""b"".wav",0.5,1.0,{cluster},{group},{name},{rejected},{verdict}'
 
 
 def table(**clusters):
@@ -82,6 +82,29 @@ def test_groups_with_the_same_name_are_one_group(tmp_path):
     assert edits.names == {0: "wren"}
 
 
+def test_a_split_cluster_has_several_groups(tmp_path):
+    edits = review(tmp_path, row("a", 0), row("b", 0, 4, "owl"), row("c", 1, 0), row("d", 1, 0))
+    result = apply_review(RUN, edits)
+    assert result["group"].tolist() == [0, 4, 0, 0, 2, 3, -1]
+    assert result["name"].tolist()[1] == "owl"
+    assert edits.merged == {1: 0}
+    assert edits.constraints(RUN["roi_id"]).tolist() == [0, 4, 0, 0, -1, -1, -1]
+
+
+def test_a_new_group_takes_the_listed_rois_only_also_from_noise(tmp_path):
+    # Cluster 1 is called owl too: the groups are one, and the other ROIs of cluster 0 stay in it.
+    edits = review(tmp_path, row("a", 0, 4, "owl"), row("g", -1, 4, "owl"), row("c", 1, 1, "owl"))
+    result = apply_review(RUN, edits)
+    assert result["group"].tolist() == [1, 0, 1, 1, 2, 3, 1]
+    assert result["name"].tolist()[:2] == ["owl", "cluster 0"]
+
+
+def test_rois_of_a_split_cluster_that_are_not_listed_stay_in_it(tmp_path):
+    run = table(a=0, b=0, c=0, d=1)
+    edits = review(tmp_path, row("a", 0, 1), row("b", 0, 2))
+    assert apply_review(run, edits)["group"].tolist() == [1, 2, 0, 1]
+
+
 def test_partly_rejected_cluster_keeps_its_other_rois(tmp_path):
     edits = review(tmp_path, row("a", 0, rejected="true"), row("b", 0))
     assert apply_review(RUN, edits)["roi_id"].tolist() == list("bcdefg")
@@ -122,6 +145,19 @@ def test_review_is_transferred_to_the_clusters_it_constrained(tmp_path):
     assert result["name"].tolist() == ["wren", "cluster 2", "wren", "wren"]
 
 
+def test_verdicts_are_read_and_a_denied_roi_is_no_constraint(tmp_path):
+    rows = (row("a", 0, verdict="Yes"), row("b", 0, verdict=" no"), row("c", 0, verdict="unsure"))
+    given = review(tmp_path, *rows, row("d", 0))
+    assert given.table["verdict"].tolist() == ["yes", "no", "unsure", ""]
+    assert given.constraints(pd.Series(["a", "b", "c", "d"])).tolist() == [0, -1, 0, 0]
+
+
+def test_reviews_of_earlier_versions_have_no_verdict(tmp_path):
+    header = HEADER.removesuffix(",verdict")
+    given = review(tmp_path, row("a", 0).removesuffix(","), header=header)
+    assert given.table["verdict"].tolist() == [""]
+
+
 @pytest.mark.parametrize(
     ("rows", "message"),
     [
@@ -137,10 +173,9 @@ def test_review_is_transferred_to_the_clusters_it_constrained(tmp_path):
         ([row("a", 0, "")], "row 2 has no cluster number for 'group'"),
         ([row("a", "1e300", 0)], "row 2 has no cluster number for 'cluster'"),
         ([row("1,23E+15".join('""'), 0)], "row 2 has a roi_id that a spreadsheet rounded"),
-        ([row("a", 0), 'b,"b.wav",0.5,1.0,0'], "row 3 has only 5 of 8 cells"),
-        ([row("a", 0, 1), row("b", 0, 2)], "row 3 puts its cluster into a second group"),
+        ([row("a", 0, verdict="maybe")], "row 2 has none of yes, no, unsure for 'verdict'"),
+        ([row("a", 0), 'b,"b.wav",0.5,1.0,0'], "row 3 has only 5 of 9 cells"),
         ([row("a", 0, 0, "x"), row("b", 0, 0, "y")], "row 3 gives its group a second name"),
-        ([row("a", -1, 2)], "row 2 puts noise into a group"),
         (['"a,0'], "cannot be read as a review"),
     ],
 )

@@ -1,5 +1,6 @@
 """Levels of a clustering: the tree of its clusters, superclusters, and finer or coarser cuts."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 import numpy as np
@@ -11,7 +12,7 @@ from darksound.cluster.metrics import NOISE
 from darksound.cluster.normalise import normalise
 from darksound.settings import ReductionSettings
 
-__all__ = ["Levels", "ScoredCuts", "choose_cut", "find_levels"]
+__all__ = ["Levels", "ScoredCuts", "choose_cut", "find_levels", "superclusters_of_groups"]
 
 Floats = npt.NDArray[np.float64]
 Ints = npt.NDArray[np.int64]
@@ -77,6 +78,25 @@ def find_levels(
     return Levels(_number_by_rois(parts, np.bincount(inside, minlength=k)), tree)
 
 
+def superclusters_of_groups(groups: Ints, superclusters: Ints, known: Mapping[int, int]) -> Ints:
+    """Return the supercluster `(n,)` of ROIs whose clusters were merged or split into groups.
+
+    It is that of the cluster whose number the group has, else that of most of its ROIs. A group of
+    noise alone is a supercluster of its own.
+
+    Args:
+        groups: `(n,)` group of each ROI.
+        superclusters: `(n,)` supercluster of the cluster of each ROI, -1 for noise.
+        known: supercluster of each cluster, and of noise.
+    """
+    of_group = dict(known)
+    for group in np.setdiff1d(groups, list(known)).tolist():
+        inside = superclusters[(groups == group) & (superclusters != NOISE)]
+        new = max(of_group.values(), default=NOISE) + 1
+        of_group[group] = int(np.bincount(inside).argmax()) if inside.size else new
+    return np.array([of_group[group] for group in groups.tolist()], dtype=np.int64)
+
+
 @dataclass(frozen=True)
 class ScoredCuts:
     """Cuts of one tree, from the coarsest to the finest.
@@ -88,6 +108,10 @@ class ScoredCuts:
 
     scores: Floats
     n_clusters: Floats
+
+    def reversed(self) -> "ScoredCuts":
+        """Return the cuts in the opposite order."""
+        return ScoredCuts(self.scores[::-1], self.n_clusters[::-1])
 
 
 def choose_cut(default: ScoredCuts, granularity: float, cuts: ScoredCuts) -> int | None:

@@ -13,6 +13,7 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
+from darksound.cluster.levels import superclusters_of_groups
 from darksound.cluster.maps import MAP_METHODS
 from darksound.cluster.metrics import NOISE
 from darksound.cluster.result import MecOutcome
@@ -28,6 +29,7 @@ from darksound.settings import Settings
 from darksound.text import path_text
 
 if TYPE_CHECKING:
+    from darksound.report.detections import DetectionOptions
     from darksound.report.exports.base import AudioFormat
     from darksound.report.exports.export import Exported
     from darksound.report.page.writing import Page
@@ -220,7 +222,7 @@ class MecResult:
         return hashlib.sha256(text.encode()).hexdigest()[:16]
 
     def reviewed(self, review: Review | str | Path) -> Self:
-        """Return the result with a review applied: clusters merged, rejected ROIs removed.
+        """Return the result with a review applied: its groups, without rejected ROIs.
 
         Args:
             review: a review, or the path of a `review.csv`.
@@ -234,12 +236,12 @@ class MecResult:
         rows = remaining.index.to_numpy()
         clusters = self.clusters.iloc[rows].reset_index(drop=True)
         group = remaining["group"].to_numpy()
-        # A merged cluster is in the supercluster of the cluster whose number it has.
-        supercluster = self.clusters.groupby("cluster")["supercluster"].first()
+        known = self.clusters.groupby("cluster")["supercluster"].first().to_dict()
+        supercluster = superclusters_of_groups(group, clusters["supercluster"].to_numpy(), known)
         return replace(
             self,
             rois=self.rois.take(rows),
-            clusters=clusters.assign(cluster=group, supercluster=supercluster[group].to_numpy()),
+            clusters=clusters.assign(cluster=group, supercluster=supercluster),
             tree=None,
             embeddings=np.asarray(self.embeddings)[rows],
             map_before=None if self.map_before is None else self.map_before[rows],
@@ -254,6 +256,7 @@ class MecResult:
         audio: "AudioFormat" = "wav",
         overwrite: bool = False,
         raw_csv: bool = False,
+        detections: "DetectionOptions | None" = None,
         progress: Progress = silent,
     ) -> "Exported":
         """Write the result in the format of another tool; see `darksound.report.exports.export`.
@@ -265,6 +268,8 @@ class MecResult:
             audio: format of clips, `wav` or `flac`.
             overwrite: replace an earlier export.
             raw_csv: write text in CSV files as it is, for programs.
+            detections: which ROIs are detections, and the occasions, of `occupancy` and
+                `darwin-core`.
             progress: called after each part.
 
         Raises:
@@ -282,6 +287,7 @@ class MecResult:
             audio=audio,
             overwrite=overwrite,
             raw_csv=raw_csv,
+            detections=detections,
             progress=progress,
         )
 

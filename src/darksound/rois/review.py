@@ -1,10 +1,13 @@
 """Reviews of clusters: the corrections that a user saves from a report page in `review.csv`.
 
 The file has a row for each ROI of a reviewed cluster: `roi_id`, `recording`, `start_s`, `end_s`,
-`cluster`, `group`, `name`, `rejected`. `group` is the number of the cluster that the ROI's cluster
-was merged into, or its own cluster without a merge. `name` is the user's name of the group, or
-empty. `rejected` is `true` or `false`. UTF-8 with a header, quoted as in RFC 4180; a file that a
-spreadsheet saved is read too.
+`cluster`, `group`, `name`, `rejected`, `verdict`. `group` is the number of the cluster that the
+ROI's cluster was merged into, or its own cluster without a merge. ROIs that were split from their
+cluster, or taken from several clusters and noise, have a new group, numbered after the largest
+cluster. `name` is the user's name of the group, or empty. `rejected` is `true` or `false`.
+`verdict` is whether the ROI, when it was heard, was a call of its group: `yes`, `no`, `unsure`, or
+empty if it was not heard. A ROI with a verdict has a row even if its cluster was not reviewed
+otherwise. UTF-8 with a header, quoted as in RFC 4180; a file that a spreadsheet saved is read too.
 """
 
 import logging
@@ -27,6 +30,7 @@ from darksound.text import path_text
 __all__ = [
     "COLUMNS",
     "NOISE_NAME",
+    "VERDICTS",
     "Review",
     "apply_review",
     "read_review",
@@ -34,7 +38,19 @@ __all__ = [
 ]
 
 #: Columns of `review.csv`, in order.
-COLUMNS = ("roi_id", "recording", "start_s", "end_s", "cluster", "group", "name", "rejected")
+COLUMNS = (
+    "roi_id",
+    "recording",
+    "start_s",
+    "end_s",
+    "cluster",
+    "group",
+    "name",
+    "rejected",
+    "verdict",
+)
+#: Verdicts on a ROI that was heard: it is a call of its group, it is not, or it cannot be decided.
+VERDICTS = ("yes", "no", "unsure")
 #: Name of noise in tables of named clusters.
 NOISE_NAME = "noise"
 
@@ -65,8 +81,8 @@ class Review:
 
     Attributes:
         path: its file, for messages.
-        table: a row a ROI: `roi_id` (unique), `cluster`, `group` and `rejected`. Groups with the
-            same name have the same number.
+        table: a row a ROI: `roi_id` (unique), `cluster`, `group`, `rejected`, `verdict`, and
+            `written_group`, the group in the file. Groups with the same name have the same `group`.
         names: names by group, for groups with a name.
 
     Examples:
@@ -87,9 +103,19 @@ class Review:
 
     @cached_property
     def merged(self) -> Mapping[int, int]:
-        """Return the group of each reviewed cluster, without clusters rejected as a whole."""
+        """Return the group of each reviewed cluster that is in one group.
+
+        Clusters that were split, or rejected as a whole, are left out.
+        """
         accepted = self.table[~self.table["rejected"]]
-        return dict(zip(accepted["cluster"].tolist(), accepted["group"].tolist(), strict=True))
+        whole = accepted[accepted.groupby("cluster")["group"].transform("nunique") == 1]
+        return dict(zip(whole["cluster"].tolist(), whole["group"].tolist(), strict=True))
+
+    @cached_property
+    def groups(self) -> "pd.Series[int]":
+        """Return the group of each ROI that was reviewed and not rejected, by `roi_id`."""
+        accepted = self.table[~self.table["rejected"]]
+        return pd.Series(accepted["group"].to_numpy(), index=accepted["roi_id"])
 
     def rejected(self, roi_ids: "pd.Series[str]") -> npt.NDArray[np.bool_]:
         """Return whether each of `(n,)` ROIs was rejected."""
@@ -99,15 +125,19 @@ class Review:
     def constraints(self, roi_ids: "pd.Series[str]") -> npt.NDArray[np.int64]:
         """Return the constraints on a clustering of `(n,)` ROIs.
 
-        ROIs of one group must be in one cluster; ROIs of different groups must not.
+        ROIs of one group must be in one cluster, even if they were taken from several; ROIs of
+        different groups must not, even if they were split from one cluster.
 
         Returns:
-            Group `(n,)` of each ROI; -1, no constraint, for ROIs that were not reviewed or were
-            rejected.
+            Group `(n,)` of each ROI; -1, no constraint, for ROIs that were not reviewed, were
+            rejected, or have the verdict that they are no calls of their group.
         """
-        accepted = self.table[~self.table["rejected"]]
-        groups = pd.Series(accepted["group"].to_numpy(), index=accepted["roi_id"])
-        return roi_ids.map(groups).fillna(-1).to_numpy(dtype=np.int64)
+        denied = self.table["roi_id"][self.table["verdict"] == "no"]
+        return (
+            roi_ids.map(self.groups[~self.groups.index.isin(denied)])
+            .fillna(-1)
+            .to_numpy(dtype=np.int64)
+        )
 
     def without_rejected(self, rois: RoiSet) -> RoiSet:
         """Return the ROIs that were not rejected.
@@ -176,6 +206,7 @@ def read_review(path: str | Path) -> Review:
             "group": _numbers(path, read, "group"),
             "rejected": _booleans(path, cells["rejected"]),
             "name": clean_labels(cells["name"]).fillna(""),
+            "verdict": _verdicts(path, cells),
         }
     )
     _raise_for_rows(path, table["roi_id"] == "", "has no roi_id")
@@ -188,15 +219,11 @@ def read_review(path: str | Path) -> Review:
     )
     _raise_for_rows(path, table["roi_id"].duplicated(), "repeats the roi_id of an earlier row")
     accepted = table[~table["rejected"]]
-    grouped_noise = (accepted["cluster"] < 0) & (accepted["group"] >= 0)
-    _raise_for_rows(path, grouped_noise, "puts noise into a group")
-    _raise_for_rows(
-        path, _contradicts(accepted, "cluster", "group"), "puts its cluster into a second group"
-    )
     _raise_for_rows(path, _contradicts(accepted, "group", "name"), "gives its group a second name")
     named = accepted[(accepted["name"] != "") & (accepted["group"] >= 0)]
     # Two groups with the same name are one group.
     group_of_name = named.groupby("name")["group"].min()
+    table["written_group"] = table["group"]
     table.loc[named.index, "group"] = named["name"].map(group_of_name)
     names = {int(number): str(name) for name, number in group_of_name.items()}
     return Review(path, table.drop(columns="name"), names)
@@ -211,7 +238,8 @@ def apply_review(table: pd.DataFrame, review: Review | None) -> pd.DataFrame:
 
     Returns:
         The remaining rows with their index, and two more columns: `group` (-1 for noise) and
-        `name` (`cluster 7` or `noise` for groups without a name).
+        `name` (`cluster 7` or `noise` for groups without a name). ROIs that the review does not
+        list follow their cluster if it was merged, and stay in it if it was split.
 
     Raises:
         InputError: the review is of another run.
@@ -220,8 +248,10 @@ def apply_review(table: pd.DataFrame, review: Review | None) -> pd.DataFrame:
         return table.assign(group=table["cluster"], name=_group_names(table["cluster"], {}))
     _check_same_run(table, review)
     accepted = table[~review.rejected(table["roi_id"])]
-    groups = accepted["cluster"].map(lambda number: review.merged.get(number, number))
-    groups = groups.astype("int64")
+    merged = _merged_clusters(review, table["cluster"])
+    groups = accepted["cluster"].map(lambda number: merged.get(number, number))
+    listed = accepted["roi_id"].map(review.groups)
+    groups = listed.where(listed.notna(), groups).astype("int64")
     return accepted.assign(group=groups, name=_group_names(groups, review.names))
 
 
@@ -233,12 +263,14 @@ def transfer_review(review: Review, table: pd.DataFrame) -> pd.DataFrame:
         table: the new run's ROIs with `roi_id`, `recording`, `start_s`, `end_s` and `cluster`.
 
     Returns:
-        Rows of `review.csv` for the ROIs that were reviewed, with the same names.
+        Rows of `review.csv` for the ROIs that were reviewed, with the same names and verdicts.
     """
     groups = review.constraints(table["roi_id"])
     rows = table[groups >= 0]
     names = [review.names.get(group, "") for group in groups[groups >= 0].tolist()]
-    return rows.assign(group=rows["cluster"], name=names, rejected="false")[list(COLUMNS)]
+    verdicts = rows["roi_id"].map(review.table.set_index("roi_id")["verdict"])
+    written = rows.assign(group=rows["cluster"], name=names, rejected="false", verdict=verdicts)
+    return written[list(COLUMNS)]
 
 
 def _group_names(groups: "pd.Series[int]", names: Mapping[int, str]) -> "pd.Series[str]":
@@ -256,6 +288,17 @@ def _numbers(path: Path, table: TextTable, name: str) -> "pd.Series[int]":
     invalid = (numbers != numbers.round()) | (numbers < -1) | (numbers > _MAX_NUMBER)
     _raise_for_rows(path, invalid, f"has no cluster number for {name!r}", table.cells[name])
     return numbers.astype("int64")
+
+
+def _verdicts(path: Path, cells: pd.DataFrame) -> "pd.Series[str]":
+    """Return the verdict on each ROI, empty without one; files of earlier versions have none."""
+    if "verdict" not in cells.columns:
+        return pd.Series("", index=cells.index, dtype=object)
+    words = cells["verdict"].str.strip().str.casefold()
+    invalid = ~words.isin(["", *VERDICTS])
+    expected = f"has none of {', '.join(VERDICTS)} for 'verdict'"
+    _raise_for_rows(path, invalid, expected, cells["verdict"])
+    return words
 
 
 def _booleans(path: Path, cells: "pd.Series[str]") -> "pd.Series[bool]":
@@ -283,6 +326,20 @@ def _raise_for_rows(
         row = int(np.asarray(invalid.index[invalid])[0])
         found = "" if cells is None else f", but {cells[row]!r}"
         raise InputError(f"{path_text(path)}: row {row} {message}{found}.")
+
+
+def _merged_clusters(review: Review, clusters: "pd.Series[int]") -> Mapping[int, int]:
+    """Return the group of each cluster of a run that was merged as a whole into another one.
+
+    A group that is no cluster of the run was made of the listed ROIs only.
+    """
+    rows = review.table[~review.table["rejected"]]
+    merged_into = set(rows["cluster"][rows["written_group"].isin(clusters)].tolist())
+    return {
+        number: group
+        for number, group in review.merged.items()
+        if number >= 0 and number in merged_into
+    }
 
 
 def _contradicts(table: pd.DataFrame, by: str, column: str) -> "pd.Series[bool]":

@@ -1,16 +1,12 @@
 """Command-line options in groups that commands share, and the settings that they stand for.
 
-A command takes a group as one parameter. `flatten_options` gives Typer one option per field, in the
-help panel of the group.
+A command takes a group as one parameter; see `darksound.cli.flattening`.
 """
 
-import functools
-import inspect
-from collections.abc import Callable, Iterable, Mapping
-from copy import copy
-from dataclasses import MISSING, dataclass, fields, is_dataclass
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal, get_args, get_type_hints
+from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal, get_args
 
 import typer
 
@@ -22,10 +18,11 @@ from darksound.cli.completion import (
 )
 from darksound.meta.learners import LEARNERS
 from darksound.settings import PRESETS
-from darksound.settings.audio import RoiMode
+from darksound.settings.audio import FolderMeaning, RoiMode
 from darksound.settings.compute import Device
 from darksound.settings.learning import Regime
 from darksound.settings.segmentation import Grouping
+from darksound.text import path_text
 
 __all__ = [
     "CheckpointOptions",
@@ -33,12 +30,13 @@ __all__ = [
     "DaskOptions",
     "DataOptions",
     "Flags",
+    "FoldersOption",
     "LearnerOptions",
     "PageOptions",
     "RunOptions",
     "SegmentationOptions",
+    "SitesOption",
     "TrainingOptions",
-    "flatten_options",
 ]
 
 
@@ -139,6 +137,25 @@ class RunOptions:
         return {"compute": {"verify_cache": self.verify_cache or None}}
 
 
+#: What folders of recordings are.
+FoldersOption = Annotated[
+    FolderMeaning | None,
+    typer.Option(
+        metavar="MEANING",
+        help=f"What folders of recordings are: {_listed(get_args(FolderMeaning))}.",
+    ),
+]
+#: The table of sites.
+SitesOption = Annotated[
+    Path | None,
+    typer.Option(
+        metavar="FILE",
+        help="CSV table of sites: site, and pattern, folder or recorder; latitude, longitude, start, "
+        "end, time_zone, covariates.",
+    ),
+]
+
+
 @dataclass(frozen=True)
 class DataOptions:
     """The ROIs."""
@@ -168,10 +185,16 @@ class DataOptions:
     roi_length: Annotated[
         str | None, typer.Option(metavar="SECONDS", help="ROI length, or auto.")
     ] = None
+    folders: FoldersOption = None
+    sites: SitesOption = None
 
     def flags(self) -> Flags:
         """Return the settings of these options."""
-        return {"rois": {"mode": self.rois}, "audio": {"roi_s": self.roi_length}}
+        sites = None if self.sites is None else path_text(self.sites.absolute())
+        return {
+            "rois": {"mode": self.rois, "folders": self.folders, "sites": sites},
+            "audio": {"roi_s": self.roi_length},
+        }
 
 
 @dataclass(frozen=True)
@@ -345,54 +368,19 @@ class PageOptions:
             "--external-media", help="Store clips and images in a folder beside report.html."
         ),
     ] = False
+    language: Annotated[
+        str | None,
+        typer.Option(
+            metavar="CODE", help="Language of report.html: en, es, pt, fr or auto (the default)."
+        ),
+    ] = None
 
     def flags(self) -> Flags:
         """Return the settings of these options."""
         return {
-            "report": {"page_mb": self.report_mb, "external_media": self.external_media or None}
+            "report": {
+                "page_mb": self.report_mb,
+                "external_media": self.external_media or None,
+                "language": self.language,
+            }
         }
-
-
-def flatten_options(command: Callable[..., None]) -> Callable[..., None]:
-    """Return `command` with one keyword parameter per option instead of groups of options."""
-    hints = get_type_hints(command, include_extras=True)
-    groups: dict[str, type] = {}
-    parameters: list[inspect.Parameter] = []
-    for name, parameter in inspect.signature(command).parameters.items():
-        hint = hints[name]
-        if not is_dataclass(hint):
-            parameters.append(parameter.replace(annotation=hint, kind=parameter.KEYWORD_ONLY))
-            continue
-        assert isinstance(hint, type)
-        groups[name] = hint
-        field_hints = get_type_hints(hint, include_extras=True)
-        parameters += [
-            inspect.Parameter(
-                field.name,
-                inspect.Parameter.KEYWORD_ONLY,
-                default=inspect.Parameter.empty if field.default is MISSING else field.default,
-                annotation=_in_panel(field_hints[field.name], getattr(hint, "panel", None)),
-            )
-            for field in fields(hint)
-        ]
-
-    @functools.wraps(command)
-    def flat(**values: Any) -> None:
-        arguments = {
-            name: group(**{field.name: values.pop(field.name) for field in fields(group)})
-            for name, group in groups.items()
-        }
-        command(**arguments, **values)
-
-    # Typer reads the signature, and the annotations too.
-    flat.__signature__ = inspect.Signature(parameters)  # type: ignore[attr-defined]
-    flat.__annotations__ = {p.name: p.annotation for p in parameters}
-    return flat
-
-
-def _in_panel(hint: Any, panel: str | None) -> Any:
-    """Return an annotation whose option is shown in a panel of the help."""
-    value_type, option = get_args(hint)
-    option = copy(option)
-    option.rich_help_panel = panel
-    return Annotated[value_type, option]

@@ -165,6 +165,11 @@ class ReportSettings(Section):
     """Contents of `report.html`. These settings change no result."""
 
     page: bool = Field(True, description="Write `report.html` at the end of `darksound mec`.")
+    language: Literal["auto", "en", "es", "pt", "fr"] = Field(
+        "auto",
+        description="Language of the page until its reader chooses another one: English, Spanish, "
+        "Portuguese or French; `auto`: that of the browser.",
+    )
     page_mb: Annotated[float, Field(gt=0, le=4000)] | Literal["auto"] = Field(
         "auto",
         description="Largest size of the page in MB, embedded media included; `auto`: 50, and no "

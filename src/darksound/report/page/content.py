@@ -43,36 +43,34 @@ def run_details(result: MecResult) -> dict[str, Any]:
     }
 
 
-def _facts(result: MecResult) -> list[list[str]]:
+def _facts(result: MecResult) -> list[list[object]]:
+    """Return what is known of the run, as keys of texts and values."""
     manifest = result.manifest
     facts: list[tuple[str, object]] = []
     if manifest is not None:
         facts = [
-            ("Data", ", ".join(manifest.inputs.data)),
-            ("Recorded", _recorded(manifest)),
-            ("Left out", _left_out(manifest)),
-            ("Learner", _learner(result.settings, manifest.inputs.checkpoint)),
-            ("Command", " ".join(["darksound", *manifest.argv])),
-            ("Started", manifest.started),
-            ("Ended", manifest.ended),
+            ("data", ", ".join(manifest.inputs.data)),
+            ("recorded", _recorded(manifest)),
+            ("left_out", manifest.left_out or None),
+            ("learner", _learner(result.settings, manifest.inputs.checkpoint)),
+            ("command", " ".join(["darksound", *manifest.argv])),
+            ("started", manifest.started),
+            ("ended", manifest.ended),
         ]
     facts += [
-        ("Seed", result.settings.seed),
-        ("Settings", f"hash {result.settings_hash}"),
-        ("Run", None if result.path is None else result.path.resolve()),
+        ("seed", str(result.settings.seed)),
+        ("settings", f"hash {result.settings_hash}"),
+        ("run", None if result.path is None else result.path.resolve()),
     ]
-    return [[name, valid_text(str(value))] for name, value in facts if value not in (None, "")]
+    return [
+        [key, value if isinstance(value, int) else valid_text(str(value))]
+        for key, value in facts
+        if value not in (None, "")
+    ]
 
 
 def _recorded(manifest: Manifest) -> str | None:
     return None if not manifest.recorded_s else duration(manifest.recorded_s)
-
-
-def _left_out(manifest: Manifest) -> str | None:
-    if not manifest.left_out:
-        return None
-    noun = "ROI" if manifest.left_out == 1 else "ROIs"
-    return f"{manifest.left_out} {noun}: choruses and low call scores, listed in left_out.csv"
 
 
 def _learner(settings: Settings, checkpoint: str | None) -> str:
@@ -128,11 +126,8 @@ def _confounders(table: pd.DataFrame) -> dict[str, Any]:
     overall = rows[rows["cluster"].isna()]
     return {
         "rows": overall[["what", "groups", "rois", "ami"]].to_numpy(dtype=object).tolist(),
-        "warnings": [warning for warning in overall["warning"] if warning],
-        "single_recording": [
-            [int(row["cluster"]), str(row["warning"])]
-            for _, row in rows[rows["cluster"].notna()].iterrows()
-        ],
+        "warned": overall.loc[overall["warning"] != "", ["what", "ami"]].to_numpy(object).tolist(),
+        "single_recording": rows["cluster"].dropna().astype(int).tolist(),
     }
 
 
@@ -171,6 +166,8 @@ def page_content(result: MecResult, codes: RoiCodes, scale: ThumbnailScale) -> d
         # The key of the review in the storage of the browser.
         "key": "/".join(str(part) for part in (result.name, result.settings_hash, *origin)),
         "version": result.version,
+        "language": result.settings.report.language,
+        "map_title": result.map_title,
         "n": len(result),
         "n_clusters": result.n_clusters,
         "n_superclusters": result.n_superclusters,

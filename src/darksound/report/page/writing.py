@@ -4,7 +4,6 @@ import hashlib
 import logging
 from base64 import b64encode
 from dataclasses import dataclass
-from importlib.resources import files
 from math import inf
 from pathlib import Path
 
@@ -25,6 +24,7 @@ from darksound.report.page.media import (
     thumbnail_scale,
 )
 from darksound.report.page.members import clip_order, cluster_members
+from darksound.report.page.scripts import page_script, page_texts, read_asset
 from darksound.report.result import MecResult
 from darksound.rois.review import read_review
 from darksound.rois.roi_set import Problem
@@ -42,27 +42,6 @@ _DEFAULT_MB = 50.0
 _MEAN_BYTES = 4000
 # Number of read errors whose text is in the page.
 _MAX_CAUSES = 200
-_ASSETS = files("darksound.report.page") / "assets"
-# In this order: scripts use only names of the scripts before them while they load.
-_SCRIPTS = (
-    "data.js",
-    "elements.js",
-    "colours.js",
-    "media.js",
-    "review.js",
-    "charts.js",
-    "markers.js",
-    "map.js",
-    "gestures.js",
-    "clips.js",
-    "superclusters.js",
-    "cards.js",
-    "merging.js",
-    "colouring.js",
-    "run_tab.js",
-    "keys.js",
-    "main.js",
-)
 
 
 @dataclass(frozen=True)
@@ -163,18 +142,19 @@ def _html(result: MecResult, data: str, images: str, sounds: str) -> bytes:
     environment = Environment(
         autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True
     )
-    template = environment.from_string(_asset("page.html.j2"))
-    body = "\n".join(_asset(name) for name in _SCRIPTS)
-    script = f'"use strict";\n(() => {{\n{body}\n}})();\n'
-    style = _asset("style.css")
+    template = environment.from_string(read_asset("page.html.j2"))
+    script, style, texts = page_script(), read_asset("style.css"), page_texts()
+    language = result.settings.report.language
     text = template.render(
         run=result.name,
         version=result.version,
-        map_title=result.map_title,
+        language="en" if language == "auto" else language,
+        no_script=" ".join(texts["page.no_script"].values()),
         policy=_policy(script, style),
         # Package files, base64, or JSON without HTML characters.
         style=Markup(style),
         script=Markup(script),
+        texts=Markup(script_safe_json(texts)),
         data=Markup(data),
         images=Markup(images),
         sounds=Markup(sounds),
@@ -202,7 +182,3 @@ def _policy(script: str, style: str) -> str:
 
 def _hash(text: str) -> str:
     return "sha256-" + b64encode(hashlib.sha256(text.encode()).digest()).decode("ascii")
-
-
-def _asset(name: str) -> str:
-    return (_ASSETS / name).read_text(encoding="utf-8")

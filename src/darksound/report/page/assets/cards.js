@@ -1,31 +1,40 @@
 // The cards of clusters. The body of a card is created when it comes near the visible part.
 
-const cards = (() => {
+import { barChart, hourChart } from "./charts.js";
+import { clipGrid, player, updateClips } from "./clips.js";
+import { groupStyle, noGroupStyle, themeChanged } from "./colours.js";
+import { clusters, page, points } from "./data.js";
+import { byId, createEvent, definitionList, make, showStatus } from "./elements.js";
+import { decimal, language, t } from "./language.js";
+import { swatch } from "./markers.js";
+import { openMerge } from "./merging.js";
+import { review } from "./review.js";
+import { superclusters } from "./superclusters.js";
+import { showTab } from "./tabs.js";
+import { count, kilohertz, percent, seconds } from "./values.js";
+
+export const cards = (() => {
   const entries = new Map(); // by number of the cluster
   const currentChanged = createEvent();
   let current = null;
   const SORTS = {
-    size: ["size", (a, b) => b.size - a.size || a.number - b.number],
-    name: [
-      "name",
-      (a, b) =>
-        review
-          .titleOf(a.number)
-          .localeCompare(review.titleOf(b.number), undefined, { numeric: true }) ||
-        a.number - b.number,
-    ],
-    persistence: ["persistence", (a, b) => (b.persistence ?? 0) - (a.persistence ?? 0)],
-    probability: ["probability, lowest first", (a, b) => a.probability - b.probability],
-    low: ["frequency", (a, b) => (a.band?.low_hz ?? 0) - (b.band?.low_hz ?? 0)],
-    recordings: ["fewest recordings", (a, b) => a.n_recordings - b.n_recordings || b.size - a.size],
+    size: (a, b) => b.size - a.size || a.number - b.number,
+    name: (a, b) =>
+      review
+        .titleOf(a.number)
+        .localeCompare(review.titleOf(b.number), language, { numeric: true }) ||
+      a.number - b.number,
+    persistence: (a, b) => (b.persistence ?? 0) - (a.persistence ?? 0),
+    probability: (a, b) => a.probability - b.probability,
+    low: (a, b) => (a.band?.low_hz ?? 0) - (b.band?.low_hz ?? 0),
+    recordings: (a, b) => a.n_recordings - b.n_recordings || b.size - a.size,
   };
-  const singleRecording = new Map(page.details.confounders.single_recording);
 
   function createHeader(info) {
     const name = make("input", {
       class: "name",
-      placeholder: "Name this cluster",
-      "aria-label": `Name of cluster ${info.number}`,
+      placeholder: t("cluster.name"),
+      "aria-label": t("cluster.name_of", { number: info.number }),
       autocomplete: "off",
       list: "known-names",
       maxlength: 80,
@@ -47,24 +56,28 @@ const cards = (() => {
     const reject = make(
       "button",
       { type: "button", "aria-pressed": "false", onclick: () => review.reject(info.number) },
-      "Reject",
+      t("cluster.reject"),
     );
     const unmerge = make(
       "button",
       { type: "button", onclick: () => review.unmerge(info.number), hidden: true },
-      "Unmerge",
+      t("cluster.unmerge"),
     );
     const header = make(
       "header",
       {},
-      make("h3", { id: `cluster-${info.number}` }, swatchSlot, `Cluster ${info.number}`),
-      make("span", { class: "size" }, `${plural(info.size, "ROI")}, ${percent(info.share)}`),
+      make("h3", { id: `cluster-${info.number}` }, swatchSlot, t("cluster.title", { number: info.number })),
+      make(
+        "span",
+        { class: "size" },
+        t("cluster.size", { rois: count("roi", info.size), share: percent(info.share) }),
+      ),
       make("span", { class: "spacer" }),
       name,
       make(
         "button",
         { type: "button", "aria-haspopup": "dialog", onclick: () => openMerge(info.number) },
-        "Merge",
+        t("cluster.merge"),
       ),
       unmerge,
       reject,
@@ -99,13 +112,17 @@ const cards = (() => {
       return make(
         "p",
         { class: "muted" },
-        "No mean spectrogram: no clip of this cluster is in the page.",
+        t("cluster.no_mean"),
       );
     const image = make("img", {
       src: `data:image/webp;base64,${info.mean_image}`,
       width: page.scale.width,
       height: page.scale.height,
-      alt: `Mean spectrogram of ${plural(info.n_averaged, "ROI")}, ${kilohertz(low)} to ${kilohertz(high)} kilohertz`,
+      alt: t("cluster.mean", {
+        rois: count("roi", info.n_averaged),
+        low: kilohertz(low),
+        high: kilohertz(high),
+      }),
     });
     return make(
       "figure",
@@ -114,14 +131,14 @@ const cards = (() => {
         "div",
         { class: "axis", "aria-hidden": "true" },
         make("span", {}, kilohertz(high)),
-        make("span", {}, "kHz"),
+        make("span", {}, t("unit.khz")),
         make("span", {}, kilohertz(low)),
       ),
       make("div", { class: "thumbnail" }, image),
       make(
         "div",
         { class: "time", "aria-hidden": "true" },
-        make("span", {}, `mean of ${info.n_averaged}`),
+        make("span", {}, t("cluster.mean_of", { n: info.n_averaged })),
         make("span", {}, seconds(span)),
       ),
     );
@@ -133,7 +150,7 @@ const cards = (() => {
         "button",
         {
           type: "button",
-          title: `distance between centres ${distance.toFixed(3)}`,
+          title: t("cluster.distance", { distance: decimal(distance, 3) }),
           onclick: () => show(number),
         },
         `${number}`,
@@ -145,15 +162,24 @@ const cards = (() => {
     const [short, middle, long] = info.duration;
     return definitionList([
       [
-        "Frequency",
+        t("cluster.frequency"),
         info.band &&
-          `${kilohertz(info.band.low_hz)} – ${kilohertz(info.band.high_hz)} kHz${info.band.measured ? " (from the mean spectrogram)" : ""}`,
+          t(info.band.measured ? "cluster.band_measured" : "cluster.band", {
+            low: kilohertz(info.band.low_hz),
+            high: kilohertz(info.band.high_hz),
+          }),
       ],
-      ["Length", short === long ? seconds(middle) : `${seconds(short)} – ${seconds(long)}`],
-      ["Probability", `mean ${info.probability.toFixed(2)}`],
-      ["Persistence", info.persistence === null ? "not in this run" : info.persistence.toFixed(3)],
-      ["Recordings", info.n_recordings.toLocaleString("en")],
-      ["Nearest", info.nearest.length ? make("span", {}, nearestButtons(info)) : null],
+      [t("cluster.length"), short === long ? seconds(middle) : `${seconds(short)} – ${seconds(long)}`],
+      [
+        t("cluster.probability"),
+        t("cluster.mean_probability", { value: decimal(info.probability, 2) }),
+      ],
+      [
+        t("cluster.persistence"),
+        info.persistence === null ? t("cluster.not_in_run") : decimal(info.persistence, 3),
+      ],
+      [t("cluster.recordings"), decimal(info.n_recordings, 0)],
+      [t("cluster.nearest"), info.nearest.length ? make("span", {}, nearestButtons(info)) : null],
     ]);
   }
 
@@ -167,10 +193,10 @@ const cards = (() => {
       make(
         "div",
         {},
-        make("h4", {}, "Hour of the day"),
+        make("h4", {}, t("cluster.hour")),
         info.hours
           ? hourChart(info.hours)
-          : make("p", {}, "The time of these recordings is unknown."),
+          : make("p", {}, t("cluster.no_time")),
       ),
       make(
         "div",
@@ -179,8 +205,8 @@ const cards = (() => {
           "h4",
           {},
           info.n_recordings > info.recordings.length
-            ? `Recordings, the top ${info.recordings.length} of ${info.n_recordings}`
-            : "Recordings",
+            ? t("cluster.top_recordings", { n: info.recordings.length, all: info.n_recordings })
+            : t("cluster.recordings"),
         ),
         barChart(info.recordings.map(names("recording")), true),
       ),
@@ -188,7 +214,7 @@ const cards = (() => {
         ? make(
             "div",
             {},
-            make("h4", {}, "Labels (not used)"),
+            make("h4", {}, t("cluster.labels")),
             barChart(info.labels.map(names("label"))),
           )
         : null,
@@ -198,15 +224,15 @@ const cards = (() => {
   function fillBody({ info, body }) {
     if (body.childElementCount) return;
     const playlist = [info.medoid, ...info.typical, ...info.borderline];
-    const noteOf = (row) => (row === info.medoid ? "medoid" : "");
+    const noteOf = (row) => (row === info.medoid ? t("cluster.medoid") : "");
     body.append(
       make("div", {}, meanSpectrogram(info), properties(info)),
       make(
         "div",
         {},
-        make("h4", {}, "Most typical"),
+        make("h4", {}, t("cluster.typical")),
         clipGrid([info.medoid, ...info.typical], noteOf, playlist),
-        info.borderline.length ? make("h4", {}, "Borderline") : null,
+        info.borderline.length ? make("h4", {}, t("cluster.borderline")) : null,
         info.borderline.length ? clipGrid(info.borderline, () => "", playlist) : null,
       ),
       occurrence(info),
@@ -219,14 +245,20 @@ const cards = (() => {
     const isRejected = review.isRejected(number);
     const others = review.mergedWith(number);
     const sentences = [
-      isRejected ? "Rejected: its ROIs are excluded." : "",
-      others.length ? `Merged with ${others.map((other) => `cluster ${other}`).join(", ")}.` : "",
-      singleRecording.get(number) ?? "",
+      isRejected ? t("cluster.is_rejected") : "",
+      others.length
+        ? t("cluster.merged_with", {
+            clusters: others.map((other) => t("cluster.short", { number: other })).join(", "),
+          })
+        : "",
+      info.n_recordings === 1 && info.size > 1 && page.n_recordings > 1
+        ? t("cluster.one_recording", { recording: page.names.recording[info.recordings[0][0]] })
+        : "",
     ].filter(Boolean);
     state.textContent = sentences.join(" ");
     state.hidden = !sentences.length;
     reject.setAttribute("aria-pressed", String(isRejected));
-    reject.textContent = isRejected ? "Restore" : "Reject";
+    reject.textContent = isRejected ? t("cluster.restore") : t("cluster.reject");
     unmerge.hidden = !others.length;
     article.classList.toggle("rejected", isRejected);
     swatchSlot.replaceChildren(
@@ -272,13 +304,13 @@ const cards = (() => {
     const visible = [...byId("cards").querySelectorAll("article.card")]
       .filter((article) => !article.hidden)
       .map((article) => Number(article.dataset.cluster));
-    if (!visible.length) return showStatus("No cluster is visible.");
+    if (!visible.length) return showStatus(t("cluster.none_visible"));
     const index = visible.indexOf(current);
     show(visible[index < 0 ? 0 : Math.min(Math.max(index + by, 0), visible.length - 1)]);
   }
 
   function sort() {
-    const [, compare] = SORTS[byId("sort").value];
+    const compare = SORTS[byId("sort").value];
     superclusters.arrange(
       [...page.clusters].sort(compare).map((info) => entries.get(info.number).article),
       byId("sort").value === "size",
@@ -290,7 +322,7 @@ const cards = (() => {
     for (const { info, article } of entries.values()) {
       const words = [
         String(info.number),
-        `cluster ${info.number}`,
+        t("cluster.short", { number: info.number }),
         review.nameOf(info.number),
         ...info.labels.map(([code]) => page.names.label[code]),
       ];
@@ -304,8 +336,8 @@ const cards = (() => {
   }
 
   function start() {
-    for (const [value, [label]] of Object.entries(SORTS))
-      byId("sort").append(make("option", { value }, label));
+    for (const value of Object.keys(SORTS))
+      byId("sort").append(make("option", { value }, t(`sort.${value}`)));
     for (const info of page.clusters) entries.set(info.number, createCard(info));
     superclusters.start();
     sort();
@@ -315,7 +347,7 @@ const cards = (() => {
         make(
           "p",
           { class: "block" },
-          "There are no clusters: all ROIs are noise, because fewer similar ROIs than clustering.min_cluster_size were found. Try a smaller value, or more recordings.",
+          t("cluster.none"),
         ),
       );
     const observer = new IntersectionObserver(

@@ -1,9 +1,13 @@
 // Small charts, drawn as SVG.
 
+import { groupStyle } from "./colours.js";
+import { draw, make } from "./elements.js";
+import { brief, decimal, t } from "./language.js";
+
 const LINE_STYLES = ["", "7 4", "2 3", "9 3 2 3"];
 
 // Counts as columns, some of them with a label.
-function columnChart(counts, labels, description) {
+export function columnChart(counts, labels, description) {
   const [width, height, axisHeight] = [240, 66, 16];
   const highest = Math.max(1, ...counts);
   const step = width / counts.length;
@@ -30,21 +34,21 @@ function columnChart(counts, labels, description) {
       );
   });
   chart.append(draw("path", { class: "axis", d: `M0 ${height + 0.5}H${width}` }));
-  chart.append(draw("text", { x: 0, y: 9 }, `max: ${highest}`));
+  chart.append(draw("text", { x: 0, y: 9 }, t("chart.max", { n: highest })));
   return chart;
 }
 
-function hourChart(hours) {
+export function hourChart(hours) {
   const busiest = hours.indexOf(Math.max(...hours));
   return columnChart(
     hours,
-    (hour, full) => (full ? `${hour} to ${hour + 1} h` : hour % 6 === 0 ? String(hour) : ""),
-    `ROIs by hour of the day; most from ${busiest} to ${busiest + 1} h`,
+    (hour, full) => (full ? t("chart.hour_range", { from: hour, to: hour + 1 }) : hour % 6 === 0 ? String(hour) : ""),
+    t("chart.hours", { from: busiest, to: busiest + 1 }),
   );
 }
 
 // Names and counts as horizontal bars; long paths are cut at the beginning.
-function barChart(rows, paths = false) {
+export function barChart(rows, paths = false) {
   const highest = Math.max(1, ...rows.map(([, count]) => count));
   return make(
     "div",
@@ -60,7 +64,7 @@ function barChart(rows, paths = false) {
             make("bdi", { dir: "ltr" }, name),
           ),
           make("span", { class: "track" }, bar),
-          make("span", { class: "count" }, count.toLocaleString("en")),
+          make("span", { class: "count" }, decimal(count, 0)),
         ];
       })
       .flat(),
@@ -82,7 +86,7 @@ function ticks(low, high, count) {
 }
 
 // Lines over a horizontal axis. series: {name, y}; band: {low, high}; marked: a value of x.
-function lineChart({ x, series, band, marked, xLabel, description }) {
+export function lineChart({ x, series, band, marked, xLabel, description }) {
   const [width, height, left, axisHeight] = [420, 190, 40, 34];
   const values = series
     .flatMap(({ y }) => y)
@@ -114,7 +118,7 @@ function lineChart({ x, series, band, marked, xLabel, description }) {
       draw(
         "text",
         { x: left - 6, y: yPosition(value) + 4, "text-anchor": "end" },
-        String(Number(value.toPrecision(3))),
+        brief(value),
       ),
     );
   }
@@ -161,7 +165,7 @@ function lineChart({ x, series, band, marked, xLabel, description }) {
   return chart;
 }
 
-function lineLegend(series) {
+export function lineLegend(series) {
   return make(
     "p",
     {},

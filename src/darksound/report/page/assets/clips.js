@@ -1,6 +1,13 @@
 // Clips and the player: the current ROI is shown at the bottom of the page.
 
-const player = (() => {
+import { NOISE, clusters, page, points, shareOf } from "./data.js";
+import { byId, createEvent, make, showStatus } from "./elements.js";
+import { decimal, t } from "./language.js";
+import { media, thumbnail } from "./media.js";
+import { review } from "./review.js";
+import { recordingOf, timesOf } from "./values.js";
+
+export const player = (() => {
   const audio = byId("audio");
   const chosen = createEvent();
   let current = null;
@@ -9,18 +16,22 @@ const player = (() => {
 
   function showRow(row) {
     const cluster = points.cluster[row];
-    const title = cluster === NOISE ? "Noise" : review.titleOf(cluster);
-    const probability =
-      cluster === NOISE ? "" : `, probability ${shareOf(points.probability[row]).toFixed(2)}`;
-    byId("player-title").textContent = `${title}${probability}`;
+    byId("player-title").textContent =
+      cluster === NOISE
+        ? t("clip.noise")
+        : t("clip.title", {
+            title: review.titleOf(cluster),
+            value: decimal(shareOf(points.probability[row]), 2),
+          });
+    const where = t("clip.where", { times: timesOf(row), recording: recordingOf(row) });
     byId("player-about").textContent = media.has(row)
-      ? `${timesOf(row)} in ${recordingOf(row)}`
-      : `${media.missingReason(row)} ${timesOf(row)} in ${recordingOf(row)}`;
+      ? where
+      : `${media.missingReason(row)} ${where}`;
     byId("player-thumbnail").replaceChildren(thumbnail(row, true));
     byId("play").disabled = !media.has(row);
     const isRejected = review.isClipRejected(row);
     byId("reject-clip").setAttribute("aria-pressed", String(isRejected));
-    byId("reject-clip").textContent = isRejected ? "Restore clip" : "Reject clip";
+    byId("reject-clip").textContent = isRejected ? t("clip.restore") : t("clip.reject");
   }
 
   function choose(row, rows) {
@@ -57,7 +68,7 @@ const player = (() => {
     }
     audio.currentTime = 0;
     audio.play().catch((error) => {
-      if (error.name !== "AbortError") showStatus(`This sound cannot be played: ${error.message}`);
+      if (error.name !== "AbortError") showStatus(t("clip.cannot_play", { cause: error.message }));
     });
   }
 
@@ -76,22 +87,22 @@ const player = (() => {
   }
 
   function rejectCurrent() {
-    if (current === null) return showStatus("No clip is selected.");
+    if (current === null) return showStatus(t("clip.none_selected"));
     const isRejected = !review.isClipRejected(current);
     review.rejectClips([current], isRejected);
-    showStatus(isRejected ? "Clip rejected." : "Clip restored.");
+    showStatus(t(isRejected ? "clip.rejected" : "clip.restored"));
   }
 
   function start() {
     byId("play").disabled = !media.count;
     const updateButton = () => {
-      byId("play").textContent = audio.paused || audio.ended ? "Play" : "Pause";
+      byId("play").textContent = t(audio.paused || audio.ended ? "clip.play" : "clip.pause");
     };
     for (const name of ["play", "playing", "pause", "ended"])
       audio.addEventListener(name, updateButton);
     audio.addEventListener("error", () => {
       if (loaded !== null)
-        showStatus("This sound cannot be played; is the folder report_media beside the page?");
+        showStatus(t("clip.no_folder"));
       loaded = null;
     });
     byId("play").addEventListener("click", toggle);
@@ -119,19 +130,24 @@ const player = (() => {
 
 const clipButtons = new Map(); // by row
 
-function clipButton(row, note, rows) {
+export function clipButton(row, note, rows) {
   const cluster = points.cluster[row];
   const score =
     cluster === NOISE
-      ? `outlier ${shareOf(points.outlier_score[row]).toFixed(2)}`
-      : `p ${shareOf(points.probability[row]).toFixed(2)}`;
+      ? t("clip.outlier", { value: decimal(shareOf(points.outlier_score[row]), 2) })
+      : t("clip.p", { value: decimal(shareOf(points.probability[row]), 2) });
   const button = make(
     "button",
     {
       type: "button",
       class: "clip",
       title: `${recordingOf(row)}, ${timesOf(row)}`,
-      "aria-label": `Play ${note}${note ? " " : ""}clip, ${score}, ${recordingOf(row)}, ${timesOf(row)}`,
+      "aria-label": t(note ? "clip.label_note" : "clip.label", {
+        note,
+        score,
+        recording: recordingOf(row),
+        times: timesOf(row),
+      }),
       onclick: () => player.play(row, rows),
     },
     thumbnail(row),
@@ -151,11 +167,11 @@ function updateClip(button, row) {
   button.classList.toggle("playing", player.current === row);
 }
 
-function updateClips() {
+export function updateClips() {
   for (const [row, buttons] of clipButtons) for (const button of buttons) updateClip(button, row);
 }
 
-function clipGrid(rows, noteOf = () => "", playlist = rows) {
+export function clipGrid(rows, noteOf = () => "", playlist = rows) {
   return make(
     "div",
     { class: "clips" },

@@ -1,42 +1,48 @@
 // The colours of the map, and its legend.
 
+import { groupStyle, noGroupStyle, rampColour, themeChanged } from "./colours.js";
+import { NOISE, clusters, page, points, shareOf } from "./data.js";
+import { byId, make } from "./elements.js";
+import { decimal, t } from "./language.js";
+import { swatch } from "./markers.js";
+import { review } from "./review.js";
+import { superclusters } from "./superclusters.js";
+import { count } from "./values.js";
+
 const MAX_ENTRIES = 40;
 
-function startColouring(map) {
+export function startColouring(map) {
   const select = byId("colour-by");
   const legend = byId("legend");
   let highlighted = null; // value of the highlighted entry of the legend
 
   const isKnown = (values) => values.some((value) => value >= 0);
   const COLOURINGS = {
-    cluster: { label: "cluster", groups: clusterGroups, known: true },
+    cluster: { groups: clusterGroups, known: true },
     ...(superclusters.isUsed && {
-      supercluster: { label: "supercluster", groups: superclusterGroups, known: true },
+      supercluster: { groups: superclusterGroups, known: true },
     }),
     label: {
-      label: "label",
-      groups: () => groupsOf("label", "no label"),
+      groups: () => groupsOf("label", t("colour.no_label")),
       known: isKnown(points.label),
     },
-    recording: { label: "recording", groups: () => groupsOf("recording", ""), known: true },
-    site: { label: "site", groups: () => groupsOf("site", "no site"), known: isKnown(points.site) },
+    recording: { groups: () => groupsOf("recording", ""), known: true },
+    site: { groups: () => groupsOf("site", t("colour.no_site")), known: isKnown(points.site) },
     hour: {
-      label: "hour",
       ramp: "hour",
       of: (row) => points.hour[row] / 24,
       known: isKnown(points.hour),
       none: (row) => points.hour[row] < 0,
-      unknown: "unknown",
+      unknown: t("colour.unknown"),
       ends: ["0 h", "6", "12", "18", "24 h"],
     },
     probability: {
-      label: "probability",
       ramp: "probability",
       of: (row) => shareOf(points.probability[row]),
       known: true,
       none: (row) => points.cluster[row] === NOISE,
-      unknown: "noise",
-      ends: ["0 (low)", "1 (high)"],
+      unknown: t("colour.noise"),
+      ends: [t("colour.low"), t("colour.high")],
     },
   };
 
@@ -45,7 +51,7 @@ function startColouring(map) {
       const cluster = points.cluster[row];
       return cluster === NOISE || review.isRoiRejected(row) ? -1 : review.groupOf(cluster);
     });
-    return { code, nameOf: (group) => review.titleOf(group), none: "noise and rejected" };
+    return { code, nameOf: (group) => review.titleOf(group), none: t("colour.noise_rejected") };
   }
 
   function superclusterGroups() {
@@ -53,7 +59,7 @@ function startColouring(map) {
       points.cluster,
       (cluster) => clusters.get(cluster)?.supercluster ?? NOISE,
     );
-    return { code, nameOf: (number) => `supercluster ${number}`, none: "noise" };
+    return { code, nameOf: (number) => t("colour.supercluster_number", { number }), none: t("colour.noise") };
   }
 
   function groupsOf(what, none) {
@@ -89,22 +95,22 @@ function startColouring(map) {
     const more = order.length - MAX_ENTRIES;
     legend.replaceChildren(
       ...entries,
-      ...(more > 0 ? [make("p", {}, `and ${more.toLocaleString("en")} more`)] : []),
+      ...(more > 0 ? [make("p", {}, t("unit.more", { n: more }))] : []),
     );
   }
 
-  function entry(name, style, count, includes, value) {
+  function entry(name, style, size, includes, value) {
     const button = make(
       "button",
       {
         type: "button",
         "aria-pressed": String(highlighted === value),
-        title: `${name}: ${plural(count, "ROI")}`,
+        title: t("colour.entry", { name, rois: count("roi", size) }),
         onclick: () => highlight(highlighted === value ? null : value, includes),
       },
       swatch(style),
       make("span", {}, name),
-      make("small", { class: "muted" }, count.toLocaleString("en")),
+      make("small", { class: "muted" }, decimal(size, 0)),
     );
     button.dataset.value = value;
     return button;
@@ -142,7 +148,7 @@ function startColouring(map) {
         make("span", {}, ends[0]),
         strip,
         make("span", {}, ends.at(-1)),
-        ends.length > 2 ? make("span", {}, `(${ends.slice(1, -1).join(", ")} between)`) : null,
+        ends.length > 2 ? make("span", {}, t("colour.between", { values: ends.slice(1, -1).join(", ") })) : null,
         swatch(noGroupStyle()),
         make("span", {}, unknown),
       ),
@@ -176,9 +182,11 @@ function startColouring(map) {
     map.restyle();
   }
 
-  for (const [value, { label, known }] of Object.entries(COLOURINGS)) {
+  for (const [value, { known }] of Object.entries(COLOURINGS)) {
     select.append(
-      make("option", { value, disabled: !known }, known ? label : `${label} (unknown)`),
+      make("option", { value, disabled: !known }, known
+          ? t(`colour.${value}`)
+          : t("colour.unknown_what", { what: t(`colour.${value}`) })),
     );
   }
   select.addEventListener("change", () => {

@@ -2,6 +2,8 @@
 // until the two nearest are as far apart as possible and all contrast with the background. When
 // they are used up, the next shape begins.
 
+import { byId, createEvent, storage } from "./elements.js";
+
 const PALETTES = {
   light: {
     groups: ["#0454cf", "#e27700", "#0b804d", "#b3478c", "#3c92f4", "#bc2c0d", "#333333"],
@@ -33,7 +35,7 @@ const RAMPS = {
 
 const SHAPES = ["circle", "up", "square", "diamond", "down", "plus", "cross", "star"];
 
-const themeChanged = createEvent();
+export const themeChanged = createEvent();
 
 function theme() {
   return document.documentElement.dataset.theme === "dark" ? "dark" : "light";
@@ -46,7 +48,7 @@ function setTheme(name, store) {
   themeChanged();
 }
 
-function startTheme() {
+export function startTheme() {
   const system = matchMedia("(prefers-color-scheme: dark)");
   const stored = storage.read("darksound:theme");
   const known = stored === "dark" || stored === "light";
@@ -59,11 +61,11 @@ function startTheme() {
   );
 }
 
-function palette() {
+export function palette() {
   return PALETTES[theme()];
 }
 
-function rgb(hex) {
+export function rgb(hex) {
   const number = parseInt(hex.slice(1), 16);
   return [number >> 16, (number >> 8) & 255, number & 255];
 }
@@ -72,7 +74,7 @@ function toHex(channels) {
   return `#${channels.map((c) => Math.round(c).toString(16).padStart(2, "0")).join("")}`;
 }
 
-function groupStyle(number) {
+export function groupStyle(number) {
   const { groups } = palette();
   return {
     colour: groups[number % groups.length],
@@ -80,11 +82,11 @@ function groupStyle(number) {
   };
 }
 
-function noGroupStyle() {
+export function noGroupStyle() {
   return { colour: palette().noGroup, shape: "circle" };
 }
 
-function rampColour(name, value) {
+export function rampColour(name, value) {
   const ramp = RAMPS[theme()][name];
   const position = Math.min(Math.max(value, 0), 1) * (ramp.length - 1);
   const left = Math.min(Math.floor(position), ramp.length - 2);

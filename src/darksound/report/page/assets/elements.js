@@ -2,7 +2,7 @@
 
 const SVG = "http://www.w3.org/2000/svg";
 
-function byId(id) {
+export function byId(id) {
   return document.getElementById(id);
 }
 
@@ -18,15 +18,15 @@ function configure(element, attributes, children) {
   return element;
 }
 
-function make(tag, attributes = {}, ...children) {
+export function make(tag, attributes = {}, ...children) {
   return configure(document.createElement(tag), attributes, children);
 }
 
-function draw(tag, attributes = {}, ...children) {
+export function draw(tag, attributes = {}, ...children) {
   return configure(document.createElementNS(SVG, tag), attributes, children);
 }
 
-function definitionList(pairs) {
+export function definitionList(pairs) {
   const shown = pairs.filter(([, value]) => value !== null && value !== undefined);
   return make(
     "dl",
@@ -37,7 +37,7 @@ function definitionList(pairs) {
 
 let statusTimer = 0;
 
-function showStatus(text) {
+export function showStatus(text) {
   const status = byId("status");
   status.textContent = text;
   clearTimeout(statusTimer);
@@ -48,7 +48,7 @@ function showStatus(text) {
 
 // An event: call it to run its listeners, `subscribe` adds one.
 
-function createEvent() {
+export function createEvent() {
   const listeners = [];
   const notify = (...values) => listeners.forEach((listener) => listener(...values));
   notify.subscribe = (listener) => listeners.push(listener);
@@ -57,7 +57,7 @@ function createEvent() {
 
 // The storage of the browser; it stores nothing in some private windows.
 
-const storage = {
+export const storage = {
   read(key) {
     try {
       return localStorage.getItem(key);

@@ -1,11 +1,14 @@
 // Pointer, wheel and keyboard control of the map.
 
+import { byId, showStatus } from "./elements.js";
+import { t } from "./language.js";
+
 // Distances in CSS pixels: of a ROI from the pointer, of a move that is still a click, of a pan key.
 const HOVER_DISTANCE = 12;
 const CLICK_DISTANCE = 5;
 const PAN_DISTANCE = 60;
 
-function startGestures(map, actions) {
+export function startGestures(map, actions) {
   const { canvas } = map;
   const pressed = new Map();
   let pressedAt = null,
@@ -106,7 +109,7 @@ function startGestures(map, actions) {
         map.height / map.ratio / 2,
         4 * HOVER_DISTANCE,
       );
-      if (row === null) showStatus("No ROI near the centre of the map.");
+      if (row === null) showStatus(t("map.none_near"));
       else actions.choose(row);
     },
   };

@@ -1,21 +1,28 @@
 // Keyboard shortcuts, which can be switched off, and their list.
 
+import { cards } from "./cards.js";
+import { player } from "./clips.js";
+import { byId, make, showStatus, storage } from "./elements.js";
+import { t } from "./language.js";
+import { openMerge } from "./merging.js";
+import { review } from "./review.js";
+
 const KEYS = [
-  [["j", "↓"], "next cluster", () => cards.step(1)],
-  [["k", "↑"], "previous cluster", () => cards.step(-1)],
-  [["→"], "next clip", () => player.step(1)],
-  [["←"], "previous clip", () => player.step(-1)],
-  [["Space", "p"], "play or pause", () => player.toggle()],
-  [["n"], "name the cluster (Enter saves, Escape cancels)", () => cards.editName()],
-  [["m"], "merge the cluster with another", () => withCluster(openMerge)],
-  [["x"], "reject or restore the cluster", () => withCluster(rejectCluster)],
-  [["d"], "reject or restore the clip", () => player.rejectCurrent()],
+  [["j", "↓"], "next_cluster", () => cards.step(1)],
+  [["k", "↑"], "previous_cluster", () => cards.step(-1)],
+  [["→"], "next_clip", () => player.step(1)],
+  [["←"], "previous_clip", () => player.step(-1)],
+  [["Space", "p"], "play", () => player.toggle()],
+  [["n"], "name", () => cards.editName()],
+  [["m"], "merge", () => withCluster(openMerge)],
+  [["x"], "reject", () => withCluster(rejectCluster)],
+  [["d"], "reject_clip", () => player.rejectCurrent()],
   [["u"], "undo", () => review.undo()],
-  [["l"], "lasso on the map", () => byId("lasso").click()],
-  [["v"], "select all ROIs in view", () => byId("in-view").click()],
-  [["0"], "show the whole map", () => byId("zoom-all").click()],
-  [["s"], "save review.csv", () => byId("save").click()],
-  [["?"], "this list", () => byId("help").click()],
+  [["l"], "lasso", () => byId("lasso").click()],
+  [["v"], "in_view", () => byId("in-view").click()],
+  [["0"], "all", () => byId("zoom-all").click()],
+  [["s"], "save", () => byId("save").click()],
+  [["?"], "list", () => byId("help").click()],
 ];
 const KEY_NAMES = {
   "↓": "ArrowDown",
@@ -33,10 +40,10 @@ function withCluster(action) {
 
 function rejectCluster(number) {
   review.reject(number);
-  showStatus(`Cluster ${number} ${review.isRejected(number) ? "rejected" : "restored"}.`);
+  showStatus(t(review.isRejected(number) ? "cluster.was_rejected" : "cluster.was_restored", { number }));
 }
 
-function startKeys() {
+export function startKeys() {
   const actions = new Map(
     KEYS.flatMap(([keys, , action]) => keys.map((key) => [KEY_NAMES[key] ?? key, action])),
   );
@@ -50,9 +57,9 @@ function startKeys() {
       make(
         "dt",
         {},
-        keys.map((key) => make("kbd", {}, key)),
+        keys.map((key) => make("kbd", {}, key === "Space" ? t("keys.space") : key)),
       ),
-      make("dd", {}, description),
+      make("dd", {}, t(`keys.${description}`)),
     ]),
   );
   byId("help").addEventListener("click", () => byId("keys").showModal());

@@ -1,32 +1,21 @@
 // Builds the page.
 
-const TABS = ["clusters", "noise", "selection", "run"];
-
-function showTab(name, focus = false) {
-  for (const tab of TABS) {
-    const button = byId(`tab-${tab}`);
-    button.setAttribute("aria-selected", String(tab === name));
-    button.tabIndex = tab === name ? 0 : -1;
-    byId(`view-${tab}`).hidden = tab !== name;
-  }
-  if (focus) byId(`tab-${name}`).focus();
-}
-
-function startTabs() {
-  byId("tab-clusters").textContent = `Clusters (${page.n_clusters})`;
-  byId("tab-noise").textContent = `Noise (${page.noise.size.toLocaleString("en")})`;
-  TABS.forEach((tab, i) => {
-    const button = byId(`tab-${tab}`);
-    button.addEventListener("click", () => showTab(tab));
-    button.addEventListener("keydown", (event) => {
-      const by = { ArrowRight: 1, ArrowLeft: -1 }[event.key];
-      const ends = { Home: 0, End: TABS.length - 1 }[event.key];
-      if (by === undefined && ends === undefined) return;
-      event.preventDefault();
-      showTab(TABS[ends ?? (i + by + TABS.length) % TABS.length], true);
-    });
-  });
-}
+import { cards } from "./cards.js";
+import { player } from "./clips.js";
+import { startColouring } from "./colouring.js";
+import { startTheme, themeChanged } from "./colours.js";
+import { NOISE, clusters, page, points, shareOf } from "./data.js";
+import { byId, make, showStatus } from "./elements.js";
+import { startGestures } from "./gestures.js";
+import { startKeys } from "./keys.js";
+import { decimal, fillTexts, startLanguage, t } from "./language.js";
+import { RoiMap } from "./map.js";
+import { media, thumbnail } from "./media.js";
+import { review, startReview } from "./review.js";
+import { showNoiseTab, showRunTab, showSelectionTab } from "./run_tab.js";
+import { superclusters } from "./superclusters.js";
+import { startTabs, showTab } from "./tabs.js";
+import { count, percent, recordingOf, timesOf } from "./values.js";
 
 function hoverBox(map) {
   const box = byId("hover");
@@ -42,8 +31,11 @@ function hoverBox(map) {
       const cluster = points.cluster[row];
       const title =
         cluster === NOISE
-          ? "noise"
-          : `${review.titleOf(cluster)}, p ${shareOf(points.probability[row]).toFixed(2)}`;
+          ? t("colour.noise")
+          : t("map.hover", {
+              title: review.titleOf(cluster),
+              probability: decimal(shareOf(points.probability[row]), 2),
+            });
       box.replaceChildren(
         thumbnail(row, true),
         make("p", {}, title),
@@ -59,21 +51,29 @@ function hoverBox(map) {
 }
 
 function start() {
+  fillTexts();
+  startLanguage();
   startTheme();
+  byId("map-method").textContent = page.map_title
+    ? t("map.method", { method: page.map_title })
+    : "";
   byId("summary").textContent = [
-    plural(page.n, "ROI"),
-    plural(page.n_clusters, "cluster"),
-    ...(superclusters.isUsed ? [plural(page.n_superclusters, "supercluster")] : []),
-    `${percent(page.coverage)} covered`,
-    plural(page.n_recordings, "recording"),
-    `iteration ${page.kept} kept`,
-    media.count < page.n ? `${media.count.toLocaleString("en")} with sound` : "all with sound",
+    count("roi", page.n),
+    count("cluster", page.n_clusters),
+    ...(superclusters.isUsed ? [count("supercluster", page.n_superclusters)] : []),
+    t("summary.covered", { share: percent(page.coverage) }),
+    count("recording", page.n_recordings),
+    t("summary.kept", { number: page.kept }),
+    media.count < page.n ? t("summary.some_sound", { n: media.count }) : t("summary.all_sound"),
   ].join(" · ");
   const map = new RoiMap(byId("map"));
   const colouring = startColouring(map);
   byId("map").setAttribute(
     "aria-label",
-    `Map of ${plural(page.n, "ROI")} in ${plural(page.n_clusters, "cluster")}; similar sounds are near each other`,
+    t("map.description", {
+      rois: count("roi", page.n),
+      clusters: count("cluster", page.n_clusters),
+    }),
   );
   startGestures(map, {
     hover: hoverBox(map),
@@ -84,7 +84,7 @@ function start() {
     select: (rows) => {
       showSelectionTab(rows);
       showTab("selection");
-      showStatus(`${plural(rows.length, "ROI")} selected.`);
+      showStatus(t("map.selected", { rois: count("roi", rows.length) }));
     },
   });
   player.start();

@@ -1,9 +1,13 @@
 // The map: its view, its pixels, and the ROI at a position.
 
+import { palette, rgb } from "./colours.js";
+import { page, points } from "./data.js";
+import { drawMarker, markerOf, pixel } from "./markers.js";
+
 const CELLS = 128;
 const MAX_LABELS = 80;
 
-class RoiMap {
+export class RoiMap {
   constructor(canvas) {
     this.canvas = canvas;
     this.context = canvas.getContext("2d", { alpha: false });

@@ -1,6 +1,9 @@
 // Points are drawn into the pixels of the canvas directly: a hundred thousand take a few
 // milliseconds on any machine, without WebGL.
 
+import { rgb } from "./colours.js";
+import { make } from "./elements.js";
+
 // Whether a point of the square around the unit circle is inside a shape.
 const INSIDE = {
   circle: (x, y) => x * x + y * y <= 1,
@@ -19,7 +22,7 @@ const markers = new Map();
 
 // The marker of a shape: offsets of its pixels from its centre, and the coverage of each, 0 to 256,
 // fully covered pixels first.
-function markerOf(shape, radius) {
+export function markerOf(shape, radius) {
   const key = `${shape} ${radius.toFixed(2)}`;
   if (!markers.has(key)) {
     if (markers.size > 500) markers.clear();
@@ -48,7 +51,7 @@ function rasterise(shape, radius) {
   return { dx, dy, cover, reach, full, width: 0, offsets: null };
 }
 
-function pixel([red, green, blue]) {
+export function pixel([red, green, blue]) {
   return ((255 << 24) | (blue << 16) | (green << 8) | red) >>> 0;
 }
 
@@ -61,7 +64,7 @@ function blend(under, over, cover) {
   return (0xff000000 | odd | (even << 8)) >>> 0;
 }
 
-function drawMarker(canvas, x, y, marker, colour) {
+export function drawMarker(canvas, x, y, marker, colour) {
   const { pixels, width, height } = canvas;
   const { dx, dy, cover, reach, full } = marker;
   if (x < -reach || y < -reach || x >= width + reach || y >= height + reach) return;
@@ -90,7 +93,7 @@ function drawMarker(canvas, x, y, marker, colour) {
 }
 
 // A marker as a small image, for legends and cards.
-function swatch(style) {
+export function swatch(style) {
   const canvas = make("canvas", { class: "swatch", width: 28, height: 28, "aria-hidden": "true" });
   const context = canvas.getContext("2d");
   const image = context.createImageData(28, 28);

@@ -1,6 +1,10 @@
 // Sounds and thumbnails of ROIs: base64 in the page, or files in a folder beside it.
 
-const media = (() => {
+import { asArray, fromBase64, page } from "./data.js";
+import { byId, make } from "./elements.js";
+import { t } from "./language.js";
+
+export const media = (() => {
   const { folder, rows, images, sounds } = page.media;
   const order = asArray(rows);
   const indexOf = new Int32Array(page.n).fill(-1);
@@ -45,12 +49,12 @@ const media = (() => {
     missingReason: (row) =>
       causes.get(row) ??
       (unreadable.has(row)
-        ? "No sound and thumbnail: the recording cannot be read."
-        : "No sound and thumbnail: the size of the page is limited (--report-mb)."),
+        ? t("clip.unreadable")
+        : t("clip.page_limit")),
   };
 })();
 
-function thumbnail(row, eager = false) {
+export function thumbnail(row, eager = false) {
   const frame = make("div", { class: "thumbnail" });
   if (row !== null && media.has(row)) {
     frame.append(
@@ -65,7 +69,7 @@ function thumbnail(row, eager = false) {
       }),
     );
   } else if (row !== null) {
-    frame.append(make("div", { class: "no-sound" }, "no sound"));
+    frame.append(make("div", { class: "no-sound" }, t("clip.no_sound")));
   }
   return frame;
 }

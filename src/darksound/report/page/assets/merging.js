@@ -1,6 +1,14 @@
 // The dialog to merge a cluster into another.
 
-function openMerge(number) {
+import { cards } from "./cards.js";
+import { clipButton } from "./clips.js";
+import { clusters, page } from "./data.js";
+import { byId, make, showStatus } from "./elements.js";
+import { t } from "./language.js";
+import { review } from "./review.js";
+import { count } from "./values.js";
+
+export function openMerge(number) {
   const dialog = byId("merge"),
     into = byId("merge-into");
   const nearest = clusters.get(number).nearest.map(([other]) => other);
@@ -10,16 +18,20 @@ function openMerge(number) {
   const choices = [...nearest, ...others].filter(
     (other) => review.groupOf(other) !== review.groupOf(number),
   );
-  if (!choices.length) return showStatus("There is no other cluster to merge with.");
-  byId("merge-title").textContent = `Merge cluster ${number}`;
+  if (!choices.length) return showStatus(t("merge.none"));
+  byId("merge-title").textContent = t("merge.title", { number });
   byId("merge-about").textContent =
-    `${review.titleOf(number)} is merged into another cluster; the nearest are listed first.`;
+    t("merge.about", { title: review.titleOf(number) });
   into.replaceChildren(
     ...choices.map((other) =>
       make(
         "option",
         { value: other },
-        `Cluster ${other}${review.nameOf(other) ? `: ${review.nameOf(other)}` : ""}, ${plural(clusters.get(other).size, "ROI")}`,
+        t(review.nameOf(other) ? "merge.option_name" : "merge.option", {
+          number: other,
+          name: review.nameOf(other),
+          rois: count("roi", clusters.get(other).size),
+        }),
       ),
     ),
   );
@@ -29,8 +41,8 @@ function openMerge(number) {
         make(
           "div",
           {},
-          make("div", {}, `Cluster ${other}`),
-          clipButton(clusters.get(other).medoid, "medoid"),
+          make("div", {}, t("cluster.title", { number: other })),
+          clipButton(clusters.get(other).medoid, t("cluster.medoid")),
         ),
       ),
     );
@@ -40,7 +52,7 @@ function openMerge(number) {
   dialog.onclose = () => {
     if (dialog.returnValue === "merge") {
       review.merge(number, Number(into.value));
-      showStatus(`Cluster ${number} is now merged with cluster ${into.value}.`);
+      showStatus(t("merge.done", { number, into: into.value }));
     }
     cards.show(number);
   };

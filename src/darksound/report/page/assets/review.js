@@ -1,7 +1,12 @@
 // The review of clusters: names, merges, rejections. The browser stores it; it can be saved as
 // review.csv and loaded from there.
 
-const review = (() => {
+import { NOISE, clusters, page, points } from "./data.js";
+import { byId, createEvent, make, showStatus, storage } from "./elements.js";
+import { t } from "./language.js";
+import { count, recordingOf } from "./values.js";
+
+export const review = (() => {
   const key = `darksound:review:${page.key}`;
   const changed = createEvent();
   const MAX_UNDO = 50;
@@ -98,7 +103,7 @@ const review = (() => {
     const source = text.replace(/^\ufeff/, "");
     while (field.lastIndex < source.length) {
       const match = field.exec(source);
-      if (!match) throw new Error("a quote is not closed");
+      if (!match) throw new Error(t("review.open_quote"));
       const raw = match[1];
       const cell = raw.startsWith('"') ? raw.slice(1, -1).replaceAll('""', '"') : raw;
       rows.at(-1).push(ESCAPED.test(cell) ? cell.slice(1) : cell);
@@ -111,19 +116,19 @@ const review = (() => {
     const [header, ...body] = parseCsv(text);
     const columnOf = Object.fromEntries(FIELDS.map((name) => [name, (header ?? []).indexOf(name)]));
     const missing = FIELDS.filter((name) => columnOf[name] < 0 && name !== "recording");
-    if (missing.length) throw new Error(`the columns are missing: ${missing.join(", ")}`);
+    if (missing.length) throw new Error(t("review.missing_columns", { columns: missing.join(", ") }));
     const rowOf = new Map(page.ids.map((id, row) => [id, row]));
     const next = { names: {}, groups: {}, rejected: {}, clips: {} };
     const counts = new Map();
     for (const line of body) {
       const row = rowOf.get(line[columnOf.roi_id]);
       if (row === undefined || points.cluster[row] !== Number(line[columnOf.cluster])) {
-        throw new Error("it is the review of another run");
+        throw new Error(t("review.other_run"));
       }
       const cluster = points.cluster[row],
         group = Number(line[columnOf.group]);
       if (cluster !== NOISE) {
-        if (!clusters.has(group)) throw new Error(`there is no cluster ${line[columnOf.group]}`);
+        if (!clusters.has(group)) throw new Error(t("review.no_cluster", { cluster: line[columnOf.group] }));
         if (group !== cluster) next.groups[cluster] = group;
         if (line[columnOf.name]) next.names[group] = line[columnOf.name];
       }
@@ -200,7 +205,7 @@ const review = (() => {
       return reviewedClusters().length;
     },
     nameOf: (cluster) => state.names[groupOf(cluster)] ?? "",
-    titleOf: (cluster) => state.names[groupOf(cluster)] || `Cluster ${groupOf(cluster)}`,
+    titleOf: (cluster) => state.names[groupOf(cluster)] || t("cluster.title", { number: groupOf(cluster) }),
     mergedWith: (cluster) => membersOf(groupOf(cluster)).filter((member) => member !== cluster),
     isRejected: (cluster) => Boolean(state.rejected[cluster]),
     isClipRejected: (row) => Boolean(state.clips[row]),
@@ -242,23 +247,21 @@ function download(name, type, text) {
   setTimeout(() => URL.revokeObjectURL(url), 10000);
 }
 
-function startReview() {
+export function startReview() {
   const show = () => {
-    const count = review.reviewedCount;
-    byId("save").textContent = count ? `Save review.csv (${count})` : "Save review.csv";
+    const n = review.reviewedCount;
+    byId("save").textContent = n ? t("review.save_count", { n }) : t("review.save");
     byId("undo").disabled = !review.canUndo;
   };
   review.changed.subscribe(show);
   review.changed.subscribe(() => {
     if (!review.isStored)
-      showStatus(
-        "This browser does not store the review: save review.csv before you close the page.",
-      );
+      showStatus(t("review.not_stored"));
   });
   show();
   byId("save").addEventListener("click", () => {
     download("review.csv", "text/csv;charset=utf-8", review.csv());
-    showStatus(`review.csv saved: ${plural(review.reviewedCount, "reviewed cluster")}.`);
+    showStatus(t("review.saved", { n: review.reviewedCount }));
   });
   byId("undo").addEventListener("click", () => review.undo());
   byId("load").addEventListener("click", () => byId("load-file").click());
@@ -267,9 +270,10 @@ function startReview() {
     event.target.value = "";
     if (!file) return;
     try {
-      showStatus(`Loaded ${plural(review.load(await file.text()), "row")} of ${file.name}.`);
+      const rows = count("row", review.load(await file.text()));
+      showStatus(t("review.loaded", { rows, file: file.name }));
     } catch (error) {
-      showStatus(`${file.name} cannot be used: ${error.message}.`);
+      showStatus(t("review.unusable", { file: file.name, cause: error.message }));
     }
   });
 }

@@ -1,5 +1,17 @@
 // The tabs of noise, of the selection, and of the run.
 
+import { barChart, columnChart, hourChart, lineChart, lineLegend } from "./charts.js";
+import { clipGrid } from "./clips.js";
+import { NOISE, clusters, page, points } from "./data.js";
+import { byId, definitionList, make, showStatus } from "./elements.js";
+import { brief, decimal, t } from "./language.js";
+import { media } from "./media.js";
+import { review } from "./review.js";
+import { count, kilohertz, percent, seconds } from "./values.js";
+
+// Names of columns and sentences of the run's files, which are in English in every language.
+const RUN_WORDS = { translate: "no", lang: "en" };
+
 function table(title, headings, rows, marked = []) {
   return make(
     "div",
@@ -45,81 +57,89 @@ function bulletList(sentences) {
 }
 
 function noiseReasons(noise) {
-  const countAndShare = (count) => `${plural(count, "ROI")} (${percent(count / noise.size)})`;
+  const part = (n) =>
+    t("noise.count", { rois: count("roi", n), share: percent(n / noise.size) });
   return [
-    noise.reason,
+    noise.reason && make("span", RUN_WORDS, noise.reason),
     noise.assigned
-      ? `${countAndShare(noise.assigned)}: the learner assigns them to a cluster with a probability of at least ${percent(noise.min_assigned_probability)}. They stay noise; their assigned cluster is a separate column.`
+      ? t("noise.assigned", {
+          count: part(noise.assigned),
+          share: percent(noise.min_assigned_probability),
+        })
       : null,
     noise.rejected
-      ? `${countAndShare(noise.rejected)}: the learner assigns them to no cluster. These may be rare sounds, several sounds at once, or no birds.`
+      ? t("noise.rejected", { count: part(noise.rejected) })
       : null,
     noise.not_computed
-      ? `${countAndShare(noise.not_computed)}: no assignment was computed, because there are fewer than two clusters.`
+      ? t("noise.not_computed", { count: part(noise.not_computed) })
       : null,
     noise.faint
-      ? `${countAndShare(noise.faint)} are faint: their SNR is below ${noise.faint_db.toFixed(1)} dB, the lowest tenth of the clustered ROIs.`
+      ? t("noise.faint", { count: part(noise.faint), db: decimal(noise.faint_db, 1) })
       : null,
     ...noise.flagged.map(
-      ([flag, count]) => `${countAndShare(count)} have the quality flag “${flag}”.`,
+      ([flag, n]) => t("noise.flagged", { count: part(n), flag }),
     ),
   ].filter(Boolean);
 }
 
-function showNoiseTab() {
+export function showNoiseTab() {
   const { noise } = page;
   const view = byId("view-noise");
   if (!noise.size) {
-    view.replaceChildren(section("No noise", make("p", {}, "Every ROI is in a cluster.")));
+    view.replaceChildren(section(t("noise.none"), make("p", {}, t("noise.none_about"))));
     return;
   }
   const withSound = noise.examples.filter((row) => media.has(row));
   view.replaceChildren(
     section(
-      `${plural(noise.size, "ROI")} in no cluster, ${percent(noise.share)} of all`,
+      t("noise.title", { rois: count("roi", noise.size), share: percent(noise.share) }),
       bulletList(noiseReasons(noise)),
     ),
     section(
-      "Highest outlier scores",
+      t("noise.highest"),
       make(
         "p",
         { class: "muted" },
-        "These ROIs differ most from all others; look here for rare sounds. The arrow shows the cluster that the learner assigns.",
+        t("noise.highest_about"),
       ),
       withSound.length
         ? clipGrid(withSound, (row) =>
             points.assigned[row] === NOISE ? "" : `→ ${points.assigned[row]}`,
           )
-        : make("p", {}, "None of them has sound in this page."),
+        : make("p", {}, t("noise.none_with_sound")),
     ),
     section(
-      "Where and when",
+      t("noise.where"),
       make(
         "div",
         { class: "charts" },
         make(
           "div",
           {},
-          make("h4", {}, "Outlier score"),
+          make("h4", {}, t("noise.outlier")),
           columnChart(
             noise.outlier_bins,
             (i, full) =>
-              full ? `${i / 10} to ${(i + 1) / 10}` : i % 5 === 0 ? String(i / 10) : "",
-            "Noise ROIs by outlier score",
+              full
+                ? t("noise.outlier_range", { low: decimal(i / 10, 1), high: decimal((i + 1) / 10, 1) })
+                : i % 5 === 0
+                  ? brief(i / 10)
+                  : "",
+            t("noise.outlier_chart"),
           ),
         ),
         make(
           "div",
           {},
-          make("h4", {}, "Hour of the day"),
+          make("h4", {}, t("cluster.hour")),
           noise.hours
             ? hourChart(noise.hours)
-            : make("p", {}, "The time of these recordings is unknown."),
+            : make("p", {}, t("cluster.no_time")),
         ),
         make(
           "div",
           {},
-          make("h4", {}, "Recordings with the most noise ROIs"),
+          make("h4", {}, t("noise.recordings")),
           barChart(
             noise.recordings.map(([code, count]) => [page.names.recording[code], count]),
             true,
@@ -132,19 +152,19 @@ function showNoiseTab() {
 
 const MAX_CLIPS = 60;
 
-function showSelectionTab(rows) {
+export function showSelectionTab(rows) {
   const view = byId("view-selection");
   byId("tab-selection").textContent = rows.length
-    ? `Selection (${rows.length.toLocaleString("en")})`
-    : "Selection";
+    ? t("tab.selection_of", { n: rows.length })
+    : t("tab.selection");
   if (!rows.length) {
     view.replaceChildren(
       section(
-        "Nothing is selected",
+        t("selection.none"),
         make(
           "p",
           {},
-          "Press Lasso (or hold Shift) and draw around points of the map, or press Select view to select all ROIs in view.",
+          t("selection.none_about"),
         ),
       ),
     );
@@ -158,53 +178,59 @@ function showSelectionTab(rows) {
   const withSound = [...media.order].filter((row) => selected.has(row)).slice(0, MAX_CLIPS);
   const setRejected = (isRejected) => () => {
     review.rejectClips(rows, isRejected);
-    showStatus(`${plural(rows.length, "ROI")} ${isRejected ? "rejected" : "restored"}.`);
+    showStatus(
+      t(isRejected ? "selection.rejected" : "selection.restored", {
+        rois: count("roi", rows.length),
+      }),
+    );
   };
   view.replaceChildren(
     section(
-      plural(rows.length, "ROI"),
+      count("roi", rows.length),
       make(
         "div",
         { class: "bar" },
-        make("button", { type: "button", onclick: setRejected(true) }, "Reject all"),
-        make("button", { type: "button", onclick: setRejected(false) }, "Restore all"),
+        make("button", { type: "button", onclick: setRejected(true) }, t("selection.reject_all")),
+        make("button", { type: "button", onclick: setRejected(false) }, t("selection.restore_all")),
       ),
       barChart(
         order
           .slice(0, 12)
-          .map(([cluster, count]) => [
-            cluster === NOISE ? "noise" : review.titleOf(cluster),
-            count,
+          .map(([cluster, size]) => [
+            cluster === NOISE ? t("colour.noise") : review.titleOf(cluster),
+            size,
           ]),
       ),
       order.length > 12
-        ? make("p", { class: "muted" }, `and ${order.length - 12} more clusters`)
+        ? make("p", { class: "muted" }, t("unit.more_cluster", { n: order.length - 12 }))
         : null,
     ),
     section(
-      "Clips",
+      t("clip.clips"),
       withSound.length
         ? clipGrid(withSound, (row) =>
-            points.cluster[row] === NOISE ? "noise" : String(points.cluster[row]),
+            points.cluster[row] === NOISE ? t("colour.noise") : String(points.cluster[row]),
           )
-        : make("p", {}, "None of these ROIs has sound in this page."),
+        : make("p", {}, t("selection.none_with_sound")),
       make(
         "p",
         { class: "muted" },
-        `${withSound.length.toLocaleString("en")} of them are shown: those with sound, the most typical first.`,
+        t("selection.shown", { n: withSound.length }),
       ),
     ),
   );
 }
 
 function accumulationSection() {
-  const nouns = { recording: "recordings", hour: "hours with a ROI" };
+  const unitsOf = (accumulation) => t(`unseen.${accumulation.unit}`);
   const [byRecording, byHour] = page.details.accumulation;
-  const recorded = page.details.recorded ? ` (${page.details.recorded} of sound)` : "";
+  const recorded = page.details.recorded
+    ? t("unseen.recorded", { duration: page.details.recorded })
+    : "";
   // Equal numbers of units mean that each recording is one hour.
   const shown = byHour.units === byRecording.units ? [byRecording] : [byRecording, byHour];
   return section(
-    "Unseen clusters",
+    t("unseen.title"),
     make(
       "div",
       { class: "charts" },
@@ -212,20 +238,38 @@ function accumulationSection() {
         make(
           "div",
           {},
-          make("h4", {}, `Clusters by number of ${nouns[accumulation.unit]}`),
+          make("h4", {}, t("unseen.heading", { units: unitsOf(accumulation) })),
           accumulation.curve.units.length > 1
             ? lineChart({
                 x: accumulation.curve.units,
-                series: [{ name: "clusters", y: accumulation.curve.mean }],
+                series: [{ name: t("unseen.series"), y: accumulation.curve.mean }],
                 band: accumulation.curve,
-                xLabel: nouns[accumulation.unit],
-                description: `Clusters in 1 to ${accumulation.units} ${nouns[accumulation.unit]}: ${accumulation.observed} in total`,
+                xLabel: unitsOf(accumulation),
+                description: t("unseen.chart", {
+                  n: accumulation.units,
+                  units: unitsOf(accumulation),
+                  observed: accumulation.observed,
+                }),
               })
             : null,
           make(
             "p",
             {},
-            `${accumulation.observed} clusters in ${accumulation.units.toLocaleString("en")} ${nouns[accumulation.unit]}${recorded}. Chao2 estimates ${accumulation.chao2.toFixed(1)} in total (95 % interval ${accumulation.low.toFixed(1)} to ${accumulation.high.toFixed(1)})${accumulation.unseen >= 0.5 ? `, so about ${Math.round(accumulation.unseen)} may be unseen` : ""}.`,
+            [
+              t("unseen.observed", {
+                observed: accumulation.observed,
+                n: accumulation.units,
+                units: `${unitsOf(accumulation)} ${recorded}`.trim(),
+              }),
+              t("unseen.chao2", {
+                estimate: decimal(accumulation.chao2, 1),
+                low: decimal(accumulation.low, 1),
+                high: decimal(accumulation.high, 1),
+              }),
+              accumulation.unseen >= 0.5
+                ? t("unseen.unseen", { n: Math.round(accumulation.unseen) })
+                : "",
+            ].join(" "),
           ),
         ),
       ),
@@ -233,29 +277,38 @@ function accumulationSection() {
     make(
       "p",
       { class: "muted" },
-      "The curve is the mean over all orders of the recordings; the band is its 95 % interval.",
+      t("unseen.about"),
     ),
   );
 }
 
 function confoundersSection() {
-  const { rows, warnings, single_recording: singleRecording } = page.details.confounders;
-  const all = [...warnings, ...singleRecording.map(([, sentence]) => sentence)];
+  const { rows, warned, single_recording: singleRecording } = page.details.confounders;
+  const all = [
+    ...warned.map(([what, ami]) =>
+      t("confounder.warning", { what: t(`what.${what}`), ami: decimal(ami, 2) }),
+    ),
+    ...singleRecording.map((number) => {
+      const { size, recordings } = clusters.get(number);
+      const recording = page.names.recording[recordings[0][0]];
+      return t("confounder.one_recording", { number, rois: count("roi", size), recording });
+    }),
+  ];
   return section(
-    "Confounders",
+    t("confounder.title"),
     make(
       "p",
       {},
-      "Agreement (AMI) of the clusters with place and time of recording: 0 is none, 1 means the same groups. With a high value, clusters may separate places or recorders rather than call types.",
+      t("confounder.about"),
     ),
     table(
-      "Confounders",
-      ["", "groups", "ROIs", "AMI"],
+      t("confounder.title"),
+      ["", t("confounder.groups"), t("confounder.rois"), t("confounder.ami")],
       rows.map(([what, groups, rois, ami]) => [
-        what,
-        groups ? groups.toLocaleString("en") : "unknown",
-        groups ? rois.toLocaleString("en") : "",
-        ami === null ? "" : ami.toFixed(3),
+        t(`what.${what}`),
+        groups ? decimal(groups, 0) : t("confounder.unknown"),
+        groups ? decimal(rois, 0) : "",
+        ami === null ? "" : decimal(ami, 3),
       ]),
     ),
     all.length
@@ -263,80 +316,95 @@ function confoundersSection() {
           "div",
           { class: "warnings" },
           bulletList(all.slice(0, 12)),
-          all.length > 12 ? make("p", {}, `and ${all.length - 12} more`) : null,
+          all.length > 12 ? make("p", {}, t("unit.more", { n: all.length - 12 })) : null,
         )
       : null,
   );
 }
 
-function showRunTab() {
+function fact([key, value]) {
+  return [
+    t(`fact.${key}`),
+    key === "left_out" ? t("fact.left_out_about", { rois: count("roi", value) }) : value,
+  ];
+}
+
+export function showRunTab() {
   const { details } = page;
   const { curves, problems } = details;
   byId("view-run").replaceChildren(
     ...[
       section(
-        "Iterations",
+        t("run.iterations"),
         ...details.tables.map(({ title, columns: headings, rows, marked }) =>
-          make("div", {}, make("h4", {}, title), table(title, headings, rows, marked)),
+          make(
+            "div",
+            RUN_WORDS,
+            make("h4", {}, title),
+            table(title, headings, rows, marked),
+          ),
         ),
         curves.x.length > 1
           ? lineChart({
               ...curves,
               marked: curves.kept[0],
-              xLabel: "iteration (dashed: kept)",
-              description: "Metrics by iteration",
+              xLabel: t("run.x_label"),
+              description: t("run.curves"),
             })
           : null,
-        curves.x.length > 1 ? lineLegend(curves.series) : null,
+        curves.x.length > 1 ? make("div", RUN_WORDS, lineLegend(curves.series)) : null,
         make(
           "p",
           { class: "muted" },
-          "The iteration in bold was kept, by a criterion that uses no labels. Compare metrics together with coverage: they also rise when difficult ROIs become noise.",
+          t("run.about"),
         ),
-        details.notes.length ? bulletList(details.notes) : null,
+        details.notes.length ? make("div", RUN_WORDS, bulletList(details.notes)) : null,
       ),
       accumulationSection(),
       confoundersSection(),
       section(
-        "Run",
-        definitionList(details.facts),
-        make("h4", {}, "Versions"),
+        t("run.title"),
+        definitionList(details.facts.map(fact)),
+        make("h4", {}, t("run.versions")),
         definitionList(details.versions),
       ),
       problems.count
         ? section(
-            `${plural(problems.count, "skipped input")}`,
-            table("Skipped inputs", ["recording", "cause"], problems.first),
+            t("run.skipped", { n: problems.count }),
+            table(t("run.skipped_table"), [t("run.recording"), t("run.cause")], problems.first),
           )
         : null,
       section(
-        "Settings",
+        t("run.settings"),
         make(
           "details",
           {},
-          make("summary", {}, "All settings (content of settings.toml)"),
+          make("summary", {}, t("run.all_settings")),
           make("pre", { tabindex: "0" }, details.settings),
         ),
       ),
       section(
-        "This page",
+        t("run.page"),
         definitionList([
           [
-            "Sound",
+            t("run.sound"),
             media.count === page.n
-              ? `all ${plural(page.n, "ROI")}`
-              : `${media.count.toLocaleString("en")} of ${plural(page.n, "ROI")}, typical and borderline ones first`,
+              ? t("run.sound_all", { rois: count("roi", page.n) })
+              : t("run.sound_some", { n: media.count, rois: count("roi", page.n) }),
           ],
           [
-            "Clips",
-            `a little longer than the ROI, scaled to the same peak, at most ${page.scale.max_clip_s} s`,
+            t("clip.clips"),
+            t("run.clips_about", { s: page.scale.max_clip_s }),
           ],
           [
-            "Thumbnails",
-            `${seconds(page.scale.span_s)} wide, ${kilohertz(page.scale.low_hz)} to ${kilohertz(page.scale.high_hz)} kHz, levels from the background of a clip to its peak`,
+            t("run.thumbnails"),
+            t("run.thumbnails_about", {
+              span: seconds(page.scale.span_s),
+              low: kilohertz(page.scale.low_hz),
+              high: kilohertz(page.scale.high_hz),
+            }),
           ],
-          ["Terms", "are explained in the glossary of the documentation (docs/glossary.md)"],
-          ["Made by", `darksound ${page.version}`],
+          [t("run.made_by"), `darksound ${page.version}`],
         ]),
       ),
     ].filter((part) => part !== null),

@@ -1,6 +1,12 @@
 // The coarser level: a section for each supercluster, which opens to the cards of its clusters.
 
-const superclusters = (() => {
+import { clipGrid } from "./clips.js";
+import { clusters, page, points } from "./data.js";
+import { byId, make } from "./elements.js";
+import { t } from "./language.js";
+import { count, percent } from "./values.js";
+
+export const superclusters = (() => {
   const OPEN_UP_TO = 12; // With at most this many clusters all sections are open at first.
   const MEDOIDS = 6; // Clips in a closed section.
   const isUsed = page.n_superclusters < page.n_clusters;
@@ -20,19 +26,23 @@ const superclusters = (() => {
         "aria-controls": `supercluster-${number}`,
         onclick: () => setOpen(number, !sections.get(number).isShown),
       },
-      `Supercluster ${number}`,
+      t("level.supercluster", { number }),
     );
-    const about = `${plural(members.length, "cluster")}, ${plural(rois, "ROI")}, ${percent(rois / page.n)}`;
+    const about = t("level.about", {
+      clusters: count("cluster", members.length),
+      rois: count("roi", rois),
+      share: percent(rois / page.n),
+    });
     const preview = make(
       "div",
       {},
-      clipGrid(medoids, (row) => `cluster ${points.cluster[row]}`),
-      more > 0 ? make("p", { class: "muted" }, `and ${plural(more, "more cluster")}`) : null,
+      clipGrid(medoids, (row) => t("cluster.short", { number: points.cluster[row] })),
+      more > 0 ? make("p", { class: "muted" }, t("unit.more_cluster", { n: more })) : null,
     );
     const body = make("div", { class: "cards", id: `supercluster-${number}`, hidden: true });
     const section = make(
       "section",
-      { class: "supercluster", "aria-label": `Supercluster ${number}` },
+      { class: "supercluster", "aria-label": t("level.supercluster", { number }) },
       make("header", {}, make("h2", {}, toggle), make("span", { class: "size" }, about)),
       preview,
       body,
@@ -54,7 +64,7 @@ const superclusters = (() => {
   function updateAll() {
     sections.forEach(update);
     const allOpen = [...sections.values()].every((entry) => entry.isOpen);
-    byId("open-all").textContent = allOpen ? "Close all" : "Open all";
+    byId("open-all").textContent = t(allOpen ? "level.close_all" : "level.open_all");
   }
 
   function setOpen(number, isOpen) {
@@ -95,7 +105,7 @@ const superclusters = (() => {
     const button = byId("open-all");
     button.hidden = false;
     button.addEventListener("click", () => {
-      const isOpen = button.textContent === "Open all";
+      const isOpen = [...sections.values()].some((entry) => !entry.isOpen);
       for (const entry of sections.values()) entry.isOpen = isOpen;
       updateAll();
     });

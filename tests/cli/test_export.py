@@ -24,7 +24,7 @@ def test_run_is_exported_and_its_review_constrains_the_next_run(darksound, mec, 
     ended = darksound("export", "first", "--format", "raven", "-q")
     assert ended.exit_code == 0, ended.output
     assert re.match(r"32 ROIs in 33 files: first/exports/raven\. Raven opens", ended.stdout)
-    for name in ("accumulation.csv", "confounders.csv"):
+    for name in ("accumulation.csv", "activity.csv", "confounders.csv"):
         assert len(pd.read_csv(Path("first", name)))
 
     # The review merges clusters with the same most frequent species, and rejects two clips.

@@ -10,6 +10,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from darksound.report.accumulation import accumulate, chao2, rarefaction
+from darksound.report.activity import recorded_times
+from darksound.rois.effort import as_effort_table
 from darksound.rois.roi_set import TEXT_DTYPE
 
 matrices = st.integers(1, 7).flatmap(
@@ -117,3 +119,21 @@ def test_hours_are_of_the_clock_where_known_else_of_the_recording():
     assert (result.units, result.observed) == (5, 3)
     with pytest.raises(KeyError):
         accumulate(table(rows), "minute")
+
+
+def test_units_without_a_roi_count_where_the_effort_is_known():
+    """Two clusters in one of four recordings each: Chao2 is 2 + 3/4 * 2 * 1 / 2."""
+    names = ["a.wav", "b.wav", "c.wav", "d.wav"]
+    starts = [f"2024-05-01T0{hour}:00:00" for hour in (4, 5, 5, 7)]
+    effort = {"root": "/r", "recording": names, "recorded_at": starts, "used_s": 60.0}
+    rois = pd.DataFrame(
+        {"root": "/r", "recording": ["a.wav", "b.wav"], "start_s": 1.0, "cluster": [0, 1]}
+    ).assign(end_s=2.0, site=None, recorder=None, recorded_at=starts[:2])
+    recorded = recorded_times(rois, as_effort_table(pd.DataFrame(effort)))
+    result = accumulate(rois, "recording", recorded)
+    assert (result.units, result.by_effort, result.unit_name) == (4, True, "recordings")
+    assert result.curve["mean"].tolist() == pytest.approx([0.5, 1.0, 1.5, 2.0])
+    assert result.chao2.estimate == pytest.approx(2.75)
+    assert accumulate(rois, "hour", recorded).units == 3
+    without = accumulate(rois, "recording", recorded_times(rois, None))
+    assert (without.units, without.unit_name) == (2, "recordings with a ROI")

@@ -128,7 +128,7 @@ def test_recordings_of_unknown_time_count_by_site_only():
 def test_what_was_not_looked_at_counts_nowhere():
     given = effort(("a.wav", "a", "2024-05-01T05:00:00", 0.0), ("b.wav", None, None, 60.0))
     recorded = recorded_times(rois(("a.wav", 1.0), ("unlisted.wav", 1.0), ("b.wav", 1.0)), given)
-    assert recorded.rois["counted"].tolist() == [False, False, True]
+    assert recorded.rois["row"].tolist() == [-1, -1, 0]
     assert activity(recorded, ["site"]).loc[0, ["site", "calls"]].tolist() == ["", 1]
     assert recorded.sites == []
 
@@ -170,10 +170,11 @@ def season(rng: np.random.Generator, bout: int) -> Recorded:
                 cell = (site, "R1", f"2024-05-{day:02d}", hour)
                 cells.append((*cell, 3600.0))
                 for size in rng.geometric(1 / bout, rng.poisson(mean_rate(hour) / bout)):
-                    calls += [(*cell, True)] * int(size)
+                    calls += [(*cell, 0)] * int(size)
     names = ["site", "recorder", "date", "hour"]
+    clock = recorded_times(rois(), effort()).clock
     table = pd.DataFrame(cells, columns=[*names, "seconds"])
-    return Recorded(table, pd.DataFrame(calls, columns=[*names, "counted"]), None)  # type: ignore[arg-type]
+    return Recorded(table, pd.DataFrame(calls, columns=[*names, "row"]), table, clock)
 
 
 def mean_rate(hour: int) -> float:
@@ -215,3 +216,36 @@ def test_the_dispersion_of_counts_of_days():
     calls = [(f"{i}.wav", float(t)) for i, n in enumerate((2, 6, 10)) for t in range(n)]
     table = activity(recorded_times(rois(*calls), given), ["site"])
     assert table["dispersion"][0] == pytest.approx(16 / 6 * (4.3027 / 1.95996) ** 2, rel=1e-4)
+
+
+def test_without_effort_there_are_counts_of_what_was_found_but_no_rates():
+    calls = rois(("a.wav", 10.0), ("a.wav", 20.0)).assign(
+        site="a", recorder=None, recorded_at="2024-05-01T05:00:00"
+    )
+    recorded = recorded_times(calls, None)
+    hours = activity(recorded, ["hour"]).set_index("hour")
+    assert hours["calls"].dropna().to_dict() == {5: 2}
+    assert hours[["hours", "calls_per_hour", "low", "high"]].isna().all(axis=None)
+
+
+def test_sampling_units_without_a_roi_count():
+    given = effort(
+        ("a.wav", "a", "2024-05-01T05:30:00", 3600.0),
+        ("b.wav", "a", "2024-05-01T09:00:00", 60.0),
+        ("c.wav", "a", "2024-05-01T09:10:00", 60.0),
+        ("d.wav", "a", None, 3601.0),
+        ("e.wav", "b", None, 10.0),
+    )
+    calls = rois(
+        ("a.wav", 10.0), ("a.wav", 1900.0), ("c.wav", 1.0), ("d.wav", 3590.0), ("d.wav", 3600.0),
+        ("unlisted.wav", 1.0),
+    )  # fmt: skip
+    recorded = recorded_times(calls, given)
+    total, units = recorded.units("recording")
+    assert (total, units.tolist()) == (5, [0, 0, 2, 3, 3, -1])
+    # The hours from 5, 6 and 9 o'clock, two of d.wav, and one of e.wav.
+    total, units = recorded.units("hour")
+    assert total == 6
+    assert units[-1] == -1
+    assert len(set(units[:5].tolist())) == 5
+    assert set(units[:5].tolist()) < set(range(6))

@@ -23,7 +23,9 @@ from darksound.report.figures import (
 )
 from darksound.report.result import read_run
 from darksound.report.spectrogram_sheets import episode_sheet, sheets, typical_clips
+from darksound.rois.effort import EFFORT_SCHEMA, as_effort_table, as_site_table
 from darksound.rois.roi_set import TEXT_DTYPE
+from darksound.run.files import write_parquet
 
 SVG = "{http://www.w3.org/2000/svg}"
 
@@ -280,3 +282,27 @@ def test_an_episode_shows_support_and_query_with_wrong_predictions_named():
     assert named == [[], ["rail"], []]
     colours = [axes.spines["left"].get_edgecolor() for axes in right.axes]
     assert colours[0] == colours[2] != colours[1]
+
+
+def test_figures_of_activity_are_written_where_effort_and_times_are_known(tmp_path):
+    names = [f"{site}/{hour}.wav" for site in "ab" for hour in (5, 6)]
+    starts = [f"2024-05-01T0{hour}:00:00+00:00" for hour in (5, 6, 5, 6)]
+    effort = {"root": "/r", "recording": names, "site": list("aabb"), "recorded_at": starts}
+    rois = {**effort, "start_s": 1.0, "end_s": 2.0}
+    run = write_run(tmp_path / "run", pd.DataFrame(rois), [0, 0, 1, -1])
+    table = as_effort_table(pd.DataFrame(effort).assign(used_s=1800.0))
+    write_parquet(run / "effort.parquet", table, EFFORT_SCHEMA)
+    place = {"site": ["a"], "latitude": [52.5], "longitude": [13.4], "time_zone": ["Europe/Berlin"]}
+    write_parquet(run / "sites.parquet", as_site_table(place))
+    reported = []
+    files = write_figures(run, progress=lambda *args, **_: reported.append(args))
+    written = [file.name for file in files if file.name.startswith("activity")]
+    stems = ("activity", "activity-hours", "activity-clusters")
+    assert written == [f"{stem}{suffix}" for stem in stems for suffix in (".png", ".svg")]
+    assert reported[-1][1] == reported[-1][2]
+    folder = run / "figures"
+    assert "Lines: sunrise and sunset, dotted: dawn and dusk." in " ".join(
+        texts(folder / "activity.svg")
+    )
+    assert {"all sites", "a", "b"} <= set(texts(folder / "activity-hours.svg"))
+    assert {"cluster 0", "cluster 1"} <= set(texts(folder / "activity-clusters.svg"))

@@ -31,6 +31,8 @@ from darksound.meta.device import describe_machine
 from darksound.meta.learners.build import build_learner
 from darksound.progress import Progress
 from darksound.report.accumulation import accumulate
+from darksound.report.activity import recorded_times
+from darksound.report.activity_table import ACTIVITY_FILE, activity_table
 from darksound.report.confounders import confounders
 from darksound.report.figures import cluster_map, iterations_plot, png
 from darksound.report.page.writing import PAGE_FILE
@@ -61,15 +63,18 @@ _INPUT_REVIEW = "review-given.csv"
 _SAMPLING_UNITS = ("recording", "hour")
 
 
-def write_diagnostics(run: Run, table: pd.DataFrame) -> None:
-    """Write `accumulation.csv` and `confounders.csv`, and log warnings about confounders.
+def write_diagnostics(run: Run, result: MecResult) -> None:
+    """Write `accumulation.csv`, `activity.csv` and `confounders.csv`, and log warnings.
 
     Args:
         run: the run.
-        table: its ROIs with the columns of their clusters.
+        result: its result.
     """
-    curves = [accumulate(table, unit).as_table() for unit in _SAMPLING_UNITS]
+    table = result.table
+    recorded = recorded_times(table, result.effort, result.sites)
+    curves = [accumulate(table, unit, recorded).as_table() for unit in _SAMPLING_UNITS]
     write_csv(run.path / "accumulation.csv", pd.concat(curves, ignore_index=True))
+    write_csv(run.path / ACTIVITY_FILE, activity_table(table, recorded))
     rows = confounders(table)
     write_csv(run.path / "confounders.csv", rows)
     for warning in rows["warning"][(rows["warning"] != "") & rows["cluster"].isna()]:
@@ -122,8 +127,8 @@ def mec_run(run: Run, progress: Progress) -> JobResult:
     """Group ROIs into call types.
 
     Write the files of a MEC run (see `darksound.run.mec_files`), `accumulation.csv`,
-    `confounders.csv`, `map.png`, `iterations.png`, with a review `review.csv`, and `report.html`
-    unless `report.page` is off.
+    `activity.csv`, `confounders.csv`, `map.png`, `iterations.png`, with a review `review.csv`, and
+    `report.html` unless `report.page` is off.
 
     Raises:
         InputError, SettingsError, CheckpointError: see `darksound.mec`.
@@ -172,7 +177,7 @@ def mec_run(run: Run, progress: Progress) -> JobResult:
     result = MecResult.from_outcome(outcome)
     _write_plots(run.path, result)
     table = result.table
-    write_diagnostics(run, table)
+    write_diagnostics(run, result)
     new_review = None if review is None else write_review(run, review, table)
     run.record_problems(result.rois.problems)
     if settings.report.page:
@@ -214,8 +219,9 @@ def _write_plots(folder: Path, result: MecResult) -> None:
 
 def _message(run: Run, result: MecResult) -> str:
     page = f" Open the report: {run.path / PAGE_FILE}." if run.settings.report.page else ""
+    types = "" if result.types is None else f"{result.types.sentence}. "
     return (
-        f"Kept iteration {result.kept}: {result.n_clusters} clusters in "
+        f"{types}Kept iteration {result.kept}: {result.n_clusters} clusters in "
         f"{result.n_superclusters} superclusters that cover "
         f"{100 * result.coverage:.0f} % of {len(result)} ROIs. The result is in {run.path}."
         f"{page}"

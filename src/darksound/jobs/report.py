@@ -6,10 +6,14 @@ from pathlib import Path
 
 from darksound.jobs.base import JobResult
 from darksound.progress import Progress, silent
+from darksound.report.activity import recorded_times
+from darksound.report.activity_table import ACTIVITY_FILE, activity_table
 from darksound.report.figure_files import write_comparison, write_figures
 from darksound.report.page.writing import Page, write_page
 from darksound.report.result import read_run
 from darksound.report.tables import comparison_table
+from darksound.rois.review import apply_review, read_review
+from darksound.run.files import write_csv
 from darksound.settings import Settings
 
 __all__ = ["compare_job", "report_job", "report_page"]
@@ -55,7 +59,7 @@ def report_job(
     review: Path | None = None,
     progress: Progress = silent,
 ) -> JobResult:
-    """Write the page and, with `figures`, the figures for publications.
+    """Write the page, `activity.csv` and, with `figures`, the figures for publications.
 
     Raises:
         RunError, InputError: see `report_page`.
@@ -65,10 +69,18 @@ def report_job(
         f"{page.path} shows {page.rois} ROIs, {page.with_sound} of them with sound "
         f"({page.size / _MEGABYTE:.1f} MB)."
     )
+    _write_activity(path, review)
     if figures:
         files = write_figures(path, review=review, root=root, progress=progress)
         message += f" {len(files)} figures are in {files[0].parent}."
     return JobResult((), message, page.problems, page.path)
+
+
+def _write_activity(path: Path, review: Path | None) -> None:
+    result = read_run(path)
+    table = apply_review(result.table, None if review is None else read_review(review))
+    recorded = recorded_times(table, result.effort, result.sites)
+    write_csv(path / ACTIVITY_FILE, activity_table(table, recorded))
 
 
 def compare_job(paths: Sequence[Path], out: Path) -> JobResult:

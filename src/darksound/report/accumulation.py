@@ -1,10 +1,10 @@
 """Accumulation of clusters over recordings or hours, and the number of unseen clusters.
 
-A recording, or an hour of the clock, that has a ROI is a sampling unit in which a cluster is
-present or absent. The curve is the expected number of clusters in `t` of the `T` units (Colwell et
-al. 2012, Journal of Plant Ecology 5:3-21, eq. 17; Mao Tau), which needs no resampling. Chao2 (Chao
-1987, Biometrics 43:783-791) estimates the number of unseen clusters from those in one and in two
-units.
+A recording, or an hour of the clock, is a sampling unit in which a cluster is present or absent.
+Where the effort is known, units without a ROI count too; otherwise only those with one. The curve
+is the expected number of clusters in `t` of the `T` units (Colwell et al. 2012, Journal of Plant
+Ecology 5:3-21, eq. 17; Mao Tau), which needs no resampling. Chao2 (Chao 1987, Biometrics
+43:783-791) estimates the number of unseen clusters from those in one and in two units.
 """
 
 from dataclasses import dataclass
@@ -17,6 +17,7 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 from scipy.special import gammaln
 
+from darksound.report.activity import Recorded
 from darksound.report.confounders import sampling_units
 from darksound.report.figures import COLOURS
 
@@ -33,9 +34,16 @@ __all__ = [
 Ints = npt.NDArray[np.int64]
 Floats = npt.NDArray[np.float64]
 
-#: What the units of an accumulation are. A short recording is not an hour of sound.
-UNIT_NAMES = {"recording": "recordings", "hour": "hours with a ROI"}
+#: What the units of an accumulation are, by unit and by whether those without a ROI count. A short
+#: recording is not an hour of sound.
+UNIT_NAMES = {
+    ("recording", True): "recordings",
+    ("recording", False): "recordings with a ROI",
+    ("hour", True): "recorded hours",
+    ("hour", False): "hours with a ROI",
+}
 
+_ESTIMATES = ("chao2", "chao2_low", "chao2_high")
 _NORMAL_95 = 1.959963984540054
 _CURVE, _ESTIMATE = COLOURS[0], COLOURS[5]
 # More points make no visible difference.
@@ -64,9 +72,10 @@ class Accumulation:
         unit: `recording` or `hour`.
         curve: one row for each number of units: `units`, `mean` number of clusters, and `low` and
             `high` of the 95 % confidence interval.
-        units: number of units; only units with a ROI are counted.
+        units: number of units.
         observed: number of clusters in the data.
         chao2: estimated number of clusters, unseen ones included.
+        by_effort: whether units without a ROI are counted.
     """
 
     unit: str
@@ -74,6 +83,12 @@ class Accumulation:
     units: int
     observed: int
     chao2: Richness
+    by_effort: bool = False
+
+    @property
+    def unit_name(self) -> str:
+        """Return what the units are, in the plural."""
+        return UNIT_NAMES[self.unit, self.by_effort]
 
     @property
     def unseen(self) -> float:
@@ -85,29 +100,39 @@ class Accumulation:
         estimate = self.chao2
         return self.curve.round(6).assign(
             unit=self.unit,
+            by_effort=self.by_effort,
             observed=self.observed,
             chao2=estimate.estimate,
             chao2_low=estimate.low,
             chao2_high=estimate.high,
-        )[["unit", *self.curve.columns, "observed", "chao2", "chao2_low", "chao2_high"]]
+        )[["unit", "by_effort", *self.curve.columns, "observed", *_ESTIMATES]]
 
 
-def accumulate(table: pd.DataFrame, unit: str = "recording") -> Accumulation:
+def accumulate(
+    table: pd.DataFrame, unit: str = "recording", recorded: Recorded | None = None
+) -> Accumulation:
     """Return the accumulation of clusters over recordings or hours.
 
     Args:
         table: ROIs with their `cluster`, as `MecResult.table`; noise (-1) is not a cluster, but
             units with noise only are counted.
-        unit: `recording` or `hour`, see `darksound.report.confounders.sampling_units`.
+        unit: `recording` or `hour`, see `Recorded.units` and, without effort,
+            `darksound.report.confounders.sampling_units`.
+        recorded: what was recorded, so that units without a ROI are counted; None: not known.
     """
-    units = sampling_units(table, unit)
-    total = int(units.nunique())
-    clustered = table["cluster"] >= 0
+    by_effort = recorded is not None and recorded.is_complete
+    if recorded is not None and recorded.is_complete:
+        total, numbers = recorded.units(unit)
+        units = pd.Series(numbers, table.index)
+        clustered = (table["cluster"] >= 0) & (units >= 0)
+    else:
+        units = sampling_units(table, unit)
+        total = int(units.nunique())
+        clustered = table["cluster"] >= 0
     pairs = pd.DataFrame({"cluster": table["cluster"][clustered], "unit": units[clustered]})
     incidence = np.asarray(pairs.drop_duplicates().groupby("cluster").size(), dtype=np.int64)
-    return Accumulation(
-        unit, rarefaction(incidence, total), total, int(incidence.size), chao2(incidence, total)
-    )
+    curve, estimate = rarefaction(incidence, total), chao2(incidence, total)
+    return Accumulation(unit, curve, total, int(incidence.size), estimate, by_effort)
 
 
 def rarefaction(incidence: Ints, units: int) -> pd.DataFrame:
@@ -204,7 +229,7 @@ def accumulation_plot(accumulation: Accumulation) -> Figure:
     # A line through one point is invisible.
     marker = "o" if len(curve) == 1 else ""
     axes.plot(curve["units"], curve["mean"], color=_CURVE, marker=marker, label="expected")
-    axes.set_xlabel(UNIT_NAMES[accumulation.unit])
+    axes.set_xlabel(accumulation.unit_name)
     axes.set_ylabel("clusters")
     axes.set_xlim(left=0)
     axes.set_ylim(bottom=0)

@@ -8,7 +8,7 @@ of the counts of days about the mean of their site (and hour).
 """
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
@@ -27,8 +27,11 @@ Floats = npt.NDArray[np.float64]
 #: The hour of recordings whose start is not known.
 NO_HOUR = -1
 _CELL = ["site", "date", "hour"]
+_HOUR = ["site", "recorder", "date", "hour"]
+_KEYS = ["root", "recording"]
 # Offsets from UTC, and changes of them, are whole quarters of an hour.
 _QUARTER_NS = 15 * 60 * 1_000_000_000
+_RATES = ("hours", "calls_per_hour", "low", "high", "dispersion")
 _TAIL = 0.025
 _NORMAL_95 = 1.959963984540054
 
@@ -41,14 +44,23 @@ class Recorded:
         effort: one row an hour of a recorder: `site` (empty where unknown), `recorder`, `date`
             (`2022-01-31`; empty where the start of the recording is unknown), `hour` (0 to 23, or
             `NO_HOUR`) and `seconds` that were searched for ROIs.
-        rois: `n` rows, the index of the ROI table: `site`, `recorder`, `date`, `hour`, and
-            `counted`: whether its recording is in the table of effort.
+        rois: `n` rows, the index of the ROI table: `site`, `recorder`, `date`, `hour`,
+            `hour_of_recording`, and `row` of its recording in `recordings`; -1 where the table of
+            effort lacks it.
+        recordings: one row a recording: `site`, `recorder`, `length_s` up to which it was searched,
+            and `is_timed`: whether its start is known.
         clock: the clocks of the sites.
+        is_complete: whether recordings without a ROI are known, so that there are rates.
+        parts: one row a quarter of an hour of a recording, or a recording whose start is not known:
+            `row` in `recordings`, `date`, `hour` and `seconds`, of which `effort` has the sums.
     """
 
     effort: pd.DataFrame
     rois: pd.DataFrame
+    recordings: pd.DataFrame
     clock: SiteClock
+    is_complete: bool = True
+    parts: pd.DataFrame = field(default_factory=pd.DataFrame)
 
     @property
     def has_times(self) -> bool:
@@ -60,9 +72,22 @@ class Recorded:
         """Return the names of the known sites, sorted."""
         return sorted(set(self.effort["site"]) - {""})
 
+    def units(self, unit: str) -> tuple[int, Ints]:
+        """Return the number of sampling units, and the number of that of each ROI `(n,)`.
+
+        Args:
+            unit: `recording`; or `hour`: one of the clock of a recorder at a site, or of a
+                recording whose start is not known. Both count those without a ROI. ROIs of
+                recordings that the table of effort lacks have -1.
+
+        Raises:
+            KeyError: the unit is unknown.
+        """
+        return _UNITS[unit](self)
+
 
 def recorded_times(
-    rois: pd.DataFrame, effort: pd.DataFrame, sites: pd.DataFrame | None = None
+    rois: pd.DataFrame, effort: pd.DataFrame | None, sites: pd.DataFrame | None = None
 ) -> Recorded:
     """Share recordings out to the hours that they cover, and find the hour of each ROI.
 
@@ -72,39 +97,68 @@ def recorded_times(
 
     Args:
         rois: the ROI table, `n` rows.
-        effort: a row a recording, as in `darksound.rois.effort.EFFORT_SCHEMA`.
+        effort: a row a recording, as in `darksound.rois.effort.EFFORT_SCHEMA`; None where it is
+            not known, so that there are counts but no rates.
         sites: a row a site, as in `darksound.rois.effort.SITE_SCHEMA`; None: not known.
 
     Raises:
         InputError: a time zone does not exist.
     """
+    is_complete = effort is not None
+    effort = _recordings_with_rois(rois) if effort is None else effort
     effort = effort[effort["used_s"] > 0].reset_index(drop=True)
     clock = SiteClock(effort, sites)
     row_of = _rows_of(rois, effort)
-    about = pd.DataFrame({name: as_text(effort[name]).fillna("") for name in ("site", "recorder")})
-    starts = rois["start_s"].to_numpy(np.float64)
     counted = row_of >= 0
-    hours = _hours(clock, row_of[counted], _times(clock, row_of[counted], starts[counted]))
-    of_rois = pd.DataFrame({"date": "", "hour": NO_HOUR}, index=rois.index)
-    of_rois.loc[counted, ["date", "hour"]] = hours.set_axis(rois.index[counted])
-    of_rois["hour"] = of_rois["hour"].astype(np.int64)
-    for name in ("recorder", "site"):
-        known = about[name].to_numpy(object)
-        values = known[row_of] if len(known) else np.full(len(rois), "", object)
-        of_rois.insert(0, name, np.where(counted, values, ""))
-    ends = np.zeros(len(effort))
-    np.maximum.at(ends, row_of[counted], rois["end_s"].to_numpy(np.float64)[counted])
-    pieces = _pieces(clock, effort["used_s"].to_numpy(np.float64), ends)
-    keys = ["site", "recorder", "date", "hour"]
-    seconds = pieces.join(about, on="row").groupby(keys)["seconds"].sum()
-    by_hour = seconds.reset_index()
-    return Recorded(by_hour, of_rois.assign(counted=counted), clock)
+    about = pd.DataFrame({name: as_text(effort[name]).fillna("") for name in ("site", "recorder")})
+    starts, ends = (rois[name].to_numpy(np.float64)[counted] for name in ("start_s", "end_s"))
+    hours = _hours(clock, row_of[counted], _times(clock, row_of[counted], starts))
+    of_rois = about.iloc[row_of[counted]].reset_index(drop=True).join(hours)
+    of_rois = of_rois.set_axis(rois.index[counted]).reindex(rois.index)
+    of_rois = of_rois.fillna({"site": "", "recorder": "", "date": "", "hour": NO_HOUR})
+    of_rois = of_rois.astype({"hour": np.int64}).assign(
+        row=row_of, hour_of_recording=(rois["start_s"] // 3600).astype(np.int64)
+    )
+    length = effort["used_s"].to_numpy(np.float64, copy=True)
+    np.maximum.at(length, row_of[counted], ends)
+    pieces = _pieces(clock, effort["used_s"].to_numpy(np.float64), length)
+    by_hour = pieces.join(about, on="row").groupby(_HOUR)["seconds"].sum().reset_index()
+    recordings = about.assign(length_s=length, is_timed=clock.is_known)
+    return Recorded(by_hour, of_rois, recordings, clock, is_complete, pieces)
+
+
+def _recordings_with_rois(rois: pd.DataFrame) -> pd.DataFrame:
+    ends = rois.groupby(_KEYS)["end_s"].max().rename("used_s").reset_index()
+    columns = [*_KEYS, "site", "recorder", "recorded_at"]
+    known = rois.reindex(columns=columns).drop_duplicates(_KEYS)
+    return known.merge(ends, on=_KEYS)
+
+
+def _recording_units(recorded: Recorded) -> tuple[int, Ints]:
+    return len(recorded.recordings), recorded.rois["row"].to_numpy(np.int64)
+
+
+def _hour_units(recorded: Recorded) -> tuple[int, Ints]:
+    timed = recorded.effort[recorded.effort["hour"] != NO_HOUR].reset_index(drop=True)
+    keys = pd.MultiIndex.from_frame(timed[_HOUR])
+    by_clock = keys.get_indexer(pd.MultiIndex.from_frame(recorded.rois[_HOUR]))
+    recordings, rois = recorded.recordings, recorded.rois
+    untimed = ~recordings["is_timed"].to_numpy(bool)
+    hours = np.where(untimed, np.ceil(recordings["length_s"].to_numpy() / 3600), 0).astype(np.int64)
+    first = len(timed) + np.cumsum(hours) - hours
+    row = rois["row"].to_numpy(np.int64)
+    by_recording = first[row] + rois["hour_of_recording"].to_numpy(np.int64) if len(first) else row
+    is_untimed = (row >= 0) & (untimed[row] if len(untimed) else False)
+    return len(timed) + int(hours.sum()), np.where(is_untimed, by_recording, by_clock)
+
+
+_UNITS = {"recording": _recording_units, "hour": _hour_units}
 
 
 def _rows_of(rois: pd.DataFrame, effort: pd.DataFrame) -> Ints:
     """Return the number of the row of effort `(n,)` of each ROI; -1 where there is none."""
-    keys = pd.MultiIndex.from_frame(effort[["root", "recording"]].astype(object))
-    wanted = pd.MultiIndex.from_frame(rois[["root", "recording"]].astype(object))
+    keys = pd.MultiIndex.from_frame(effort[_KEYS].astype(object))
+    wanted = pd.MultiIndex.from_frame(rois[_KEYS].astype(object))
     return np.asarray(keys.get_indexer(wanted), dtype=np.int64)
 
 
@@ -126,9 +180,8 @@ def _hours(clock: SiteClock, rows: Ints, times: Ints) -> pd.DataFrame:
     return pd.DataFrame({"date": texts[np.where(known, codes, -1)], "hour": hours})
 
 
-def _pieces(clock: SiteClock, used: Floats, roi_ends: Floats) -> pd.DataFrame:
+def _pieces(clock: SiteClock, used: Floats, length: Floats) -> pd.DataFrame:
     """Return rows `row`, `date`, `hour` and `seconds` of the recordings, cut at full hours."""
-    length = np.maximum(used, roi_ends)
     share = used / length
     starts = clock.starts
     ends = starts + np.maximum(np.round(np.minimum(length, 1e9) * 1e9).astype(np.int64), 1)
@@ -159,12 +212,13 @@ def activity(recorded: Recorded, by: Sequence[str], groups: Ints | None = None) 
     Returns:
         A row for each group and each cell: `group`, the columns of `by`, `calls`, `hours` that
         were recorded, `calls_per_hour`, `low`, `high` and the `dispersion` of the group. Calls,
-        rates and intervals are missing where nothing was recorded.
+        rates and intervals are missing where nothing was recorded, and all but the calls that
+        there are where effort is not known.
     """
     by = [name for name in _CELL if name in by]
     effort = recorded.effort
     rois = recorded.rois.assign(group=0 if groups is None else groups)
-    rois = rois[rois["counted"] & (rois["group"] >= 0)]
+    rois = rois[(rois["row"] >= 0) & (rois["group"] >= 0)]
     if "date" in by or "hour" in by:
         effort, rois = (rows[rows["hour"] != NO_HOUR] for rows in (effort, rois))
     cells = _all_cells(effort, by)
@@ -174,6 +228,9 @@ def activity(recorded: Recorded, by: Sequence[str], groups: Ints | None = None) 
     calls = rois.groupby(keys).size().rename("calls").reset_index()
     table = table.merge(calls, on=keys, how="left")
     seconds = table["seconds"].to_numpy(np.float64)
+    if not recorded.is_complete:
+        known = table[keys].assign(calls=table["calls"].astype("Int64"))
+        return known.assign(**dict.fromkeys(_RATES, np.nan))
     hours = np.where(seconds > 0, seconds / 3600, np.nan)
     calls_of_cell = table["calls"].fillna(0).to_numpy(np.float64)
     counts = np.where(seconds > 0, calls_of_cell, np.nan)

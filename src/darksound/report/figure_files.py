@@ -4,6 +4,7 @@ import logging
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
+import numpy as np
 import pandas as pd
 from matplotlib import rc_context
 from matplotlib.artist import Artist
@@ -16,6 +17,9 @@ from darksound.atomic import write_bytes
 from darksound.errors import InputError
 from darksound.progress import Progress, silent
 from darksound.report.accumulation import accumulate, accumulation_plot
+from darksound.report.activity import Recorded, recorded_times
+from darksound.report.activity_figures import activity_map, hour_curves
+from darksound.report.activity_table import has_activity, why_no_activity
 from darksound.report.figures import (
     COLOURS,
     MARKERS,
@@ -52,7 +56,8 @@ def write_figures(
     """Draw the maps, iterations, sizes, accumulation, typical spectrograms and labels.
 
     Writes `map`, `iterations`, `sizes`, `accumulation`, `sheet-01`, `sheet-02`, ...; unless
-    iteration 0 was kept, `before-after`; and if there are labels, `labels` and `label-counts`.
+    iteration 0 was kept, `before-after`; if there are labels, `labels` and `label-counts`; and if
+    times and effort of recordings are known, `activity`, `activity-hours` and `activity-clusters`.
     Each is written as `.png` at 300 dpi and as `.svg`. Existing files are replaced.
 
     Args:
@@ -76,9 +81,11 @@ def write_figures(
         result = result.reviewed(applied)
     folder = result.directory / "figures" if out is None else Path(out)
     clips = _clip_spectrograms(result)
+    recorded = recorded_times(result.rois.table, result.effort, result.sites)
     total = 4 + 2 * (result.labels is not None) + n_sheets(clips)
     total += result.map_before is not None
-    return _write(_figures(result, applied, clips), folder, total, progress)
+    total += 2 * has_activity(recorded) + (has_activity(recorded) and result.n_clusters > 0)
+    return _write(_figures(result, applied, clips, recorded), folder, total, progress)
 
 
 def write_comparison(
@@ -157,7 +164,10 @@ def _clip_spectrograms(result: MecResult) -> Mapping[int, Sequence[ClipSpectrogr
 
 
 def _figures(
-    result: MecResult, review: Review | None, clips: Mapping[int, Sequence[ClipSpectrogram]]
+    result: MecResult,
+    review: Review | None,
+    clips: Mapping[int, Sequence[ClipSpectrogram]],
+    recorded: Recorded,
 ) -> Iterator[tuple[str, Figure]]:
     names = {} if review is None else review.names
     labels, clusters = result.labels, result.clusters["cluster"]
@@ -170,7 +180,15 @@ def _figures(
         )
     yield "iterations", iterations_plot(result.iterations)
     yield "sizes", sizes_plot(clusters, names)
-    yield "accumulation", accumulation_plot(accumulate(result.table))
+    yield "accumulation", accumulation_plot(accumulate(result.table, recorded=recorded))
+    if has_activity(recorded):
+        yield "activity", activity_map(recorded, result.sites)
+        yield "activity-hours", hour_curves(recorded)
+        if result.n_clusters:
+            groups = clusters.to_numpy(np.int64)
+            yield "activity-clusters", hour_curves(recorded, groups, names)
+    else:
+        logger.info("There are no figures of activity: %s", why_no_activity(recorded))
     if labels is not None:
         yield "labels", label_matrix(clusters.to_numpy(), labels, names)
         yield "label-counts", label_counts_plot(labels)

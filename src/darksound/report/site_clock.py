@@ -5,6 +5,7 @@ the civil time there, which changes with daylight saving. Other times stay as th
 recorder wrote them, since that clock is not changed by anybody during a deployment.
 """
 
+import re
 from collections.abc import Iterator
 from datetime import date, timedelta, timezone, tzinfo
 from zoneinfo import ZoneInfo
@@ -15,6 +16,7 @@ import pandas as pd
 from astral import Observer
 from astral.sun import dawn, dusk, sunrise, sunset
 
+from darksound.audio.recording_time import parse_utc_offset
 from darksound.errors import InputError
 from darksound.rois.roi_set import as_text
 
@@ -28,7 +30,8 @@ _SUN = (dawn, sunrise, sunset, dusk)
 # Clocks that were never set, and damaged tables, have other years.
 _YEARS = (1900, 2200)
 _TEXT = r"^(\d{4}-\d\d-\d\d[T ]\d\d:\d\d:\d\d)(?:\.\d+)?(Z|[+-]\d\d:?\d\d)?"
-_OFFSET = r"^(?:UTC|GMT)?\s*([+-])(\d{1,2})(?::?(\d\d))?$"
+# As in UTC+2.
+_PREFIX = re.compile(r"^(?:UTC|GMT)(?=[+-])", re.IGNORECASE)
 _NS = 1_000_000_000
 
 
@@ -38,11 +41,10 @@ def time_zone(name: str) -> tzinfo:
     Raises:
         InputError: there is no such time zone.
     """
-    offset = pd.Series([name]).str.extract(_OFFSET).iloc[0]
-    if offset.notna().iloc[0]:
-        sign, hours, minutes = offset.fillna("0")
-        shift = timedelta(hours=int(hours), minutes=int(minutes))
-        return timezone(-shift if sign == "-" else shift)
+    try:
+        return parse_utc_offset(_PREFIX.sub("", name))
+    except ValueError:
+        pass
     try:
         return ZoneInfo(name)
     except (OSError, ValueError, KeyError):

@@ -89,6 +89,20 @@ def test_wrong_usage_ends_with_2(darksound, tmp_path):
         (("empty", "--format", "excel"), "'excel' is not one of 'raven', 'audacity'"),
         (("empty",), "Missing option '--format'"),
         (("empty", "--format", "clips", "--audio", "mp3"), "'mp3' is not one of 'wav', 'flac'"),
+        (("empty", "--format", "csv", "--occasion", "day"), "--occasion needs --format occupancy."),
+        (("empty", "--format", "csv", "--level", "name"), "--level needs --format occupancy."),
+        (
+            ("empty", "--format", "csv", "--verified"),
+            "--verified needs --format occupancy or darwin-core.",
+        ),
+        (
+            ("empty", "--format", "raven", "--min-probability", 0.5),
+            "--min-probability needs --format occupancy or darwin-core.",
+        ),
+        (
+            ("empty", "--format", "occupancy", "--min-probability", 2),
+            "Input should be less than or equal to 1",
+        ),
     ):
         ended = darksound("export", *words)
         assert ended.exit_code == 2

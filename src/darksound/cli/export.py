@@ -10,6 +10,7 @@ import typer
 from darksound.cli.checks import check_runs
 from darksound.cli.options import CommonOptions
 from darksound.cli.runner import handle_errors, show_result
+from darksound.errors import SettingsError
 from darksound.report.exports import EXPORTERS
 
 __all__ = ["export"]
@@ -19,6 +20,15 @@ if TYPE_CHECKING:
 else:
     # Names in registries are not known to type checkers.
     ExportFormat = Literal[tuple(EXPORTERS)]
+
+
+# Formats on which an option has an effect.
+_USED_BY = {
+    "occasion": ("occupancy",),
+    "level": ("occupancy",),
+    "min_probability": ("occupancy", "darwin-core"),
+    "verified": ("occupancy", "darwin-core"),
+}
 
 
 @dataclass(frozen=True)
@@ -62,8 +72,49 @@ class ExportOptions:
     ] = False
 
 
+@dataclass(frozen=True)
+class DetectionOptions:
+    """Which ROIs are detections, and the occasions of detection histories."""
+
+    panel: ClassVar[str] = "Detections (occupancy, darwin-core)"
+
+    occasion: Annotated[
+        str | None,
+        typer.Option(
+            metavar="TIME",
+            help="day (the default), night, week, a number of days such as 3d, or a number of "
+            "occasions.",
+        ),
+    ] = None
+    level: Annotated[
+        Literal["name", "cluster"] | None,
+        typer.Option(
+            metavar="NAME",
+            help="name (the default): each name of the review, or each cluster without one; "
+            "cluster: each cluster.",
+        ),
+    ] = None
+    min_probability: Annotated[
+        float | None,
+        typer.Option(
+            min=0,
+            max=1,
+            metavar="P",
+            help="Leave out ROIs with a lower membership probability (default 0).",
+        ),
+    ] = None
+    verified: Annotated[
+        bool,
+        typer.Option(
+            "--verified",
+            help="Use only ROIs with the verdict yes in the review; cells with others only are NA.",
+        ),
+    ] = False
+
+
 def export(
     options: ExportOptions,
+    detections: DetectionOptions,
     common: CommonOptions,
     run: Annotated[Path, typer.Argument(metavar="RUN", help="Directory of a MEC run.")],
 ) -> None:
@@ -71,12 +122,17 @@ def export(
 
     raven: selection tables; audacity: label tracks; csv, parquet: one table; clips: one sound file
     per ROI, in one folder per cluster; dataset: such clips for training, of the named clusters
-    only if there are names.
+    only if there are names; occupancy: detection histories, site by occasion, for R.
     """
     with handle_errors(common) as state:
+        given = {
+            name: value for name, value in vars(detections).items() if value not in (None, False)
+        }
+        _check_used(options.format, given)
         check_runs([run])
         # Imported after the check, because this import takes seconds.
         from darksound.jobs.export import export_job
+        from darksound.report import detections as histories
 
         with state.screen.progress_with_log(Path(os.devnull)) as progress:
             result = export_job(
@@ -88,6 +144,16 @@ def export(
                 audio=options.audio,
                 overwrite=options.overwrite,
                 raw_csv=options.raw_csv,
+                detections=histories.DetectionOptions(**given),
                 progress=progress,
             )
         show_result(result, state.screen)
+
+
+def _check_used(format: str, given: dict[str, object]) -> None:
+    """Raise a `SettingsError` if an option was given that has no effect on the format."""
+    for name in given:
+        if format not in _USED_BY[name]:
+            raise SettingsError(
+                f"--{name.replace('_', '-')} needs --format {' or '.join(_USED_BY[name])}."
+            )

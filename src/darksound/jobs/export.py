@@ -4,6 +4,7 @@ from pathlib import Path
 
 from darksound.jobs.base import JobResult
 from darksound.progress import Progress
+from darksound.report.detections import DetectionOptions
 from darksound.report.exports.base import AudioFormat
 from darksound.report.exports.export import export
 from darksound.report.exports.targets import ERRORS
@@ -21,6 +22,7 @@ def export_job(
     audio: AudioFormat,
     overwrite: bool,
     raw_csv: bool,
+    detections: DetectionOptions,
     progress: Progress,
 ) -> JobResult:
     """Export the clusters of a run; see `darksound.report.exports.export.export`.
@@ -40,6 +42,7 @@ def export_job(
         audio=audio,
         overwrite=overwrite,
         raw_csv=raw_csv,
+        detections=detections,
         progress=progress,
     )
     files = f"{exported.files} files" if exported.files > 1 else "one file"

@@ -17,10 +17,21 @@ from darksound.report.exports import EXPORTERS
 from darksound.report.exports.base import Exporter
 from darksound.report.exports.export import export
 from darksound.report.result import read_run
+from darksound.rois.effort import EFFORT_SCHEMA, as_effort_table
 from darksound.rois.spreadsheets import unescape
+from darksound.run.files import write_parquet
 from darksound.settings import resolve_object
 from darksound.sources import load_rois
 from darksound.sources.annotations.loading import read_annotations
+
+
+def count_detections(path: Path) -> int:
+    return int(pd.read_csv(path / "detections.csv")["count"].sum())
+
+
+def count_calls(path: Path) -> int:
+    table = pd.read_csv(path / "activity.csv")
+    return int(table.query("of == 'all' and by == 'total'")["calls"].sum())
 
 
 def count_audacity_labels(path: Path) -> int:
@@ -35,11 +46,29 @@ COUNT_ROIS = {
     "parquet": lambda path: len(load_rois(path)),
     "clips": lambda path: len(load_rois(path / "clips.csv")),
     "dataset": lambda path: len(load_rois(path / "clips.csv")),
+    "activity": count_calls,
+    "occupancy": count_detections,
 }
 #: Formats that have clustered ROIs only.
-WITHOUT_NOISE = {"dataset"}
+WITHOUT_NOISE = {"dataset", "occupancy"}
+#: Formats that do not have the membership probability of ROIs.
+WITHOUT_PROBABILITY = {"audacity", "activity", "occupancy"}
 
 each_format = pytest.mark.parametrize("format", EXPORTERS)
+
+
+def with_effort(run: Path) -> Path:
+    """Write the effort of the recordings of a run, all at one site on one day."""
+    table = read_run(run).rois.table[["root", "recording"]].drop_duplicates()
+    effort = table.assign(site="A", recorded_at="2022-01-31T23:00:00+02:00", used_s=3.0)
+    write_parquet(run / "effort.parquet", as_effort_table(effort), EFFORT_SCHEMA)
+    return run
+
+
+@pytest.fixture
+def small_run(small_run):
+    """Return a function that writes the small run with its effort."""
+    return lambda: with_effort(small_run())
 
 
 def content(folder: Path) -> dict[str, bytes]:
@@ -106,8 +135,7 @@ def test_an_existing_target_is_replaced_with_overwrite_only(small_run, format):
     assert export(run, format, overwrite=True).path == path
     after = content(run / "exports")
     assert after.keys() == before.keys()
-    # Audacity's labels have no probability.
-    assert (after != before) is (format != "audacity")
+    assert (after != before) is (format not in WITHOUT_PROBABILITY)
 
 
 @each_format
@@ -179,7 +207,7 @@ def test_hostile_names_stay_in_their_folder_and_do_not_collide(tmp_path, format)
         "start_s": [0.5] * n,
         "end_s": [1.0] * n,
     }
-    run = write_run(tmp_path / "run", rois, [0, 0, 1, 1, 2, 2, 3, -1])
+    run = with_effort(write_run(tmp_path / "run", rois, [0, 0, 1, 1, 2, 2, 3, -1]))
     titles = {0: "../../etc", 1: "NUL", 2: "Clips.csv", 3: "a\tb\nc"}
     table = read_run(run).table
     review = table.assign(group=table["cluster"], rejected="false")
@@ -265,7 +293,7 @@ def hostile_run(tmp_path: Path) -> Path:
         "low_hz": [500.0] * n,
         "label": list(HOSTILE),
     }
-    return write_run(tmp_path / "run", rois, [0, 0, 1, 1, 0, 1])
+    return with_effort(write_run(tmp_path / "run", rois, [0, 0, 1, 1, 0, 1]))
 
 
 def csv_cells(path: Path) -> list[str]:

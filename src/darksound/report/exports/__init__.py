@@ -10,4 +10,6 @@ EXPORTERS: dict[str, str] = {
     "parquet": "darksound.report.exports.tables:ParquetTable",
     "clips": "darksound.report.exports.clips:Clips",
     "dataset": "darksound.report.exports.clips:Dataset",
+    "activity": "darksound.report.exports.activity:Activity",
+    "occupancy": "darksound.report.exports.occupancy:Occupancy",
 }

@@ -1,13 +1,14 @@
 """The interface of an exporter, and its input and output."""
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal, Protocol
 
 import pandas as pd
 
 from darksound.progress import Progress, silent
+from darksound.report.detections import DetectionOptions
 from darksound.report.result import MecResult
 from darksound.rois.review import Review, apply_review
 from darksound.rois.roi_set import Problem
@@ -38,6 +39,7 @@ class ExportContent:
         audio: format of clips.
         progress: called after each part.
         raw_csv: write text in CSV files as it is, also text that a spreadsheet takes for a formula.
+        detections: which ROIs are detections, and the occasions of detection histories.
     """
 
     result: MecResult
@@ -46,6 +48,21 @@ class ExportContent:
     audio: AudioFormat = "wav"
     progress: Progress = silent
     raw_csv: bool = False
+    detections: DetectionOptions = field(default_factory=DetectionOptions)
+
+    @property
+    def named(self) -> set[int]:
+        """Return the groups that have a name of the review."""
+        return set() if self.review is None else set(self.review.names)
+
+    @property
+    def verdicts(self) -> "pd.Series[str]":
+        """Return the verdict of the review on each ROI of the table, empty without one."""
+        ids = self.table["roi_id"]
+        if self.review is None or "verdict" not in self.review.table.columns:
+            return pd.Series("", index=ids.index, dtype=object)
+        of_roi = self.review.table.set_index("roi_id")["verdict"]
+        return ids.map(of_roi).fillna("").astype(object)
 
     @classmethod
     def of(

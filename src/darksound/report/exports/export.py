@@ -8,6 +8,7 @@ import pandas as pd
 
 from darksound.errors import InputError
 from darksound.progress import Progress, silent
+from darksound.report.detections import DetectionOptions
 from darksound.report.exports import EXPORTERS
 from darksound.report.exports.base import AudioFormat, ExportContent, Exporter, provenance
 from darksound.report.exports.targets import ERRORS, new_file, new_folder
@@ -53,6 +54,7 @@ def export(
     audio: AudioFormat = "wav",
     overwrite: bool = False,
     raw_csv: bool = False,
+    detections: DetectionOptions | None = None,
     progress: Progress = silent,
 ) -> Exported:
     """Export a result of MEC in the format of another tool.
@@ -67,6 +69,8 @@ def export(
         overwrite: replace an earlier export.
         raw_csv: write text in CSV files as it is; by default an apostrophe is put before text that
             a spreadsheet would take for a formula.
+        detections: which ROIs are detections, and the occasions, of the formats `occupancy` and
+            `darwin-core`; None: all ROIs of clusters, by day.
         progress: called after each part.
 
     Raises:
@@ -79,7 +83,11 @@ def export(
     exporter: Exporter = resolve_object(EXPORTERS[format])()
     result = as_result(run, root)
     applied = None if review is None else read_review(review)
-    content = replace(ExportContent.of(result, applied, audio, progress), raw_csv=raw_csv)
+    content = replace(
+        ExportContent.of(result, applied, audio, progress),
+        raw_csv=raw_csv,
+        detections=detections or DetectionOptions(),
+    )
     target = _target(exporter, format, result, None if out is None else Path(out))
     about = {
         "format": format,

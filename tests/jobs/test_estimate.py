@@ -127,6 +127,18 @@ def test_memory_and_disk_are_logged_before_the_error(tmp_path, caplog, monkeypat
     assert f"{format_bytes(expected.cache + expected.files)} on disk" in line
 
 
+def test_memory_of_training_steps_is_in_the_estimate(tmp_path, caplog):
+    caplog.set_level(logging.INFO, "darksound")
+    settings = make_settings(tmp_path)
+    learner, work = build_learner(settings), Workload(embedded=100)
+    log_estimate_of_count(100, learner, settings, work)
+    log_estimate_of_count(100, learner, settings, work + Workload(trained=100))
+    without, with_steps = (line.partition("up to ")[2] for line in caplog.messages)
+    assert without.startswith("less than 1 MB of memory")
+    # The small CNN keeps 3.4 MB an image in float32, and more where convolutions are in bfloat16.
+    assert 1.75 * 48 * 3.4 < float(with_steps.partition(" MB of memory")[0]) < 1000
+
+
 def test_segmentation_logs_its_estimate_and_checks_memory(tmp_path, caplog, monkeypatch):
     caplog.set_level(logging.INFO, "darksound")
     check_segmentation_resources(7200, 3, 40, make_settings(tmp_path).compute)

@@ -2,7 +2,7 @@
 
 import logging
 from collections.abc import Callable
-from dataclasses import astuple, dataclass
+from dataclasses import astuple, dataclass, replace
 from pathlib import Path
 
 import torch
@@ -13,6 +13,7 @@ from darksound.cluster.clusterers.linkage import linked_rois
 from darksound.cluster.structure import uses_reducer
 from darksound.device import resolve_device
 from darksound.meta.learners.base import Learner
+from darksound.meta.training_memory import training_bytes
 from darksound.parallel.resources import check_disk, check_memory, folder_size, format_bytes
 from darksound.parallel.workers import PROCESS_BYTES, process_count, worker_count
 from darksound.rois.roi_set import RoiSet
@@ -30,6 +31,7 @@ __all__ = [
     "input_cost",
     "log_estimate",
     "log_estimate_of_count",
+    "step_size",
 ]
 
 logger = logging.getLogger(__name__)
@@ -89,12 +91,11 @@ class Workload:
     @classmethod
     def of_training(cls, n_rois: int, settings: Settings, epochs: int) -> "Workload":
         """Return the workload of training on so many ROIs."""
-        training, size = settings.training, episode_size(settings)
-        batch_size = training.batch_size if training.regime == "classical" else size
+        training = settings.training
         return cls(
             images=n_rois * (1 + settings.augmentation.versions),
-            embedded=epochs * training.validation_episodes * size,
-            trained=epochs * training.episodes_per_epoch * batch_size,
+            embedded=epochs * training.validation_episodes * episode_size(settings),
+            trained=epochs * training.episodes_per_epoch * step_size(settings),
             epochs=epochs,
         )
 
@@ -140,6 +141,12 @@ def episode_size(settings: Settings) -> int:
     """Return the number of ROIs of an episode."""
     episodes = settings.episodes
     return episodes.n_way * (episodes.n_shot + episodes.n_query)
+
+
+def step_size(settings: Settings) -> int:
+    """Return the number of ROIs of a training step."""
+    training = settings.training
+    return training.batch_size if training.regime == "classical" else episode_size(settings)
 
 
 def _image_shape(settings: Settings) -> tuple[int, ...]:
@@ -310,7 +317,11 @@ def log_estimate_of_count(
     device, dtype = resolve_device(settings.compute)
     precision = "float32" if dtype is None else str(dtype).removeprefix("torch.")
     estimate = estimate_resources(n_rois, learner.embedding_dim, settings, workload)
-    input_s = workload.images * input_cost(settings).seconds
+    cost = input_cost(settings)
+    if workload.trained:
+        step = training_bytes(learner, cost.shape(settings), step_size(settings), settings.compute)
+        estimate = replace(estimate, memory=estimate.memory + step)
+    input_s = workload.images * cost.seconds
     logger.info(
         "%s, %s, %d ROIs, up to %s%s.",
         _device_name(device),

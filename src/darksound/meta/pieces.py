@@ -23,7 +23,7 @@ from torch.nn.modules.batchnorm import _BatchNorm
 from darksound.parallel.threads import thread_pool, usable_threads
 from darksound.parallel.workers import keep_freed_memory
 
-__all__ = ["run_in_pieces"]
+__all__ = ["count_pieces", "run_in_pieces"]
 
 # Smallest piece, on average, and largest number of pieces. Smaller pieces cost more operations.
 _PIECE_ROWS, _MAX_PIECES = 12, 8
@@ -47,7 +47,7 @@ def run_in_pieces(module: nn.Module, run: _Run, x: Tensor) -> Tensor:
     Returns:
         `(b, ...)`, row i of row i of `x`.
     """
-    n_pieces = _count_pieces(len(x))
+    n_pieces = count_pieces(len(x))
     if n_pieces == 1 or x.device.type != "cpu" or not torch.is_grad_enabled():
         return run(module, x)
     parameters = list(module.parameters())
@@ -55,7 +55,8 @@ def run_in_pieces(module: nn.Module, run: _Run, x: Tensor) -> Tensor:
     return result
 
 
-def _count_pieces(n_rows: int) -> int:
+def count_pieces(n_rows: int) -> int:
+    """Return the number of pieces of a batch of so many rows."""
     n_pieces = 1
     while n_pieces < _MAX_PIECES and 2 * n_pieces * _PIECE_ROWS <= n_rows:
         n_pieces *= 2

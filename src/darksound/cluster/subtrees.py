@@ -15,7 +15,7 @@ Vectors = npt.NDArray[np.float32]
 Ints = npt.NDArray[np.int64]
 
 # Members, at equal steps, that are linked where there is no tree of all ROIs.
-_MAX_LINKED = 1000
+_MAX_LINKED = 500
 # A branch with less than this share of the members is no part of its own, but strays of one.
 _MIN_SHARE = 0.05
 
@@ -69,7 +69,7 @@ def find_subtree(
         members: `(m,)` rows of the cluster.
         max_parts: largest number of parts.
         tree: merges of the run, see `Levels`. A tree of clusters says nothing of the ROIs of one,
-            so they are merged by average linkage of their normalised embeddings: up to 1,000 of
+            so they are merged by average linkage of their normalised embeddings: up to 500 of
             them, and the others belong to the part with the nearest mean.
         method: normalisation, a key of `NORMALISERS`.
     """

@@ -88,8 +88,8 @@ def _finite(value: Any) -> Any:
     return value
 
 
-# Bytes of a row number and of the lengths of its sound and thumbnail in the page.
-_INDEX_BYTES = 16
+# Bytes of a row number, of the lengths of its sound and thumbnail, and of its similar clips.
+_INDEX_BYTES = 16 + 56
 
 
 class MediaWriter(Protocol):

@@ -171,10 +171,35 @@ export function updateClips() {
   for (const [row, buttons] of clipButtons) for (const button of buttons) updateClip(button, row);
 }
 
+// Called with a row whose most similar clips are wanted.
+export const similarWanted = createEvent();
+
+function similarButton(row) {
+  const where = t("clip.where", { times: timesOf(row), recording: recordingOf(row) });
+  return make(
+    "button",
+    {
+      type: "button",
+      class: "more",
+      title: t("similar.more"),
+      "aria-label": t("similar.more_like", { where }),
+      onclick: () => similarWanted(row),
+    },
+    "≈",
+  );
+}
+
 export function clipGrid(rows, noteOf = () => "", playlist = rows) {
   return make(
     "div",
     { class: "clips" },
-    rows.map((row, i) => clipButton(row, noteOf(row, i), playlist)),
+    rows.map((row, i) =>
+      make(
+        "div",
+        { class: "clip-cell" },
+        clipButton(row, noteOf(row, i), playlist),
+        media.has(row) && page.similar.count ? similarButton(row) : null,
+      ),
+    ),
   );
 }

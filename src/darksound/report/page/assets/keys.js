@@ -6,6 +6,7 @@ import { byId, make, showStatus, storage } from "./elements.js";
 import { t } from "./language.js";
 import { openMerge } from "./merging.js";
 import { review } from "./review.js";
+import { showSimilar } from "./similar.js";
 
 const KEYS = [
   [["j", "↓"], "next_cluster", () => cards.step(1)],
@@ -17,6 +18,7 @@ const KEYS = [
   [["m"], "merge", () => withCluster(openMerge)],
   [["x"], "reject", () => withCluster(rejectCluster)],
   [["d"], "reject_clip", () => player.rejectCurrent()],
+  [["i"], "similar", () => showSimilar(player.current)],
   [["u"], "undo", () => review.undo()],
   [["l"], "lasso", () => byId("lasso").click()],
   [["v"], "in_view", () => byId("in-view").click()],

@@ -152,7 +152,8 @@ export function showNoiseTab() {
 
 const MAX_CLIPS = 60;
 
-export function showSelectionTab(rows) {
+// `about` has a text above the clips and `noteOf` a row; the clips are then in the order of the rows.
+export function showSelectionTab(rows, { about = null, noteOf = null } = {}) {
   const view = byId("view-selection");
   byId("tab-selection").textContent = rows.length
     ? t("tab.selection_of", { n: rows.length })
@@ -175,7 +176,9 @@ export function showSelectionTab(rows) {
     counts.set(points.cluster[row], (counts.get(points.cluster[row]) ?? 0) + 1);
   const order = [...counts].sort((a, b) => b[1] - a[1]);
   const selected = new Set(rows);
-  const withSound = [...media.order].filter((row) => selected.has(row)).slice(0, MAX_CLIPS);
+  const withSound = noteOf
+    ? rows
+    : [...media.order].filter((row) => selected.has(row)).slice(0, MAX_CLIPS);
   const setRejected = (isRejected) => () => {
     review.rejectClips(rows, isRejected);
     showStatus(
@@ -187,6 +190,7 @@ export function showSelectionTab(rows) {
   view.replaceChildren(
     section(
       count("roi", rows.length),
+      about ? make("p", { class: "muted" }, about) : null,
       make(
         "div",
         { class: "bar" },
@@ -208,8 +212,11 @@ export function showSelectionTab(rows) {
     section(
       t("clip.clips"),
       withSound.length
-        ? clipGrid(withSound, (row) =>
-            points.cluster[row] === NOISE ? t("colour.noise") : String(points.cluster[row]),
+        ? clipGrid(
+            withSound,
+            noteOf ??
+              ((row) =>
+                points.cluster[row] === NOISE ? t("colour.noise") : String(points.cluster[row])),
           )
         : make("p", {}, t("selection.none_with_sound")),
       make(

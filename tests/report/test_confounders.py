@@ -70,20 +70,11 @@ def test_clusters_of_one_recording_are_listed_if_there_are_several_recordings():
     assert confounders(rows.assign(recording="a.wav"))["cluster"].isna().all()
 
 
-def test_a_site_is_the_first_folder_unless_that_is_the_label_or_a_split():
-    def sites(recordings, labels):
-        rows = table(recording=recordings, label=labels)
-        return (
-            recording_context(rows)["site"].astype(object).where(lambda s: s.notna(), None).tolist()
-        )
-
-    assert sites(["north/1/a.wav", "south/b.wav", "c.wav"], ["x", None, None]) == [
-        "north", "south", None,
-    ]  # fmt: skip
-    assert sites(["wren/a.wav", "owl/b.wav"], ["wren", "owl"]) == [None, None]
-    assert sites(["train/a.wav", "north/b.wav"], [None, None]) == [None, "north"]
+def test_sites_are_those_of_the_table():
     rows = table(recording=["north/a.wav"], label=[None], site=["ridge"])
     assert recording_context(rows)["site"].tolist() == ["ridge"]
+    rows = table(recording=["north/a.wav"], label=[None])
+    assert recording_context(rows)["site"].isna().all()
 
 
 def test_date_and_hour_are_those_of_the_roi_by_the_clock_of_the_recorder():

@@ -12,6 +12,7 @@ from typer.core import TyperCommand, TyperGroup
 
 from darksound.cli.download import download
 from darksound.cli.export import export
+from darksound.cli.flattening import flatten_options
 from darksound.cli.learners import embed, evaluate, pretrain, train
 from darksound.cli.mec import mec
 from darksound.cli.models import models
@@ -19,7 +20,6 @@ from darksound.cli.options import (
     CommonOptions,
     LearnerOptions,
     TrainingOptions,
-    flatten_options,
 )
 from darksound.cli.report import report
 from darksound.cli.runner import ExitStatus, handle_errors, load_cli_settings

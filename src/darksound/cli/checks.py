@@ -8,13 +8,13 @@ from difflib import get_close_matches
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from darksound.errors import CheckpointError, InputError, SettingsError
+from darksound.errors import CheckpointError, InputError, RunError, SettingsError
 from darksound.text import text_path
 
 if TYPE_CHECKING:
     from darksound.settings import BackboneSettings, Settings
 
-__all__ = ["check_data", "check_files", "check_names", "check_runs"]
+__all__ = ["check_catalogue_folder", "check_data", "check_files", "check_names", "check_runs"]
 
 
 def check_names(settings: "Settings") -> None:
@@ -93,7 +93,7 @@ def check_data(specs: Sequence[str]) -> None:
             check_source(spec)
 
 
-def check_files(checkpoint: Path | None, review: Path | None) -> None:
+def check_files(checkpoint: Path | None, review: Path | None, sites: Path | None = None) -> None:
     """Check that the files exist that a command starts from.
 
     Raises:
@@ -101,8 +101,9 @@ def check_files(checkpoint: Path | None, review: Path | None) -> None:
     """
     if checkpoint is not None and not checkpoint.exists():
         raise CheckpointError(f"There is no checkpoint {checkpoint}.")
-    if review is not None and not review.exists():
-        raise InputError(f"{review}: there is no such file or folder; correct the path.")
+    for file in (review, sites):
+        if file is not None and not file.exists():
+            raise InputError(f"{file}: there is no such file or folder; correct the path.")
 
 
 def check_runs(folders: Sequence[Path]) -> None:
@@ -115,3 +116,15 @@ def check_runs(folders: Sequence[Path]) -> None:
 
     for folder in folders:
         read_mec_manifest(folder)
+
+
+def check_catalogue_folder(folder: Path) -> None:
+    """Check that a folder is a catalogue.
+
+    Raises:
+        RunError: it is not.
+    """
+    if not (folder / "catalogue.json").is_file():
+        raise RunError(
+            f"{folder} is no catalogue; name a folder that darksound catalogue create wrote."
+        )

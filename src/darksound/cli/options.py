@@ -150,8 +150,8 @@ SitesOption = Annotated[
     Path | None,
     typer.Option(
         metavar="FILE",
-        help="CSV table of sites: site, and pattern, folder or recorder; latitude, longitude, start, "
-        "end, time_zone, covariates.",
+        help="CSV table of sites: site, and folder, pattern or recorder; latitude, longitude, "
+        "start, end, time_zone, covariates.",
     ),
 ]
 

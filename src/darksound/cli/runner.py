@@ -95,7 +95,7 @@ def run_job(
         if check is not None:
             check(settings)
         check_data(data.data or ())
-        check_files(checkpoint, review)
+        check_files(checkpoint, review, data.sites)
         # Imported after the checks, because this import takes seconds.
         from darksound.run.directory import Request
         from darksound.run.manifest import Inputs

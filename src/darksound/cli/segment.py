@@ -11,8 +11,10 @@ from darksound.cli.options import (
     DaskOptions,
     DataOptions,
     Flags,
+    FoldersOption,
     RunOptions,
     SegmentationOptions,
+    SitesOption,
 )
 from darksound.cli.runner import run_job
 
@@ -26,7 +28,7 @@ __all__ = ["segment"]
 
 @dataclass(frozen=True)
 class SegmentOptions:
-    """How long ROIs are, and how many recordings may be unreadable."""
+    """How long ROIs are, where recordings were made, and how many may be unreadable."""
 
     panel: ClassVar[str] = SegmentationOptions.panel
 
@@ -42,6 +44,8 @@ class SegmentOptions:
             metavar="SHARE", help="Fail if more recordings are unreadable than this, such as 5%."
         ),
     ] = None
+    folders: FoldersOption = None
+    sites: SitesOption = None
 
     def flags(self) -> Flags:
         """Return the settings of these options."""
@@ -86,7 +90,7 @@ def segment(
         partial(_job, plot),
         common,
         run if target is None else replace(run, out=None),
-        DataOptions(data=recordings, rois="segment"),
+        DataOptions(data=recordings, rois="segment", folders=length.folders, sites=length.sites),
         length.flags(),
         segmentation.flags(),
         dask.flags(),

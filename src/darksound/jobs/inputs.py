@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
+import numpy as np
 import pandas as pd
 
 from darksound.audio.embedding_models import input_kind, licence_of
@@ -16,9 +17,12 @@ from darksound.progress import Progress, silent
 from darksound.rois.roi_set import RoiSet
 from darksound.run.directory import Run
 from darksound.run.files import table_beside, write_csv
+from darksound.run.places import write_places
 from darksound.settings import BackboneSettings, Settings, adopt_checkpoint
 from darksound.sources import load_rois
 from darksound.sources.calls import find_left_out, keep_all, keep_calls
+from darksound.sources.contract import make_options
+from darksound.sources.places import with_places
 from darksound.store.building import resolve_backbone
 from darksound.store.embeddings.table_store import rois_of_table
 from darksound.text import text_path
@@ -130,8 +134,9 @@ def use_default_data(run: Run, *splits: str, demo: str) -> None:
 def load_run_rois(run: Run, settings: Settings, progress: Progress) -> RoiSet:
     """Return the ROIs of the run's data; without data, those of its table of embeddings.
 
-    Hints on recordings that were segmented are written to `HINTS` in the run, and ROIs that the
-    settings leave out, of choruses and with low call scores, to `LEFT_OUT`.
+    Hints on recordings that were segmented are written to `HINTS` in the run, ROIs that the
+    settings leave out, of choruses and with low call scores, to `LEFT_OUT`, and the effort of
+    recordings and the sites to their tables.
 
     Raises:
         InputError: there are no usable ROIs.
@@ -140,7 +145,9 @@ def load_run_rois(run: Run, settings: Settings, progress: Progress) -> RoiSet:
     inputs = run.inputs
     if not inputs.data and table_lists_rois(settings.backbone):
         root = None if inputs.root is None else text_path(inputs.root)
-        return _used_rois(run, rois_of_table(settings.backbone, root), settings)
+        options = make_options(settings)
+        rois = with_places(rois_of_table(settings.backbone, root), settings, options.sites)
+        return _used_rois(run, rois, settings)
     chunks: list[pd.DataFrame] = []
     rois = load_rois(
         *inputs.data,
@@ -172,6 +179,7 @@ def _used_rois(run: Run, rois: RoiSet, settings: Settings) -> RoiSet:
     else:
         (run.path / LEFT_OUT).unlink(missing_ok=True)
     run.record_left_out(int(rows.sum()))
+    write_places(run.path, rois.take(np.flatnonzero(~rows)))
     return keep_calls(rois, settings.segmentation)
 
 

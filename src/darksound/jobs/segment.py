@@ -27,6 +27,7 @@ from darksound.rois.roi_set import Problem, RoiSet
 from darksound.run.directory import Run
 from darksound.run.files import PROBLEMS_FILE, ROI_FORMATS, write_csv
 from darksound.run.manifest import fingerprint
+from darksound.run.places import write_places
 from darksound.sources import load_rois
 from darksound.sources.calls import LeftOut, find_left_out, keep_all
 from darksound.sources.recordings import with_origins
@@ -50,10 +51,10 @@ def segment_run(run: Run, progress: Progress, plots: bool = False) -> JobResult:
     """Find the ROIs of recordings.
 
     Write the ROI table to the file of `--out`, or to `rois.parquet` in the run, also with ROIs of
-    choruses and of low call scores, and `chunks.csv` with the level, the quality flags and the
-    energy outside the searched band of every chunk. Recordings that gave no ROI, or far fewer
-    than they have sounds, are in `hints.csv` with the likely cause. With `plots`, also write
-    `plots/`.
+    choruses and of low call scores, the tables of effort and of sites beside it, and `chunks.csv`
+    with the level, the quality flags and the energy outside the searched band of every chunk.
+    Recordings that gave no ROI, or far fewer than they have sounds, are in `hints.csv` with the
+    likely cause. With `plots`, also write `plots/`.
 
     Args:
         run: its inputs are the recordings.
@@ -85,6 +86,9 @@ def segment_run(run: Run, progress: Progress, plots: bool = False) -> JobResult:
     record_writing(run)
     ROI_FORMATS[path.suffix](path, rois.table)
     write_csv(run.path / "chunks.csv", chunks)
+    write_places(run.path, rois)
+    if path.parent != run.path:
+        write_places(path.parent, rois, path.stem)
     problems = list(rois.problems)
     left_out = find_left_out(rois.table, settings.segmentation)
     run.record_left_out(int(left_out.rows.sum()))

@@ -5,7 +5,6 @@ import pandas as pd
 
 from darksound.cluster.metrics import adjusted_mutual_information
 from darksound.rois.roi_set import TEXT_DTYPE, as_text
-from darksound.sources.folder import SPLITS
 
 __all__ = ["COLUMNS", "CONTEXT", "confounders", "recording_context", "sampling_units"]
 
@@ -20,20 +19,19 @@ def recording_context(table: pd.DataFrame) -> pd.DataFrame:
     """Return recording, recorder, site, date and hour of each ROI.
 
     Args:
-        table: the ROI table, `n` rows; a column `site` is used if it exists.
+        table: the ROI table, `n` rows.
 
     Returns:
         `n` rows of text, missing where unknown: `recording` (with its root, if there are
-        several), `recorder`, `site` (without that column, the first folder of the recording's
-        path, unless it is the label or split), `date` (`2022-01-31`) and `hour` (`00` to `23`)
-        of the start of the ROI, by the clock of the recorder.
+        several), `recorder`, `site`, `date` (`2022-01-31`) and `hour` (`00` to `23`) of the start
+        of the ROI, by the clock of the recorder.
     """
     hours = _hours_of(table)
     return pd.DataFrame(
         {
             "recording": _recordings(table),
             "recorder": table["recorder"],
-            "site": _sites(table),
+            "site": as_text(table.get("site", pd.Series(np.nan, table.index))),
             "date": hours.str[:10],
             "hour": hours.str[11:],
         },
@@ -86,18 +84,6 @@ def _hours_of(table: pd.DataFrame) -> "pd.Series[str]":
         texts.reindex(codes).array, index=table.index, dtype=TEXT_DTYPE
     )
     return by_row
-
-
-def _sites(table: pd.DataFrame) -> "pd.Series[str]":
-    unknown = pd.Series(None, index=table.index, dtype=TEXT_DTYPE)
-    if "site" in table.columns:
-        return as_text(table["site"])
-    first = table["recording"].str.split("/", n=1).str[0]
-    in_folder = table["recording"].str.contains("/", regex=False)
-    sites = first.where(in_folder & ~first.isin(SPLITS), unknown)
-    # The folders of labelled clips are species, not sites.
-    by_label = (sites == table["label"]).fillna(False).astype(bool)
-    return unknown if by_label.any() else sites
 
 
 #: Columns of `confounders`.

@@ -4,6 +4,7 @@ A ROI table has no row for a recording without a ROI. Whether nothing was found,
 is in the table of effort, with one row a recording.
 """
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -28,7 +29,8 @@ __all__ = [
 
 #: One row a recording that was looked at, also those without a ROI. `recorded_at` is its start as
 #: in the ROI table. `duration_s` is its length by its header, `used_s` the seconds in which ROIs
-#: were searched for, and `lost_s` those that could not be read or searched. `quality_flags` are the
+#: were searched for, and `lost_s` those that are missing, could not be read or have no sound at
+#: all; length and loss are missing where the header cannot be read. `quality_flags` are the
 #: flags seen in any of its chunks, `rain_share` and `wind_share` the shares of its seconds in
 #: chunks with that flag; they are known after segmentation only. `n_rois` counts its ROIs.
 EFFORT_SCHEMA = pa.schema(
@@ -40,7 +42,7 @@ EFFORT_SCHEMA = pa.schema(
         pa.field("recorded_at", pa.string()),
         pa.field("duration_s", pa.float64()),
         pa.field("used_s", pa.float64(), nullable=False),
-        pa.field("lost_s", pa.float64(), nullable=False),
+        pa.field("lost_s", pa.float64()),
         pa.field("quality_flags", pa.string()),
         pa.field("rain_share", pa.float64()),
         pa.field("wind_share", pa.float64()),
@@ -68,8 +70,8 @@ def as_effort_table(columns: pd.DataFrame | dict[str, Any]) -> pd.DataFrame:
     """Return a table with exactly the columns of `EFFORT_SCHEMA`, index 0..n-1.
 
     Args:
-        columns: at least `root` and `recording`. Without `used_s`, `lost_s` or `n_rois`, these
-            are 0; other columns are missing.
+        columns: at least `root` and `recording`. Without `used_s` or `n_rois`, these are 0; other
+            columns are missing.
     """
     return _typed(columns, EFFORT_SCHEMA)
 
@@ -112,14 +114,15 @@ def counted_effort(effort: pd.DataFrame, rois: pd.DataFrame) -> pd.DataFrame:
     return as_effort_table(merged)
 
 
-def merged_effort(tables: list[pd.DataFrame]) -> pd.DataFrame | None:
+def merged_effort(tables: Sequence[pd.DataFrame | None]) -> pd.DataFrame | None:
     """Return the effort of several sources as one table; None without any.
 
     A recording of several sources has one row, with the longest time that was used.
     """
-    if not tables:
+    known = [table for table in tables if table is not None]
+    if not known:
         return None
-    table = pd.concat(tables, ignore_index=True)
+    table = pd.concat(known, ignore_index=True)
     first = table.sort_values("used_s", ascending=False, kind="stable").drop_duplicates(_KEYS)
     return as_effort_table(first.sort_index())
 

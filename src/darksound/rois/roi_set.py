@@ -337,7 +337,11 @@ class RoiSet:
         Effort and sites are those of the whole set.
         """
         table = self.table.iloc[np.asarray(rows, dtype=np.int64)].reset_index(drop=True)
-        return replace(self, table=table, problems=(*self.problems, *problems))
+        return self.replace(table=table, problems=(*self.problems, *problems))
+
+    def replace(self, **changes: Any) -> "RoiSet":
+        """Return the set with other attributes; those that are not named stay."""
+        return replace(self, **changes)
 
     @property
     def durations(self) -> npt.NDArray[np.float64]:

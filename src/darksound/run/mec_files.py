@@ -28,7 +28,6 @@ from darksound.cluster.result import CLUSTER_SCHEMA, MecOutcome
 from darksound.cluster.state import MecState
 from darksound.errors import RunError
 from darksound.meta.checkpoints import save_checkpoint
-from darksound.rois.effort import EFFORT_SCHEMA, SITE_SCHEMA
 from darksound.rois.roi_set import RoiSet, read_roi_table
 from darksound.run.creation import LOCK, SAVING_FILE, create_directory, lock_folder
 from darksound.run.files import (
@@ -46,16 +45,15 @@ from darksound.run.mec_tables import (
     damage_of,
     read_clusters,
     read_embeddings,
-    read_extra,
     read_iterations,
     read_map_before,
     read_tree,
-    write_effort,
-    write_sites,
     write_tree,
 )
+from darksound.run.places import read_places, write_places
 from darksound.run.resuming import SETTINGS_FILE, read_settings
 from darksound.settings import Settings, to_toml
+from darksound.sources.places import sites_of_folders
 from darksound.store.readers import DispatchReader
 from darksound.synthesis.demo_splits import is_demo
 from darksound.system_errors import check_readable, writing_error
@@ -77,7 +75,6 @@ _EMBEDDINGS, _CHECKPOINTS, _STATE = "embeddings.npy", "checkpoints", "state.safe
 # The map of iteration 0, if another iteration was kept.
 _MAP_BEFORE = "map_before.parquet"
 _TREE = "tree.parquet"
-_EFFORT, _SITES = "effort.parquet", "sites.parquet"
 _REQUIRED = (SETTINGS_FILE, _ROIS, _CLUSTERS, _ITERATIONS, _EMBEDDINGS)
 _RESULT_EVENT = "result"
 # What to do where a directory is taken, for a call from Python.
@@ -124,8 +121,7 @@ def write_mec_files(folder: Path, outcome: MecOutcome) -> None:
         RunError: a file cannot be written.
     """
     write_roi_parquet(folder / _ROIS, outcome.rois.table)
-    write_effort(folder / _EFFORT, outcome.rois)
-    write_sites(folder / _SITES, outcome.rois)
+    write_places(folder, outcome.rois)
     write_parquet(folder / _CLUSTERS, outcome.clusters, CLUSTER_SCHEMA)
     write_csv(folder / _ITERATIONS, outcome.iterations)
     write_array(folder / _EMBEDDINGS, outcome.embeddings)
@@ -193,7 +189,10 @@ def read_mec_files(folder: Path, root: str | Path | None = None) -> MecFiles:
     _check_rows(folder, table, clusters, embeddings)
     with damage_of(folder / _ERRORS):
         problems = read_problems(folder / _ERRORS)
-    effort = read_extra(folder / _EFFORT, EFFORT_SCHEMA)
+    effort, sites = read_places(folder)
+    if effort is None:
+        # Runs of earlier versions have no sites; their folders were sites unless they were labels.
+        table["site"] = sites_of_folders(table)
     for moved in (table, effort):
         if root is not None and moved is not None:
             synthetic = moved["root"].map(is_demo).astype(bool)
@@ -201,9 +200,7 @@ def read_mec_files(folder: Path, root: str | Path | None = None) -> MecFiles:
     event = _read_result_event(folder)
     notes, method = event.get("notes"), event.get("map")
     return MecFiles(
-        rois=RoiSet(
-            table, DispatchReader(), problems, effort, read_extra(folder / _SITES, SITE_SCHEMA)
-        ),
+        rois=RoiSet(table, DispatchReader(), problems, effort, sites),
         clusters=clusters,
         iterations=read_iterations(folder / _ITERATIONS),
         embeddings=embeddings,

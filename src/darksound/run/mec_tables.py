@@ -21,8 +21,6 @@ import pyarrow.parquet as pq
 from darksound.cluster.metrics import NOISE
 from darksound.cluster.result import CLUSTER_SCHEMA
 from darksound.errors import InputError, RunError
-from darksound.rois.effort import EFFORT_SCHEMA, counted_effort, read_columns
-from darksound.rois.roi_set import RoiSet
 from darksound.run.files import write_parquet
 from darksound.system_errors import check_readable
 from darksound.text import library_path
@@ -32,12 +30,9 @@ __all__ = [
     "damage_of",
     "read_clusters",
     "read_embeddings",
-    "read_extra",
     "read_iterations",
     "read_map_before",
     "read_tree",
-    "write_effort",
-    "write_sites",
     "write_tree",
 ]
 
@@ -183,44 +178,6 @@ def read_map_before(path: Path, roi_ids: "pd.Series[str]") -> npt.NDArray[np.flo
             raise ValueError("it is not of the ROIs of this run")
         coordinates: npt.NDArray[np.float32] = points[["x", "y"]].to_numpy(np.float32)
         return coordinates
-
-
-def write_effort(path: Path, rois: RoiSet) -> None:
-    """Write the table of effort with the number of ROIs; remove the file where it is not known.
-
-    Raises:
-        RunError: the file cannot be written.
-    """
-    if rois.effort is None:
-        path.unlink(missing_ok=True)
-    else:
-        write_parquet(path, counted_effort(rois.effort, rois.table), EFFORT_SCHEMA)
-
-
-def write_sites(path: Path, rois: RoiSet) -> None:
-    """Write the table of sites; remove the file where there is none.
-
-    Raises:
-        RunError: the file cannot be written.
-    """
-    if rois.sites is None:
-        path.unlink(missing_ok=True)
-    else:
-        write_parquet(path, rois.sites)
-
-
-def read_extra(path: Path, schema: pa.Schema) -> pd.DataFrame | None:
-    """Return the table of effort or of sites; None where there is no such file.
-
-    Args:
-        path: the file.
-        schema: `EFFORT_SCHEMA` or `SITE_SCHEMA`.
-
-    Raises:
-        RunError: the file is damaged.
-    """
-    with damage_of(path):
-        return read_columns(path, schema)
 
 
 def write_tree(path: Path, tree: npt.NDArray[np.float64]) -> None:

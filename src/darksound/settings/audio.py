@@ -6,13 +6,22 @@ from pydantic import Field, model_validator
 
 from darksound.settings.section import Decibels, Hertz, Section, Share
 
-__all__ = ["AudioSettings", "ChannelMix", "FrontEndSettings", "RoiMode", "RoiSettings"]
+__all__ = [
+    "AudioSettings",
+    "ChannelMix",
+    "FolderMeaning",
+    "FrontEndSettings",
+    "RoiMode",
+    "RoiSettings",
+]
 
 # Length of windows while the ROI length is still to be chosen from the ROIs.
 _WINDOW_S = 3.0
 _Margin = Annotated[float, Field(ge=1, le=1_000_000)]
 
 RoiMode = Literal["auto", "whole", "windows", "segment", "annotations"]
+#: What the names of folders of recordings are.
+FolderMeaning = Literal["auto", "site", "label", "none"]
 Channel = Literal["level", "floored", "height", "harmonic", "percussive", "delta", "power"]
 #: How several channels of a recording become one: their mean, or the first alone.
 ChannelMix = Literal["mean", "first"]
@@ -52,6 +61,17 @@ class RoiSettings(Section):
         "length. `segment`: segmentation. `annotations`: the times in the annotation files of "
         "the folder. `auto`: `whole` for files of up to twice the ROI length; longer files are "
         "segmented if their name or header has a recording time, else cut into windows.",
+    )
+    folders: FolderMeaning = Field(
+        "auto",
+        description="What folders of recordings are: `site`, `label` or `none`. `auto`: sites "
+        "where recordings have a recorder's name or header, where a table of sites names the "
+        "folders, or where their names are those of places, such as `site-3`; else labels.",
+    )
+    sites: str | None = Field(
+        None,
+        description="CSV table of sites: which recordings are of which site, coordinates, start "
+        "and end of the deployment, time zone and covariates; none: no table.",
     )
     label_column: str | None = Field(
         None,

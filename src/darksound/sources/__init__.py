@@ -10,12 +10,15 @@ import pandas as pd
 
 from darksound.errors import InputError
 from darksound.progress import Progress, silent
+from darksound.rois.effort import merged_effort
 from darksound.rois.roi_set import RoiSet, with_distinct_ids
 from darksound.settings import Settings
 from darksound.sources.annotations.loading import ANNOTATIONS
 from darksound.sources.calls import keep_calls
 from darksound.sources.contract import OnChunks, Source, make_options
 from darksound.sources.folder import FOLDER, PUBLISHED
+from darksound.sources.looked_at import with_effort
+from darksound.sources.places import with_places
 from darksound.sources.tables import TABLE
 from darksound.store.readers import DispatchReader
 from darksound.synthesis.demo import demo_rois
@@ -81,7 +84,7 @@ def load_rois(
 
     Raises:
         InputError: a source does not exist, is given twice, or has no usable input; all ROIs are
-            left out; or an argument has a type that is not data.
+            left out; the table of sites is wrong; or an argument has a type that is not data.
         SettingsError: `rois` is not a mode.
 
     Examples:
@@ -105,7 +108,8 @@ def load_rois(
             raise InputError(f"{name} is given twice (as {names[identities.index(identity)]}).")
     sets = [source.load(name, options) for source, name in zip(sources, names, strict=True)]
     combined = sets[0] if len(sets) == 1 else _combined(names, sets)
-    return keep_calls(combined, options.settings.segmentation)
+    placed = with_places(combined, options.settings, options.sites)
+    return keep_calls(placed, options.settings.segmentation)
 
 
 def as_roi_set(
@@ -191,7 +195,10 @@ def _combined(specs: Sequence[str], sets: Sequence[RoiSet]) -> RoiSet:
     _check_no_overlap(table, spec_of_row)
     problems = tuple(problem for rois in sets for problem in rois.problems)
     table = with_distinct_ids(table, pd.Series(True, table.index))
-    return RoiSet(table, DispatchReader(), problems)
+    effort = merged_effort([with_effort(rois).effort for rois in sets])
+    sites = [rois.sites for rois in sets if rois.sites is not None]
+    every = pd.concat(sites, ignore_index=True).drop_duplicates("site") if sites else None
+    return RoiSet(table, DispatchReader(), problems, effort, every)
 
 
 def _check_no_overlap(table: pd.DataFrame, spec_of_row: Sequence[str]) -> None:

@@ -11,6 +11,7 @@ from darksound.errors import SettingsError
 from darksound.progress import Progress, silent
 from darksound.rois.roi_set import RoiSet
 from darksound.settings import Settings
+from darksound.sources.site_list import SiteList, read_sites
 from darksound.text import path_text, text_path
 
 __all__ = ["LoadOptions", "OnChunks", "RoiMode", "Source", "make_options", "path_identity"]
@@ -32,6 +33,7 @@ class LoadOptions:
         settings: ROI length, thresholds, folders and workers.
         mode: how a file without times is divided into ROIs.
         root: folder that a table's recordings are relative to; None for the table's own folder.
+        sites: the table of sites; None without.
         progress: called with the seconds of sound that are segmented.
         on_chunks: called with a table of the chunks of segmented recordings, a row a chunk:
             `root`, `recording`, `start_s`, `end_s`, `level_db`, `quality_flags`, `below_share` and
@@ -44,6 +46,7 @@ class LoadOptions:
     root: Path | None = None
     progress: Progress = silent
     on_chunks: OnChunks = _ignore_chunks
+    sites: SiteList | None = None
 
     @property
     def window_s(self) -> float:
@@ -92,11 +95,15 @@ def make_options(
 
     Raises:
         SettingsError: `rois` is not a mode.
+        InputError: the table of sites cannot be read.
     """
     settings = settings if settings is not None else Settings()
+    listed = settings.rois.sites
+    sites = None if listed is None else read_sites(text_path(listed))
     wanted = settings.rois.mode if rois is None else rois
     for mode in get_args(RoiMode):
         if mode == wanted:
             folder = None if root is None else text_path(str(root))
-            return LoadOptions(settings, mode, folder, progress, on_chunks or _ignore_chunks)
+            use_chunks = on_chunks or _ignore_chunks
+            return LoadOptions(settings, mode, folder, progress, use_chunks, sites)
     raise SettingsError(f"rois.mode is {rois!r}; choose one of {', '.join(get_args(RoiMode))}.")

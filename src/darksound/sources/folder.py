@@ -1,8 +1,6 @@
 """Load folders of sound files, single files, and published sets, which are such folders."""
 
-from pathlib import Path, PurePosixPath
-
-import pandas as pd
+from pathlib import Path
 
 from darksound.audio.files import SUFFIXES
 from darksound.audio.names import recording_text
@@ -11,27 +9,28 @@ from darksound.datasets.registry import data_folder
 from darksound.errors import InputError
 from darksound.rois.listing import find_recordings
 from darksound.rois.roi_set import Problem, RoiSet, as_roi_table
+from darksound.settings.audio import FolderMeaning
 from darksound.sources.annotations.loading import load_annotations
 from darksound.sources.contract import LoadOptions, Source, path_identity
-from darksound.sources.untimed import divide_files, no_usable_input
+from darksound.sources.folder_meaning import SPLITS, Evidence, folder_columns, log_folders
+from darksound.sources.looked_at import probe_files
+from darksound.sources.untimed import divide_files, is_short, no_usable_input
 from darksound.store.readers import DispatchReader
 from darksound.text import path_text, text_path
 
 __all__ = ["FOLDER", "PUBLISHED", "SPLITS", "load_folder", "load_published"]
 
-#: A folder with one of these names directly below the root is a split.
-SPLITS = ("train", "val", "test")
 
-
-def load_folder(root: Path, options: LoadOptions, below: str = "") -> RoiSet:
+def load_folder(
+    root: Path, options: LoadOptions, below: str = "", folders: FolderMeaning | None = None
+) -> RoiSet:
     """Return the ROIs of all sound files below a folder, or of one file.
-
-    The name of a file's folder is its label.
 
     Args:
         root: folder that recordings are relative to, or one sound file.
         options: how a file is divided into ROIs.
         below: load only the part of `root` below this relative path.
+        folders: what the names of folders are; None for `rois.folders` of the settings.
 
     Raises:
         InputError: there are no sound files below the folder, or none can be used.
@@ -51,30 +50,19 @@ def load_folder(root: Path, options: LoadOptions, below: str = "") -> RoiSet:
             f"{path_text(root / below)}: no sound files there or in the folders below; "
             f"sound files end in {', '.join(sorted(SUFFIXES))}."
         )
-    files = pd.DataFrame(
-        {
-            "recording": recordings,
-            "label": [_label(PurePosixPath(r)) for r in recordings],
-            "split": [_split(PurePosixPath(r)) for r in recordings],
-        }
-    )
-    untimed = divide_files(root, files, options)
+    probed = probe_files(root, recordings, options.settings.compute)
+    clips = {n for n, info in probed.infos.items() if is_short(info, options.window_s)}
+    evidence = Evidence(probed.origins, frozenset(clips), options.sites)
+    meaning = options.settings.rois.folders if folders is None else folders
+    files, reason = folder_columns(recordings, evidence, meaning, root)
+    log_folders(root, files, reason)
+    untimed = divide_files(root, files, options, probed)
     problems += untimed.problems
     if not untimed.usable:
         raise no_usable_input(path_text(root), problems)
-    return RoiSet(as_roi_table(untimed.rows), DispatchReader(), tuple(problems))
-
-
-def _label(recording: PurePosixPath) -> str | None:
-    folders = recording.parts[:-1]
-    if not folders or folders in {(split,) for split in SPLITS}:
-        return None
-    return folders[-1]
-
-
-def _split(recording: PurePosixPath) -> str | None:
-    first = recording.parts[0]
-    return first if len(recording.parts) > 1 and first in SPLITS else None
+    return RoiSet(
+        as_roi_table(untimed.rows), DispatchReader(), tuple(problems), effort=untimed.effort
+    )
 
 
 def _matches(spec: str) -> bool:
@@ -109,7 +97,7 @@ def load_published(spec: str, options: LoadOptions) -> RoiSet:
             f"fetches it from {published.home}; if it is in another folder, set DARKSOUND_DATA to "
             f"that folder. `--data demo` needs no download."
         )
-    return load_folder(root, options, below=split)
+    return load_folder(root, options, below=split, folders="label")
 
 
 def _published_syntax() -> str:

@@ -2,6 +2,7 @@
 
 import logging
 from collections.abc import Callable
+from dataclasses import dataclass
 
 import numpy as np
 import pandas as pd
@@ -10,15 +11,18 @@ from darksound.audio.files import AudioInfo
 from darksound.audio.names import composed
 from darksound.errors import InputError
 from darksound.parallel.workers import probe_recordings
+from darksound.rois.effort import merged_effort
 from darksound.rois.roi_set import TEXT_DTYPE, Problem, clean_labels
 from darksound.sources.contract import LoadOptions
 from darksound.sources.finding import RecordingFinder
+from darksound.sources.looked_at import LookedAt, ProbedFiles, effort_rows
+from darksound.sources.places import fill_folder_sites
 from darksound.sources.recordings import log_missing_times, with_origins
 from darksound.sources.untimed import divide_files
 from darksound.synthesis.demo_splits import is_demo
 from darksound.text import text_path
 
-__all__ = ["Place", "row_problems", "usable_rows"]
+__all__ = ["Place", "UsableRows", "row_problems", "usable_rows"]
 
 logger = logging.getLogger(__name__)
 
@@ -30,9 +34,27 @@ _MIN_SHARE_INSIDE = 0.5
 _BOUNDS = ["low_hz", "high_hz"]
 
 
+@dataclass(frozen=True)
+class UsableRows:
+    """The rows of a table that are ROIs.
+
+    Attributes:
+        table: ROIs in the order of the rows.
+        problems: rows that were left out, and why.
+        usable: whether any row could be used.
+        effort: a row a recording, columns of `darksound.rois.effort.EFFORT_SCHEMA`; None for
+            synthetic recordings.
+    """
+
+    table: pd.DataFrame
+    problems: list[Problem]
+    usable: bool
+    effort: pd.DataFrame | None
+
+
 def usable_rows(
     rows: pd.DataFrame, causes: "pd.Series[str]", place: Place, options: LoadOptions
-) -> tuple[pd.DataFrame, list[Problem], bool]:
+) -> UsableRows:
     """Return the usable rows of a table, with the columns of their recordings' origins.
 
     Recordings are found by similar names, see `RecordingFinder`. Rows with the same recording,
@@ -43,10 +65,6 @@ def usable_rows(
         causes: why each row is known to be unusable; missing where nothing is known.
         place: names the file and the row of an index.
         options: how rows without times are divided into ROIs.
-
-    Returns:
-        ROIs in the order of the rows, the problems of rows that were left out, and whether any
-        row could be used.
     """
     causes = _row_causes(rows, causes)
     if "label" in rows.columns:
@@ -62,23 +80,23 @@ def usable_rows(
     valid = pd.concat(found).sort_index() if found else valid
     valid, more_problems = _without_repeats(valid, place)
     problems += more_problems
-    parts: list[pd.DataFrame] = []
-    usable = False
-    for root, rows_of_root in valid.groupby("root", sort=False):
-        part, more_problems, part_usable = _usable_rows_of_root(
-            str(root), rows_of_root, options, place
-        )
-        parts.append(part)
-        problems += more_problems
-        usable |= part_usable
+    parts = [
+        _usable_rows_of_root(str(root), rows_of_root, options, place)
+        for root, rows_of_root in valid.groupby("root", sort=False)
+    ]
     if not parts:
-        return valid.reset_index(drop=True), problems, usable
+        return UsableRows(valid.reset_index(drop=True), problems, False, None)
+    problems += [problem for part in parts for problem in part.problems]
     # Windows of one row have the row's index. One may be a ROI that another row names.
-    table = pd.concat(parts).sort_index(kind="stable")
+    table = pd.concat([part.table for part in parts]).sort_index(kind="stable")
     if len(table) > len(valid):
         table, more_problems = _without_repeats(table, place)
         problems += more_problems
-    return table.reset_index(drop=True), problems, usable
+    table = table.reset_index(drop=True)
+    effort = merged_effort([part.effort for part in parts if part.effort is not None])
+    if effort is not None:
+        effort = fill_folder_sites(effort, table, options.settings)
+    return UsableRows(table, problems, any(part.usable for part in parts), effort)
 
 
 def row_problems(rows: pd.DataFrame, causes: "pd.Series[str]", place: Place) -> list[Problem]:
@@ -204,10 +222,10 @@ def _without_repeats(rows: pd.DataFrame, place: Place) -> tuple[pd.DataFrame, li
 
 def _usable_rows_of_root(
     root: str, rows: pd.DataFrame, options: LoadOptions, place: Place
-) -> tuple[pd.DataFrame, list[Problem], bool]:
+) -> UsableRows:
     """Return the usable rows of one root as `usable_rows` does, with the index of the table."""
     if is_demo(root):
-        return rows, [], True
+        return UsableRows(rows, [], True, None)
     folder = text_path(root)
     compute = options.settings.compute
     timed = rows["start_s"].notna() if "start_s" in rows else pd.Series(False, rows.index)
@@ -229,12 +247,28 @@ def _usable_rows_of_root(
     if "recorded_at" in usable:
         times_of_recordings = usable.groupby("recording")["recorded_at"].first()
         log_missing_times({str(name): time for name, time in times_of_recordings.items()})
+    searched = {
+        name: LookedAt(info.duration_s)
+        for name, info in infos.items()
+        if isinstance(info, AudioInfo)
+    }
+    named = rows.loc[timed, ["recording"]].drop_duplicates()
+    columns = usable.columns.intersection(["recording", "site", "recorder", "recorded_at"])
+    first = usable[columns].drop_duplicates("recording")
+    effort = effort_rows(
+        folder, named.merge(first, on="recording", how="left"), ProbedFiles(infos, {}), searched
+    )
     if timed.all():
-        return usable, problems, len(usable) > 0
+        return UsableRows(usable, problems, len(usable) > 0, effort)
     files = rows.loc[~timed].assign(row=rows.index[~timed])
     untimed = divide_files(folder, files, options)
     both = pd.concat([usable, untimed.rows.set_index("row")])
-    return both, problems + untimed.problems, untimed.usable or len(usable) > 0
+    return UsableRows(
+        both,
+        problems + untimed.problems,
+        untimed.usable or len(usable) > 0,
+        merged_effort([effort, untimed.effort]),
+    )
 
 
 def _time_cause(info: AudioInfo | InputError, start_s: float, end_s: float) -> str | None:

@@ -13,6 +13,7 @@ import pyarrow.parquet as pq
 
 from darksound.errors import InputError
 from darksound.rois.cells import parse_flags, parse_numbers
+from darksound.rois.effort import EFFORT_SCHEMA, SITE_SCHEMA, read_columns
 from darksound.rois.roi_set import SCHEMA, Problem, RoiSet, as_roi_table, as_text
 from darksound.rois.spreadsheets import unescape_cells
 from darksound.rois.text_tables import read_text_table
@@ -85,11 +86,65 @@ def load_table(path: Path, options: LoadOptions) -> RoiSet:
         Problem(path_text(path), f"{place(row)}: {cause}; left out.")
         for row, cause in cells.broken.items()
     ]
-    table, more_problems, usable = usable_rows(rows, causes, place, options)
-    problems += more_problems
-    if not usable:
+    used = usable_rows(rows, causes, place, options)
+    problems += used.problems
+    if not used.usable:
         raise no_usable_input(path_text(path), problems)
-    return RoiSet(as_roi_table(table), DispatchReader(), tuple(problems))
+    table = as_roi_table(used.table)
+    effort = _with_effort_beside(used.effort, path, None if options.root is None else default_root)
+    sites = _beside(path, "sites", SITE_SCHEMA)
+    return RoiSet(table, DispatchReader(), tuple(problems), effort, sites)
+
+
+def _beside(path: Path, name: str, schema: pa.Schema) -> pd.DataFrame | None:
+    """Return the table that was written beside a ROI table, as `darksound segment` does.
+
+    Raises:
+        InputError: it is damaged.
+    """
+    files = [path.with_name(f"{path.stem}.{name}.parquet")]
+    if path.name == "rois.parquet":
+        files.append(path.with_name(f"{name}.parquet"))
+    for file in files:
+        try:
+            found = read_columns(file, schema)
+        except (InputError, OSError, ValueError, pa.ArrowException) as error:
+            raise InputError(
+                f"{path_text(file)}: cannot be read beside {path_text(path.name)} ({error}); "
+                "remove it, or segment again."
+            ) from None
+        if found is not None:
+            return found
+    return None
+
+
+def _with_effort_beside(
+    effort: pd.DataFrame | None, path: Path, root: str | None
+) -> pd.DataFrame | None:
+    """Return the effort of a table with that beside it, which has recordings without ROIs too.
+
+    Args:
+        effort: of the recordings with ROIs.
+        path: of the table.
+        root: folder of the recordings, if they were moved.
+
+    Raises:
+        InputError: the table beside it is damaged.
+    """
+    beside = _beside(path, "effort", EFFORT_SCHEMA)
+    if beside is None or effort is None:
+        return effort
+    if root is not None:
+        beside["root"] = root
+    keys = ["root", "recording"]
+    known = pd.MultiIndex.from_frame(beside[keys])
+    if not pd.MultiIndex.from_frame(effort[keys]).isin(known).all():
+        logger.info(
+            "%s: the table of effort beside it is of other recordings, and is not used.",
+            path_text(path),
+        )
+        return effort
+    return beside
 
 
 def _read_csv(path: Path) -> _Cells:

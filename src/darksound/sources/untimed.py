@@ -16,14 +16,22 @@ from darksound.audio.mixing import mix_channels
 from darksound.audio.names import recording_path
 from darksound.audio.recording_metadata import RecordingMetadata
 from darksound.errors import InputError, failure_cause
-from darksound.parallel.workers import map_in_threads, probe_recordings
+from darksound.parallel.workers import map_in_threads
 from darksound.rois.roi_set import Problem
-from darksound.segmentation.recordings import UnusableLimit
+from darksound.segmentation.recordings import RecordingRois, UnusableLimit
 from darksound.sources.contract import LoadOptions
-from darksound.sources.recordings import log_missing_times, origin_columns, origins_of
+from darksound.sources.looked_at import LookedAt, ProbedFiles, effort_rows, probe_files
+from darksound.sources.recordings import log_missing_times, origin_columns
 from darksound.text import path_text
 
-__all__ = ["FileRois", "UntimedRois", "divide_files", "loud_windows", "no_usable_input"]
+__all__ = [
+    "FileRois",
+    "UntimedRois",
+    "divide_files",
+    "is_short",
+    "loud_windows",
+    "no_usable_input",
+]
 
 logger = logging.getLogger(__name__)
 
@@ -43,10 +51,12 @@ class FileRois:
     Attributes:
         rows: a row a ROI: `start_s`, `end_s` in seconds, and more columns after segmentation.
         cause: why part or all of the file was left out; None if nothing was.
+        searched: what of the file was searched for ROIs; None if nothing was.
     """
 
     rows: pd.DataFrame
     cause: str | None = None
+    searched: LookedAt | None = None
 
 
 @dataclass(frozen=True)
@@ -57,11 +67,13 @@ class UntimedRois:
         rows: a row a ROI.
         problems: files of which part or all was left out.
         usable: whether any file could be used, even if no ROI was detected in it.
+        effort: a row a file, columns of `darksound.rois.effort.EFFORT_SCHEMA`.
     """
 
     rows: pd.DataFrame
     problems: list[Problem]
     usable: bool
+    effort: pd.DataFrame
 
 
 def loud_windows(path: Path, info: AudioInfo, window_s: float, threshold_db: float) -> FileRois:
@@ -95,7 +107,9 @@ def loud_windows(path: Path, info: AudioInfo, window_s: float, threshold_db: flo
         cause = f"{path}: silent, every sample is zero; leave it out."
     loud = power > power.max(initial=0.0) * 10 ** (-threshold_db / 10)
     times = np.asarray(spans, dtype=np.float64).reshape(-1, 2)[loud]
-    return FileRois(pd.DataFrame({"start_s": times[:, 0], "end_s": times[:, 1]}), cause)
+    searched_s = 0.0 if not power.any() else info.duration_s if cause is None else spans[-1][1]
+    rows = pd.DataFrame({"start_s": times[:, 0], "end_s": times[:, 1]})
+    return FileRois(rows, cause, LookedAt(searched_s))
 
 
 def _window_powers(
@@ -138,13 +152,16 @@ def _mean_power(samples: npt.NDArray[np.float32]) -> float:
     return energy / len(samples)
 
 
-def divide_files(root: Path, files: pd.DataFrame, options: LoadOptions) -> UntimedRois:
+def divide_files(
+    root: Path, files: pd.DataFrame, options: LoadOptions, probed: ProbedFiles | None = None
+) -> UntimedRois:
     """Return the ROIs of files without times.
 
     Args:
         root: folder that `files.recording` is relative to.
         files: one row a file: `recording`, and any further columns, which its ROIs inherit.
         options: the mode, the window length and the level threshold.
+        probed: headers and origins of the files, if they are known.
 
     Returns:
         `files`, each row repeated for each of its ROIs, with `root`, `start_s`, `end_s`, the
@@ -161,14 +178,12 @@ def divide_files(root: Path, files: pd.DataFrame, options: LoadOptions) -> Untim
     settings = options.settings
     recordings: list[str] = files["recording"].tolist()
     limit = UnusableLimit(len(recordings), settings.segmentation.max_unusable)
-    probed = probe_recordings(root, recordings, settings.compute)
-    infos = {name: info for name, info in probed.items() if isinstance(info, AudioInfo)}
+    probed = probed or probe_files(root, recordings, settings.compute)
+    infos = probed.infos
     rois = {
-        name: FileRois(_NO_ROWS, limit.add(str(error)))
-        for name, error in probed.items()
-        if isinstance(error, InputError)
+        name: FileRois(_NO_ROWS, limit.add(str(error))) for name, error in probed.errors.items()
     }
-    origins = origins_of(root, list(infos), settings.compute)
+    origins = {name: probed.origins[name] for name in infos}
     treatments = {name: _treatment(info, origins[name], options) for name, info in infos.items()}
     segmented = [name for name, treatment in treatments.items() if treatment == "segment"]
     if options.mode == "auto":
@@ -192,7 +207,9 @@ def divide_files(root: Path, files: pd.DataFrame, options: LoadOptions) -> Untim
         causes[name] = causes[name] or info.problem
     problems = [Problem(name, cause) for name in recordings if (cause := causes[name]) is not None]
     usable = any(len(each.rows) or each.cause is None for each in rois.values())
-    return UntimedRois(_table(root, files, rois, origins), problems, usable)
+    searched = {name: each.searched for name, each in rois.items() if each.searched is not None}
+    effort = effort_rows(root, files, probed, searched)
+    return UntimedRois(_table(root, files, rois, origins), problems, usable, effort)
 
 
 def no_usable_input(source: str, problems: Sequence[Problem]) -> InputError:
@@ -207,7 +224,7 @@ def _treatment(info: AudioInfo, origin: RecordingMetadata, options: LoadOptions)
     """Return what a file is divided into: `whole`, `windows` or `segment`."""
     if options.mode != "auto":
         return options.mode
-    if _is_short(info, options.window_s):
+    if is_short(info, options.window_s):
         return "whole"
     return "segment" if origin.by_recorder else "windows"
 
@@ -261,7 +278,16 @@ def _segmented_rois(
         progress=options.progress,
         on_chunks=use_chunks,
     )
-    return {name: FileRois(each.rows, each.cause) for name, each in segments.items()}
+    return {
+        name: FileRois(each.rows, each.cause, _searched(each)) for name, each in segments.items()
+    }
+
+
+def _searched(segmented: RecordingRois) -> LookedAt:
+    """Return the seconds of the chunks in which there is any sound, and the chunks."""
+    chunks = segmented.chunks
+    seconds = (chunks["end_s"] - chunks["start_s"])[np.isfinite(chunks["level_db"])]
+    return LookedAt(float(seconds.sum()), chunks)
 
 
 def _log_searched_band(chunks: pd.DataFrame, low_hz: float, high_hz: float) -> None:
@@ -308,11 +334,13 @@ def _whole_or_windows(
     path: Path, info: AudioInfo, treatment: str, options: LoadOptions
 ) -> FileRois:
     if treatment == "whole":
-        return FileRois(pd.DataFrame({"start_s": [0.0], "end_s": [info.duration_s]}))
+        rows = pd.DataFrame({"start_s": [0.0], "end_s": [info.duration_s]})
+        return FileRois(rows, None, LookedAt(info.duration_s))
     return loud_windows(path, info, options.window_s, options.settings.rois.window_threshold_db)
 
 
-def _is_short(info: AudioInfo, window_s: float) -> bool:
+def is_short(info: AudioInfo, window_s: float) -> bool:
+    """Return whether a file is so short that it is one ROI in the mode `auto`."""
     return info.duration_s <= _MAX_WHOLE_WINDOWS * window_s + _CODEC_S
 
 

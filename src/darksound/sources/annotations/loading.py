@@ -126,15 +126,16 @@ def load_annotations(path: Path, options: LoadOptions) -> RoiSet:
     table = pd.DataFrame(rows, columns=list(_COLUMNS)).astype(_COLUMNS)
     places = table.pop("place").tolist()
     causes: pd.Series[str] = pd.Series(None, index=table.index, dtype=TEXT_DTYPE)
-    table, row_problems, _ = usable_rows(table, causes, places.__getitem__, options)
-    problems += row_problems
+    used = usable_rows(table, causes, places.__getitem__, options)
+    table = used.table
+    problems += used.problems
     if table.empty:
         if problems:
             raise no_usable_input(path_text(path), problems)
         raise InputError(f"{path_text(path)}: has no annotations.")
     if path.is_dir():
         _warn_of_unannotated(path, table)
-    return RoiSet(as_roi_table(table), DispatchReader(), tuple(problems))
+    return RoiSet(as_roi_table(table), DispatchReader(), tuple(problems), used.effort)
 
 
 def _rows(

@@ -1,5 +1,6 @@
 # The public names and their modules; `__init__.py` reads this file to import them on first use.
 from .api import build_store, embed, evaluate, mec, train
+from .catalogue.catalogue import Catalogue
 from .cluster.evaluation import Evaluation
 from .datasets.download import download
 from .errors import (

@@ -10,6 +10,8 @@ from typing import Annotated, Any
 import typer
 from typer.core import TyperCommand, TyperGroup
 
+from darksound.cli import catalogue
+from darksound.cli.assign import assign
 from darksound.cli.download import download
 from darksound.cli.export import export
 from darksound.cli.flattening import flatten_options
@@ -67,7 +69,11 @@ class _PlainFlags:
 _UsageError: Any = typer.BadParameter.__mro__[1]
 
 
-class _Group(_PlainFlags, TyperGroup):
+class _Subgroup(_PlainFlags, TyperGroup):
+    """A command of `darksound` that has commands of its own."""
+
+
+class _Group(_Subgroup):
     """The command `darksound`."""
 
     def main(self, *args: Any, **extra: Any) -> Any:
@@ -145,20 +151,44 @@ def _help_text(command: Callable[..., None]) -> str:
 
 _COMMANDS: dict[str, tuple[Callable[..., None], ...]] = {
     "Data": (download, segment, synth),
-    "Clustering": (mec, report, export),
+    "Clustering": (mec, assign, report, export),
     "Learners": (train, evaluate, embed, pretrain, models),
     "Settings": (settings,),
 }
 
+
+def _add(target: typer.Typer, function: Callable[..., None], panel: str | None = None) -> None:
+    target.command(
+        function.__name__,
+        cls=_Command,
+        help=_help_text(function),
+        epilog=_EPILOG,
+        rich_help_panel=panel,
+    )(flatten_options(function))
+
+
 for _panel, _functions in _COMMANDS.items():
     for _function in _functions:
-        app.command(
-            _function.__name__,
-            cls=_Command,
-            help=_help_text(_function),
-            epilog=_EPILOG,
-            rich_help_panel=_panel,
-        )(flatten_options(_function))
+        _add(app, _function, _panel)
+
+_CATALOGUE_COMMANDS = (
+    catalogue.create,
+    catalogue.update,
+    catalogue.merge,
+    catalogue.split,
+    catalogue.rename,
+    catalogue.history,
+)
+_catalogue = typer.Typer(
+    name="catalogue",
+    cls=_Subgroup,
+    help="Keep call types and their ids over runs: make, change and list a catalogue.",
+    no_args_is_help=True,
+    rich_markup_mode="rich",
+)
+for _function in _CATALOGUE_COMMANDS:
+    _add(_catalogue, _function)
+app.add_typer(_catalogue, rich_help_panel="Clustering")
 
 
 def main() -> None:

@@ -20,7 +20,8 @@ __all__ = ["CLUSTER_SCHEMA", "MecOutcome", "cluster_table"]
 #: One row per ROI, in the order of the ROI table. `cluster` is -1 for noise. `assigned_cluster` is
 #: given for noise only, -1 if its probability is below `mec.min_assigned_probability`, and null if
 #: there were fewer than two clusters. `persistence` is that of the ROI's cluster, null for noise.
-#: `supercluster` is that of the ROI's cluster, -1 for noise.
+#: `supercluster` is that of the ROI's cluster, -1 for noise. `stability` is that of the ROI's
+#: cluster, null for noise and where it was not computed.
 CLUSTER_SCHEMA = pa.schema(
     [
         pa.field("roi_id", pa.string(), nullable=False),
@@ -33,6 +34,7 @@ CLUSTER_SCHEMA = pa.schema(
         pa.field("y", pa.float32(), nullable=False),
         pa.field("persistence", pa.float64()),
         pa.field("supercluster", pa.int64(), nullable=False),
+        pa.field("stability", pa.float64()),
     ]
 )
 
@@ -49,6 +51,7 @@ class MecOutcome:
         map_before: `(n, 2)` map coordinates of iteration 0; None if it is the kept one.
         map_method: key of the method of the maps in `darksound.cluster.maps.MAP_METHODS`.
         tree: `(m - 1, 4)` merges of ROIs or clusters, see `Levels`; None if it is not known.
+        call_types: types of a catalogue, a row a cluster; None where there is no catalogue.
         kept: number of the kept iteration; 0 is the initial learner.
         learner: of the kept iteration.
         settings: of the loop; front end, backbone and learner are the learner's, and the methods
@@ -67,6 +70,7 @@ class MecOutcome:
     map_before: npt.NDArray[np.float32] | None = None
     map_method: str | None = None
     tree: npt.NDArray[np.float64] | None = None
+    call_types: pd.DataFrame | None = None
 
     @property
     def table(self) -> pd.DataFrame:
@@ -80,6 +84,7 @@ def cluster_table(
     assignment: Assignment,
     coordinates: npt.NDArray[np.float32],
     levels: Levels,
+    stability: npt.NDArray[np.float64] | None = None,
 ) -> pd.DataFrame:
     """Return the table of clusters, columns of `CLUSTER_SCHEMA`, one row per ROI.
 
@@ -89,11 +94,14 @@ def cluster_table(
         assignment: of the noise ROIs.
         coordinates: `(n, 2)` for the map.
         levels: above the clusters.
+        stability: `(k,)` of each cluster; None if it was not computed.
     """
     n = len(rois)
     inside = clustering.labels != NOISE
-    persistence = np.full(n, np.nan)
+    persistence, stabilities = np.full(n, np.nan), np.full(n, np.nan)
     persistence[inside] = clustering.persistence[clustering.labels[inside]]
+    if stability is not None:
+        stabilities[inside] = stability[clustering.labels[inside]]
     assigned_cluster = pd.array([pd.NA] * n, dtype="Int64")
     assigned_cluster[assignment.rows] = assignment.cluster
     assigned_probability = np.full(n, np.nan)
@@ -110,5 +118,6 @@ def cluster_table(
             "y": coordinates[:, 1],
             "persistence": persistence,
             "supercluster": levels.of_rois(clustering.labels),
+            "stability": stabilities,
         }
     )

@@ -1,7 +1,5 @@
 """The result of MEC, the same from memory and from a run directory."""
 
-import hashlib
-import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field, fields, replace
 from functools import cached_property
@@ -13,6 +11,7 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
+from darksound.cluster.intervals import TypeCount
 from darksound.cluster.levels import superclusters_of_groups
 from darksound.cluster.maps import MAP_METHODS
 from darksound.cluster.metrics import NOISE
@@ -26,6 +25,7 @@ from darksound.rois.roi_set import RoiSet
 from darksound.run.manifest import Manifest, manifest_of, versions
 from darksound.run.mec_files import read_mec_files, write_mec_run
 from darksound.settings import Settings
+from darksound.settings.sources import settings_hash
 from darksound.text import path_text
 
 if TYPE_CHECKING:
@@ -48,7 +48,7 @@ class MecResult:
             `rois.problems` are the inputs that were skipped.
         clusters: `n` rows: `roi_id`, `cluster` (-1 is noise), `probability`, `outlier_score`,
             `assigned_cluster`, `assigned_probability`, `x`, `y`, `persistence`, `supercluster`
-            (the coarser level; -1 is noise).
+            (the coarser level; -1 is noise), `stability` (of the ROI's cluster).
         iterations: one row an iteration, columns of `iterations.csv`; `kept` is boolean.
         embeddings: float `(n, dim)` of the kept iteration.
         map_before: `(n, 2)` map coordinates of iteration 0; None if it is the kept one.
@@ -57,6 +57,8 @@ class MecResult:
         notes: notes of the run, such as why it ended early.
         tree: `(m - 1, 4)` merges as in SciPy's `linkage`, of the ROIs if there are `n - 1`, else
             of the clusters; None if it is not known, as after a review.
+        call_types: types of a catalogue, a row a cluster, columns of `types.csv`; None unless
+            `Catalogue.assign` made the result.
         path: the run directory; None for a result in memory.
         manifest: the content of `run.json`; None for a result in memory.
 
@@ -83,6 +85,7 @@ class MecResult:
     map_before: npt.NDArray[np.float32] | None = None
     map_method: str | None = None
     tree: npt.NDArray[np.float64] | None = None
+    call_types: pd.DataFrame | None = None
     _learner: Learner | None = field(default=None, repr=False)
 
     @classmethod
@@ -173,6 +176,11 @@ class MecResult:
         return int(clusters[clusters != NOISE].nunique())
 
     @property
+    def types(self) -> TypeCount | None:
+        """Return the number of call types with its interval; None where it was not computed."""
+        return TypeCount.from_row(self._kept_row)
+
+    @property
     def n_superclusters(self) -> int:
         """Return the number of superclusters, noise excluded."""
         superclusters = self.clusters["supercluster"]
@@ -215,11 +223,9 @@ class MecResult:
     def settings_hash(self) -> str:
         """Return 16 hexadecimal digits, the same for settings that give the same result.
 
-        The sections `compute`, `download` and `report` change no result and are excluded.
+        See `darksound.settings.sources.settings_hash`.
         """
-        relevant = self.settings.model_dump(mode="json", exclude={"compute", "download", "report"})
-        text = json.dumps(relevant, sort_keys=True)
-        return hashlib.sha256(text.encode()).hexdigest()[:16]
+        return settings_hash(self.settings)
 
     def reviewed(self, review: Review | str | Path) -> Self:
         """Return the result with a review applied: its groups, without rejected ROIs.

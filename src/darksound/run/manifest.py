@@ -32,6 +32,8 @@ __all__ = [
 
 #: Name of the manifest in the run directory.
 MANIFEST_FILE = "run.json"
+# Commands whose runs have clusters.
+_WITH_CLUSTERS = ("mec", "assign")
 # What is recorded and changes no result.
 _WITHOUT_EFFECT = ("python", "threads")
 Status = Literal["running", "done", "failed", "interrupted"]
@@ -270,7 +272,7 @@ def _is_of_type(value: object, hint: Any) -> bool:
 
 
 def read_mec_manifest(folder: Path) -> Manifest:
-    """Read the manifest of a run of `darksound mec`.
+    """Read the manifest of a run of `darksound mec` or `darksound assign`.
 
     Raises:
         RunError: the folder is no run, or one of another command.
@@ -281,7 +283,7 @@ def read_mec_manifest(folder: Path) -> Manifest:
             f"{folder / MANIFEST_FILE} is missing: {folder} is not a run; name the directory that "
             "darksound mec wrote."
         )
-    if manifest.command != "mec":
+    if manifest.command not in _WITH_CLUSTERS:
         raise RunError(
             f"{folder} holds a {manifest.command} run, which has no clusters; name a run of "
             "darksound mec."

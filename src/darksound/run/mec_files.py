@@ -52,6 +52,7 @@ from darksound.run.mec_tables import (
 )
 from darksound.run.places import read_places, write_places
 from darksound.run.resuming import SETTINGS_FILE, read_settings
+from darksound.run.type_files import read_types, write_types
 from darksound.settings import Settings, to_toml
 from darksound.sources.places import sites_of_folders
 from darksound.store.readers import DispatchReader
@@ -112,6 +113,7 @@ class MecFiles:
     map_before: npt.NDArray[np.float32] | None = None
     map_method: str | None = None
     tree: npt.NDArray[np.float64] | None = None
+    call_types: pd.DataFrame | None = None
 
 
 def write_mec_files(folder: Path, outcome: MecOutcome) -> None:
@@ -133,6 +135,7 @@ def write_mec_files(folder: Path, outcome: MecOutcome) -> None:
         (folder / _MAP_BEFORE).unlink(missing_ok=True)
     if outcome.tree is not None:
         write_tree(folder / _TREE, outcome.tree)
+    write_types(folder, outcome.call_types)
     kept = outcome.iterations[outcome.iterations["kept"]].iloc[0]
     metrics = {str(name): float(value) for name, value in kept.items() if name != "kept"}
     save_checkpoint(outcome.learner, folder / _CHECKPOINTS, metrics=metrics)
@@ -210,15 +213,17 @@ def read_mec_files(folder: Path, root: str | Path | None = None) -> MecFiles:
         map_before=read_map_before(folder / _MAP_BEFORE, clusters["roi_id"]),
         map_method=method if isinstance(method, str) and method in MAP_METHODS else None,
         tree=read_tree(folder / _TREE, clusters),
+        call_types=read_types(folder),
     )
 
 
 def _remedy(folder: Path, manifest: Manifest) -> str:
+    command = f"darksound {manifest.command}"
     if manifest.status == "done":
-        return "restore it from a copy, or run darksound mec again."
+        return f"restore it from a copy, or run {command} again."
     if is_locked(folder / LOCK):
         return f"another process is working in {folder}; wait until its run is finished."
-    return f"the run is not finished; resume it with: darksound mec --resume --out {folder}"
+    return f"the run is not finished; resume it with: {command} --resume --out {folder}"
 
 
 def _check_rows(

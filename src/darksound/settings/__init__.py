@@ -1,7 +1,12 @@
 """Settings of all stages, where they come from, and presets."""
 
 from darksound.settings.audio import AudioSettings, FrontEndSettings, RoiSettings
-from darksound.settings.clustering import ClusteringSettings, MecSettings, ReductionSettings
+from darksound.settings.clustering import (
+    CatalogueSettings,
+    ClusteringSettings,
+    MecSettings,
+    ReductionSettings,
+)
 from darksound.settings.compute import ComputeSettings, DownloadSettings, ReportSettings
 from darksound.settings.learning import (
     AugmentationSettings,
@@ -25,6 +30,7 @@ __all__ = [
     "AudioSettings",
     "AugmentationSettings",
     "BackboneSettings",
+    "CatalogueSettings",
     "ClusteringSettings",
     "ComputeSettings",
     "DownloadSettings",

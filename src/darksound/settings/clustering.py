@@ -6,7 +6,7 @@ from pydantic import Field
 
 from darksound.settings.section import Factor, Positive, Section, Share, Size
 
-__all__ = ["ClusteringSettings", "MecSettings", "ReductionSettings"]
+__all__ = ["CatalogueSettings", "ClusteringSettings", "MecSettings", "ReductionSettings"]
 
 #: A number, or one of the names in `_GRANULARITIES`.
 Granularity = Annotated[float, Field(ge=0.05, le=20)] | Literal["coarse", "default", "fine"]
@@ -241,7 +241,23 @@ class MecSettings(Section):
         description="Iteration whose clusters are the next pseudo-labels: the best so far, or the "
         "last.",
     )
+    resamples: Annotated[int, Field(ge=0, le=10_000)] = Field(
+        50,
+        description="Number of times that 80 % of the recordings are drawn and clustered again, "
+        "for the stability of each cluster and the interval of the number of call types; 0: "
+        "neither is computed.",
+    )
     min_assigned_probability: Share = Field(
         0.5,
         description="Probability from which a noise ROI gets an `assigned_cluster`.",
+    )
+
+
+class CatalogueSettings(Section):
+    """How new ROIs are assigned to the call types of a catalogue."""
+
+    max_rejected: Annotated[float, Field(gt=0, le=0.5)] = Field(
+        0.05,
+        description="Largest share of calls of known types that the thresholds of a catalogue "
+        "reject as unknown. Less: fewer known calls are lost, and more unknown ones are accepted.",
     )

@@ -11,7 +11,12 @@ from typing import Annotated
 from pydantic import Field
 
 from darksound.settings.audio import AudioSettings, FrontEndSettings, RoiSettings
-from darksound.settings.clustering import ClusteringSettings, MecSettings, ReductionSettings
+from darksound.settings.clustering import (
+    CatalogueSettings,
+    ClusteringSettings,
+    MecSettings,
+    ReductionSettings,
+)
 from darksound.settings.compute import ComputeSettings, DownloadSettings, ReportSettings
 from darksound.settings.learning import (
     AugmentationSettings,
@@ -73,6 +78,7 @@ class Settings(Section):
     reduction: ReductionSettings = ReductionSettings()
     clustering: ClusteringSettings = ClusteringSettings()
     mec: MecSettings = MecSettings()
+    catalogue: CatalogueSettings = CatalogueSettings()
     pretraining: PretrainingSettings = PretrainingSettings()
     compute: ComputeSettings = ComputeSettings()
     download: DownloadSettings = DownloadSettings()

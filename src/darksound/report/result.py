@@ -177,7 +177,7 @@ class MecResult:
 
     @property
     def types(self) -> TypeCount | None:
-        """Return the number of call types with its interval; None where it was not computed."""
+        """Return the number of call types with its interval, if it was computed."""
         return TypeCount.from_row(self._kept_row)
 
     @property

@@ -4,9 +4,17 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from darksound.audio.files import FileReader
 from darksound.cluster.result import CLUSTER_SCHEMA
 from darksound.errors import InputError
-from darksound.rois.roi_set import SCHEMA, as_roi_table, read_roi_table, roi_ids, write_roi_table
+from darksound.rois.roi_set import (
+    SCHEMA,
+    RoiSet,
+    as_roi_table,
+    read_roi_table,
+    roi_ids,
+    write_roi_table,
+)
 
 
 @pytest.mark.parametrize("schema", [SCHEMA, CLUSTER_SCHEMA], ids=["rois", "clusters"])
@@ -45,3 +53,17 @@ def test_ids_depend_on_recording_times_and_known_bounds_alone() -> None:
 def test_impossible_tables_are_errors(columns, message) -> None:
     with pytest.raises(InputError, match=message):
         as_roi_table({"root": ["r"], "recording": ["a.wav"], **columns})
+
+
+def test_labels_that_are_one_folder_or_sites_are_not_compared_with_clusters():
+    def compared(label, site=None):
+        columns = {"root": "r", "recording": ["a", "b", "c"], "start_s": 0.0, "end_s": 1.0}
+        table = as_roi_table({**columns, "label": label, "site": site})
+        return RoiSet(table, FileReader()).compared_labels
+
+    assert compared(["forest"] * 3) is None
+    assert compared(["forest", None, None]) is None
+    assert compared(["A", "B", None], ["A", "B", "B"]) is None
+    labels = compared(["wren", "owl", None], ["A", "B", "B"])
+    assert labels is not None
+    assert labels.tolist() == ["wren", "owl", None]

@@ -88,6 +88,7 @@ class MecLoop:
         self._embedding_function = embedding_function
         self._progress = progress
         self._recordings = recording_names(images.rois)
+        self._labels = images.rois.compared_labels
         self._initial: Vectors | None = None
         # With the first iteration, which has no fine-tuning.
         self._max_iterations = settings.mec.iterations + 1
@@ -149,7 +150,7 @@ class MecLoop:
             embeddings = check_finite(self._embed())
         clustering, n_components = self._cluster(embeddings, notes, watch)
         iteration = describe(
-            embeddings, clustering, self._settings, labels=self._images.rois.labels, watch=watch
+            embeddings, clustering, self._settings, labels=self._labels, watch=watch
         )
         levels = find_levels(clustering, embeddings, self._settings.reduction)
         iteration = replace(
@@ -186,7 +187,7 @@ class MecLoop:
             self._settings,
             iteration=number,
             previous=state.last.clustering,
-            labels=self._images.rois.labels,
+            labels=self._labels,
             watch=watch,
         )
         levels = find_levels(clustering, embeddings, self._settings.reduction)

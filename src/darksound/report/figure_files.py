@@ -5,6 +5,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
+import numpy.typing as npt
 import pandas as pd
 from matplotlib import rc_context
 from matplotlib.artist import Artist
@@ -56,8 +57,9 @@ def write_figures(
     """Draw the maps, iterations, sizes, accumulation, typical spectrograms and labels.
 
     Writes `map`, `iterations`, `sizes`, `accumulation`, `sheet-01`, `sheet-02`, ...; unless
-    iteration 0 was kept, `before-after`; if there are labels, `labels` and `label-counts`; and if
-    times and effort of recordings are known, `activity`, `activity-hours` and `activity-clusters`.
+    iteration 0 was kept, `before-after`; if there are several sites, `map-sites`; if there are
+    labels, `labels` and `label-counts`; and if times and effort of recordings are known,
+    `activity`, `activity-hours` and `activity-clusters`.
     Each is written as `.png` at 300 dpi and as `.svg`. Existing files are replaced.
 
     Args:
@@ -83,7 +85,7 @@ def write_figures(
     clips = _clip_spectrograms(result)
     recorded = recorded_times(result.rois.table, result.effort, result.sites)
     total = 4 + 2 * (result.labels is not None) + n_sheets(clips)
-    total += result.map_before is not None
+    total += (result.map_before is not None) + (_sites(result) is not None)
     total += 2 * has_activity(recorded) + (has_activity(recorded) and result.n_clusters > 0)
     return _write(_figures(result, applied, clips, recorded), folder, total, progress)
 
@@ -178,6 +180,14 @@ def _figures(
             "before-after",
             before_after_map(result.map_before, result.clusters, labels, names, method=method),
         )
+    sites = _sites(result)
+    if sites is not None:
+        yield (
+            "map-sites",
+            cluster_map(
+                result.clusters, sites, cluster_names=names, method=method, grouping="site"
+            ),
+        )
     yield "iterations", iterations_plot(result.iterations)
     yield "sizes", sizes_plot(clusters, names)
     yield "accumulation", accumulation_plot(accumulate(result.table, recorded=recorded))
@@ -194,6 +204,14 @@ def _figures(
         yield "label-counts", label_counts_plot(labels)
     for number, figure in enumerate(sheets(clips, names), start=1):
         yield f"sheet-{number:02d}", figure
+
+
+def _sites(result: MecResult) -> npt.NDArray[np.object_] | None:
+    """Return the site of each ROI `(n,)`, None where it is not known; None for fewer than two."""
+    sites = result.rois.table["site"]
+    if sites.nunique() < 2:
+        return None
+    return sites.astype(object).where(sites.notna(), None).to_numpy()
 
 
 # Column of iterations.csv and title, one panel each.

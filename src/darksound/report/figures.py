@@ -100,17 +100,19 @@ def cluster_map(
     cluster_names: Mapping[int, str] | None = None,
     *,
     method: str | None = None,
+    grouping: str = "label",
 ) -> Figure:
     """Return the map of ROIs, coloured by cluster and, if labels exist, also by label.
 
     Args:
         clusters: columns `x`, `y` and `cluster` (-1 is noise, grey).
         labels: `(n,)`, None for a ROI without a label (grey).
+        grouping: what the labels are, such as sites.
         title: title of the figure.
         cluster_names: names of clusters; the others are shown by number.
         method: title of the method that made the map, for the caption.
     """
-    colourings = _colourings(clusters, labels, cluster_names or {})
+    colourings = _colourings(clusters, labels, cluster_names or {}, grouping)
     figure = Figure(figsize=(12 if len(colourings) > 1 else 7, 5.4), layout="constrained")
     axes = figure.subplots(1, len(colourings), squeeze=False)[0]
     for panel, colouring in zip(axes, colourings, strict=True):
@@ -216,6 +218,7 @@ def _colourings(
     clusters: pd.DataFrame,
     labels: npt.NDArray[np.object_] | None,
     cluster_names: Mapping[int, str],
+    grouping: str = "label",
 ) -> list[_Colouring]:
     """Return the colouring by cluster and, if there are labels, the one by label."""
     numbers = sorted({int(c) for c in clusters["cluster"] if c >= 0})
@@ -224,7 +227,7 @@ def _colourings(
     colourings = [_Colouring("by cluster", groups, list(dict.fromkeys(titles.values())), "noise")]
     if labels is not None and any(label is not None for label in labels):
         present = sorted({label for label in labels if label is not None})
-        colourings.append(_Colouring("by label", list(labels), present, "no label"))
+        colourings.append(_Colouring(f"by {grouping}", list(labels), present, f"no {grouping}"))
     return colourings
 
 

@@ -221,10 +221,7 @@ class MecResult:
 
     @property
     def settings_hash(self) -> str:
-        """Return 16 hexadecimal digits, the same for settings that give the same result.
-
-        See `darksound.settings.sources.settings_hash`.
-        """
+        """Return the hash of the settings, see `darksound.settings.sources.settings_hash`."""
         return settings_hash(self.settings)
 
     def reviewed(self, review: Review | str | Path) -> Self:

@@ -357,3 +357,17 @@ class RoiSet:
         if column.isna().all():
             return None
         return column.astype(object).where(column.notna(), None).to_numpy()
+
+    @property
+    def compared_labels(self) -> npt.NDArray[np.object_] | None:
+        """Return the labels that clusters are compared with `(n,)`.
+
+        Returns:
+            None without labels, if all labels are one, such as the name of a single folder, or if
+            labels are the sites of the ROIs.
+        """
+        labels = self.table["label"].dropna()
+        sites = self.table["site"][labels.index] if "site" in self.table else None
+        if labels.nunique() < 2 or (sites is not None and (labels == sites).all()):
+            return None
+        return self.labels

@@ -1,5 +1,7 @@
 """Loading settings from defaults, preset, TOML file, environment and command line."""
 
+import hashlib
+import json
 import tomllib
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -14,7 +16,7 @@ from darksound.settings.presets import PRESETS
 from darksound.settings.section import merge, validated
 from darksound.system_errors import reading_error
 
-__all__ = ["adopt_checkpoint", "load_settings", "to_toml"]
+__all__ = ["adopt_checkpoint", "load_settings", "settings_hash", "to_toml"]
 
 # Sections on which images and network depend. A checkpoint contains its own.
 _CHECKPOINT_SECTIONS = ("audio", "front_end", "backbone", "embedding_model", "head", "learner")
@@ -149,6 +151,18 @@ def to_toml(settings: Settings) -> str:
             f"The parameters of reduction or clustering cannot be stored as TOML ({error}); leave "
             f"such arguments out, or set them in a class of your own."
         ) from None
+
+
+def settings_hash(settings: Settings) -> str:
+    """Return 16 hexadecimal digits, the same for settings that give the same result.
+
+    The sections `compute`, `download` and `report`, and the path of a table of sites, change no
+    result and are excluded.
+    """
+    excluded: dict[str, Any] = dict.fromkeys(("compute", "download", "report"), True)
+    relevant = settings.model_dump(mode="json", exclude={**excluded, "rois": {"sites"}})
+    text = json.dumps(relevant, sort_keys=True)
+    return hashlib.sha256(text.encode()).hexdigest()[:16]
 
 
 def _read_toml(path: Path) -> dict[str, Any]:

@@ -1,7 +1,7 @@
 """Rows of tables and annotation files: which of them are ROIs, and why the others are not."""
 
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -15,7 +15,7 @@ from darksound.rois.effort import merged_effort
 from darksound.rois.roi_set import TEXT_DTYPE, Problem, clean_labels
 from darksound.sources.contract import LoadOptions
 from darksound.sources.finding import RecordingFinder
-from darksound.sources.looked_at import LookedAt, ProbedFiles, effort_rows
+from darksound.sources.looked_at import LookedAt, ProbedFiles, effort_rows, probe_files
 from darksound.sources.places import fill_folder_sites
 from darksound.sources.recordings import log_missing_times, with_origins
 from darksound.sources.untimed import divide_files
@@ -53,7 +53,11 @@ class UsableRows:
 
 
 def usable_rows(
-    rows: pd.DataFrame, causes: "pd.Series[str]", place: Place, options: LoadOptions
+    rows: pd.DataFrame,
+    causes: "pd.Series[str]",
+    place: Place,
+    options: LoadOptions,
+    without: Sequence[tuple[str, str]] = (),
 ) -> UsableRows:
     """Return the usable rows of a table, with the columns of their recordings' origins.
 
@@ -65,6 +69,7 @@ def usable_rows(
         causes: why each row is known to be unusable; missing where nothing is known.
         place: names the file and the row of an index.
         options: how rows without times are divided into ROIs.
+        without: root and name of recordings that were looked at and have no rows.
     """
     causes = _row_causes(rows, causes)
     if "label" in rows.columns:
@@ -93,10 +98,21 @@ def usable_rows(
         table, more_problems = _without_repeats(table, place)
         problems += more_problems
     table = table.reset_index(drop=True)
-    effort = merged_effort([part.effort for part in parts if part.effort is not None])
+    effort = merged_effort([*_effort_without(without, options), *(part.effort for part in parts)])
     if effort is not None:
         effort = fill_folder_sites(effort, table, options.settings)
     return UsableRows(table, problems, any(part.usable for part in parts), effort)
+
+
+def _effort_without(
+    recordings: Sequence[tuple[str, str]], options: LoadOptions
+) -> Iterator[pd.DataFrame]:
+    """Yield the effort of recordings without ROIs, which were searched whole."""
+    for root in dict.fromkeys(root for root, _ in recordings):
+        names = [name for folder, name in recordings if folder == root]
+        probed = probe_files(text_path(root), names, options.settings.compute)
+        searched = {name: LookedAt(info.duration_s) for name, info in probed.infos.items()}
+        yield effort_rows(text_path(root), pd.DataFrame({"recording": names}), probed, searched)
 
 
 def row_problems(rows: pd.DataFrame, causes: "pd.Series[str]", place: Place) -> list[Problem]:

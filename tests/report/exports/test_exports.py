@@ -13,16 +13,19 @@ from darksound.errors import InputError, RunError
 from darksound.report.exports import EXPORTERS
 from darksound.report.exports.export import export
 from darksound.report.result import read_run
+from darksound.rois.effort import as_effort_table
+from darksound.rois.roi_set import write_roi_table
+from darksound.run.files import write_parquet
 from darksound.sources import load_rois
 from darksound.sources.annotations.loading import read_annotations
 
 RAVEN = """\
-Selection	View	Channel	Begin Time (s)	End Time (s)	Low Freq (Hz)	High Freq (Hz)	Begin File	Begin Path	File Offset (s)	Annotation	Cluster	Supercluster	Probability	Label	ROI
-1	Spectrogram 1	1	0.250000	1.000000	0.000	24000.000	b.wav	{root}/b.wav	0.250000	cluster 1	1	1	0.7500	owl	{1}
-2	Spectrogram 1	1	2.000000	2.500000	900.000	24000.000	b.wav	{root}/b.wav	2.000000	noise	-1	-1	0.0000		{4}
-3	Spectrogram 1	1	3.000000	4.000000	0.000	4000.000	a.flac	{root}/night/a.flac	0.000000	cluster 1	1	1	0.7500		{2}
-4	Spectrogram 1	1	6.500000	7.250000	1500.500	2500.000	a.wav	{root}/night/a.wav	0.500000	cluster 0	0	0	0.7500	wren	{3}
-5	Spectrogram 1	1	7.500000	8.000000	1000.000	3000.000	a.wav	{root}/night/a.wav	1.500000	cluster 0	0	0	0.7500	wren	{0}
+Selection	View	Channel	Begin Time (s)	End Time (s)	Low Freq (Hz)	High Freq (Hz)	Begin File	Begin Path	File Offset (s)	Annotation	Cluster	Supercluster	Probability	Label	Site	ROI
+1	Spectrogram 1	1	0.250000	1.000000	0.000	24000.000	b.wav	{root}/b.wav	0.250000	cluster 1	1	1	0.7500	owl		{1}
+2	Spectrogram 1	1	2.000000	2.500000	900.000	24000.000	b.wav	{root}/b.wav	2.000000	noise	-1	-1	0.0000			{4}
+3	Spectrogram 1	1	3.000000	4.000000	0.000	4000.000	a.flac	{root}/night/a.flac	0.000000	cluster 1	1	1	0.7500			{2}
+4	Spectrogram 1	1	6.500000	7.250000	1500.500	2500.000	a.wav	{root}/night/a.wav	0.500000	cluster 0	0	0	0.7500	wren		{3}
+5	Spectrogram 1	1	7.500000	8.000000	1000.000	3000.000	a.wav	{root}/night/a.wav	1.500000	cluster 0	0	0	0.7500	wren		{0}
 """  # noqa: E501
 
 AUDACITY = {
@@ -125,6 +128,7 @@ def test_tables_contain_their_source_and_are_valid_data(small_run, form):
     path = export(run, form).path
     assert path == run / "exports" / f"clusters.{form}"
     if form == "csv":
+        assert path.read_bytes().startswith(b"\xef\xbb\xbfroi_id,")
         table = pd.read_csv(path)
         source = table[["run", "settings_hash", "darksound_version"]].drop_duplicates()
         assert source.to_numpy().tolist() == [["run", result.settings_hash, "9.9.9"]]
@@ -139,6 +143,31 @@ def test_tables_contain_their_source_and_are_valid_data(small_run, form):
     back = load_rois(path)
     assert back.table["roi_id"].tolist() == table["roi_id"].tolist()
     assert set(back.table["roi_id"]) == set(result.rois.table["roi_id"])
+
+
+def test_the_table_opens_in_a_spreadsheet_with_dates_sites_and_effort(small_run):
+    run = small_run()
+    rois = read_run(run).rois.table
+    night = rois["recording"].str.startswith("night")
+    rois["site"] = rois["site"].mask(night, "Süd")
+    rois["recorded_at"] = rois["recorded_at"].mask(night, "2024-05-31T23:59:59")
+    write_roi_table(rois, run / "rois.parquet")
+    effort = as_effort_table(
+        {"root": rois["root"].iloc[0], "recording": ["night/a.wav", "none.wav"], "duration_s": 3.0}
+        | {"used_s": [2.5, 3.0], "lost_s": [0.5, 0.0], "rain_share": [0.25, 0.0]}
+    )
+    write_parquet(run / "effort.parquet", effort)
+    content = export(run, "csv").path.read_bytes()
+    assert content.decode("utf-8-sig").count("Süd") == 3
+    assert not export(run, "csv", out=run / "raw.csv", raw_csv=True).path.read_bytes()[0] == 0xEF
+    table = pd.read_csv(run / "raw.csv").set_index("recording")
+    # A ROI after midnight has the date of the next day.
+    assert table.loc["night/a.wav", ["date", "time"]].to_numpy().tolist() == [
+        ["2024-05-31", "23:59:59"], ["2024-06-01", "00:00:00"],
+    ]  # fmt: skip
+    columns = ["site", "recording_s", "used_s", "lost_s", "rain_share"]
+    assert table.loc["night/a.wav", columns].iloc[0].tolist() == ["Süd", 3.0, 2.5, 0.5, 0.25]
+    assert table.loc["b.wav", columns].isna().all(axis=None)
 
 
 def test_large_tables_are_written_in_parts(small_run, monkeypatch):

@@ -175,6 +175,7 @@ def _write_table(
                     "low_hz": part["low_hz"],
                     "high_hz": part["high_hz"],
                     "label": labels,
+                    "site": part["site"],
                     "recorder": part["recorder"],
                     "cluster": part["cluster"],
                     "supercluster": part["supercluster"],

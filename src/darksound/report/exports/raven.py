@@ -37,7 +37,7 @@ _FOLDER = "recordings"
 _HEADER = (
     "Selection\tView\tChannel\tBegin Time (s)\tEnd Time (s)\tLow Freq (Hz)\tHigh Freq (Hz)\t"
     "Begin File\tBegin Path\tFile Offset (s)\tAnnotation\tCluster\tSupercluster\tProbability\t"
-    "Label\tROI\n"
+    "Label\tSite\tROI\n"
 )
 # Upper bound where the sampling rate is unknown; most birds stay below it.
 _DEFAULT_TOP_HZ = 24_000.0
@@ -113,6 +113,7 @@ def _selections(recording: RecordingRows, top_hz: float) -> list[tuple[float, fl
         rows["group"].tolist(),
         rows["supercluster"].tolist(),
         rows["label"].fillna("").tolist(),
+        rows["site"].fillna("").tolist(),
         rows["roi_id"].tolist(),
         strict=True,
     )
@@ -121,11 +122,16 @@ def _selections(recording: RecordingRows, top_hz: float) -> list[tuple[float, fl
             start,
             end,
             f"{low:.3f}\t{high:.3f}\t{name}\t{path}\t{start:.6f}\t{_cell(title)}\t{group}\t"
-            f"{above}\t{probability:.4f}\t{_cell(label)}\t{roi_id}\n",
+            f"{above}\t{probability:.4f}\t{_cell(label)}\t{_cell(site)}\t{roi_id}\n",
         )
-        for (start, end, low, high, probability), (title, group, above, label, roi_id) in zip(
-            bounds.tolist(), texts, strict=True
-        )
+        for (start, end, low, high, probability), (
+            title,
+            group,
+            above,
+            label,
+            site,
+            roi_id,
+        ) in zip(bounds.tolist(), texts, strict=True)
     ]
 
 

@@ -2,7 +2,7 @@
 
 import logging
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -119,14 +119,15 @@ def load_annotations(path: Path, options: LoadOptions) -> RoiSet:
         )
     finders: dict[Path, RecordingFinder] = {}
     rows: list[dict[str, object]] = []
+    without: list[tuple[str, str]] = []
     for file in files:
-        file_rows, file_problems = _rows(file, path, options, finders)
+        file_rows, file_problems = _rows(file, path, options, finders, without)
         rows += file_rows
         problems += file_problems
     table = pd.DataFrame(rows, columns=list(_COLUMNS)).astype(_COLUMNS)
     places = table.pop("place").tolist()
     causes: pd.Series[str] = pd.Series(None, index=table.index, dtype=TEXT_DTYPE)
-    used = usable_rows(table, causes, places.__getitem__, options)
+    used = usable_rows(table, causes, places.__getitem__, options, without)
     table = used.table
     problems += used.problems
     if table.empty:
@@ -134,14 +135,22 @@ def load_annotations(path: Path, options: LoadOptions) -> RoiSet:
             raise no_usable_input(path_text(path), problems)
         raise InputError(f"{path_text(path)}: has no annotations.")
     if path.is_dir():
-        _warn_of_unannotated(path, table)
+        _warn_of_unannotated(path, {*table["recording"], *(name for _, name in without)})
     return RoiSet(as_roi_table(table), DispatchReader(), tuple(problems), used.effort)
 
 
 def _rows(
-    file: Path, path: Path, options: LoadOptions, finders: dict[Path, RecordingFinder]
+    file: Path,
+    path: Path,
+    options: LoadOptions,
+    finders: dict[Path, RecordingFinder],
+    without: list[tuple[str, str]],
 ) -> tuple[list[dict[str, object]], list[Problem]]:
-    """Return rows of one annotation file, and its problems."""
+    """Return rows of one annotation file, and its problems.
+
+    Root and recording of a file without annotations, in which nothing was found, are added to
+    `without`.
+    """
     base = path if path.is_dir() else file.parent
     folder = _search_folder(file, base, options.root)
     finder = finders.setdefault(folder, RecordingFinder(folder))
@@ -159,6 +168,10 @@ def _rows(
         Problem(path_text(file.name), f"{place(line)}: {cause}; left out.")
         for line, cause in sorted(annotations.broken.items())
     ]
+    if not annotations.marks and not annotations.broken:
+        silent = _recording_or_error(file, finder, None)
+        if isinstance(silent, Path):
+            without.append(_root_and_name(silent, roots))
     recordings: dict[str | None, Path | InputError] = {}
     for annotation in annotations.marks:
         name = annotation.recording
@@ -183,16 +196,21 @@ def _search_folder(file: Path, base: Path, root: Path | None) -> Path:
 
 
 def _row(annotation: Annotation, recording: Path, roots: Sequence[Path]) -> dict[str, object]:
-    root = next((r for r in roots if recording.is_relative_to(r)), recording.parent)
+    root, name = _root_and_name(recording, roots)
     return {
-        "root": path_text(root),
-        "recording": recording_text(recording.relative_to(root)),
+        "root": root,
+        "recording": name,
         "start_s": annotation.start_s,
         "end_s": annotation.end_s,
         "low_hz": annotation.low_hz,
         "high_hz": annotation.high_hz,
         "label": annotation.label,
     }
+
+
+def _root_and_name(recording: Path, roots: Sequence[Path]) -> tuple[str, str]:
+    root = next((r for r in roots if recording.is_relative_to(r)), recording.parent)
+    return path_text(root), recording_text(recording.relative_to(root))
 
 
 def _recording_or_error(file: Path, finder: RecordingFinder, name: str | None) -> Path | InputError:
@@ -249,9 +267,9 @@ def _format_of(text: str) -> AnnotationFormat | None:
     return next((each for each in formats if each.matches(first)), None)
 
 
-def _warn_of_unannotated(folder: Path, table: pd.DataFrame) -> None:
+def _warn_of_unannotated(folder: Path, annotated: Collection[str]) -> None:
     recordings, _ = find_recordings(folder)
-    without = len(set(recordings) - set(table["recording"]))
+    without = len(set(recordings) - set(annotated))
     if without:
         logger.warning(
             "%d of %d recordings in %s have no annotations and give no ROIs.",

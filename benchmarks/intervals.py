@@ -10,8 +10,8 @@ species each), rendered as sound and embedded once with the default weights. The
 species is log-normal, 4 to 24; one to four recordings of the demo are one recording. Differences
 between the ROIs of a species are enlarged by a factor of 1 to 2.2, the same for a whole world,
 because synthetic birds alone are easier than real ones: the agreement of clusters with species is
-then an AMI of 0.6 to 1. With `--fit`, lines are fitted by quantile regression, from which the numbers
-in `darksound.cluster.intervals` were chosen; seeds of the fit are not those of the measurement.
+then an AMI of 0.6 to 1. With `--fit`, lines are fitted by quantile regression; the numbers in
+`darksound.cluster.intervals` were chosen by them, on other seeds than those of the measurement.
 
 `sets` shows the interval of each labelled set beside its number of labels; AUDIO holds the folders
 of `board.py`. `reviews` draws made runs and reviews by plan, and counts how often the interval of
@@ -193,7 +193,8 @@ def simulated_reviews(count: int, seed: int) -> Iterator[tuple[int, float, bool,
         clips = int(rng.choice([10, 20, 40]))
         heard = np.minimum(np.maximum(1, clips * sizes // n), sizes)
         yes = rng.hypergeometric(true, sizes - true, heard)
-        found = Strata(*(each.astype(np.float64) for each in (sizes, heard, yes))).precision()
+        size, n_heard, n_yes = (each.astype(np.float64) for each in (sizes, heard, yes))
+        found = Strata(size, n_heard, n_yes).precision()
         share = true.sum() / n
         yield clips, share, found.low - 1e-9 <= share <= found.high + 1e-9, found.high - found.low
 

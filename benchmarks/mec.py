@@ -37,7 +37,7 @@ import pandas as pd
 
 import darksound as ds
 import learners
-from darksound.cluster.clusterers import linkage
+from darksound.cluster.clusterers import cuts
 from darksound.cluster.clusterers.base import Clustering
 from darksound.cluster.embedding import embed
 from darksound.cluster.mec import mec_on_images
@@ -336,7 +336,7 @@ def _scores(clustering: Clustering, labels: npt.NDArray[np.object_]) -> dict[str
 def cut(arguments: argparse.Namespace) -> None:
     """Cuts of the tree of average linkage by exponents of the silhouette in the score."""
     exponents = {"1/2": 0.5, "3/4": 0.75, "1": 1.0, "3/2": 1.5, "2": 2.0, "4": 4.0}
-    default = linkage._SILHOUETTE_POWER
+    default = cuts._SILHOUETTE_POWER
     for name, learner_of in backbones(arguments):
         if arguments.only not in (None, name):
             continue
@@ -347,13 +347,13 @@ def cut(arguments: argparse.Namespace) -> None:
             settings = adopt_checkpoint(changed, learner.settings)
             images = build_store(data_set.load(), settings)
             vectors, labels = labelled_embeddings(images, learner)
-            for exponent, linkage._SILHOUETTE_POWER in exponents.items():
+            for exponent, cuts._SILHOUETTE_POWER in exponents.items():
                 rows = rows_of[exponent]
                 rows.append(_scores(find_clusters(vectors, settings), labels))
                 print(f"{set_name} | {name} | {exponent} | {summary(rows[-1:])}", flush=True)
         for exponent, rows in rows_of.items():
             print(f"mean of {len(rows)} sets | {name} | {exponent} | {summary(rows)}", flush=True)
-    linkage._SILHOUETTE_POWER = default
+    cuts._SILHOUETTE_POWER = default
 
 
 def _clustering(settings: ds.Settings, changes: Changes, seed: int, n: int) -> ds.Settings:

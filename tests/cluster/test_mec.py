@@ -184,6 +184,10 @@ def test_the_outcome_has_a_row_for_every_roi(images, tiny_learner, tiny_settings
     assert list(iterations.columns) == [
         "iteration",
         "n_clusters",
+        "n_types",
+        "n_types_low",
+        "n_types_high",
+        "n_stable",
         "n_superclusters",
         "coverage",
         "dbcv",
@@ -269,6 +273,10 @@ def test_without_labels_no_label_metrics(make_images, tiny_learner, tiny_setting
     assert list(result.iterations.columns) == [
         "iteration",
         "n_clusters",
+        "n_types",
+        "n_types_low",
+        "n_types_high",
+        "n_stable",
         "n_superclusters",
         "coverage",
         "dbcv",

@@ -4,9 +4,9 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from darksound.cluster.clusterers import CLUSTERERS
 from darksound.cluster.clusterers.base import SharesDistances, cluster_subsets
 from darksound.cluster.clusterers.linkage import AverageLinkage
+from darksound.cluster.estimators import resolve_clusterer
 from darksound.cluster.intervals import (
     MIN_STABILITY,
     TypeCount,
@@ -33,10 +33,6 @@ def blobs(sizes, d=8, spread=0.15, seed=0):
     groups = np.repeat(np.arange(len(sizes)), sizes)
     x = rng.normal(size=(len(sizes), d))[groups] + spread * rng.normal(size=(len(groups), d))
     return x.astype(np.float32), groups
-
-
-def each_its_own(x):
-    return np.arange(len(x))
 
 
 def brute_force_jaccard(labels, others, k):
@@ -196,17 +192,15 @@ def test_other_clusterers_are_repeated_on_subsets():
     assert (found.per_cluster > MIN_STABILITY).all()
 
 
-def test_registered_clusterers_share_distances_or_cluster_rows():
+def test_linkage_shares_distances_and_dbscan_clusters_the_rows_of_a_subset():
+    x, _ = blobs([20, 20])
+    dbscan = ClusteringSettings(method="dbscan", min_samples=3, eps=1.0)
+    method = resolve_clusterer(dbscan)
     assert isinstance(AverageLinkage(), SharesDistances)
-    assert CLUSTERERS["linkage"].endswith("AverageLinkage")
-    x, groups = blobs([20, 20])
-
-    class Plain:
-        def cluster(self, x, settings, seed):
-            return type("Found", (), {"labels": groups[: len(x)]})()
-
-    rows = cluster_subsets(Plain(), x, LINKAGE, 0, 2)(np.arange(5))
-    assert rows.tolist() == [0] * 5
+    assert not isinstance(method, SharesDistances)
+    rows = np.arange(5, 35)
+    alone = method.cluster(x[rows], dbscan, 0).labels
+    np.testing.assert_array_equal(cluster_subsets(method, x, dbscan, 0, 2)(rows), alone)
 
 
 def test_a_clusterer_that_refuses_a_resample_gives_a_note_and_no_stability():

@@ -71,6 +71,7 @@ def run_mec(run, planned, slowness, fine_tunings, iterations=5):
         run.report("iteration", number + 1, iterations + 1)
     run.report("iteration", iterations + 1, iterations + 1)
     run.stage("map", seconds["map"], 1)
+    run.stage("resampling", seconds["resampling"])
     run.stage("clips", seconds["clips"], 20)
 
 
@@ -81,7 +82,9 @@ def test_each_estimate_is_within_a_factor_of_two(n_rois, load, fine_tunings, cap
     planned = mec_stages(n_rois)
     run = FakeRun(planned, caplog)
     # Stages whose seconds are 30 % more or less than planned, on a slower or faster machine.
-    off = {stage.name: load * (1.3, 0.75)[i % 2] for i, stage in enumerate(planned)}
+    names = [stage.name for stage in planned if stage.name != "resampling"]
+    off = {name: load * (1.3, 0.75)[i % 2] for i, name in enumerate(names)}
+    off["resampling"] = load
     run_mec(run, planned, off, fine_tunings)
     assert run.estimates or run.now < 30
     assert len(run.estimates) <= 3
@@ -168,8 +171,10 @@ def test_plan_has_the_stages_of_each_command():
     assert [(stage.name, stage.calls) for stage in training] == [("images", 1), ("epoch", 7)]
     names = [stage.name for stage in mec_stages(100)]
     assert names == [
-        "images", "embedding", "reducing", "clustering", "fine-tuning", "map", "clips"
+        "images", "embedding", "reducing", "clustering", "fine-tuning", "map", "resampling", "clips"
     ]  # fmt: skip
+    without = settings.replace(mec={"resamples": 0})
+    assert "resampling" not in [stage.name for stage in mec_stages(100, without)]
     assert "clips" not in [
         stage.name for stage in mec_stages(100, settings.replace(report={"page": False}))
     ]

@@ -58,6 +58,7 @@ def write_run(folder: Path, rois: dict, cluster: list[int]) -> Path:
             "y": rng.normal(size=n).astype(np.float32),
             "persistence": np.where(inside, 0.1, np.nan),
             "supercluster": cluster,
+            "stability": np.where(np.asarray(cluster) >= 0, 0.8, np.nan),
         }
     )
     table = pa.Table.from_pandas(clusters, schema=CLUSTER_SCHEMA, preserve_index=False)

@@ -34,6 +34,7 @@ def clusters(**changes) -> pd.DataFrame:
         "y": np.array([2, 1, 0], np.float32),
         "persistence": [0.1, 0.2, None],
         "supercluster": [0, 0, -1],
+        "stability": [0.9, 0.9, None],
     }
     return pd.DataFrame({**columns, **changes})
 
@@ -80,6 +81,12 @@ def test_clusters_without_a_column_are_refused(tmp_path):
     clusters().drop(columns=["x", "persistence"]).to_parquet(path)
     with pytest.raises(RunError, match=r"lacks the column\(s\) x, persistence"):
         read_clusters(path)
+
+
+def test_clusters_of_earlier_versions_have_no_stability(tmp_path):
+    path = tmp_path / "clusters.parquet"
+    clusters().drop(columns="stability").to_parquet(path)
+    assert read_clusters(path)["stability"].isna().all()
 
 
 def test_clusters_of_earlier_versions_are_superclusters_of_their_own(tmp_path):

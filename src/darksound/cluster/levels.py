@@ -12,7 +12,14 @@ from darksound.cluster.metrics import NOISE
 from darksound.cluster.normalise import normalise
 from darksound.settings import ReductionSettings
 
-__all__ = ["Levels", "ScoredCuts", "choose_cut", "find_levels", "superclusters_of_groups"]
+__all__ = [
+    "Levels",
+    "ScoredCuts",
+    "choose_cut",
+    "cluster_merges",
+    "find_levels",
+    "superclusters_of_groups",
+]
 
 Floats = npt.NDArray[np.float64]
 Ints = npt.NDArray[np.int64]
@@ -166,6 +173,35 @@ def _merges_of_clusters(tree: Floats, labels: Ints, k: int) -> Floats | None:
         counts.append(0)
         merges.append((left, right, height))
     return np.array(merges, dtype=np.float64).reshape(-1, 3)
+
+
+def cluster_merges(
+    tree: Floats | None,
+    labels: Ints,
+    embeddings: npt.NDArray[np.floating],
+    method: str,
+) -> Floats:
+    """Return the merges `(k - 1, 3)` of the k clusters of a run: two nodes and a height.
+
+    Nodes are clusters, then merges, the lowest first.
+
+    Args:
+        tree: as in `Levels`; None, or a tree of which a cluster is not one branch: average linkage
+            of the means of the clusters.
+        labels: `(n,)` cluster of each ROI, 0 to k - 1, -1 for noise.
+        embeddings: `(n, dim)`.
+        method: their normalisation, a key of `NORMALISERS`.
+    """
+    k = int(labels.max(initial=-1)) + 1
+    merges = None
+    if tree is not None:
+        merges = (
+            _merges_of_clusters(tree, labels, k) if len(tree) == len(labels) - 1 else tree[:, :3]
+        )
+    if merges is not None and len(merges) == k - 1:
+        return merges
+    means = _means(normalise(embeddings, method), labels, k)
+    return linkage(means, "average")[:, :3] if k > 1 else np.zeros((0, 3))
 
 
 def _means(x: npt.NDArray[np.floating], labels: Ints, k: int) -> Floats:

@@ -2,9 +2,12 @@
 
 from copy import deepcopy
 
+import numpy as np
+
 from darksound.cluster.assign import assign_noise
 from darksound.cluster.embedding import EmbeddingFunction, embed
 from darksound.cluster.estimators import FitPredict, FitTransform, record_estimators
+from darksound.cluster.intervals import cluster_stability, with_type_count
 from darksound.cluster.iteration import iteration_table
 from darksound.cluster.levels import find_levels
 from darksound.cluster.loop import MecLoop, OnIteration
@@ -12,9 +15,11 @@ from darksound.cluster.maps import map_coordinates, map_method
 from darksound.cluster.notes import Notes
 from darksound.cluster.pseudo_labels import NO_CONSTRAINTS
 from darksound.cluster.result import MecOutcome, cluster_table
+from darksound.cluster.stability import resampling_units
 from darksound.cluster.state import MecState
 from darksound.cluster.structure import check_methods
 from darksound.errors import InputError
+from darksound.meta.episodes import recording_names
 from darksound.meta.learners.base import Learner
 from darksound.parallel.threads import single_threaded
 from darksound.progress import Progress, silent
@@ -118,12 +123,13 @@ def mec_on_images(
         CheckpointError, SettingsError, RunError: see `mec`.
         InputError: the review is of other ROIs.
     """
-    roi_ids = images.rois.table["roi_id"]
+    table = images.rois.table
+    constraints = NO_CONSTRAINTS if review is None else review.constraints(table["roi_id"])
     loop = MecLoop(
         images,
         learner,
         settings,
-        constraints=NO_CONSTRAINTS if review is None else review.constraints(roi_ids),
+        constraints=constraints,
         reducer=reducer,
         clusterer=clusterer,
         embedding_function=embedding_function,
@@ -143,11 +149,32 @@ def mec_on_images(
     mapped = [best.embeddings, loop.initial_embeddings] if state.kept else [best.embeddings]
     maps = map_coordinates(mapped, method, settings.reduction, settings.seed)
     progress("map", 1, 1)
+    stability = cluster_stability(
+        best.embeddings,
+        best.clustering,
+        resampling_units(recording_names(images.rois), table["start_s"].to_numpy(np.float64)),
+        settings,
+        constraints=constraints,
+        reducer=reducer,
+        clusterer=clusterer,
+        note=notes,
+        progress=progress,
+    )
     levels = find_levels(best.clustering, best.embeddings, settings.reduction)
     return MecOutcome(
         rois=images.rois,
-        clusters=cluster_table(images.rois, best.clustering, assignment, maps[0], levels),
-        iterations=iteration_table(state.iterations, state.kept),
+        clusters=cluster_table(
+            images.rois,
+            best.clustering,
+            assignment,
+            maps[0],
+            levels,
+            None if stability is None else stability.per_cluster,
+        ),
+        iterations=with_type_count(
+            iteration_table(state.iterations, state.kept),
+            None if stability is None else stability.types,
+        ),
         embeddings=best.embeddings,
         map_before=maps[1] if state.kept else None,
         map_method=method,

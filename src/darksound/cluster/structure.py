@@ -42,6 +42,7 @@ __all__ = [
     "MIN_ROIS",
     "check_methods",
     "cluster",
+    "clusterer_seed",
     "find_clusters",
     "reduce",
     "reducer_seed",
@@ -282,6 +283,11 @@ def reducer_seed(seed: int) -> int:
     return next(_reducer_seeds(seed, 1))
 
 
+def clusterer_seed(seed: int) -> int:
+    """Return the seed of the clusterer."""
+    return int(np.random.SeedSequence([seed, _CLUSTERER_STREAM]).generate_state(1)[0])
+
+
 def reduce(
     embeddings: npt.NDArray[np.floating],
     settings: ReductionSettings,
@@ -330,12 +336,10 @@ def cluster(
     Raises:
         SettingsError: the clusterer or its metric is unknown, or it is not installed.
     """
-    stream = np.random.SeedSequence([seed, _CLUSTERER_STREAM])
-    clusterer_seed = int(stream.generate_state(1)[0])
     method: Clusterer = resolve_clusterer(settings, clusterer)
     points = np.asarray(x, dtype=np.float64)
     with single_threaded():
-        return number_by_size(method.cluster(points, settings, clusterer_seed))
+        return number_by_size(method.cluster(points, settings, clusterer_seed(seed)))
 
 
 def _note_missing_structure(

@@ -32,6 +32,10 @@ _SECONDS_PER_MAPPED_ROI = 1e-2
 _COMPILATION_S = 45.0
 # Average linkage, its graph and its cuts, one pair of 5,000 ROIs.
 _SECONDS_PER_LINKED_PAIR = 8e-7
+# The distances that resamples share, one pair; and a resample, one pair of all ROIs.
+_SECONDS_PER_SHARED_PAIR, _SECONDS_PER_RESAMPLED_PAIR = 4e-7, 4e-8
+# ROIs that are resampled at most where no distances are shared, and their share in a resample.
+_MAX_RESAMPLED, _RESAMPLED_SHARE = 5000, 0.8
 # Micro-clusters of a large set, and what is clustered again, one ROI.
 _SECONDS_PER_CONDENSED_ROI = 4e-4
 # The stage that computes what the backbone reads, by its kind.
@@ -95,6 +99,8 @@ def planned_stages(
             map_s = min(n_rois, settings.reduction.max_fit_samples) * _SECONDS_PER_FITTED_ROI
             first_s = 0.0 if reducing_s else _COMPILATION_S
         stages.append(PlannedStage("map", 1, map_s, first_s=first_s))
+        if settings.mec.resamples:
+            stages.append(PlannedStage("resampling", 1, _resampling_seconds(n_rois, settings)))
         if settings.report.page:
             clips_s = min(n_rois, _MAX_CLIPS) * _SECONDS_PER_CLIP
             # The recordings of a table may not exist.
@@ -114,3 +120,16 @@ def _clustering_seconds(n_rois: int, settings: Settings) -> tuple[float, float]:
         return 0.0, linkage + validity
     fitted = min(n_rois, settings.reduction.max_fit_samples)
     return _SECONDS_PER_FITTED_ROI * fitted, _SECONDS_PER_CLUSTERED_ROI * n_rois + validity
+
+
+def _resampling_seconds(n_rois: int, settings: Settings) -> float:
+    """Return the time of the resamples, by which the stability of clusters is found."""
+    resamples = settings.mec.resamples
+    if uses_reducer(settings):
+        n = min(n_rois, _MAX_RESAMPLED)
+        clustered = _SECONDS_PER_CLUSTERED_ROI * _RESAMPLED_SHARE * n
+        return _SECONDS_PER_FITTED_ROI * n + resamples * clustered
+    linked = linked_rois(n_rois, settings.clustering)
+    pair_s = _SECONDS_PER_SHARED_PAIR + resamples * _SECONDS_PER_RESAMPLED_PAIR
+    condensed = _SECONDS_PER_CONDENSED_ROI * n_rois if linked < n_rois else 0.0
+    return pair_s * linked**2 + condensed

@@ -80,7 +80,8 @@ def damage_of(path: Path) -> Iterator[None]:
 def read_clusters(path: Path) -> pd.DataFrame:
     """Return the table of clusters, columns of `CLUSTER_SCHEMA`.
 
-    In runs of earlier versions, which have no superclusters, each cluster is one of its own.
+    In runs of earlier versions, which have no superclusters, each cluster is one of its own; and
+    no stability is known.
 
     Raises:
         RunError: the file is damaged.
@@ -89,6 +90,8 @@ def read_clusters(path: Path) -> pd.DataFrame:
         table = pq.read_table(file).to_pandas()
         if "supercluster" not in table.columns and "cluster" in table.columns:
             table["supercluster"] = table["cluster"]
+        if "stability" not in table.columns:
+            table["stability"] = np.nan
         missing = [name for name in CLUSTER_SCHEMA.names if name not in table.columns]
         if missing:
             raise ValueError(f"it lacks the column(s) {', '.join(missing)}")

@@ -75,6 +75,7 @@ def small_run(place: Path, superclusters: tuple[int, int, int] = (0, 1, 2)) -> P
             "y": rng.normal(size=n).astype(np.float32),
             "persistence": np.where(inside, 0.1 * (cluster + 1), np.nan),
             "supercluster": np.append(superclusters, -1)[cluster],
+            "stability": np.where(cluster >= 0, 0.8, np.nan),
         }
     )
     table = pa.Table.from_pandas(clusters, schema=CLUSTER_SCHEMA, preserve_index=False)

@@ -1,8 +1,8 @@
 """The contract of clusterers, and the clustering that they return."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 import numpy as np
 import numpy.typing as npt
@@ -12,9 +12,12 @@ from darksound.errors import SettingsError
 from darksound.settings import ClusteringSettings
 
 __all__ = [
+    "ClusterSubset",
     "Clusterer",
     "Clustering",
+    "SharesDistances",
     "changed_settings",
+    "cluster_subsets",
     "mean_by_cluster",
     "number_by_size",
     "refuse_changed_settings",
@@ -94,6 +97,37 @@ class Clusterer(Protocol):
         Raises:
             SettingsError: a setting is not possible for this clusterer, or it is not installed.
         """
+
+
+#: Returns the clusters `(m,)` of a subset of vectors, given its rows `(m,)`; -1 is noise.
+ClusterSubset = Callable[[Ints], Ints]
+
+
+@runtime_checkable
+class SharesDistances(Protocol):
+    """A clusterer that clusters subsets of a set by distances that are computed once."""
+
+    def of_subsets(
+        self, x: Floats, settings: ClusteringSettings, seed: int, n_clusters: int
+    ) -> ClusterSubset:
+        """Return a function that clusters subsets of vectors `(n, k)` with that many clusters."""
+
+
+def cluster_subsets(
+    clusterer: Clusterer, x: Floats, settings: ClusteringSettings, seed: int, n_clusters: int
+) -> ClusterSubset:
+    """Return a function that clusters subsets of vectors `(n, k)`, in any numbering.
+
+    Args:
+        clusterer: the method.
+        x: vectors.
+        settings: of the method.
+        seed: of the method.
+        n_clusters: number of clusters of the whole set.
+    """
+    if isinstance(clusterer, SharesDistances):
+        return clusterer.of_subsets(x, settings, seed, n_clusters)
+    return lambda rows: clusterer.cluster(x[rows], settings, seed).labels
 
 
 def changed_settings(settings: ClusteringSettings, names: Sequence[str]) -> list[str]:

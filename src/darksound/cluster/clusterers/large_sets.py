@@ -10,7 +10,7 @@ from darksound.cluster.clusterers.micro_clusters import condense, micro_means, n
 from darksound.cluster.metrics import NOISE
 from darksound.cluster.reducers.sample import sample_rows
 
-__all__ = ["ClusterWhole", "cluster_large_set"]
+__all__ = ["MIN_MICRO_CLUSTERS", "ClusterWhole", "cluster_large_set", "micro_clusters"]
 
 Floats = npt.NDArray[np.float64]
 Ints = npt.NDArray[np.int64]
@@ -20,8 +20,8 @@ ClusterWhole = Callable[[Floats, int], Clustering]
 
 # ROIs for each micro-cluster, at most; of more ROIs a sample is condensed.
 _MAX_RATIO = 8
-# Fewest micro-clusters in a cluster; how many ROIs these must have is known afterwards only.
-_MIN_MICRO_CLUSTERS = 2
+#: Fewest micro-clusters in a cluster; how many ROIs these must have is known afterwards only.
+MIN_MICRO_CLUSTERS = 2
 # If more of the ROIs are rejected, the next clustering would reject about the same ones.
 _MAX_REJECTED = 0.9
 
@@ -73,18 +73,26 @@ def cluster_large_set(
             return Clustering(labels, probability, outlier_score, np.concatenate(persistence))
 
 
+def micro_clusters(x: Floats, size: int, seed: int) -> tuple[Ints, Floats]:
+    """Return the micro-cluster `(n,)` of vectors `(n, d)`, n above `size`, and the means `(m, d)`.
+
+    Above 8 * `size` vectors a stratified sample is condensed, see `cluster_large_set`.
+    """
+    if len(x) <= _MAX_RATIO * size:
+        micro = condense(x, size)
+        return micro, micro_means(x, micro)
+    sample = sample_rows(x.astype(np.float32), _MAX_RATIO * size, seed)
+    micro_of_sample = condense(x[sample], size)
+    means = micro_means(x[sample], micro_of_sample)
+    micro = micro_of_sample[nearest_rows(x, x[sample], 1)[:, 0]]
+    micro[sample] = micro_of_sample
+    return micro, means
+
+
 def _cluster_condensed(x: Floats, size: int, seed: int, cluster_whole: ClusterWhole) -> Clustering:
     """Return clusters `(n,)` of vectors `(n, d)` by those of `size` micro-clusters."""
-    if len(x) > _MAX_RATIO * size:
-        sample = sample_rows(x.astype(np.float32), _MAX_RATIO * size, seed)
-        micro_of_sample = condense(x[sample], size)
-        means = micro_means(x[sample], micro_of_sample)
-        micro = micro_of_sample[nearest_rows(x, x[sample], 1)[:, 0]]
-        micro[sample] = micro_of_sample
-    else:
-        micro = condense(x, size)
-        means = micro_means(x, micro)
-    found = cluster_whole(means, _MIN_MICRO_CLUSTERS)
+    micro, means = micro_clusters(x, size, seed)
+    found = cluster_whole(means, MIN_MICRO_CLUSTERS)
     return Clustering(
         found.labels[micro],
         found.probability[micro],

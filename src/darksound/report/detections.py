@@ -155,8 +155,8 @@ def detection_histories(
     is_unknown = undecided.reindex(keys, fill_value=0).to_numpy(np.int64) > 0
     is_unknown &= count == 0
     missing = (cells["effort_hours"].to_numpy() <= 0) | is_unknown
-    cells.insert(3, "detected", pd.array(count > 0, dtype="Int64"))
-    cells.insert(4, "count", pd.array(count, dtype="Int64"))
+    cells.insert(3, "detected", pd.Series(count > 0, cells.index, dtype="Int64"))
+    cells.insert(4, "count", pd.Series(count, cells.index, dtype="Int64"))
     cells.loc[missing, ["detected", "count"]] = pd.NA
     return Detections(
         names,
@@ -240,7 +240,8 @@ def _days(
 ) -> npt.NDArray[np.datetime64]:
     days = pd.to_datetime(dates.where(dates != "", None)).to_numpy("datetime64[D]")
     morning = (hours.to_numpy(np.int64) < _NOON) & from_noon
-    return days - morning.astype("timedelta64[D]")
+    shifted: npt.NDArray[np.datetime64] = days - morning.astype("timedelta64[D]")
+    return shifted
 
 
 def _parts(recorded: Recorded, effort: pd.DataFrame) -> pd.DataFrame:

@@ -14,7 +14,6 @@ import numpy.typing as npt
 import soxr
 
 from darksound.synthesis.acoustics import Acoustics, noise_shape
-from darksound.synthesis.other_sounds import draw_other_sound
 from darksound.synthesis.recorders import RECORDERS, Deployed, Recorder
 from darksound.synthesis.recordings import RATE
 from darksound.synthesis.season_voices import SEASON_VOICES
@@ -43,8 +42,10 @@ _OCCUPIED, _SINGS, _IN_RECORDING, _RAIN = 0.6, 0.65, 0.8, 0.06
 _MORE_SONGS = (1, 3)
 # Seconds from the start of one song to that of the next, before the first, and after the last.
 _SLOT_S, _EDGE_S = 2.4, 0.4
-# Level of the background, of songs above it, and of rain, as RMS; full scale is 1.
-_NOISE_LEVEL, _SONG_LEVEL, _RAIN_LEVEL = 0.002, (0.05, 0.1), 0.03
+# Level of the background and of songs, as RMS; full scale is 1.
+_NOISE_LEVEL, _SONG_LEVEL = 0.002, (0.05, 0.1)
+# Length of a raindrop, drops a second, and their level.
+_DROP_SAMPLES, _DROPS_PER_S, _DROP_LEVEL = 96, 15.0, 0.15
 _VARIETY = 0.4
 # The recorder that stops early does so after this share of the days, and of its last recording.
 _STOPS_AFTER = 0.6
@@ -239,15 +240,25 @@ def render_season_recording(
     rng = np.random.default_rng([plan.seed, _SOUND, *_key(recording)])
     events: list[SeasonEvent] = []
     if plan.rains(recording):
-        rain = draw_other_sound("rain", rng)
-        mix += np.float32(_RAIN_LEVEL) * rain.texture.render(0, samples)
-        events.append(SeasonEvent("rain", False, 0.0, seconds, rain.low_hz, rain.high_hz))
+        mix += _rain(samples, rng)
+        events.append(SeasonEvent("rain", False, 0.0, seconds, 0.0, plan.kind.rate / 2))
     for event, start, wave in _songs(plan, recording, seconds, rng):
         mix[start : start + wave.size] += wave
         events.append(event)
     wave = soxr.resample(mix, RATE, plan.kind.rate, quality="HQ")
     rounded = np.clip(np.rint(wave * np.float32(32768)), -32768, 32767).astype(np.int16)
     return rounded[: round(seconds * plan.kind.rate)], events
+
+
+def _rain(samples: int, rng: np.random.Generator) -> Samples:
+    """Return drops on the recorder: short clicks over all frequencies."""
+    rain = np.zeros(samples, dtype=np.float32)
+    decay = np.exp(-np.arange(_DROP_SAMPLES) / (_DROP_SAMPLES / 3))
+    drops = round(_DROPS_PER_S * samples / RATE)
+    for start in rng.integers(0, samples - _DROP_SAMPLES, drops).tolist():
+        click = _DROP_LEVEL * rng.standard_normal(_DROP_SAMPLES) * decay
+        rain[start : start + _DROP_SAMPLES] += click.astype(np.float32)
+    return rain
 
 
 def _songs(

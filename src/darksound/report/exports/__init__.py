@@ -12,4 +12,7 @@ EXPORTERS: dict[str, str] = {
     "dataset": "darksound.report.exports.clips:Dataset",
     "activity": "darksound.report.exports.activity:Activity",
     "occupancy": "darksound.report.exports.occupancy:Occupancy",
+    "darwin-core": "darksound.report.exports.darwin_core:DarwinCore",
+    "data-package": "darksound.report.exports.data_package:DataPackage",
+    "aoef": "darksound.report.exports.aoef:Aoef",
 }

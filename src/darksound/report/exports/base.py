@@ -7,8 +7,9 @@ from typing import Literal, Protocol
 
 import pandas as pd
 
+from darksound.errors import InputError
 from darksound.progress import Progress, silent
-from darksound.report.detections import DetectionOptions
+from darksound.report.detections import DetectionOptions, candidates
 from darksound.report.result import MecResult
 from darksound.rois.review import Review, apply_review
 from darksound.rois.roi_set import Problem
@@ -63,6 +64,21 @@ class ExportContent:
             return pd.Series("", index=ids.index, dtype=object)
         of_roi = self.review.table.set_index("roi_id")["verdict"]
         return ids.map(of_roi).fillna("").astype(object)
+
+    @property
+    def detected_rois(self) -> pd.DataFrame:
+        """Return the ROIs that may be detections, see `candidates`, with the column `verdict`.
+
+        Raises:
+            InputError: there is no cluster, or verified ROIs are asked for and there are none.
+        """
+        verdicts = self.verdicts
+        if self.detections.verified and not (verdicts == "yes").any():
+            raise InputError(
+                "No ROI has the verdict yes, so none is verified; give a review with verdicts "
+                "(--review), or leave out --verified."
+            )
+        return candidates(self.table.assign(verdict=verdicts), self.detections, self.named)
 
     @classmethod
     def of(

@@ -13,8 +13,7 @@ from typing import ClassVar
 
 import pandas as pd
 
-from darksound.errors import InputError
-from darksound.report.detections import Detections, candidates, detection_histories
+from darksound.report.detections import Detections, detection_histories
 from darksound.report.exports.base import ExportContent, ExportCounts
 from darksound.report.exports.targets import distinct, safe_name
 from darksound.rois.effort import SITE_SCHEMA
@@ -51,7 +50,10 @@ class Occupancy:
             InputError: effort, sites or times are not known; there is no cluster; an option is
                 wrong; or verified ROIs are asked for, and the review has none.
         """
-        found = _found(content)
+        result = content.result
+        found = detection_histories(
+            content.detected_rois, result.effort, result.sites, content.detections
+        )
         files: dict[str, pd.DataFrame] = {
             "detections.csv": found.table,
             "occasions.csv": _occasion_table(found),
@@ -73,20 +75,6 @@ class Occupancy:
             (target / path).write_text(text, encoding="utf-8", newline="")
             content.progress("occupancy", done, len(files))
         return ExportCounts(len(files), found.rois, found.problems)
-
-
-def _found(content: ExportContent) -> Detections:
-    verdicts = content.verdicts
-    if content.detections.verified and not (verdicts == "yes").any():
-        raise InputError(
-            "No ROI has the verdict yes, so none is verified; give a review with verdicts "
-            "(--review), or leave out --verified."
-        )
-    table = content.table.assign(verdict=verdicts)
-    rois = candidates(table, content.detections, content.named)
-    return detection_histories(
-        rois, content.result.effort, content.result.sites, content.detections
-    )
 
 
 def _occasion_table(found: Detections) -> pd.DataFrame:

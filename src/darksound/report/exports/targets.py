@@ -32,6 +32,7 @@ __all__ = [
     "new_folder",
     "portable_name",
     "recordings",
+    "root_names",
     "safe_name",
     "safe_path",
     "write_names",
@@ -144,9 +145,8 @@ def annotation_names(content: ExportContent, ending: str) -> dict[tuple[str, str
     """
     pairs = content.table[["root", "recording"]].drop_duplicates()
     keys = list(pairs.itertuples(index=False, name=None))
-    roots = list(dict.fromkeys(root for root, _ in keys))
-    folders = dict(zip(roots, distinct(_last_part(root) for root in roots), strict=True))
-    several = len(roots) > 1
+    folders = root_names(root for root, _ in keys)
+    several = len(folders) > 1
     # Suffixes are removed before names are changed: CON.wav becomes CON_.txt, not CON.txt.
     paths, stems = (
         [(folders[root] + "/" if several else "") + str(safe_path(path)) for root, path in named]
@@ -158,6 +158,12 @@ def annotation_names(content: ExportContent, ending: str) -> dict[tuple[str, str
         for stem, path in zip(stems, paths, strict=True)
     ]
     return dict(zip(keys, (f"{name}{ending}" for name in distinct(chosen)), strict=True))
+
+
+def root_names(roots: Iterable[str]) -> dict[str, str]:
+    """Return a name of each root, its last folder, made distinct."""
+    each = list(dict.fromkeys(roots))
+    return dict(zip(each, distinct(_last_part(root) for root in each), strict=True))
 
 
 def write_names(

@@ -26,9 +26,9 @@ _MAX_LISTED = 4
 def with_places(rois: RoiSet, settings: Settings, sites: SiteList | None = None) -> RoiSet:
     """Return the set with the effort of its recordings, and with their sites as far as known.
 
-    A table of sites counts before a table's column, and that before folders. If none of them names
-    a site, and the meaning of folders is to be decided, sites are the folders that were given, or
-    the recorders, where there are several.
+    With a table of sites, recordings that belong to none of its rows have no site. Else a table's
+    column counts before folders; if neither names a site, and the meaning of folders is to be
+    decided, sites are the folders that were given, or the recorders, where there are several.
 
     Args:
         rois: of any source.
@@ -42,8 +42,7 @@ def with_places(rois: RoiSet, settings: Settings, sites: SiteList | None = None)
     assert rois.effort is not None
     effort = rois.effort.copy()
     if sites is not None:
-        found = find_sites(effort, sites)
-        effort["site"] = found.where(found.notna(), effort["site"]).astype(TEXT_DTYPE)
+        effort["site"] = find_sites(effort, sites)
     elif settings.rois.folders == "auto" and effort["site"].isna().all():
         effort["site"] = _other_sites(effort)
     # The same site for all ROIs of a recording, unless their table has several.

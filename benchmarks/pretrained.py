@@ -6,9 +6,9 @@
 AUDIO holds the folders `birdguess`, `british`, `bengalese` and `phoebe` of labelled recordings.
 Without `--final` the sets for model selection are scored. For windows of `birdguess` and
 `british`, unaltered and disguised: accuracy of the nearest neighbour from another recording of the
-species (from the other half of the recording, if there is one recording alone), and its mean
-average precision. For `bengalese`: the V-measure of clusters. With `--final`, the held-out set
-`phoebe` is scored with three seeds.
+species (from the other half of the recording, if there is one recording alone), its mean average
+precision, and 5-way accuracy with 1 and 3 shots. For `bengalese`: the V-measure of clusters. With
+`--final`, the held-out set `phoebe` is scored with three seeds.
 
 `--lengths` compares ROI lengths, on ROIs shorter and longer than the default 3 s, and BirdNET's
 embeddings of long ones.
@@ -37,6 +37,7 @@ from darksound.audio.augmentation import augment_waveform
 from darksound.cluster.embedding import embed
 from darksound.cluster.metrics import label_scores
 from darksound.cluster.structure import find_clusters
+from darksound.meta.backbones.choice import choose_weights
 from darksound.meta.learners.build import build_learner
 from darksound.store.building import build_store
 from darksound.store.cached_store import build_images
@@ -50,7 +51,7 @@ RATE = 48_000
 
 
 def untrained_learner(settings: ds.Settings) -> EmbeddingMethod:
-    return with_learner(build_learner(settings))
+    return with_learner(build_learner(choose_weights(settings)))
 
 
 def with_learner(learner: ds.Learner) -> EmbeddingMethod:
@@ -122,14 +123,19 @@ def neighbours(vectors: Vectors, table: pd.DataFrame) -> tuple[float, float]:
     return float(correct[has_partner, 0].mean()), float(average.mean())
 
 
-def few_shot(vectors: Vectors, labels: Labels, n_shot: int, seed: int) -> float:
-    """Return 5-way accuracy of the nearest mean of `n_shot` unit vectors."""
+def few_shot(vectors: Vectors, labels: Labels, n_shot: int, seed: int, n_query: int = 5) -> float:
+    """Return 5-way accuracy of the nearest mean of `n_shot` unit vectors.
+
+    Labels of fewer than `n_shot + n_query` vectors are left out.
+    """
     unit = vectors / np.linalg.norm(vectors, axis=1, keepdims=True)
     rng = np.random.default_rng([seed, n_shot])
+    names, counts = np.unique(labels, return_counts=True)
+    names, n_drawn = names[counts >= n_shot + n_query], n_shot + n_query
     accuracy = 0.0
     for _ in range(N_EPISODES):
-        classes = rng.choice(np.unique(labels), 5, replace=False)
-        drawn = [rng.permutation(np.flatnonzero(labels == k))[: n_shot + 5] for k in classes]
+        classes = rng.choice(names, 5, replace=False)
+        drawn = [rng.permutation(np.flatnonzero(labels == k))[:n_drawn] for k in classes]
         centres = np.stack([unit[rows[:n_shot]].mean(0) for rows in drawn])
         centres /= np.linalg.norm(centres, axis=1, keepdims=True)
         scores = np.stack([unit[rows[n_shot:]] @ centres.T for rows in drawn])
@@ -197,16 +203,22 @@ def rois_of_length(folder: Path, seconds: float) -> ds.RoiSet:
         return ds.load_rois(file.name)
 
 
+def comparison_scores(name: str, vectors: Vectors, table: pd.DataFrame) -> dict[str, float]:
+    accuracy, precision = neighbours(vectors, table)
+    labels = table["label"].to_numpy(dtype=object)
+    shots = {f"{name} 5-way {k}-shot": few_shot(vectors, labels, k, SEEDS[0], 3) for k in (1, 3)}
+    return {f"{name} 1-NN": accuracy, f"{name} mAP": precision, **shots}
+
+
 def score_selection_sets(audio: Path, method: EmbeddingMethod) -> dict[str, float]:
     scores: dict[str, float] = {}
     for name in ("birdguess", "british"):
         rois = ds.load_rois(audio / name, rois="windows")
-        accuracy, precision = neighbours(method(rois, ds.Settings()), rois.table)
-        scores |= {f"{name} 1-NN": accuracy, f"{name} mAP": precision}
+        scores |= comparison_scores(name, method(rois, ds.Settings()), rois.table)
         with tempfile.TemporaryDirectory() as folder:
             altered, original = disguise(rois, Path(folder))
-            accuracy, precision = neighbours(method(altered, ds.Settings()), original)
-        scores |= {f"{name} disguised 1-NN": accuracy, f"{name} disguised mAP": precision}
+            vectors = method(altered, ds.Settings())
+        scores |= comparison_scores(f"{name} disguised", vectors, original)
     rois = ds.load_rois(audio / "bengalese" / "syllables.csv")
     vectors = method(rois, ds.Settings())
     figures = [cluster_scores(vectors, _labels(rois), seed) for seed in SEEDS]

@@ -12,10 +12,11 @@ import soundfile as sf
 from darksound.audio.files import open_audio, problem_of
 from darksound.audio.mixing import mix_channels
 from darksound.errors import InputError
+from darksound.segmentation.activity import ChunkActivity, measure_activity
 from darksound.segmentation.boxes import BOX, Boxes, join_boxes, region_boxes
 from darksound.segmentation.call_features import call_features
 from darksound.segmentation.call_score import call_scores
-from darksound.segmentation.chorus import ChunkActivity, find_block_regions, measure_activity
+from darksound.segmentation.chorus import find_block_regions
 from darksound.segmentation.grid import Block, Grid
 from darksound.segmentation.power import (
     BandLevels,
@@ -222,11 +223,12 @@ def find_block_rois(
     regions = find_block_regions(ratio, lengths, activities, grid, settings)
     boxes, points = region_boxes(regions.calls, block, grid, max_roi_s, settings)
     n_regions = len(regions.calls.starts)
-    if regions.chorus is not None:
-        chorus, of_chorus = region_boxes(regions.chorus, block, grid, max_roi_s, settings)
-        chorus["chorus"] = 1.0
-        boxes, points = join_boxes((boxes, points), (chorus, of_chorus))
-        n_regions += len(regions.chorus.starts)
+    for layer, is_chorus in ((regions.churrs, 0.0), (regions.chorus, 1.0)):
+        if layer is not None:
+            of_layer, its_points = region_boxes(layer, block, grid, max_roi_s, settings)
+            of_layer["chorus"] = is_chorus
+            boxes, points = join_boxes((boxes, points), (of_layer, its_points))
+            n_regions += len(layer.starts)
     segmentation = Segmentation(boxes, tuple(chunks), cause, n_regions)
     return BlockRois(segmentation, points, ratio)
 

@@ -7,31 +7,27 @@ of other chunks or of the neighbouring bands, and its steady rate of pulses; a c
 pauses in no second.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from itertools import pairwise
 
 import numpy as np
 import numpy.typing as npt
-import scipy.fft
 import scipy.ndimage
 
+from darksound.segmentation.activity import CELL_S, MIN_PULSE_DB, ChunkActivity
+from darksound.segmentation.churrs import churr_gains, churr_levels
 from darksound.segmentation.grid import Grid
 from darksound.segmentation.regions import Ratio, RegionPoints, find_regions
 from darksound.settings import SegmentationSettings
 
-__all__ = ["BlockRegions", "ChunkActivity", "find_block_regions", "measure_activity"]
+__all__ = ["BlockRegions", "find_block_regions"]
 
 Floats = npt.NDArray[np.float64]
 Bools = npt.NDArray[np.bool_]
+Ints = npt.NDArray[np.int64]
 Power = npt.NDArray[np.float32]
 
-# Maxima are taken in cells of this length; a second is a few cells.
-_CELL_S = 0.125
-_CELLS_OF_SECOND = 8
-# A cell or a second is busy if it has a point so many dB over `low_db`: softer sounds are rarely
-# part of a ROI.
-_BUSY_DB = 4.0
 # A chorus lasts at least this long, and this share of its seconds are busy. Sparrows and
 # oystercatchers in front of a microphone are busy for half a minute.
 _MIN_CHORUS_S = 45.0
@@ -53,119 +49,10 @@ _MIN_BUSY_SKIRT = 0.4
 _MIN_SKIRT_CORRELATION = 0.2
 _SKIRT_CHUNKS = 7
 _GAP_BANDS = 2
-# A call in a chorus has a point so many dB over the chorus's own loudest points.
+# A call in a chorus or churr has a point so many dB over its loudest points.
 _STAND_OUT_DB = 6.0
-# A churr: pulses at a steady rate, in a band of limited width, without an insect's frequency.
-_CHURR_HZ = (400.0, 2800.0)
-_MAX_CHURR_WIDTH_HZ, _CHURR_WIDTH_DB = 1500.0, 12.0
-_PULSES_HZ = (8.0, 45.0)
-# The line of the rate in the spectrum of the envelope stands so many dB out of its neighbours.
-# That of noise, of frogs in chorus and of days in a forest does by at most 7 dB, that of churrs by
-# 17 to 30.
-_MIN_PULSE_DB = 10.0
-_MIN_SKIRT_PULSE_DB = 5.0
-_ENVELOPE_S = 2.73
-# Harmonics of mains beat at these rates, which frames at a lower rate show at others.
-_MAINS_HZ = (60.0, 100.0, 120.0, 180.0, 200.0, 240.0)
-_MAINS_WIDTH_HZ = 0.75
-_LINE_NEIGHBOURS_HZ = 7.7
-# A churr that fills a chunk has a background so many dB over that of the lowest chunks of the
-# block, or over the median of an octave.
-_MIN_EXCESS_DB = 8.0
-_MIN_SKIRT_EXCESS_DB = 3.0
-# A churr whose pulses are certain is found this much below the thresholds, unless it is as wide as
-# hum, whose harmonics beat.
-_PULSE_GAIN_DB, _MAX_GAIN_WIDTH_HZ = 6.0, 700.0
-_QUIET_CHUNKS = 0.1
-_BANDS_PER_OCTAVE = 24
-
-
-@dataclass(frozen=True)
-class ChunkActivity:
-    """How often and how loud each band of a chunk is above its background.
-
-    All but the first attribute have the shape `(bands,)`, or are numbers.
-
-    Attributes:
-        cells_db: loudest point of each cell over the background, `(cells, bands)`.
-        background_db: background of the chunk.
-        busy_cells: share of the cells that are busy.
-        busy_seconds: share of the seconds that are.
-        median_db: median of the loudest points of the seconds, over the background.
-        tenth_db: their tenth percentile.
-        ninetieth_db: their ninetieth percentile.
-        pulse_db: how far a rate of pulses stands out in the envelope; 0 above the churrs' bands.
-        seconds: length of the chunk.
-    """
-
-    cells_db: Power
-    background_db: Floats
-    busy_cells: Floats
-    busy_seconds: Floats
-    median_db: Floats
-    tenth_db: Floats
-    ninetieth_db: Floats
-    pulse_db: Floats
-    seconds: float
-
-
-def measure_activity(
-    power: Power, ratio: Ratio, background: Power, grid: Grid, settings: SegmentationSettings
-) -> ChunkActivity:
-    """Measure the activity of each band of a chunk.
-
-    Args:
-        power: of all bins, not smoothed, `(frames, bins)`.
-        ratio: smoothed power over background, `(frames, bands)`.
-        background: `(bands,)`.
-        grid: frames and bands.
-        settings: `low_db` is used.
-    """
-    seconds = len(ratio) * grid.frame_s
-    n_cells = max(min(round(seconds / _CELL_S), len(ratio)), 1)
-    first = np.arange(n_cells) * len(ratio) // n_cells
-    cells = _decibels(np.maximum.reduceat(ratio, first, axis=0))
-    in_second = scipy.ndimage.maximum_filter1d(cells, _CELLS_OF_SECOND, axis=0, mode="nearest")
-    busy_db = settings.low_db + _BUSY_DB
-    tenth, median, ninetieth = np.percentile(in_second, (10, 50, 90), axis=0)
-    return ChunkActivity(
-        cells_db=cells.astype(np.float32),
-        background_db=_decibels(background),
-        busy_cells=(cells >= busy_db).mean(axis=0),
-        busy_seconds=(in_second >= busy_db).mean(axis=0),
-        median_db=median,
-        tenth_db=tenth,
-        ninetieth_db=ninetieth,
-        pulse_db=_pulse_prominence(power, grid),
-        seconds=seconds,
-    )
-
-
-def _pulse_prominence(power: Power, grid: Grid) -> Floats:
-    """Return by how many dB a rate of pulses stands out in the envelope of each band."""
-    prominence = np.zeros(grid.bands)
-    length = round(_ENVELOPE_S / grid.frame_s)
-    low, high = (round(hz / grid.band_hz) for hz in _CHURR_HZ)
-    first, stop = max(low, grid.first_bin), min(high + 1, grid.first_bin + grid.bands)
-    if len(power) < length or stop - first < 3:
-        return prominence
-    envelope = np.sqrt(power[:, first:stop].T)
-    parts = np.lib.stride_tricks.sliding_window_view(envelope, length, axis=1)[:, :: length // 2]
-    mean = np.maximum(parts.mean(axis=2, keepdims=True), np.finfo(np.float32).tiny)
-    window = np.hanning(length).astype(np.float32)
-    spectrum = np.abs(scipy.fft.rfft((parts / mean - 1) * window, axis=2)) ** 2
-    lines = scipy.ndimage.uniform_filter1d(spectrum.sum(axis=1), 3, axis=0)
-    rate_step = 1 / (length * grid.frame_s)
-    levels = _decibels(lines)
-    width = 2 * round(_LINE_NEIGHBOURS_HZ / 2 / rate_step) + 1
-    neighbours = scipy.ndimage.uniform_filter1d(levels, width, axis=1, mode="nearest")
-    rates = np.arange(levels.shape[1]) * rate_step
-    mains = [abs(hz - round(hz * grid.frame_s) / grid.frame_s) for hz in _MAINS_HZ]
-    is_pulse = (_PULSES_HZ[0] <= rates) & (rates <= _PULSES_HZ[1])
-    is_pulse &= (np.abs(rates[:, None] - mains) > _MAINS_WIDTH_HZ).all(axis=1)
-    highest = (levels - neighbours)[:, is_pulse].max(axis=1, initial=0)
-    prominence[first - grid.first_bin : stop - grid.first_bin] = highest
-    return prominence
+# A churr is not louder than its level by more than this, or than this over the background.
+_MAX_OVER_CHURR_DB, _MIN_CHURR_DB = 3.0, 16.0
 
 
 @dataclass(frozen=True)
@@ -173,12 +60,15 @@ class BlockRegions:
     """The regions of a block.
 
     Attributes:
-        calls: regions that stand out of the background, and of a chorus where there is one.
+        calls: regions that stand out of the background, and of a chorus or churr where there is
+            one.
+        churrs: churrs that last for a chunk or more; None if there is none.
         chorus: what else is above the thresholds where there is a chorus; None if there is none.
     """
 
     calls: RegionPoints
-    chorus: RegionPoints | None
+    churrs: RegionPoints | None = None
+    chorus: RegionPoints | None = None
 
 
 def find_block_regions(
@@ -199,58 +89,20 @@ def find_block_regions(
         settings: thresholds and margins.
     """
     if not activities:
-        return BlockRegions(find_regions(ratio, grid, settings), None)
+        return BlockRegions(find_regions(ratio, grid, settings))
     bounds = np.concatenate([[0], np.cumsum(lengths)])
-    churr_db = _churr_levels(activities, grid)
-    for (start, stop), level_db in zip(pairwise(bounds), churr_db, strict=True):
-        if level_db.any():
-            ratio[start:stop] *= _ratio_of(level_db)
-    chorus_db = _chorus_levels(activities, churr_db > 0, grid, settings)
-    if not chorus_db.any():
-        return BlockRegions(find_regions(ratio, grid, settings), None)
-    return _regions_in_chorus(ratio, bounds, chorus_db, grid, settings)
-
-
-def _churr_levels(activities: Sequence[ChunkActivity], grid: Grid) -> Floats:
-    """Return by how many dB to raise churrs over the background, `(chunks, bands)`; 0: none."""
-    background = np.array([each.background_db for each in activities])
-    pulses = np.array([each.pulse_db for each in activities])
-    quiet = np.sort(background, axis=0)[int(_QUIET_CHUNKS * (len(background) - 1))]
-    over_quiet = background - quiet
-    over_neighbours = background - _octave_medians(background, grid)
-    # The level of quiet chunks is the better one where it is known.
-    excess = np.where(over_quiet >= _MIN_EXCESS_DB, over_quiet, over_neighbours)
-    excess = np.maximum(excess, over_quiet)
-    seeds = (excess >= _MIN_EXCESS_DB) & (pulses >= _MIN_PULSE_DB)
-    may_be = (excess >= _MIN_SKIRT_EXCESS_DB) & (pulses >= _MIN_SKIRT_PULSE_DB)
-    max_bands = _MAX_CHURR_WIDTH_HZ / grid.band_hz
-    top = round(_CHURR_HZ[1] / grid.band_hz) - grid.first_bin
-    levels: Floats = np.zeros_like(excess)
-    for chunk in np.flatnonzero(seeds.any(axis=1)).tolist():
-        for first, stop in _runs(may_be[chunk]):
-            bands = slice(first, stop)
-            loud = excess[chunk, bands] >= excess[chunk, bands].max() - _CHURR_WIDTH_DB
-            if seeds[chunk, bands].any() and loud.sum() <= max_bands and stop <= top:
-                levels[chunk, bands] = excess[chunk, bands]
-    for chunk, certain in enumerate((pulses >= _MIN_PULSE_DB) & (np.arange(grid.bands) < top)):
-        for first, stop in _runs(certain):
-            if stop - first <= _MAX_GAIN_WIDTH_HZ / grid.band_hz:
-                bands = slice(first, stop)
-                levels[chunk, bands] = np.maximum(levels[chunk, bands], _PULSE_GAIN_DB)
-    return levels
-
-
-def _octave_medians(background: Floats, grid: Grid) -> Floats:
-    """Return the median over an octave around each band, of decibels `(chunks, bands)`."""
-    hz = (grid.first_bin + np.arange(grid.bands)) * grid.band_hz
-    octaves = np.log2(hz)
-    points = np.arange(octaves[0], octaves[-1] + 1 / _BANDS_PER_OCTAVE, 1 / _BANDS_PER_OCTAVE)
-    medians = np.empty_like(background)
-    for chunk, profile in enumerate(background):
-        spread = np.interp(points, octaves, profile)
-        middle = scipy.ndimage.median_filter(spread, _BANDS_PER_OCTAVE + 1, mode="nearest")
-        medians[chunk] = np.interp(octaves, points, middle)
-    return medians
+    gains_db = churr_gains(activities, grid)
+    for (start, stop), gain_db in zip(pairwise(bounds), gains_db, strict=True):
+        if gain_db.any():
+            ratio[start:stop] *= _ratio_of(gain_db)
+    churr_db = churr_levels(activities, gains_db, grid, settings)
+    chorus_db = _chorus_levels(activities, gains_db > 0, grid, settings)
+    chorus_db[churr_db > 0] = 0
+    layers = _Layers(ratio, bounds, grid, settings)
+    if not churr_db.any() and not chorus_db.any():
+        return BlockRegions(find_regions(ratio, grid, settings))
+    calls = layers.standing_out(churr_db + chorus_db)
+    return BlockRegions(calls, layers.churrs(churr_db), layers.chorus(chorus_db, calls))
 
 
 def _chorus_levels(
@@ -268,7 +120,7 @@ def _chorus_levels(
     median = np.array([each.median_db for each in activities])
     spread = median - np.array([each.tenth_db for each in activities])
     pulses = np.array([each.pulse_db for each in activities])
-    single = is_churr | (pulses >= _MIN_PULSE_DB)
+    single = is_churr | (pulses >= MIN_PULSE_DB)
     busy = np.where(is_low, busy_cells / _MIN_BUSY_CELLS, busy_seconds / _MIN_BUSY_SECONDS)
     cells = [_standardize(each.cells_db) for each in activities]
     single |= is_low & np.array([_has_rhythm(each) for each in cells])
@@ -295,7 +147,7 @@ def _standardize(cells_db: Power) -> Power:
 
 def _has_rhythm(cells: Power) -> Bools:
     """Return which bands of standardized cells repeat themselves, as one caller does."""
-    lags = [lag for lag in range(*(round(s / _CELL_S) for s in _RHYTHM_S)) if lag < len(cells) // 2]
+    lags = [lag for lag in range(*(round(s / CELL_S) for s in _RHYTHM_S)) if lag < len(cells) // 2]
     repeats = [(cells[lag:] * cells[:-lag]).mean(axis=0) for lag in lags]
     rhythm: Bools = np.max(repeats, axis=0, initial=-1) >= _MIN_RHYTHM_CORRELATION
     return rhythm
@@ -337,33 +189,79 @@ def _lasting(busy: Bools, seconds: Floats) -> Bools:
     return lasting
 
 
-def _regions_in_chorus(
-    ratio: Ratio,
-    bounds: npt.NDArray[np.int64],
-    chorus_db: Floats,
-    grid: Grid,
-    settings: SegmentationSettings,
-) -> BlockRegions:
-    low_ratio = float(10 ** (settings.low_db / 10))
-    # The chorus's level lies at `low_db`, and a call's so that it reaches `high_db`.
-    power = max((settings.high_db - settings.low_db) / _STAND_OUT_DB, 1.0)
-    bands = np.flatnonzero(chorus_db.any(axis=0))
-    effective, rest = ratio.copy(), np.zeros((len(ratio), bands[-1] + 1 - bands[0]), np.float32)
-    for (start, stop), level_db in zip(pairwise(bounds), chorus_db, strict=True):
-        for first, end in _runs(level_db > 0):
-            level = _ratio_of(level_db[first:end])
-            part = ratio[start:stop, first:end]
-            rest[start:stop, first - bands[0] : end - bands[0]] = part
-            effective[start:stop, first:end] = low_ratio * (part / level) ** power
-    calls = find_regions(effective, grid, settings)
-    chunk = np.searchsorted(bounds, calls.frame, side="right") - 1
-    level_db = chorus_db[chunk, calls.band]
-    plain = ratio[calls.frame, calls.band] * low_ratio / _ratio_of(level_db)
-    calls = replace(calls, ratio=np.where(level_db > 0, plain, calls.ratio))
-    inside = level_db > 0
-    rest[calls.frame[inside], calls.band[inside] - bands[0]] = 0
-    chorus = find_regions(rest, grid, settings)
-    return BlockRegions(calls, replace(chorus, band=chorus.band + bands[0]))
+@dataclass(frozen=True)
+class _Layers:
+    """The ratio of a block, from which churrs and choruses are separated.
+
+    Attributes:
+        ratio: power over background, `(frames, bands)`.
+        bounds: first frame of each chunk, and the number of frames.
+        grid: frames and bands.
+        settings: thresholds and margins.
+    """
+
+    ratio: Ratio
+    bounds: npt.NDArray[np.int64]
+    grid: Grid
+    settings: SegmentationSettings
+
+    def standing_out(self, levels_db: Floats) -> RegionPoints:
+        """Return the regions that stand out of levels `(chunks, bands)`; 0: the background."""
+        settings = self.settings
+        low_ratio = float(10 ** (settings.low_db / 10))
+        # The level lies at `low_db`, and that of a call so that it reaches `high_db`.
+        power = max((settings.high_db - settings.low_db) / _STAND_OUT_DB, 1.0)
+        effective = self.ratio.copy()
+        for frames, bands, level in self._cells(levels_db):
+            effective[frames, bands] = low_ratio * (self.ratio[frames, bands] / level) ** power
+        calls = find_regions(effective, self.grid, settings)
+        chunk = np.searchsorted(self.bounds, calls.frame, side="right") - 1
+        level_db = levels_db[chunk, calls.band]
+        plain = self.ratio[calls.frame, calls.band] * low_ratio / _ratio_of(level_db)
+        return replace(calls, ratio=np.where(level_db > 0, plain, calls.ratio))
+
+    def churrs(self, levels_db: Floats) -> RegionPoints | None:
+        """Return the regions of churrs with levels `(chunks, bands)`."""
+
+        def limited(part: Ratio, level: Ratio) -> Ratio:
+            limit = np.maximum(level * 10 ** (_MAX_OVER_CHURR_DB / 10), 10 ** (_MIN_CHURR_DB / 10))
+            return np.minimum(part, limit)
+
+        return self._inside(levels_db, limited)
+
+    def chorus(self, levels_db: Floats, calls: RegionPoints) -> RegionPoints | None:
+        """Return the regions of choruses with levels `(chunks, bands)`, without those of calls."""
+        chunk = np.searchsorted(self.bounds, calls.frame, side="right") - 1
+        inside = levels_db[chunk, calls.band] > 0
+        taken = calls.frame[inside], calls.band[inside]
+        return self._inside(levels_db, lambda part, _: part, taken)
+
+    def _inside(
+        self,
+        levels_db: Floats,
+        change: Callable[[Ratio, Ratio], Ratio],
+        taken: tuple[Ints, Ints] | None = None,
+    ) -> RegionPoints | None:
+        """Return the regions where there is a level, of a changed ratio, without taken points."""
+        if not levels_db.any():
+            return None
+        used = np.flatnonzero(levels_db.any(axis=0))
+        first, stop = int(used[0]), int(used[-1]) + 1
+        rest = np.zeros((len(self.ratio), stop - first), np.float32)
+        for frames, bands, level in self._cells(levels_db):
+            part = change(self.ratio[frames, bands], level)
+            rest[frames, bands.start - first : bands.stop - first] = part
+        if taken is not None:
+            rest[taken[0], taken[1] - first] = 0
+        bands_grid = replace(self.grid, first_bin=self.grid.first_bin + first, bands=stop - first)
+        regions = find_regions(rest, bands_grid, self.settings)
+        return replace(regions, band=regions.band + first)
+
+    def _cells(self, levels_db: Floats) -> Iterator[tuple[slice, slice, Ratio]]:
+        """Yield the frames and bands of each run of levels in a chunk, and their ratios."""
+        for (start, stop), level_db in zip(pairwise(self.bounds), levels_db, strict=True):
+            for first, end in _runs(level_db > 0):
+                yield slice(start, stop), slice(first, end), _ratio_of(level_db[first:end])
 
 
 def _runs(mask: Bools) -> list[tuple[int, int]]:
@@ -374,10 +272,3 @@ def _runs(mask: Bools) -> list[tuple[int, int]]:
 
 def _ratio_of(decibels: Floats) -> Power:
     return (10 ** (decibels / 10)).astype(np.float32)
-
-
-def _decibels(ratio: npt.NDArray[np.floating]) -> Floats:
-    decibels: Floats = 10 * np.log10(np.maximum(ratio, np.finfo(np.float32).tiny)).astype(
-        np.float64
-    )
-    return decibels

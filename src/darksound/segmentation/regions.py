@@ -21,10 +21,11 @@ PitchTrack = tuple[npt.NDArray[np.int64], Floats]
 # Flat positions, power over background, and number of the region of points, `(n,)` each.
 _Points = tuple[Ints, Ratio, Ints]
 
-# Sounds that last so long are found at a lower level (`sustained_db`), and those below a frequency,
-# where hoots are, if they are as long and as narrow as a hoot.
-_SUSTAINED_S, _SUSTAINED_HOOT_S = 1.0, 0.15
-_HOOT_HZ, _MAX_HOOT_WIDTH_HZ = 700.0, 300.0
+# Sounds that last so long are found at a lower level (`sustained_db`), and so are tones, which are
+# narrow, if they are as long as a whistle, or below a frequency as a hoot. Whistles as short as a
+# hoot are found half as much lower.
+_SUSTAINED_S, _WHISTLE_S, _HOOT_S = 1.0, 0.25, 0.1
+_WHISTLE_HZ, _HOOT_HZ, _MAX_TONE_WIDTH_HZ = 3000.0, 700.0, 300.0
 # A region that is longer and wider than the song of one bird is a mixture, such as calls among
 # frogs. It is split by thresholds raised in steps, up to so many decibels.
 _DENSE_S, _DENSE_OCTAVES = 6.0, 1.4
@@ -129,28 +130,39 @@ def _split_dense(points: Ints, value: Ratio, region: Ints, where: _Where) -> _Po
         The points that are left, their values and regions.
     """
     done: list[_Points] = []
-    raised_db, n_regions = _DENSE_STEP_DB, 0
-    dense = _dense(points, region, where)
-    while dense.any() and raised_db <= _MAX_RAISED_DB:
-        in_dense = dense[region]
-        number = np.cumsum(~dense) - 1 + n_regions
-        kept = ~in_dense
-        done.append((points[kept], value[kept], number[region[kept]]))
-        n_regions += int(np.count_nonzero(~dense))
-        loud = in_dense & (value >= _ratio_of(where.settings.low_db + raised_db))
-        points, value = points[loud], value[loud]
-        component, n = _label(points, where.shape)
-        _, stands_out = _stands_out(points, value, component, n, where)
-        kept = stands_out[component]
-        points, value = points[kept], value[kept]
-        region = _merge_components(points, where)
-        dense = _dense(points, region, where)
+    n_regions, raised_db = 0, 0.0
+    # Each mixture is split by itself, as its box is much smaller than the spectrogram.
+    mixtures: list[tuple[Ints, Ratio, Ints]] = [(points, value, region)]
+    while mixtures:
         raised_db += _DENSE_STEP_DB
-    if not done:
-        return points, value, region
-    done.append((points, value, region + n_regions))
+        denser: list[tuple[Ints, Ratio, Ints]] = []
+        for points, value, region in mixtures:
+            dense = _dense(points, region, where)
+            if raised_db > _MAX_RAISED_DB:
+                dense[:] = False
+            number = np.cumsum(~dense) - 1 + n_regions
+            n_regions += int(np.count_nonzero(~dense))
+            kept = ~dense[region]
+            done.append((points[kept], value[kept], number[region[kept]]))
+            order = np.argsort(region, kind="stable")
+            bounds = np.searchsorted(region[order], np.arange(len(dense) + 1))
+            for mixture in np.flatnonzero(dense):
+                rows = order[bounds[mixture] : bounds[mixture + 1]]
+                denser.append(_raise(points[rows], value[rows], raised_db, where))
+        mixtures = denser
     left, values, regions = (np.concatenate(arrays) for arrays in zip(*done, strict=True))
     return left, values, regions
+
+
+def _raise(points: Ints, value: Ratio, raised_db: float, where: _Where) -> _Points:
+    """Return what is left of a mixture above a raised threshold."""
+    loud = value >= _ratio_of(where.settings.low_db + raised_db)
+    points, value = points[loud], value[loud]
+    component, n = _label(points, where.shape)
+    _, stands_out = _stands_out(points, value, component, n, where)
+    kept = stands_out[component]
+    points, value = points[kept], value[kept]
+    return points, value, _merge_components(points, where)
 
 
 def _dense(points: Ints, region: Ints, where: _Where) -> Bools:
@@ -167,10 +179,20 @@ def _dense(points: Ints, region: Ints, where: _Where) -> Bools:
 
 def _label(points: Ints, shape: tuple[int, int]) -> tuple[Ints, int]:
     """Return the connected component of each point, from 1, and one more than their number."""
-    mask = np.zeros(shape, bool)
-    mask.ravel()[points] = True
+    inside, mask = _box(points, shape)
     components, n = scipy.ndimage.label(mask, _EIGHT_NEIGHBOURS)
-    return components.ravel()[points], n + 1
+    return components[inside], n + 1
+
+
+def _box(points: Ints, shape: tuple[int, int]) -> tuple[tuple[Ints, Ints], Bools]:
+    """Return the positions of points in the smallest box with all of them, and its mask."""
+    if len(points) == 0:
+        return (points, points), np.zeros((1, 1), bool)
+    frame, band = np.divmod(points, shape[1])
+    frame, band = frame - frame.min(), band - band.min()
+    mask = np.zeros((frame.max() + 1, band.max() + 1), bool)
+    mask[frame, band] = True
+    return (frame, band), mask
 
 
 def _stands_out(
@@ -189,20 +211,23 @@ def _stands_out(
     peak = np.zeros(n, np.float32)
     np.maximum.at(peak, component, value)
     stands_out = peak >= _ratio_of(settings.high_db)
-    lower_db = max(settings.high_db - settings.sustained_db, settings.low_db)
-    candidate = ((peak >= _ratio_of(lower_db)) & ~stands_out)[component]
-    stands_out |= _sustained(points[candidate], component[candidate], n, where)
+    for least_s, share in ((_HOOT_S, 0.5), (_WHISTLE_S, 1.0)):
+        lower_db = max(settings.high_db - share * settings.sustained_db, settings.low_db)
+        candidate = ((peak >= _ratio_of(lower_db)) & ~stands_out)[component]
+        stands_out |= _sustained(points[candidate], component[candidate], n, least_s, where)
     return peak, stands_out
 
 
-def _sustained(points: Ints, component: Ints, n: int, where: _Where) -> Bools:
-    """Return which of `n` components, of which these are the points, last long, `(n,)`."""
+def _sustained(points: Ints, component: Ints, n: int, whistle_s: float, where: _Where) -> Bools:
+    """Return which of `n` components last, whistles for so many seconds at least, `(n,)`."""
     grid = where.grid
     (first, last), (lowest, highest) = _extents(points, component, n, where)
-    may_hoot = (grid.first_bin + highest) * grid.band_hz < _HOOT_HZ
-    may_hoot &= (highest - lowest + 1) * grid.band_hz <= _MAX_HOOT_WIDTH_HZ
+    hertz = (grid.first_bin + highest) * grid.band_hz
+    is_tone = (highest - lowest + 1) * grid.band_hz <= _MAX_TONE_WIDTH_HZ
     seconds = (last - first + 1) * grid.frame_s
-    sustained: Bools = seconds >= np.where(may_hoot, _SUSTAINED_HOOT_S, _SUSTAINED_S)
+    least_s = np.where(hertz < _HOOT_HZ, _HOOT_S, whistle_s)
+    is_tone &= hertz < _WHISTLE_HZ
+    sustained: Bools = seconds >= np.where(is_tone, least_s, _SUSTAINED_S)
     return sustained
 
 
@@ -230,18 +255,26 @@ def _merge_components(points: Ints, where: _Where) -> Ints:
         where: of the spectrogram; `merge_s` and `merge_hz` are used.
     """
     grid, settings = where.grid, where.settings
-    mask = np.zeros(where.shape, np.uint8)
-    mask.ravel()[points] = 1
-    for axis, margin in (
-        (0, round(settings.merge_s / grid.frame_s)),
-        (1, round(settings.merge_hz / grid.band_hz)),
-    ):
-        if margin:
-            mask = scipy.ndimage.maximum_filter1d(mask, 2 * margin + 1, axis=axis, mode="constant")
+    inside, mask = _box(points, where.shape)
+    mask = _widen(mask, round(settings.merge_s / grid.frame_s))
+    mask = _widen(mask.T, round(settings.merge_hz / grid.band_hz)).T
     regions, _ = scipy.ndimage.label(mask, _EIGHT_NEIGHBOURS)
     # Every dilated region contains a point, so there are no gaps in the numbers.
-    region: Ints = regions.ravel()[points].astype(np.int64) - 1
+    region: Ints = regions[inside].astype(np.int64) - 1
     return region
+
+
+def _widen(mask: Bools, margin: int) -> Bools:
+    """Return a mask whose true values extend by a margin to both sides along the first axis."""
+    length, width = len(mask), 2 * margin + 1
+    # A run that is widened by its own length is twice as long.
+    widened = np.pad(mask, ((margin, margin), (0, 0)))
+    done = 1
+    while done < width:
+        step = min(done, width - done)
+        widened = widened[:-step] | widened[step:]
+        done += step
+    return widened[:length]
 
 
 def _ratio_of(decibels: float) -> float:

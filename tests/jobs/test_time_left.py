@@ -178,3 +178,29 @@ def test_plan_has_the_stages_of_each_command():
     assert "clips" not in [
         stage.name for stage in mec_stages(100, settings.replace(report={"page": False}))
     ]
+
+
+def test_a_fast_network_says_nothing_of_stages_that_no_gpu_computes(caplog):
+    stages = [
+        PlannedStage("embedding", 2, 100.0, in_loop=True, in_network=True),
+        PlannedStage("clustering", 2, 60.0, in_loop=True),
+    ]
+    run = FakeRun(stages, caplog)
+    for _ in range(2):
+        run.stage("embedding", 5.0)
+        run.stage("clustering", 60.0, 1)
+    # The first estimate is made within the first embedding: 2 x 65 s are right.
+    assert run.estimates
+    assert run.ratios()[0] == pytest.approx(1.0, abs=0.1)
+
+
+def test_a_busy_machine_slows_all_stages(caplog):
+    stages = [
+        PlannedStage("embedding", 1, 20.0, in_network=True),
+        PlannedStage("clustering", 1, 60.0),
+    ]
+    run = FakeRun(stages, caplog)
+    run.stage("embedding", 80.0)
+    run.stage("clustering", 240.0, 1)
+    # Four times slower; the first second counts as if it were not.
+    assert 0.7 < run.ratios()[0] < 1.1

@@ -45,8 +45,9 @@ _BYTES_OF_DISTANCE_BLOCKS = 0.4e9
 # Average linkage holds three copies of all distances, and up to twice as much for those in the
 # graph and to find the finest cut.
 _BYTES_PER_LINKED_PAIR = 5 * 8
-# Centred embeddings of a large set, in single and double precision, and their neighbours.
-_BYTES_PER_CONDENSED_ROI = 3_000
+# Neighbours of a ROI of a large set, and a number of its centred embedding, which is in memory in
+# single and in double precision.
+_BYTES_PER_CONDENSED_ROI, _BYTES_PER_CENTRED_NUMBER = 1_500, 12
 # One ROI in the tables in memory, and in the files of a run (measured by benchmarks/exports.py).
 _TABLE_BYTES_PER_ROI = 1_500
 _FILE_BYTES_PER_ROI = 400
@@ -241,7 +242,7 @@ def _clustering_bytes(n_rois: int, dim: int, settings: Settings) -> float:
     linked = linked_rois(n_rois, settings.clustering)
     linkage = _BYTES_PER_LINKED_PAIR * linked**2
     if linked < n_rois:
-        linkage += _BYTES_PER_CONDENSED_ROI * n_rois
+        linkage += (_BYTES_PER_CONDENSED_ROI + _BYTES_PER_CENTRED_NUMBER * dim) * n_rois
     return max(reduction, validity, linkage)
 
 

@@ -2,7 +2,7 @@
 
 import math
 
-from darksound.audio.embedding_models import input_kind
+from darksound.audio.embedding_models import InputKind, input_kind
 from darksound.cluster.clusterers.linkage import linked_rois
 from darksound.cluster.maps import map_method
 from darksound.cluster.structure import uses_reducer
@@ -15,9 +15,10 @@ from darksound.settings import Settings
 __all__ = ["planned_stages", "time_left"]
 
 # Seconds of the stages on one core, whose ratios are used until a stage has been timed: a forward
-# pass of a network, and its part for each parameter and pixel; a pass with gradients relative to
-# one without; one clip of the report page.
-_SECONDS_PER_PASS, _SECONDS_PER_PARAMETER_PIXEL = 1.4e-3, 1.3e-14
+# pass of a network on images or of a head on vectors, and its part for each parameter and pixel; a
+# pass with gradients relative to one without; one clip of the report page.
+_SECONDS_PER_PASS: dict[InputKind, float] = {"images": 1.4e-3, "waveforms": 2e-5, "table": 2e-5}
+_SECONDS_PER_PARAMETER_PIXEL = 1.3e-14
 _TRAINED_PER_PASS = 4.0
 _SECONDS_PER_CLIP = 0.03
 # Clips in a report page of the usual size.
@@ -63,36 +64,36 @@ def planned_stages(
     """Return the stages of a run, in their order; see `time_left`."""
     n_parameters = sum(parameter.numel() for parameter in learner.parameters())
     n_pixels = math.prod(input_cost(settings).shape(settings)[1:])
-    pass_s = _SECONDS_PER_PASS + _SECONDS_PER_PARAMETER_PIXEL * n_parameters * n_pixels
+    kind = input_kind(settings.backbone)
+    pass_s = _SECONDS_PER_PASS[kind] + _SECONDS_PER_PARAMETER_PIXEL * n_parameters * n_pixels
     trained_s = _TRAINED_PER_PASS * pass_s
-    kind = _STORED_KINDS[input_kind(settings.backbone)]
-    stages = [PlannedStage(kind, 1, workload.images * input_cost(settings).seconds)]
+    stored_s = workload.images * input_cost(settings).seconds
+    stages = [PlannedStage(_STORED_KINDS[kind], 1, stored_s)]
     repeats = settings.mec.iterations if workload.clusterings > 1 else 0
     fine_tuned = float(settings.mec.n_episodes * episode_size(settings))
     if workload.epochs:
         trained = workload.trained - repeats * fine_tuned
-        stages.append(PlannedStage("epoch", workload.epochs, trained * trained_s / workload.epochs))
+        epoch_s = trained * trained_s / workload.epochs
+        stages.append(PlannedStage("epoch", workload.epochs, epoch_s, in_network=True))
     if not workload.clusterings:
         # Training keeps no embeddings.
         if workload.held:
-            stages.append(PlannedStage("embedding", 1, n_rois * pass_s))
+            stages.append(PlannedStage("embedding", 1, n_rois * pass_s, in_network=True))
         return stages
     if settings.mec.epochs:
         fine_tuned = min(fine_tuned, settings.mec.epochs * n_rois)
     reducing_s, clustering_s = _clustering_seconds(n_rois, settings)
     # The loop converges after one fine-tuning at the earliest.
     least = repeats + 1 if settings.mec.converged_ami == "never" else min(repeats + 1, 2)
-    for name, seconds in (
-        ("embedding", n_rois * pass_s),
-        ("reducing", reducing_s),
-        ("clustering", clustering_s),
-        ("fine-tuning", fine_tuned * trained_s),
-    ):
-        fewer = name == "fine-tuning"
-        first_s = _COMPILATION_S if name == "reducing" and seconds else 0.0
-        stages.append(
-            PlannedStage(name, repeats + 1 - fewer, seconds, least - fewer, True, first_s)
-        )
+    calls = repeats + 1
+    compilation_s = _COMPILATION_S if reducing_s else 0.0
+    tuning_s = fine_tuned * trained_s
+    stages += [
+        PlannedStage("embedding", calls, n_rois * pass_s, least, True, in_network=True),
+        PlannedStage("reducing", calls, reducing_s, least, True, compilation_s),
+        PlannedStage("clustering", calls, clustering_s, least, True),
+        PlannedStage("fine-tuning", calls - 1, tuning_s, least - 1, True, in_network=True),
+    ]
     if workload.clusterings > 1:
         map_s, first_s = n_rois * _SECONDS_PER_MAPPED_ROI, 0.0
         if map_method(settings, n_rois) == "umap":

@@ -42,6 +42,8 @@ class PlannedStage:
         least_calls: how often at least, where a loop may end early; None: `calls`.
         in_loop: whether the stage is repeated by the loop; the others before and after it are not.
         first_s: what the first call may take in addition, such as compilation.
+        in_network: whether a network computes it, perhaps on a GPU, whose pace says nothing of how
+            fast the other stages are.
     """
 
     name: str
@@ -50,6 +52,7 @@ class PlannedStage:
     least_calls: float | None = None
     in_loop: bool = False
     first_s: float = 0.0
+    in_network: bool = False
 
 
 class _Pace:
@@ -166,12 +169,11 @@ class TimeLeft:
     def seconds_left(self) -> tuple[float, float]:
         """Return the seconds until the earliest and the latest end."""
         paces = list(self._paces.values())
-        nominal = sum(pace.nominal_s for pace in paces)
-        measured = sum(pace.usual_s for pace in paces if pace.nominal_s)
-        slowness = (measured + _PRIOR_S) / (nominal + _PRIOR_S)
+        slowness_of = _slowness(paces)
         least, most = 0.0, 0.0
         for pace in paces:
             plan = pace.plan
+            slowness = slowness_of[plan.in_network]
             most += pace.left(plan.calls, slowness)
             if not pace.done and not pace.is_finished:
                 most += plan.first_s
@@ -204,3 +206,21 @@ class TimeLeft:
         later = left - max(most - elapsed, 0.0)
         is_due = elapsed >= _BETWEEN_S and left > _CHANGE_S
         return is_due and max(earlier, later) > max(_CHANGE_S, _CHANGE * left)
+
+
+def _slowness(paces: Sequence[_Pace]) -> dict[bool, float]:
+    """Return the ratio of measured to planned seconds, of stages in a network and of the others.
+
+    Where only the other kind of stages was measured, it is theirs; but stages that no GPU computes
+    are not taken to be faster than planned because a network is.
+    """
+    slowness = {}
+    for in_network in (False, True):
+        of_kind = [pace for pace in paces if pace.plan.in_network == in_network]
+        is_measured = any(pace.nominal_s for pace in of_kind)
+        known = of_kind if is_measured else paces
+        nominal = sum(pace.nominal_s for pace in known)
+        measured = sum(pace.usual_s for pace in known if pace.nominal_s)
+        ratio = (measured + _PRIOR_S) / (nominal + _PRIOR_S)
+        slowness[in_network] = ratio if is_measured or in_network else max(ratio, 1.0)
+    return slowness

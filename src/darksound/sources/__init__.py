@@ -43,8 +43,9 @@ SOURCES: dict[str, Source] = {
         load=lambda spec, options: demo_rois(spec),
     ),
     "published": PUBLISHED,
-    "table": TABLE,
+    # CSV files of other programs are annotations; any other is a table.
     "annotations": ANNOTATIONS,
+    "table": TABLE,
     "folder": FOLDER,
 }
 
@@ -109,7 +110,7 @@ def load_rois(
     sets = [source.load(name, options) for source, name in zip(sources, names, strict=True)]
     combined = sets[0] if len(sets) == 1 else _combined(names, sets)
     placed = with_places(combined, options.settings, options.sites)
-    return keep_calls(placed, options.settings.segmentation)
+    return with_effort(keep_calls(placed, options.settings.segmentation))
 
 
 def as_roi_set(

@@ -17,6 +17,8 @@ from darksound.rois.text_files import read_text
 from darksound.rois.text_tables import is_separator_line
 from darksound.sources.annotations import Annotation, Annotations
 from darksound.sources.annotations.audacity import is_audacity, read_audacity
+from darksound.sources.annotations.birdnet import is_birdnet, read_birdnet
+from darksound.sources.annotations.kaleidoscope import is_kaleidoscope, read_kaleidoscope
 from darksound.sources.annotations.raven import is_raven, read_raven
 from darksound.sources.contract import LoadOptions, Source, path_identity
 from darksound.sources.finding import RecordingFinder
@@ -35,11 +37,13 @@ __all__ = [
 
 logger = logging.getLogger(__name__)
 
-# `x.Table.1.selections.txt`, `x.selections.txt`, `x.BirdNET.selection.table.txt`, `x.txt`.
+# `x.Table.1.selections.txt`, `x.selections.txt`, `x.BirdNET.selection.table.txt`, `x.txt`,
+# `x.BirdNET.results.csv`, `x.BirdNET.results.r.csv`.
 _ENDINGS = re.compile(
-    r"(\.BirdNET)?(\.Table\.\d+)?(\.selections?)?(\.table)?(\.results)?\.txt$", re.IGNORECASE
+    r"(\.BirdNET)?(\.Table\.\d+)?(\.selections?)?(\.table)?(\.results)?(\.r)?\.(txt|csv)$",
+    re.IGNORECASE,
 )
-_SUFFIX = ".txt"
+_TEXT, _CSV = ".txt", ".csv"
 _KIND = "annotations"
 # The start of a file that shows its format.
 _SNIFFED_BYTES = 1 << 16
@@ -61,16 +65,20 @@ class AnnotationFormat:
         matches: return whether a file has this format, from its first line.
         read: return the annotations of a file; the second argument is the name of the column of
             labels, or None.
+        suffixes: of its files.
     """
 
     matches: Callable[[str], bool]
     read: Callable[[Path, str | None], Annotations]
+    suffixes: tuple[str, ...] = (_TEXT,)
 
 
 #: Formats by name; the first that matches a file reads it.
 ANNOTATION_FORMATS: dict[str, AnnotationFormat] = {
     "raven": AnnotationFormat(is_raven, read_raven),
     "audacity": AnnotationFormat(is_audacity, read_audacity),
+    "kaleidoscope": AnnotationFormat(is_kaleidoscope, read_kaleidoscope, (_CSV, _TEXT)),
+    "birdnet": AnnotationFormat(is_birdnet, read_birdnet, (_CSV, _TEXT)),
 }
 
 
@@ -84,9 +92,12 @@ def read_annotations(path: Path, label_column: str | None = None) -> Annotations
     Raises:
         InputError: the file cannot be read, or has no known format.
     """
-    annotation_format = _format_of(read_text(path, _KIND, _SNIFFED_BYTES))
+    annotation_format = _format_of(path)
     if annotation_format is None:
-        raise InputError(f"{path_text(path)}: neither a Raven selection table nor Audacity labels.")
+        raise InputError(
+            f"{path_text(path)}: neither a Raven selection table, Audacity labels, nor a CSV file "
+            "of Kaleidoscope or BirdNET."
+        )
     try:
         return annotation_format.read(path, label_column)
     except InputError as error:
@@ -115,7 +126,7 @@ def load_annotations(path: Path, options: LoadOptions) -> RoiSet:
     if not files:
         raise InputError(
             f"{path_text(path)}: no annotations there; supply Raven selection tables or Audacity "
-            "labels, as .txt files beside their recordings."
+            "labels (.txt), or CSV files of Kaleidoscope or BirdNET, beside their recordings."
         )
     finders: dict[Path, RecordingFinder] = {}
     rows: list[dict[str, object]] = []
@@ -249,21 +260,29 @@ def _annotation_files(folder: Path, problems: list[Problem]) -> list[Path]:
     """Return the annotation files in a folder and below, sorted; note folders that fail."""
     listed = list_files(folder)
     problems += listed.problems
-    files = (path for _, path in listed.with_suffix([_SUFFIX]).files)
+    files = (path for _, path in listed.with_suffix([_TEXT, _CSV]).files)
     return sorted(file for file in files if file.is_file() and _is_annotation_file(file))
 
 
 def _is_annotation_file(file: Path) -> bool:
     try:
-        return _format_of(read_text(file, _KIND, _SNIFFED_BYTES)) is not None
+        return _format_of(file) is not None
     except InputError:
         return False
 
 
-def _format_of(text: str) -> AnnotationFormat | None:
+def _format_of(path: Path) -> AnnotationFormat | None:
+    """Return the format of a file, from its suffix and its first line; None without one.
+
+    Raises:
+        InputError: the file cannot be read.
+    """
+    text = read_text(path, _KIND, _SNIFFED_BYTES)
     lines = (line for line in text.split("\n") if line.strip())
     first = next((line for line in lines if not is_separator_line(line)), "")
-    formats = ANNOTATION_FORMATS.values()
+    # Files of other suffixes are annotations too, if they are given by name in Python.
+    suffix = path.suffix.lower() if path.suffix.lower() in (_TEXT, _CSV) else _TEXT
+    formats = (each for each in ANNOTATION_FORMATS.values() if suffix in each.suffixes)
     return next((each for each in formats if each.matches(first)), None)
 
 
@@ -281,11 +300,12 @@ def _warn_of_unannotated(folder: Path, annotated: Collection[str]) -> None:
 
 def _matches(spec: str) -> bool:
     path = text_path(spec)
-    return path.suffix.lower() == _SUFFIX and path.is_file() and _is_annotation_file(path)
+    return path.suffix.lower() in (_TEXT, _CSV) and path.is_file() and _is_annotation_file(path)
 
 
 ANNOTATIONS = Source(
-    syntax="a Raven selection table or Audacity labels (.txt)",
+    syntax="a Raven selection table, Audacity labels (.txt), or a CSV file of Kaleidoscope or "
+    "BirdNET",
     matches=_matches,
     identity=path_identity,
     load=lambda spec, options: load_annotations(text_path(spec), options),

@@ -7,9 +7,10 @@ import numpy as np
 import pandas as pd
 
 from darksound.errors import InputError
-from darksound.rois.cells import parse_numbers, title_text
-from darksound.rois.text_tables import SEPARATORS, read_text_table
+from darksound.rois.cells import parse_numbers
+from darksound.rois.text_tables import read_text_table
 from darksound.sources.annotations import Annotation, Annotations
+from darksound.sources.annotations.columns import has_columns, joined_causes
 
 __all__ = ["is_raven", "read_raven"]
 
@@ -18,6 +19,7 @@ _LOW, _HIGH = "low freq (hz)", "high freq (hz)"
 _OFFSET = "file offset (s)"
 _TIMES = (_START, _END, _OFFSET)
 _NUMBERS = (*_TIMES, _LOW, _HIGH)
+_SPECIES_CODE = "species code"
 _RECORDINGS = ("begin path", "begin file")
 # Users choose the name of this column; the first that a table has is used.
 _LABEL_COLUMNS = (
@@ -27,7 +29,7 @@ _LABEL_COLUMNS = (
 
 def is_raven(first: str) -> bool:
     """Return whether a file may be a selection table, from its first line."""
-    return any({_START, _END} <= _titles(first, separator) for separator in SEPARATORS)
+    return has_columns(first, {_START, _END})
 
 
 def read_raven(path: Path, label_column: str | None = None) -> Annotations:
@@ -68,14 +70,9 @@ def read_raven(path: Path, label_column: str | None = None) -> Annotations:
                 "of a selection in its recording; add the column in Raven and save the table again."
             )
         causes[causes.isna() & numbers[_OFFSET].isna()] = f"has no {_OFFSET}"
-    usable = causes.isna()
+    usable = causes.isna() & ~_is_no_call(cells)
     marks = _marks(cells[usable], numbers[usable], recordings[usable], label)
-    broken = dict(table.broken) | {int(str(row)): cause for row, cause in causes.dropna().items()}
-    return Annotations(list(marks), broken)
-
-
-def _titles(line: str, separator: str) -> set[str]:
-    return {title_text(cell.strip(' "')).casefold() for cell in line.split(separator)}
+    return Annotations(list(marks), joined_causes(table, causes))
 
 
 def _label_column(names: list[str], label_column: str | None) -> str | None:
@@ -83,6 +80,13 @@ def _label_column(names: list[str], label_column: str | None) -> str | None:
         raise InputError(f"there is no column {label_column!r}; there are {', '.join(names)}.")
     candidates = _LABEL_COLUMNS if label_column is None else (label_column.casefold(),)
     return next((name for name in candidates if name in names), None)
+
+
+def _is_no_call(cells: pd.DataFrame) -> "pd.Series[bool]":
+    """Return which rows stand for a recording in which BirdNET found nothing."""
+    if _SPECIES_CODE not in cells.columns:
+        return pd.Series(False, cells.index)
+    return cells[_SPECIES_CODE].str.casefold() == "nocall"
 
 
 def _recordings(cells: pd.DataFrame) -> "pd.Series[str]":

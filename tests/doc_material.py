@@ -1,6 +1,7 @@
 """The files that examples in the docs name: recordings, tables, annotations, embeddings."""
 
 import json
+import shutil
 from pathlib import Path
 
 import numpy as np
@@ -104,6 +105,7 @@ def write_material(root: Path) -> None:
         _clips(root / "sets" / "darksound-2024" / split, 4, seed=9)
         _clips(root / "sets" / "darksound-2023" / split / "family", 4, seed=10)
     clips = sorted((root / "my-recordings").rglob("*.wav"))
+    shutil.copy(clips[0], root / "call.wav")
     rng = np.random.default_rng(11)
     vectors = [
         list(rng.normal(size=16) + 8 * np.eye(16)[SPECIES.index(clip.parent.name)])

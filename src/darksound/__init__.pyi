@@ -16,7 +16,10 @@ from .meta.checkpoints import load_checkpoint, save_checkpoint
 from .meta.learners.base import Learner
 from .meta.torch_datasets import Darksound, EpisodeBatchSampler, RoiDataset, episode_collate
 from .report.result import MecResult, read_run
+from .report.review_plan import review_plan
+from .report.review_report import review_report
 from .report.reviewing import group_rois, save_review, split_cluster
+from .report.search import search
 from .rois.review import Review, read_review
 from .rois.roi_set import Problem, RoiSet
 from .settings import Settings, load_settings
@@ -26,6 +29,7 @@ from .store.contract import Store
 __version__: str
 """The version of the package."""
 __all__ = [
+    "Catalogue",
     "CheckpointError",
     "Darksound",
     "DarksoundError",
@@ -57,8 +61,11 @@ __all__ = [
     "mec",
     "read_review",
     "read_run",
+    "review_plan",
+    "review_report",
     "save_checkpoint",
     "save_review",
+    "search",
     "split_cluster",
     "train",
 ]

@@ -4,7 +4,7 @@ import logging
 
 import pytest
 
-from darksound.audio.geometry import choose_roi_length, resolve_roi_length
+from darksound.audio.geometry import choose_roi_length, resolve_roi_length, with_roi_length
 from darksound.errors import InputError
 from darksound.settings import Settings
 
@@ -44,12 +44,20 @@ def test_a_length_far_from_the_durations_is_logged_unless_the_hop_is_fixed(caplo
     given = Settings().replace(audio={"roi_s": 3.0})
     _resolve([2.5, 3.5], given)
     _resolve([], given)
-    _resolve([0.1], given.replace(front_end={"hop": 512}))
-    assert not caplog.records
     _resolve([0.1], given)
+    _resolve([0.1, 0.1], given.replace(front_end={"hop": 512}))
+    assert not caplog.records
+    _resolve([0.1, 0.1], given)
     assert "--roi-length auto would choose 0.25 s, which holds nine ROIs in ten" in caplog.text
-    _resolve([6.0], given)
+    _resolve([6.0, 6.0], given)
     assert "would choose 6 s" in caplog.text
+
+
+def test_the_chosen_length_is_kept_for_further_rois():
+    auto = Settings().replace(audio={"roi_s": "auto"})
+    assert with_roi_length(auto, [0.3, 0.4]).audio.roi_s == 0.5
+    given = Settings().replace(audio={"roi_s": 3.0})
+    assert with_roi_length(given, [0.1]) is given
 
 
 def test_a_length_without_rois_is_an_error():

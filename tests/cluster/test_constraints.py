@@ -61,6 +61,24 @@ def test_a_group_gets_the_cluster_with_most_of_its_rois():
     assert after.persistence.tolist() == [0.5, 0.0, 0.9]
 
 
+def test_rois_without_a_group_go_with_the_nearest_part_of_a_split_cluster():
+    before = clustering([0] * 7 + [1, 1, 1])
+    groups = np.array([4, 4, 4, 5, 5, -1, -1, -1, -1, -1])
+    x = np.array([[1, 0]] * 3 + [[0, 1]] * 2 + [[1, 0.2], [0.2, 1]] + [[0, 1]] * 3, np.float32)
+    after = apply_constraints(before, groups, x)
+    # Group 5 is a new cluster, with the ROI near it; cluster 1 has no group and is as before.
+    assert after.labels[:7].tolist() == [0, 0, 0, 1, 1, 0, 1]
+    assert after.labels[7:].tolist() == [2, 2, 2]
+    assert apply_constraints(before, groups).labels[:7].tolist() == [0, 0, 0, 2, 2, 0, 0]
+
+
+def test_rois_of_a_cluster_with_one_group_stay_in_it():
+    before = clustering([0, 0, 0, 1, 1])
+    groups = np.array([4, -1, -1, -1, -1])
+    x = np.array([[1, 0], [0, 1], [0, 1], [1, 0], [1, 0]], np.float32)
+    assert apply_constraints(before, groups, x).labels.tolist() == [0, 0, 0, 1, 1]
+
+
 def test_without_reviewed_rois_nothing_changes():
     before = clustering([0, 0, 1, -1])
     assert apply_constraints(before, NO_CONSTRAINTS) is before

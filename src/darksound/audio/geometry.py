@@ -8,9 +8,16 @@ import numpy as np
 import numpy.typing as npt
 
 from darksound.errors import InputError, SettingsError
-from darksound.settings import AudioSettings, FrontEndSettings
+from darksound.settings import AudioSettings, FrontEndSettings, Settings
 
-__all__ = ["ROI_LENGTHS", "Geometry", "choose_roi_length", "make_geometry", "resolve_roi_length"]
+__all__ = [
+    "ROI_LENGTHS",
+    "Geometry",
+    "choose_roi_length",
+    "make_geometry",
+    "resolve_roi_length",
+    "with_roi_length",
+]
 
 # At 48 kHz and 3 s the default has 192 frames, a hop of 750 and a window of 1024. A window shorter
 # than 512 samples at 48 kHz does not resolve the pitch of birds.
@@ -148,7 +155,8 @@ def resolve_roi_length(
     """
     given = audio.roi_s
     if given != "auto":
-        if front_end.hop == "auto" and np.size(durations):
+        # A single ROI, such as a clip to search for, says nothing of the others.
+        if front_end.hop == "auto" and np.size(durations) > 1:
             _log_hint(given, choose_roi_length(durations))
         return given
     chosen = choose_roi_length(durations)
@@ -160,6 +168,16 @@ def resolve_roi_length(
         values.size,
     )
     return chosen
+
+
+def with_roi_length(settings: Settings, durations: npt.ArrayLike) -> Settings:
+    """Return the settings with the ROI length that these durations `(n,)` in seconds choose.
+
+    Further ROIs, of other durations, are then embedded alike.
+    """
+    if settings.audio.roi_s != "auto":
+        return settings
+    return settings.replace(audio={"roi_s": choose_roi_length(durations)})
 
 
 def _log_hint(given: float, chosen: float) -> None:

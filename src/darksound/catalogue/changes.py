@@ -14,6 +14,7 @@ import numpy.typing as npt
 import pandas as pd
 from scipy.cluster.hierarchy import fcluster, linkage
 
+from darksound.audio.geometry import with_roi_length
 from darksound.catalogue.content import (
     CORE_SCHEMA,
     MAX_CORE,
@@ -68,7 +69,7 @@ def create(
         types=_types([]),
         core=text_columns(pd.DataFrame(columns=CORE_SCHEMA.names), CORE_SCHEMA),
         embeddings=np.zeros((0, result.embeddings.shape[1]), np.float32),
-        settings=result.settings,
+        settings=with_roi_length(result.settings, result.rois.durations),
         learner=result.learner,
         catalogue_id=uuid4().hex,
     )

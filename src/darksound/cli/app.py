@@ -24,8 +24,10 @@ from darksound.cli.options import (
     TrainingOptions,
 )
 from darksound.cli.report import report
+from darksound.cli.review import review_plan, review_report
 from darksound.cli.runner import ExitStatus, handle_errors, load_cli_settings
 from darksound.cli.screen import NO_ESCAPE_CODES, Screen
+from darksound.cli.search import search
 from darksound.cli.segment import segment
 from darksound.cli.synth import synth
 
@@ -151,7 +153,7 @@ def _help_text(command: Callable[..., None]) -> str:
 
 _COMMANDS: dict[str, tuple[Callable[..., None], ...]] = {
     "Data": (download, segment, synth),
-    "Clustering": (mec, assign, report, export),
+    "Clustering": (mec, assign, search, report, review_plan, review_report, export),
     "Learners": (train, evaluate, embed, pretrain, models),
     "Settings": (settings,),
 }
@@ -159,7 +161,7 @@ _COMMANDS: dict[str, tuple[Callable[..., None], ...]] = {
 
 def _add(target: typer.Typer, function: Callable[..., None], panel: str | None = None) -> None:
     target.command(
-        function.__name__,
+        function.__name__.replace("_", "-"),
         cls=_Command,
         help=_help_text(function),
         epilog=_EPILOG,

@@ -234,7 +234,7 @@ class MecLoop:
                 threshold=self._mec.merge_threshold,
             )
         n_components = choices[0].n_components if choices else None
-        return apply_constraints(clustering, self._constraints), n_components
+        return apply_constraints(clustering, self._constraints, embeddings), n_components
 
     def _next_labels(self, state: MecState) -> PseudoLabels:
         clustering = self._label_source(state).clustering

@@ -1,5 +1,6 @@
 """Pseudo-labels: core members of clusters, episodes that they fill, and constraints of a review."""
 
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -8,6 +9,7 @@ from scipy.optimize import linear_sum_assignment
 
 from darksound.cluster.clusterers.base import Clustering, number_by_size
 from darksound.cluster.metrics import NOISE
+from darksound.cluster.normalise import normalise
 from darksound.settings import EpisodeSettings
 
 __all__ = [
@@ -101,24 +103,36 @@ ReviewedGroups = Ints
 NO_CONSTRAINTS: ReviewedGroups = np.zeros(0, dtype=np.int64)
 
 
-def apply_constraints(clustering: Clustering, groups: ReviewedGroups) -> Clustering:
+def apply_constraints(
+    clustering: Clustering,
+    groups: ReviewedGroups,
+    embeddings: npt.NDArray[np.floating] | None = None,
+) -> Clustering:
     """Return the clustering in which each reviewed group is in one cluster, no two in the same.
 
     Groups and clusters are matched one to one so that most ROIs keep their cluster (Kuhn 1955).
-    ROIs without a group keep their cluster. A group without a match becomes a new cluster of
-    persistence 0. ROIs of a group have membership probability 1. Clusters that lose all their ROIs
-    are removed.
+    ROIs without a group keep their cluster; of a cluster in which most ROIs of several groups are,
+    such as one that was split, they go with the group whose mean embedding is nearest. A group
+    without a match becomes a new cluster of persistence 0. ROIs of a group have membership
+    probability 1. Clusters that lose all their ROIs are removed.
 
     Args:
         clustering: of n ROIs.
         groups: `(n,)`, or `NO_CONSTRAINTS`.
+        embeddings: `(n, dim)`; None: ROIs without a group keep their cluster in any case.
     """
     rows = np.flatnonzero(groups >= 0)
     if not rows.size:
         return clustering
     names, group_of = np.unique(groups[rows], return_inverse=True)
-    cluster_of = _match_clusters(clustering, rows, group_of, len(names))
+    shared = _shared_rois(clustering, rows, group_of, len(names))
+    cluster_of = _match_clusters(shared)
     labels, probability = clustering.labels.copy(), clustering.probability.copy()
+    if embeddings is not None:
+        for cluster, inside in _homes(shared):
+            free = np.flatnonzero((clustering.labels == cluster) & (groups < 0))
+            means = [embeddings[rows[group_of == group]] for group in inside]
+            labels[free] = cluster_of[inside[_nearest_mean(embeddings[free], means)]]
     labels[rows] = cluster_of[group_of]
     probability[rows] = 1.0
     persistence = np.concatenate([clustering.persistence, np.zeros(len(names))])
@@ -128,13 +142,38 @@ def apply_constraints(clustering: Clustering, groups: ReviewedGroups) -> Cluster
     return number_by_size(_without_empty(constrained))
 
 
-def _match_clusters(clustering: Clustering, rows: Ints, group_of: Ints, n_groups: int) -> Ints:
-    """Return the cluster `(g,)` of each group; new clusters get the numbers after the old ones."""
+def _shared_rois(clustering: Clustering, rows: Ints, group_of: Ints, n_groups: int) -> Ints:
+    """Return how many ROIs each group `(g, k)` has in each cluster."""
     shared = np.zeros((n_groups, clustering.n_clusters), dtype=np.int64)
     labels = clustering.labels[rows]
     inside = labels != NOISE
     np.add.at(shared, (group_of[inside], labels[inside]), 1)
-    cluster_of = clustering.n_clusters + np.arange(n_groups)
+    return shared
+
+
+def _homes(shared: Ints) -> Iterator[tuple[int, Ints]]:
+    """Yield the clusters in which several groups have most of their ROIs, with these groups."""
+    home = np.full(len(shared), NOISE)
+    if shared.size:
+        home = np.where(shared.max(axis=1) > 0, shared.argmax(axis=1), NOISE)
+    numbers, counts = np.unique(home[home != NOISE], return_counts=True)
+    for cluster in numbers[counts > 1].tolist():
+        yield cluster, np.flatnonzero(home == cluster)
+
+
+def _nearest_mean(x: npt.NDArray[np.floating], parts: Sequence[npt.NDArray[np.floating]]) -> Ints:
+    """Return the part `(m,)` whose mean is nearest to each vector `(m, dim)`, at unit length."""
+    vectors = normalise(np.asarray(x, np.float32), "l2")
+    means = np.stack([normalise(np.asarray(part, np.float32), "l2").mean(axis=0) for part in parts])
+    squares = (means**2).sum(axis=1) - 2 * vectors @ means.T
+    nearest: Ints = np.argmin(squares, axis=1)
+    return nearest
+
+
+def _match_clusters(shared: Ints) -> Ints:
+    """Return the cluster `(g,)` of each group; new clusters get the numbers after the old ones."""
+    n_groups, n_clusters = shared.shape
+    cluster_of: Ints = n_clusters + np.arange(n_groups)
     matched_groups, matched_clusters = linear_sum_assignment(-shared)
     overlap = shared[matched_groups, matched_clusters] > 0
     cluster_of[matched_groups[overlap]] = matched_clusters[overlap]

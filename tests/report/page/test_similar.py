@@ -34,6 +34,6 @@ def test_the_lists_have_the_nearest_clips_with_sound(result):
 
 def test_the_page_has_the_lists_of_its_clips(page):
     text = page.read_text("utf-8")
-    data = json.loads(re.search(r'<script id="data"[^>]*>(.*?)</script>', text, re.DOTALL)[1])
+    data = json.loads(re.search(r'<script[^>]*id="data"[^>]*>(.*?)</script>', text, re.DOTALL)[1])
     n_clips = len(values(data["media"]["rows"]))
     assert len(values(data["similar"]["index"])) == 8 * n_clips

@@ -13,13 +13,19 @@ import soundfile as sf
 from darksound.atomic import raise_if_by_system
 from darksound.audio.names import recording_path
 from darksound.errors import InputError, RunError, failure_cause
-from darksound.report.exports.base import ExportContent, ExportCounts, in_chunks, provenance
+from darksound.report.exports.base import (
+    AudioFormat,
+    ExportContent,
+    ExportCounts,
+    in_chunks,
+    provenance,
+)
 from darksound.report.exports.targets import ERRORS, MARKER, distinct, safe_name
-from darksound.rois.roi_set import Problem
+from darksound.rois.roi_set import Problem, Reader
 from darksound.rois.spreadsheets import csv_text
 from darksound.text import library_path
 
-__all__ = ["TABLE", "Clips", "Dataset", "clip_folders"]
+__all__ = ["TABLE", "Clips", "Dataset", "clip_folders", "write_clip"]
 
 #: Name of the table of clips, which `--data` accepts.
 TABLE = "clips.csv"
@@ -100,7 +106,7 @@ def _write(content: ExportContent, table: pd.DataFrame, target: Path) -> ExportC
     paths = list(_paths(table, folders, content.audio))
     for row, path in enumerate(paths):
         try:
-            _write_clip(content, table.iloc[row], target / path)
+            write_clip(content.result.rois.reader, table.iloc[row], target / path, content.audio)
         except RunError:
             raise
         except Exception as error:
@@ -132,19 +138,25 @@ def _paths(table: pd.DataFrame, folders: dict[int, str], suffix: str) -> Iterato
         yield f"{folders[group]}/{stem}_{round(start * 1000):08d}_{safe_name(roi_id)}.{suffix}"
 
 
-def _write_clip(content: ExportContent, roi: "pd.Series[Any]", path: Path) -> None:
-    wave, rate = content.result.rois.reader.read(
+def write_clip(reader: Reader, roi: "pd.Series[Any]", path: Path, audio: AudioFormat) -> None:
+    """Write the sound of a ROI, mono, 16 bits, at the sampling rate of its recording.
+
+    Raises:
+        InputError: it cannot be read, or the format lacks its sampling rate.
+        RunError: the disk is full, or the folder cannot be written to.
+    """
+    wave, rate = reader.read(
         roi["root"], roi["recording"], float(roi["start_s"]), float(roi["end_s"]), None
     )
     try:
         with library_path(path, "wb") as file:
-            sf.write(file, _limit_peak(wave), rate, subtype="PCM_16", format=content.audio.upper())
+            sf.write(file, _limit_peak(wave), rate, subtype="PCM_16", format=audio.upper())
     except (sf.SoundFileError, OSError) as error:
         # A full disk ends the export; a rate that the format lacks concerns this recording.
         raise_if_by_system(path, error)
         raise InputError(
             f"{recording_path(roi['root'], roi['recording'])}: cannot be written as "
-            f"{content.audio} at {rate} Hz ({error}); choose another --audio."
+            f"{audio} at {rate} Hz ({error}); choose another --audio."
         ) from None
 
 

@@ -132,6 +132,38 @@ def test_a_churr_of_a_minute_is_found_in_blocks_of_any_size(tmp_path, monkeypatc
         assert covered_s(boxes, 0, 21, 1900) + covered_s(boxes, 93, 120, 1900) == 0
 
 
+def test_calls_on_a_churr_are_rois_beside_it(tmp_path):
+    churr = (0.2 + 0.8 * pulse_train(60, 30)) * tone(60, 1700, 0.02)
+    calls = [(s, s + 0.4, 1720, 0.08) for s in (12.0, 25.0, 33.0, 47.0)]
+    boxes = segment(tmp_path, make_waveform(60, calls) + churr)
+    short = np.sort(boxes[boxes["end_s"] - boxes["start_s"] < 1], order="start_s")
+    np.testing.assert_allclose(short["start_s"], [12, 25, 33, 47], atol=0.1)
+    long = boxes[boxes["end_s"] - boxes["start_s"] >= 1]
+    assert covered_s(long, 0, 60, 1700) > 57
+
+
+def test_other_singers_do_not_widen_a_churr(tmp_path):
+    churr = (0.2 + 0.8 * pulse_train(60, 30)) * tone(60, 1700, 0.02)
+    # Sounds that sweep over the band of the churr every two seconds.
+    sweeps = np.zeros_like(churr)
+    hertz = np.linspace(900, 3500, round(0.6 * RATE))
+    sweep = 0.05 * np.sin(2 * np.pi * np.cumsum(hertz) / RATE)
+    for start_s in np.arange(1, 58, 2.0):
+        put(sweeps, sweep, start_s)
+    boxes = segment(tmp_path, make_waveform(60, []) + churr + sweeps)
+    narrow = boxes[boxes["high_hz"] - boxes["low_hz"] < 600]
+    assert covered_s(narrow, 0, 60, 1700) > 57
+    assert np.count_nonzero(boxes["high_hz"] > 3000) == 29
+
+
+def test_short_soft_whistles_are_found_if_they_are_narrow(tmp_path):
+    # The upper threshold is 20 dB; these are softer than that over the background of their band.
+    tones = [(s, s + 0.15, 1500, 1.2e-3) for s in (3.0, 6.0, 9.0)]
+    boxes = segment(tmp_path, make_waveform(12, tones))
+    np.testing.assert_allclose(boxes["start_s"], [3, 6, 9], atol=0.05)
+    assert len(segment(tmp_path, make_waveform(12, tones), sustained_db=0.0)) == 0
+
+
 def test_steady_bands_without_slow_pulses_are_background(tmp_path):
     rng = np.random.default_rng(5)
     hum = sum(tone(60, 120 * k, 0.02 / k) for k in range(1, 12))

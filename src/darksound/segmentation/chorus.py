@@ -225,7 +225,8 @@ class _Layers:
 
         def limited(part: Ratio, level: Ratio) -> Ratio:
             limit = np.maximum(level * 10 ** (_MAX_OVER_CHURR_DB / 10), 10 ** (_MIN_CHURR_DB / 10))
-            return np.minimum(part, limit)
+            smaller: Ratio = np.minimum(part, limit)
+            return smaller
 
         return self._inside(levels_db, limited)
 

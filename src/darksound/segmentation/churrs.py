@@ -28,8 +28,9 @@ _PULSE_GAIN_DB, _MAX_GAIN_WIDTH_HZ = 6.0, 700.0
 _QUIET_CHUNKS = 0.1
 _BANDS_PER_OCTAVE = 24
 # The seconds of a chunk that a churr fills are at about the same level: the median of their loudest
-# points is at most so many dB above the tenth percentile. Songs with trills pause.
-_MAX_STEADY_DB = 4.0
+# points is at most so many dB above the tenth percentile, or that is so far above `low_db`. Songs
+# with trills pause.
+_MAX_STEADY_DB, _MIN_LOUD_DB = 4.0, 4.0
 # The loudest points of a second of a churr are at most so many dB above the tenth percentile.
 _VARIATION_DB = 2.0
 # Bands beside a churr that pulse with it belong to it, and those over which the window spreads it.
@@ -85,8 +86,12 @@ def churr_levels(
     background = np.array([each.background_db for each in activities])
     pulses = np.array([each.pulse_db for each in activities])
     tenth = np.array([each.tenth_db for each in activities])
-    steady = np.array([each.median_db for each in activities]) - tenth <= _MAX_STEADY_DB
-    steady &= tenth + gains_db >= settings.low_db
+    lowest_db = tenth + gains_db - settings.low_db
+    steady = (lowest_db >= 0) & (
+        np.array([each.median_db for each in activities]) - tenth <= _MAX_STEADY_DB
+    )
+    # Others may sing with a loud one for most of the chunk.
+    steady |= lowest_db >= _MIN_LOUD_DB
     certain = pulses >= MIN_PULSE_DB
     lasting = certain & steady
     if not lasting.any():

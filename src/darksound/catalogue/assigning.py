@@ -15,7 +15,7 @@ from darksound.cluster.iteration import describe, iteration_table
 from darksound.cluster.levels import find_levels
 from darksound.cluster.maps import map_coordinates, map_method
 from darksound.cluster.metrics import NOISE
-from darksound.cluster.notes import Notes, Stopwatch
+from darksound.cluster.notes import Stopwatch, ignore_note
 from darksound.cluster.result import MecOutcome, cluster_table
 from darksound.cluster.structure import find_clusters
 from darksound.errors import InputError
@@ -30,6 +30,9 @@ __all__ = ["assign", "assign_embeddings"]
 
 Ints = npt.NDArray[np.int64]
 Vectors = npt.NDArray[np.float32]
+
+# Core ROIs of each known type that unknown ROIs are clustered with.
+_ANCHORS = 10
 
 
 def assign(
@@ -95,16 +98,14 @@ def assign_embeddings(
             f"Embeddings of the catalogue have {content.embeddings.shape[1]} dimensions, those of "
             f"the ROIs {vectors.shape[1]}; embed them by the learner of the catalogue."
         )
-    watch, notes = watch or Stopwatch(), Notes()
+    watch = watch or Stopwatch()
     progress("assigning", 0, 2)
     scores = score_open_set(content.known(settings.catalogue.max_rejected), vectors)
     progress("assigning", 1, 2)
     unknown = np.flatnonzero(~scores.accepted)
     # In an order that does not depend on that of the data, as clusterers may.
     unknown = unknown[np.argsort(rois.table["roi_id"].to_numpy(dtype=str)[unknown])]
-    found = Clustering.all_noise(unknown.size)
-    if unknown.size:
-        found = find_clusters(vectors[unknown], settings, note=_ignored, progress=progress)
+    found = _find_new_types(content, vectors[unknown], settings, progress)
     progress("assigning", 2, 2)
     clustering, types = _as_clusters(content, rois, scores, unknown, found)
     method = map_method(settings, len(rois))
@@ -123,14 +124,43 @@ def assign_embeddings(
         kept=0,
         learner=content.learner,
         settings=settings,
-        notes=notes.sentences,
+        notes=(),
         tree=levels.tree,
         call_types=types,
     )
 
 
-def _ignored(sentence: str) -> None:
-    """Do nothing: few or no clusters among the unknown are no reason to change anything."""
+def _find_new_types(
+    content: Content, unknown: Vectors, settings: Settings, progress: Progress
+) -> Clustering:
+    """Return the clusters of unknown ROIs `(m, dim)`.
+
+    They are clustered together with core ROIs of the known types: known calls that were rejected
+    are then in clusters of core ROIs, and one new type alone is a cluster too. Clusters with more
+    core ROIs than unknown ones are no new types.
+    """
+    if not len(unknown):
+        return Clustering.all_noise(0)
+    rank = content.core.groupby("type_id").cumcount().to_numpy()
+    anchors = content.embeddings[rank < _ANCHORS]
+    together = find_clusters(
+        np.concatenate([unknown, anchors]), settings, note=ignore_note, progress=progress
+    )
+    m, k = len(unknown), together.n_clusters
+    counts = [
+        np.bincount(part[part != NOISE], minlength=k)
+        for part in (together.labels[:m], together.labels[m:])
+    ]
+    new = np.flatnonzero((counts[0] > counts[1]) & (counts[0] > 1))
+    number = np.full(k + 1, NOISE, dtype=np.int64)
+    number[new] = np.arange(len(new))
+    labels = number[together.labels[:m]]
+    return Clustering(
+        labels,
+        np.where(labels == NOISE, 0.0, together.probability[:m]),
+        together.outlier_score[:m],
+        together.persistence[new],
+    )
 
 
 def _as_clusters(

@@ -65,6 +65,8 @@ CORE_SCHEMA = pa.schema(
 #: Largest number of core ROIs of a type.
 MAX_CORE = 50
 _ID = "ct-"
+# Sections of the settings that change no result.
+_FREE_SECTIONS = {"compute", "download", "report"}
 _ID_BYTES = 4
 
 
@@ -151,12 +153,16 @@ class Content:
     def settings_with(self, requested: Settings | None) -> Settings:
         """Return the settings for new recordings: those of the catalogue, and those that were set.
 
+        The sections that change no result are those of the request.
+
         Raises:
             SettingsError: front end, backbone or learner are not those of the catalogue.
         """
-        settings = self.settings
-        if requested is not None:
-            settings = settings.replace(**requested.model_dump(exclude_unset=True))
+        wanted = Settings() if requested is None else requested
+        free = {name: getattr(wanted, name).model_dump() for name in _FREE_SECTIONS}
+        settings = self.settings.replace(**free).replace(
+            **wanted.model_dump(exclude_unset=True, exclude=_FREE_SECTIONS)
+        )
         return adopt_checkpoint(settings, self.learner.settings)
 
     def known(self, max_rejected: float) -> OpenSet:

@@ -49,6 +49,14 @@ def test_folders_of_recordings_as_a_recorder_writes_them_are_sites():
     assert reason == "6 of 6 recordings have a recorder's name or header"
 
 
+def test_short_recordings_of_a_schedule_are_as_a_recorder_writes_them():
+    assert set(meaning(NIGHTS, NIGHT_ORIGINS, clips=NIGHTS)[1]) == {"N", "S"}
+    for stem in ("20240501_050000", "20240501_050000T", "2024-05-01_05-00", "5EC5A158"):
+        names = [f"N/{stem}.WAV", f"S/{stem}.WAV"]
+        origins = {name: recorded("2024-05-01T05:00:00") for name in names}
+        assert meaning(names, origins, clips=names)[1] == ["N", "S"]
+
+
 def test_a_few_recordings_of_a_recorder_among_clips_are_no_evidence():
     origins = {CLIPS[0]: recorded("2024-05-01T04:00:00")}
     assert meaning(CLIPS, origins)[0] == ["wren", "wren", "owl"]
@@ -65,8 +73,12 @@ def test_splits_show_that_folders_are_labels():
 
 def test_clips_that_were_cut_from_recordings_and_sorted_are_labelled():
     # Each is a ROI of its own, such as those of an export of a data set.
-    labels, _, _ = meaning(NIGHTS, NIGHT_ORIGINS, clips=NIGHTS)
+    cut = {name[:-4] + "_00001500_0123456789abcdef.wav": o for name, o in NIGHT_ORIGINS.items()}
+    labels, _, _ = meaning(list(cut), cut, clips=cut)
     assert set(labels) == {"N", "S"}
+    # Triggered by a sound, at any second.
+    triggered = {name: recorded("2024-05-01T05:00:07") for name in NIGHTS}
+    assert set(meaning(NIGHTS, triggered, clips=NIGHTS)[0]) == {"N", "S"}
     # Longer pieces of one recorder, which would have to move to and fro between the folders.
     names = [f"{species}/x_{hour:02d}.wav" for hour in range(8) for species in ("owl", "wren")]
     origins = {name: recorded(f"2024-05-01T{name[-6:-4]}:00:00") for name in names}

@@ -20,6 +20,7 @@ from darksound.errors import InputError
 from darksound.meta.checkpoints import load_checkpoint
 from darksound.meta.learners.base import Learner
 from darksound.progress import Progress, silent
+from darksound.rois.effort import current_effort
 from darksound.rois.review import Review, apply_review, read_review
 from darksound.rois.roi_set import RoiSet
 from darksound.run.manifest import Manifest, manifest_of, versions
@@ -153,7 +154,7 @@ class MecResult:
     @property
     def effort(self) -> pd.DataFrame | None:
         """Return a row a recording that was looked at (see `darksound.rois.effort`), else None."""
-        return self.rois.effort
+        return current_effort(self.rois)
 
     @property
     def sites(self) -> pd.DataFrame | None:

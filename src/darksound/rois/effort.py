@@ -14,7 +14,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from darksound.errors import InputError
-from darksound.rois.roi_set import as_text
+from darksound.rois.roi_set import RoiSet, as_text
 from darksound.text import library_path
 
 __all__ = [
@@ -23,6 +23,7 @@ __all__ = [
     "as_effort_table",
     "as_site_table",
     "counted_effort",
+    "current_effort",
     "merged_effort",
     "read_columns",
 ]
@@ -112,6 +113,11 @@ def counted_effort(effort: pd.DataFrame, rois: pd.DataFrame) -> pd.DataFrame:
     counts = rois.groupby(_KEYS).size().rename("n_rois").reset_index()
     merged = effort.drop(columns="n_rois").merge(counts, on=_KEYS, how="left", validate="m:1")
     return as_effort_table(merged)
+
+
+def current_effort(rois: RoiSet) -> pd.DataFrame | None:
+    """Return the effort of a set with the number of its ROIs; None where it is not known."""
+    return None if rois.effort is None else counted_effort(rois.effort, rois.table)
 
 
 def merged_effort(tables: Sequence[pd.DataFrame | None]) -> pd.DataFrame | None:

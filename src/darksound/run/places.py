@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pandas as pd
 
-from darksound.rois.effort import EFFORT_SCHEMA, SITE_SCHEMA, counted_effort, read_columns
+from darksound.rois.effort import EFFORT_SCHEMA, SITE_SCHEMA, current_effort, read_columns
 from darksound.rois.roi_set import RoiSet
 from darksound.run.files import write_parquet
 from darksound.run.mec_tables import damage_of
@@ -30,10 +30,11 @@ def write_places(folder: Path, rois: RoiSet, stem: str = "") -> None:
     """
     prefix = f"{stem}." if stem else ""
     effort, sites = (folder / f"{prefix}{name}" for name in (EFFORT_FILE, SITES_FILE))
-    if rois.effort is None:
+    current = current_effort(rois)
+    if current is None:
         effort.unlink(missing_ok=True)
     else:
-        write_parquet(effort, counted_effort(rois.effort, rois.table), EFFORT_SCHEMA)
+        write_parquet(effort, current, EFFORT_SCHEMA)
     if rois.sites is None:
         sites.unlink(missing_ok=True)
     else:

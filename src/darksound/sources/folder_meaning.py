@@ -37,6 +37,11 @@ _PLACE = re.compile(
     r"([-_ ]\w{1,6}|\d{1,4}[a-z]?|[a-z]\d{0,3})",
     re.IGNORECASE,
 )
+# Names that end with the time, as recorders give them.
+_TIME_AT_END = re.compile(
+    r"(.*\D)?\d{8}[_T $-]?\d{6}(T|Z|[+-]\d{4})?|[0-9A-F]{8}"
+    r"|(.*\D)?\d{4}-\d\d-\d\d[_ T]\d\d[-.:]?\d\d([-.:]?\d\d)?"
+)
 # Serial numbers, which a kind of recorder alone does not have.
 _SERIAL_DIGITS = 4
 # Folders are sites if at least this share of the recordings is as a recorder writes it.
@@ -62,12 +67,21 @@ class Evidence:
     sites: SiteList | None = None
 
     def recorded(self, recordings: Sequence[str]) -> list[str]:
-        """Return the recordings that are as a recorder writes them: with their time, not cut."""
-        return [
-            name
-            for name in recordings
-            if name in self.origins and self.origins[name].by_recorder and name not in self.clips
-        ]
+        """Return the recordings that are as a recorder writes them: with their time, not cut.
+
+        Short ones may be clips that were cut from recordings, or that a sound triggered. They are
+        as a recorder writes them if their names end with a time of a full minute.
+        """
+        return [name for name in recordings if self._is_recorded(name)]
+
+    def _is_recorded(self, name: str) -> bool:
+        origin = self.origins.get(name)
+        if origin is None or not origin.by_recorder:
+            return False
+        if name not in self.clips:
+            return True
+        full_minute = (origin.recorded_at or "")[16:19] == ":00"
+        return full_minute and _TIME_AT_END.fullmatch(PurePosixPath(name).stem) is not None
 
 
 def folder_columns(

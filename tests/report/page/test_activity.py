@@ -105,11 +105,30 @@ def test_rates_follow_the_chosen_cluster_the_site_and_the_review(opened):
     opened.run(choose, 1, "0")
     assert opened.all("#view-activity svg.dates .sun")
     opened.run(choose, 0, "all")
-    card = "document.querySelector('article[data-cluster=\"0\"] header button:last-of-type')"
+    card = "document.querySelector('article[data-cluster=\"0\"] header button.reject')"
     opened.run(f"{card}.click()")
     assert calls() == ["0", "9", "12"]
     opened.run("document.getElementById('undo').click()")
     assert calls() == ["12", "12", "12"]
+
+
+def test_clusters_of_one_name_and_parts_that_were_split_off_count_by_the_review(opened, tmp_path):
+    review = tmp_path / "review.csv"
+    ids = [opened.run("return JSON.parse(document.getElementById('data').textContent).ids")]
+    rows = [
+        f"{roi_id},0,1,{0 if i < 15 else 1},{0 if i % 2 else 3},{'wren' if i % 2 else ''},false"
+        for i, roi_id in enumerate(ids[0][:15])
+    ]
+    names = "roi_id,start_s,end_s,cluster,group,name,rejected"
+    review.write_text("\n".join([names, *rows]) + "\n")
+    opened.one("#load-file").send_keys(str(review))
+    options = "#view-activity select option"
+    opened.until(lambda: "wren" in titles(opened, options), "the review was not loaded")
+    choose = "const s = document.querySelector('#view-activity select'); s.value = arguments[0];"
+    opened.run(choose + "s.dispatchEvent(new Event('change'));", "3")
+    calls = [row.text for row in opened.all("#view-activity tbody tr td:nth-of-type(2)")]
+    # Every other of the 15 ROIs of cluster 0: 12 at the first site, 3 at b.
+    assert calls == ["6", "2", "0"]
 
 
 def test_cards_have_an_activity_curve_and_site_bars(opened):

@@ -35,13 +35,29 @@ function callsWhere(isCounted) {
   return calls;
 }
 
-function callsOf(group) {
-  return callsWhere((row) => {
-    if (review.isRoiRejected(row)) return false;
-    if (group === ALL) return true;
-    const cluster = points.cluster[row];
-    return cluster === NOISE ? group === NOISE : review.groupOf(cluster) === group;
-  });
+// What can be chosen: all ROIs, each group, those of one name together, and noise.
+function choices() {
+  const byTitle = new Map();
+  for (const group of review.groups.keys()) {
+    const title = review.titleOf(group);
+    byTitle.set(title, [...(byTitle.get(title) ?? []), group]);
+  }
+  const named = [...byTitle].map(([title, groups]) => [groups[0], { title, groups }]);
+  return new Map([
+    [ALL, { title: t("activity.all"), groups: null }],
+    ...named,
+    ...(page.noise.size ? [[NOISE, { title: t("colour.noise"), groups: [NOISE] }]] : []),
+  ]);
+}
+
+// The calls of these groups; null for all ROIs.
+function callsOf(groups) {
+  const { units } = review;
+  const isWanted = groups && new Set(groups);
+  const groupOf = (unit) => (unit === NOISE ? NOISE : review.groupOf(unit));
+  return callsWhere(
+    (row) => !review.isRoiRejected(row) && (!isWanted || isWanted.has(groupOf(units[row]))),
+  );
 }
 
 function hourly(calls, site = ALL) {
@@ -55,9 +71,9 @@ function bySite(calls) {
 }
 
 // The hour with most calls an hour: {hour, rate, low, high}, or null.
-export function peakHour(group = ALL) {
+export function peakHour() {
   if (!hasHours) return null;
-  const rows = hourly(callsOf(group)).map((row, hour) => ({ ...row, hour }));
+  const rows = hourly(callsOf(null)).map((row, hour) => ({ ...row, hour }));
   const best = rows.reduce((a, b) => ((b.rate ?? 0) > (a.rate ?? 0) ? b : a));
   return best.rate ? best : null;
 }
@@ -266,22 +282,14 @@ function selectOf(label, options, value, choose) {
   return make("label", {}, `${label} `, select);
 }
 
-function groupOptions() {
-  const groups = [...new Set(page.clusters.map((info) => review.groupOf(info.number)))];
-  return [
-    [ALL, t("activity.all")],
-    ...groups.map((group) => [group, review.titleOf(group)]),
-    ...(page.noise.size ? [[NOISE, t("colour.noise")]] : []),
-  ];
-}
-
-function controls() {
+function controls(groups) {
+  const titles = [...groups].map(([group, { title }]) => [group, title]);
   const parse = (value) => (value === ALL ? ALL : Number(value));
   const sites = given.sites.map((_, site) => [site, siteName(site)]);
   return make(
     "div",
     { class: "bar" },
-    selectOf(t("activity.show"), groupOptions(), chosen.group, (value) => {
+    selectOf(t("activity.show"), titles, chosen.group, (value) => {
       chosen.group = parse(value);
       showActivityTab("group");
     }),
@@ -361,7 +369,10 @@ export function showActivityTab(focus = null) {
     view.replaceChildren(block(t("tab.activity"), make("p", {}, t("activity.no_effort"))));
     return;
   }
-  const calls = callsOf(chosen.group);
+  const groups = choices();
+  // A review may have taken the chosen group away.
+  if (!groups.has(chosen.group)) chosen.group = ALL;
+  const calls = callsOf(groups.get(chosen.group).groups);
   const parts = [
     block(
       t("activity.title"),
@@ -369,7 +380,7 @@ export function showActivityTab(focus = null) {
       given.untimed && isTimed
         ? make("p", { class: "muted" }, t("activity.untimed", { n: given.untimed }))
         : null,
-      controls(),
+      controls(groups),
     ),
   ];
   if (isTimed) {
@@ -417,7 +428,19 @@ export function activityCharts(isOfCard) {
   return charts;
 }
 
+// The part is filled when it is shown.
 export function startActivity() {
-  showActivityTab();
-  review.changed.subscribe(() => showActivityTab());
+  const view = byId("view-activity");
+  let isOld = true;
+  const update = () => {
+    if (view.hidden || !isOld) return;
+    isOld = false;
+    showActivityTab();
+  };
+  new MutationObserver(update).observe(view, { attributeFilter: ["hidden"] });
+  review.changed.subscribe(() => {
+    isOld = true;
+    update();
+  });
+  update();
 }

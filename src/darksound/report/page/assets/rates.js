@@ -1,6 +1,7 @@
 // Calls an hour with 95 % intervals, as `darksound.report.activity` computes them.
 
 const TAIL = 0.025;
+const MAX_DATES = 100_000;
 const Z = 1.959963984540054;
 // Student's t of 1 to 10 degrees of freedom.
 const STUDENT = [12.7062, 4.3027, 3.1824, 2.7764, 2.5706, 2.4469, 2.3646, 2.306, 2.2622, 2.2281];
@@ -83,7 +84,7 @@ export function dispersionOf(cells, calls, isHourly) {
   for (let i = 0; i < calls.length; i++) {
     if (cells.date[i] < 0) continue;
     const stratum = isHourly ? 24 * cells.site[i] + cells.hour[i] : cells.site[i];
-    const key = `${stratum}/${cells.date[i]}`;
+    const key = MAX_DATES * stratum + cells.date[i];
     const unit = units.get(key) ?? { stratum, calls: 0, seconds: 0 };
     unit.calls += calls[i];
     unit.seconds += cells.seconds[i];

@@ -1,5 +1,4 @@
-// The scripts of the report page are concatenated into one function (see page/writing.py), so a
-// name at the top level of one file is known in all files.
+// The scripts of the report page are modules; page/scripts.py joins them to one script.
 
 import { readdirSync, readFileSync } from "node:fs";
 import { join } from "node:path";
@@ -8,36 +7,27 @@ import js from "@eslint/js";
 import globals from "globals";
 
 const ASSETS = "src/darksound/report/page/assets";
-const DECLARATION = /^(?:const|let|class|(?:async )?function) (\w+)/gm;
+const EXPORTED = /^export (?:const|let|class|(?:async )?function) (\w+)/gm;
 
 const scripts = readdirSync(ASSETS).filter((name) => name.endsWith(".js"));
 const sources = new Map(scripts.map((name) => [name, readFileSync(join(ASSETS, name), "utf8")]));
-const declared = new Map(
-  [...sources].map(([name, text]) => [name, [...text.matchAll(DECLARATION)].map((m) => m[1])]),
-);
 
-// What eslint cannot see in single files: names that are declared twice or used nowhere.
-const files = new Map();
-for (const [file, names] of declared) {
-  for (const name of names) {
-    if (files.has(name)) throw new Error(`${name} is declared in ${files.get(name)} and ${file}`);
-    files.set(name, file);
-    const uses = [...sources.values()].join("\n").match(new RegExp(`\\b${name}\\b`, "g")).length;
+// What eslint cannot see in single files: names that are exported and used nowhere.
+const all = [...sources.values()].join("\n");
+for (const [file, text] of sources) {
+  for (const [, name] of text.matchAll(EXPORTED)) {
+    const uses = all.match(new RegExp(`\\b${name}\\b`, "g")).length;
     if (uses < 2) throw new Error(`${name} in ${file} is not used`);
   }
-}
-
-function namesOfOtherFiles(file) {
-  const others = [...declared].filter(([name]) => name !== file).flatMap(([, names]) => names);
-  return Object.fromEntries(others.map((name) => [name, "readonly"]));
 }
 
 const common = {
   ...js.configs.recommended,
   rules: {
     ...js.configs.recommended.rules,
-    "no-unused-vars": ["error", { vars: "local" }],
+    "no-unused-vars": "error",
     "no-shadow": "error",
+    "no-undef": "error",
     "no-var": "error",
     "prefer-const": "error",
     "object-shorthand": "error",
@@ -59,7 +49,7 @@ export default scripts.map((name) => ({
   files: [`${ASSETS}/${name}`],
   languageOptions: {
     ecmaVersion: 2022,
-    sourceType: "script",
-    globals: { ...globals.browser, ...namesOfOtherFiles(name) },
+    sourceType: "module",
+    globals: globals.browser,
   },
 }));

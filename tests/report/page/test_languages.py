@@ -1,6 +1,7 @@
 """The page in other languages, in a real browser."""
 
 import json
+import re
 
 import pytest
 
@@ -54,6 +55,11 @@ def test_the_menu_changes_the_language_which_is_stored(browser, page, tmp_path):
     assert "couverture 83 %" in opened.one("#summary").text
 
 
+def bracketed(text):
+    """Return a text in brackets, and its words with a definition in brackets of their own."""
+    return "⟦" + re.sub(r"\[\[([^:]+):(\w+)\]\]", r"⟧[[⟦\1⟧:\2]]⟦", text) + "⟧"
+
+
 @pytest.fixture
 def marked(page, tmp_path):
     """Return a copy of the page whose English texts are in brackets."""
@@ -61,7 +67,7 @@ def marked(page, tmp_path):
     before, _, rest = page.read_text(encoding="utf-8").partition(start)
     _, _, after = rest.partition("</script>")
     texts = {
-        key: {"en": "|".join(f"⟦{form}⟧" for form in forms["en"].split("|"))}
+        key: {"en": "|".join(bracketed(form) for form in forms["en"].split("|"))}
         for key, forms in page_texts().items()
     }
     path = tmp_path / "marked.html"
@@ -81,6 +87,7 @@ DATA = (
     "T00:00",
     "x@",
     "20 min",
+    "run <b>&",
 )
 
 

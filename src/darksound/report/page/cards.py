@@ -31,25 +31,37 @@ _BAND = (0.05, 0.95)
 # Noise ROIs below this quantile of the SNR of clustered ROIs count as faint.
 _FAINT = 0.1
 _BINS = 10
+# Bits of the column of quality flags.
+_MAX_FLAGS = 14
 
 
 class RoiCodes:
-    """Recording, site, label and hour of each ROI as integer codes `(n,)`, -1 where unknown.
+    """Recording, site, label, recorder and hour of each ROI as codes `(n,)`, -1 where unknown.
 
     Attributes:
-        numbers: codes by `recording`, `site`, `label` and `hour`.
-        names: names of the codes of the first three.
+        numbers: codes by `recording`, `site`, `label`, `recorder` and `hour`; `flags` is the sum of
+            2 ** i for each quality flag i that a ROI has.
+        names: names of the codes but `hour`; the quality flags.
     """
 
     def __init__(self, rois: pd.DataFrame) -> None:
         context = recording_context(rois).assign(label=rois["label"])
         self.numbers: dict[str, npt.NDArray[np.int64]] = {}
         self.names: dict[str, list[str]] = {}
-        for what in ("recording", "site", "label"):
+        for what in ("recording", "site", "label", "recorder"):
             codes, names = pd.factorize(context[what], sort=True)
             self.numbers[what] = np.asarray(codes, dtype=np.int64)
             self.names[what] = [str(name) for name in names]
         self.numbers["hour"] = np.asarray(context["hour"].astype("float64").fillna(-1), np.int64)
+        flags = rois["quality_flags"].fillna("").str.split()
+        self.names["flags"] = sorted({flag for row in flags for flag in row})[:_MAX_FLAGS]
+        self.numbers["flags"] = sum(
+            (
+                2**i * np.array([flag in row for row in flags], dtype=np.int64)
+                for i, flag in enumerate(self.names["flags"])
+            ),
+            start=np.zeros(len(rois), dtype=np.int64),
+        )
 
 
 def cluster_cards(
@@ -61,6 +73,7 @@ def cluster_cards(
 ) -> list[dict[str, Any]]:
     """Return the content of a card for each cluster, as plain values for the script."""
     nearest = nearest_clusters(members, _NEAREST)
+    call_types = _call_types(result)
     cards = []
     for number, cluster in members.items():
         table = result.table.iloc[cluster.order]
@@ -79,8 +92,10 @@ def cluster_cards(
                 "band": _band(table, mean, scale),
                 "duration": _quartiles(table["end_s"] - table["start_s"]),
                 "probability": float(table["probability"].mean()),
-                "persistence": _persistence(table),
+                "persistence": _first_number(table, "persistence"),
+                "stability": _first_number(table, "stability"),
                 "nearest": nearest[number],
+                "call_type": call_types.get(number),
                 **_occurrence(cluster.order, codes),
             }
         )
@@ -111,6 +126,15 @@ def noise_card(result: MecResult, codes: RoiCodes) -> dict[str, Any]:
         "examples": outlying_noise(result)[:NOISE_SHOWN].tolist(),
         **_occurrence(rows, codes),
     }
+
+
+def _call_types(result: MecResult) -> dict[int, dict[str, str]]:
+    """Return id and status of the call type of each cluster; empty without a catalogue."""
+    types = result.call_types
+    if types is None:
+        return {}
+    rows = zip(types["cluster"], types["type_id"], types["status"], strict=True)
+    return {int(number): {"id": type_id, "status": status} for number, type_id, status in rows}
 
 
 def _mean_image(mean: npt.NDArray[np.float32]) -> str:
@@ -147,11 +171,11 @@ def _quartiles(values: pd.Series) -> list[float]:
     return [float(value) for value in np.percentile(values, (25, 50, 75))]
 
 
-def _persistence(table: pd.DataFrame) -> float | None:
+def _first_number(table: pd.DataFrame, name: str) -> float | None:
     # Runs of earlier versions have no such column.
-    if "persistence" not in table.columns:
+    if name not in table.columns or pd.isna(table[name].iloc[0]):
         return None
-    return float(table["persistence"].iloc[0])
+    return float(table[name].iloc[0])
 
 
 def _band(

@@ -10,10 +10,14 @@ import pandas as pd
 from darksound.cluster.metrics import NOISE
 from darksound.progress import duration
 from darksound.report.accumulation import Accumulation, accumulate
+from darksound.report.activity import Recorded, recorded_times
 from darksound.report.confounders import confounders
+from darksound.report.page.activity import activity_content, cells_of_rois
 from darksound.report.page.cards import RoiCodes, noise_card
 from darksound.report.page.clips import ThumbnailScale
+from darksound.report.page.levels import PageLevels, page_levels
 from darksound.report.page.media import column
+from darksound.report.page.plan import stratum_codes
 from darksound.report.result import MecResult
 from darksound.report.tables import Table, iterations_tables
 from darksound.run.manifest import Manifest
@@ -26,7 +30,7 @@ _UNITS = ("recording", "hour")
 _MAX_PROBLEMS = 200
 
 
-def run_details(result: MecResult) -> dict[str, Any]:
+def run_details(result: MecResult, recorded: Recorded) -> dict[str, Any]:
     """Return the content of the tab of the run, as plain values for the script."""
     tables = iterations_tables(result.iterations)
     return {
@@ -35,7 +39,7 @@ def run_details(result: MecResult) -> dict[str, Any]:
         "curves": _curves(result.iterations),
         "notes": list(result.notes),
         "recorded": None if result.manifest is None else _recorded(result.manifest),
-        "accumulation": [_as_curve(accumulate(result.table, unit)) for unit in _UNITS],
+        "accumulation": [_as_curve(accumulate(result.table, unit, recorded)) for unit in _UNITS],
         "confounders": _confounders(result.table),
         "settings": to_toml(result.settings),
         "versions": [[name, version] for name, version in result.versions.items()],
@@ -108,7 +112,7 @@ def _curves(iterations: pd.DataFrame) -> dict[str, Any]:
 
 def _as_curve(accumulation: Accumulation) -> dict[str, Any]:
     return {
-        "unit": accumulation.unit,
+        "unit": accumulation.unit if accumulation.by_effort else f"{accumulation.unit}_found",
         "units": accumulation.units,
         "observed": accumulation.observed,
         "chao2": accumulation.chao2.estimate,
@@ -137,29 +141,37 @@ def _problems(result: MecResult) -> dict[str, Any]:
     return {"count": len(rows), "first": rows[:_MAX_PROBLEMS]}
 
 
-def point_columns(result: MecResult, codes: RoiCodes) -> dict[str, dict[str, str]]:
+def point_columns(
+    result: MecResult, codes: RoiCodes, levels: PageLevels, cells: npt.NDArray[np.int64]
+) -> dict[str, dict[str, str]]:
     """Return the columns of all ROIs as typed arrays; shares of 1 have 255 steps."""
     table = result.table
     kinds = {"x": "f4", "y": "f4", "start_s": "f8", "end_s": "f8"}
     columns = {name: column(table[name].to_numpy(), kind) for name, kind in kinds.items()}
+    columns["stratum"] = column(stratum_codes(result), "u1")
     columns["cluster"] = _index(table["cluster"].to_numpy(np.int64))
     columns["assigned"] = _index(table["assigned_cluster"].fillna(NOISE).to_numpy(np.int64))
     for name in ("probability", "outlier_score", "assigned_probability"):
         columns[name] = column(_steps(table[name].to_numpy(np.float64)), "u1")
-    for name, numbers in codes.numbers.items():
+    for name, numbers in {**codes.numbers, "leaf": levels.leaf, "cell": cells}.items():
         columns[name] = _index(numbers)
     return columns
 
 
-def page_content(result: MecResult, codes: RoiCodes, scale: ThumbnailScale) -> dict[str, Any]:
+def page_content(
+    result: MecResult, codes: RoiCodes, scale: ThumbnailScale, planned: npt.NDArray[np.int64]
+) -> dict[str, Any]:
     """Return the data that do not depend on which ROIs have clips, as plain values.
 
     Args:
         result: the result of MEC.
         codes: codes of its ROIs.
         scale: scale of the thumbnails.
+        planned: rows of the ROIs to hear.
     """
     manifest = result.manifest
+    recorded = recorded_times(result.rois.table, result.effort, result.sites)
+    levels = page_levels(result)
     origin = (None, None) if manifest is None else (manifest.fingerprint, manifest.started)
     return {
         "run": result.name,
@@ -176,11 +188,22 @@ def page_content(result: MecResult, codes: RoiCodes, scale: ThumbnailScale) -> d
         "kept": result.kept,
         "ids": result.rois.table["roi_id"].tolist(),
         "names": codes.names,
-        "columns": point_columns(result, codes),
+        "columns": point_columns(result, codes, levels, cells_of_rois(recorded)),
+        "levels": levels.as_data(),
+        "types": None if result.types is None else asdict(result.types),
+        "dbcv": _kept_figure(result, "dbcv"),
+        "plan": planned.tolist(),
         "noise": noise_card(result, codes),
-        "details": run_details(result),
+        "details": run_details(result, recorded),
+        "activity": activity_content(recorded, result.sites),
         "scale": {**asdict(scale), "max_clip_s": result.settings.report.max_clip_s},
     }
+
+
+def _kept_figure(result: MecResult, name: str) -> float | None:
+    iterations = result.iterations
+    values = iterations.loc[iterations["iteration"] == result.kept, name].dropna()
+    return float(values.iloc[0]) if len(values) else None
 
 
 def _index(numbers: npt.NDArray[np.int64]) -> dict[str, str]:

@@ -98,14 +98,17 @@ def outlying_noise(result: MecResult) -> Rows:
     return noise[np.argsort(-scores, kind="stable")]
 
 
-def clip_order(result: MecResult, members: Mapping[int, ClusterMembers]) -> Rows:
+def clip_order(
+    result: MecResult, members: Mapping[int, ClusterMembers], planned: Rows | None = None
+) -> Rows:
     """Return the rows of all ROIs `(n,)` in the order in which they get clips and thumbnails.
 
-    First the medoids, then the other ROIs on the cards, then all others: in turn one of each
-    cluster, by descending probability, and one of the noise, by descending outlier score.
+    First the medoids, then the other ROIs on the cards, then `planned` ones, then all others: in
+    turn one of each cluster, by descending probability, and one of the noise, by descending outlier
+    score.
     """
     n = len(result)
-    rank, tier, group = np.zeros(n, np.int64), np.full(n, 2), np.full(n, NOISE)
+    rank, tier, group = np.zeros(n, np.int64), np.full(n, 3), np.full(n, NOISE)
 
     def assign(rows: Rows, level: int) -> None:
         rank[rows], tier[rows] = np.arange(len(rows)), level
@@ -113,10 +116,12 @@ def clip_order(result: MecResult, members: Mapping[int, ClusterMembers]) -> Rows
     for number, cluster in members.items():
         group[cluster.order] = number
         on_card = np.concatenate([cluster.typical, cluster.borderline])
-        assign(cluster.order[~np.isin(cluster.order, [cluster.medoid, *on_card])], 2)
+        assign(cluster.order[~np.isin(cluster.order, [cluster.medoid, *on_card])], 3)
         assign(on_card, 1)
         tier[cluster.medoid] = 0
     noise = outlying_noise(result)
-    assign(noise[NOISE_SHOWN:], 2)
+    assign(noise[NOISE_SHOWN:], 3)
     assign(noise[:NOISE_SHOWN], 1)
+    if planned is not None:
+        tier[planned] = np.minimum(tier[planned], 2)
     return np.lexsort((group, rank, tier)).astype(np.int64)

@@ -24,7 +24,9 @@ from darksound.report.page.media import (
     thumbnail_scale,
 )
 from darksound.report.page.members import clip_order, cluster_members
+from darksound.report.page.plan import planned_rows
 from darksound.report.page.scripts import page_script, page_texts, read_asset
+from darksound.report.page.similar import similar_clips
 from darksound.report.result import MecResult
 from darksound.rois.review import read_review
 from darksound.rois.roi_set import Problem
@@ -88,11 +90,16 @@ def write_page(
     path = result.directory / PAGE_FILE if out is None else Path(out)
     members = cluster_members(result)
     codes, scale = RoiCodes(result.rois.table), thumbnail_scale(result)
-    fixed = {**page_content(result, codes, scale), "review": _review_text(result, review)}
+    planned = planned_rows(result)
+    fixed = {
+        **page_content(result, codes, scale, planned),
+        "review": _review_text(result, review),
+    }
 
     def html(media: RenderedMedia, index: object, images: str, sounds: str) -> bytes:
         cards = cluster_cards(result, members, media, codes, scale)
         content = {**fixed, "clusters": cards, "media": index}
+        content["similar"] = similar_clips(result, media.rows)
         content["unreadable"] = column(np.array(sorted(media.causes)), "i4")
         content["causes"] = list(media.causes.items())[:_MAX_CAUSES]
         return _html(result, script_safe_json(content), images, sounds)
@@ -102,7 +109,7 @@ def write_page(
     tables_size = len(html(RenderedMedia(), None, "", "")) + _MEAN_BYTES * len(members)
     max_bytes = _media_size(report, tables_size)
     writer = MEDIA_WRITERS[report.external_media](path.parent, max_bytes)
-    order = clip_order(result, members) if max_bytes > 0 else np.empty(0, np.int64)
+    order = clip_order(result, members, planned) if max_bytes > 0 else np.empty(0, np.int64)
     media = render_media(result, members, order, scale, add=writer.add, progress=progress)
     content = html(media, *writer.close())
     write_bytes(path, content)

@@ -42,7 +42,12 @@ export function hourChart(hours) {
   const busiest = hours.indexOf(Math.max(...hours));
   return columnChart(
     hours,
-    (hour, full) => (full ? t("chart.hour_range", { from: hour, to: hour + 1 }) : hour % 6 === 0 ? String(hour) : ""),
+    (hour, full) =>
+      full
+        ? t("chart.hour_range", { from: hour, to: hour + 1 })
+        : hour % 6 === 0
+          ? String(hour)
+          : "",
     t("chart.hours", { from: busiest, to: busiest + 1 }),
   );
 }
@@ -115,11 +120,7 @@ export function lineChart({ x, series, band, marked, xLabel, description }) {
   for (const value of ticks(low, high, 4)) {
     chart.append(draw("path", { class: "grid", d: `M${left} ${yPosition(value)}H${width - 10}` }));
     chart.append(
-      draw(
-        "text",
-        { x: left - 6, y: yPosition(value) + 4, "text-anchor": "end" },
-        brief(value),
-      ),
+      draw("text", { x: left - 6, y: yPosition(value) + 4, "text-anchor": "end" }, brief(value)),
     );
   }
   for (const value of ticks(first, last, Math.min(6, x.length)).filter(Number.isInteger)) {

@@ -1,9 +1,10 @@
 // Clips and the player: the current ROI is shown at the bottom of the page.
 
-import { NOISE, clusters, page, points, shareOf } from "./data.js";
+import { NOISE, page, points, shareOf } from "./data.js";
 import { byId, createEvent, make, showStatus } from "./elements.js";
 import { decimal, t } from "./language.js";
 import { media, thumbnail } from "./media.js";
+import { partition } from "./partition.js";
 import { review } from "./review.js";
 import { recordingOf, timesOf } from "./values.js";
 
@@ -15,12 +16,11 @@ export const player = (() => {
   let loaded = null;
 
   function showRow(row) {
-    const cluster = points.cluster[row];
     byId("player-title").textContent =
-      cluster === NOISE
+      review.units[row] === NOISE
         ? t("clip.noise")
         : t("clip.title", {
-            title: review.titleOf(cluster),
+            title: review.titleOfRow(row),
             value: decimal(shareOf(points.probability[row]), 2),
           });
     const where = t("clip.where", { times: timesOf(row), recording: recordingOf(row) });
@@ -44,12 +44,13 @@ export const player = (() => {
 
   // The clips on the card of the cluster of a ROI, and the ROI itself.
   function playlistOf(row) {
-    const card = clusters.get(points.cluster[row]);
-    if (!card)
+    const key = partition.typeOf(row);
+    if (key === null)
       return [
         row,
         ...media.order.filter((other) => points.cluster[other] === NOISE && other !== row),
       ];
+    const card = partition.infoOf(key);
     const shown = [card.medoid, ...card.typical, ...card.borderline];
     return shown.includes(row) ? shown : [...shown, row];
   }
@@ -74,8 +75,8 @@ export const player = (() => {
 
   function toggle() {
     if (current === null) {
-      const [first] = page.clusters;
-      if (first) play(first.medoid);
+      const [first] = partition.types.keys();
+      if (first !== undefined) play(partition.infoOf(first).medoid);
     } else if (audio.paused) play();
     else audio.pause();
   }
@@ -101,8 +102,7 @@ export const player = (() => {
     for (const name of ["play", "playing", "pause", "ended"])
       audio.addEventListener(name, updateButton);
     audio.addEventListener("error", () => {
-      if (loaded !== null)
-        showStatus(t("clip.no_folder"));
+      if (loaded !== null) showStatus(t("clip.no_folder"));
       loaded = null;
     });
     byId("play").addEventListener("click", toggle);

@@ -2,10 +2,11 @@
 
 import { groupStyle, noGroupStyle, rampColour, themeChanged } from "./colours.js";
 import { NOISE, clusters, page, points, shareOf } from "./data.js";
-import { byId, make } from "./elements.js";
+import { byId, make, showStatus } from "./elements.js";
 import { decimal, t } from "./language.js";
 import { swatch } from "./markers.js";
-import { review } from "./review.js";
+import { outlineOf } from "./outlines.js";
+import { partition } from "./partition.js";
 import { superclusters } from "./superclusters.js";
 import { count } from "./values.js";
 
@@ -19,7 +20,7 @@ export function startColouring(map) {
   const isKnown = (values) => values.some((value) => value >= 0);
   const COLOURINGS = {
     cluster: { groups: clusterGroups, known: true },
-    ...(superclusters.isUsed && {
+    ...(superclusters.hasSuperclusters && {
       supercluster: { groups: superclusterGroups, known: true },
     }),
     label: {
@@ -47,11 +48,12 @@ export function startColouring(map) {
   };
 
   function clusterGroups() {
-    const code = Int32Array.from(points.row, (row) => {
-      const cluster = points.cluster[row];
-      return cluster === NOISE || review.isRoiRejected(row) ? -1 : review.groupOf(cluster);
-    });
-    return { code, nameOf: (group) => review.titleOf(group), none: t("colour.noise_rejected") };
+    const { of, groups } = partition.groups;
+    return {
+      code: of,
+      nameOf: (key) => groups.get(key).title,
+      none: t("colour.noise_rejected"),
+    };
   }
 
   function superclusterGroups() {
@@ -59,7 +61,11 @@ export function startColouring(map) {
       points.cluster,
       (cluster) => clusters.get(cluster)?.supercluster ?? NOISE,
     );
-    return { code, nameOf: (number) => t("colour.supercluster_number", { number }), none: t("colour.noise") };
+    return {
+      code,
+      nameOf: (number) => t("colour.supercluster_number", { number }),
+      none: t("colour.noise"),
+    };
   }
 
   function groupsOf(what, none) {
@@ -106,7 +112,7 @@ export function startColouring(map) {
         type: "button",
         "aria-pressed": String(highlighted === value),
         title: t("colour.entry", { name, rois: count("roi", size) }),
-        onclick: () => highlight(highlighted === value ? null : value, includes),
+        onclick: () => press(value, includes),
       },
       swatch(style),
       make("span", {}, name),
@@ -114,6 +120,17 @@ export function startColouring(map) {
     );
     button.dataset.value = value;
     return button;
+  }
+
+  function press(value, includes) {
+    const isOn = highlighted === value;
+    map.focus = select.value === "cluster" && !isOn && value !== -1 ? value : null;
+    highlight(isOn ? null : value, includes);
+  }
+
+  function reset() {
+    map.focus = null;
+    highlight(null);
   }
 
   function highlight(value, includes) {
@@ -148,56 +165,77 @@ export function startColouring(map) {
         make("span", {}, ends[0]),
         strip,
         make("span", {}, ends.at(-1)),
-        ends.length > 2 ? make("span", {}, t("colour.between", { values: ends.slice(1, -1).join(", ") })) : null,
+        ends.length > 2
+          ? make("span", {}, t("colour.between", { values: ends.slice(1, -1).join(", ") }))
+          : null,
         swatch(noGroupStyle()),
         make("span", {}, unknown),
       ),
     );
   }
 
-  function mapLabels() {
-    if (select.value !== "cluster") return [];
-    const rowsOf = new Map();
-    for (let row = 0; row < page.n; row++) {
-      const cluster = points.cluster[row];
-      if (cluster === NOISE || review.isRoiRejected(row)) continue;
-      const group = review.groupOf(cluster);
-      if (!rowsOf.has(group)) rowsOf.set(group, []);
-      rowsOf.get(group).push(row);
+  // Labels and outlines of the clusters, whatever the colours show.
+  function markGroups() {
+    map.labels = [];
+    map.outlines = [];
+    for (const { key, rows, label } of partition.groups.groups.values()) {
+      const { centre, hull } = outlineOf(rows, points.x, points.y);
+      const [x, y] = centre;
+      map.labels.push({ key, text: label, x, y, weight: rows.length });
+      map.outlines.push({ key, colour: groupStyle(key).colour, hull });
     }
-    return [...rowsOf].map(([group, rows]) => {
-      // At the top of the cluster, without its outliers.
-      const top = rows.sort((a, b) => points.y[a] - points.y[b])[
-        Math.floor(0.98 * (rows.length - 1))
-      ];
-      return { text: review.nameOf(group) || String(group), x: points.x[top], y: points.y[top] };
-    });
+  }
+
+  // Dim all groups but one; null for none.
+  function focusOn(key) {
+    const { of } = partition.groups;
+    if (key !== null && !partition.groups.groups.has(key)) return;
+    map.focus = key;
+    highlight(select.value === "cluster" ? key : null, (row) => of[row] === key);
+    if (key !== null && select.value !== "cluster") {
+      map.highlighted = Uint8Array.from(points.row, (row) => (of[row] === key ? 1 : 0));
+      map.restyle();
+    }
+    if (key !== null) showStatus(t("map.focus"));
   }
 
   function colour() {
     const colouring = COLOURINGS[select.value];
     if (colouring.ramp) byRamp(colouring);
     else byGroups(colouring.groups());
-    map.labels = mapLabels();
+    if (map.focus !== null && !partition.groups.groups.has(map.focus)) reset();
+    markGroups();
     map.restyle();
   }
 
   for (const [value, { known }] of Object.entries(COLOURINGS)) {
     select.append(
-      make("option", { value, disabled: !known }, known
-          ? t(`colour.${value}`)
-          : t("colour.unknown_what", { what: t(`colour.${value}`) })),
+      make(
+        "option",
+        { value, disabled: !known },
+        known ? t(`colour.${value}`) : t("colour.unknown_what", { what: t(`colour.${value}`) }),
+      ),
     );
   }
   select.addEventListener("change", () => {
     highlighted = null;
     map.highlighted = null;
+    map.focus = null;
     colour();
   });
   themeChanged.subscribe(colour);
-  review.changed.subscribe(() => {
-    if (select.value === "cluster") colour();
+  partition.changed.subscribe((isOther) => {
+    if (isOther) reset();
+    colour();
   });
+  for (const name of ["labels", "outlines"]) {
+    const toggle = byId(`show-${name}`);
+    toggle.addEventListener("click", () => {
+      map.shows[name] = !map.shows[name];
+      toggle.setAttribute("aria-pressed", String(map.shows[name]));
+      map.redraw();
+    });
+  }
   colour();
-  return { reset: () => highlight(null) };
+  return { reset, focusOn };
 }

@@ -35,6 +35,20 @@ export function definitionList(pairs) {
   );
 }
 
+// Enter confirms a dialog from wherever the focus is in it, but on another button; a button of the
+// class `cancel` closes it without.
+export function startDialogs() {
+  for (const dialog of document.querySelectorAll("dialog")) {
+    dialog.querySelector(".cancel")?.addEventListener("click", () => dialog.close("cancel"));
+    dialog.addEventListener("keydown", (event) => {
+      if (event.key !== "Enter" || event.target.matches("button, summary, a")) return;
+      event.preventDefault();
+      const confirm = dialog.querySelector("button.primary[type=submit]");
+      dialog.querySelector("form").requestSubmit(confirm);
+    });
+  }
+}
+
 let statusTimer = 0;
 
 export function showStatus(text) {

@@ -1,12 +1,17 @@
 // Keyboard shortcuts, which can be switched off, and their list.
 
+import { rejectType } from "./card.js";
 import { cards } from "./cards.js";
 import { player } from "./clips.js";
 import { byId, make, showStatus, storage } from "./elements.js";
 import { t } from "./language.js";
 import { openMerge } from "./merging.js";
-import { review } from "./review.js";
+import { partition } from "./partition.js";
+import { redo, review, undo } from "./review.js";
+import { markClip } from "./selection.js";
 import { showSimilar } from "./similar.js";
+import { openSplit } from "./split.js";
+import { openVerify } from "./verify.js";
 
 const KEYS = [
   [["j", "↓"], "next_cluster", () => cards.step(1)],
@@ -15,11 +20,17 @@ const KEYS = [
   [["←"], "previous_clip", () => player.step(-1)],
   [["Space", "p"], "play", () => player.toggle()],
   [["n"], "name", () => cards.editName()],
-  [["m"], "merge", () => withCluster(openMerge)],
+  [["m"], "merge", () => withUnit(openMerge)],
+  [["t"], "split", () => withUnit(openSplit)],
+  [["f"], "focus", (actions) => withCluster(actions.isolate)],
   [["x"], "reject", () => withCluster(rejectCluster)],
   [["d"], "reject_clip", () => player.rejectCurrent()],
+  [["a"], "mark", () => markClip(player.current)],
+  [["c"], "verify", () => openVerify(partition.isOwn ? cards.current : null)],
+  [["y", "n", "u"], "verdict", null],
   [["i"], "similar", () => showSimilar(player.current)],
-  [["u"], "undo", () => review.undo()],
+  [["u"], "undo", undo],
+  [["U"], "redo", redo],
   [["l"], "lasso", () => byId("lasso").click()],
   [["v"], "in_view", () => byId("in-view").click()],
   [["0"], "all", () => byId("zoom-all").click()],
@@ -40,14 +51,23 @@ function withCluster(action) {
   if (cards.current !== null) action(cards.current);
 }
 
-function rejectCluster(number) {
-  review.reject(number);
-  showStatus(t(review.isRejected(number) ? "cluster.was_rejected" : "cluster.was_restored", { number }));
+function withUnit(action) {
+  if (partition.isOwn) withCluster(action);
 }
 
-export function startKeys() {
+function rejectCluster(key) {
+  const title = partition.titleOf(key);
+  rejectType(key);
+  showStatus(
+    t(review.isRejected(key) ? "cluster.was_rejected" : "cluster.was_restored", { title }),
+  );
+}
+
+export function startKeys(pageActions) {
   const actions = new Map(
-    KEYS.flatMap(([keys, , action]) => keys.map((key) => [KEY_NAMES[key] ?? key, action])),
+    KEYS.filter(([, , action]) => action).flatMap(([keys, , action]) =>
+      keys.map((key) => [KEY_NAMES[key] ?? key, action]),
+    ),
   );
   const checkbox = byId("keys-on");
   checkbox.checked = storage.read(STORAGE_KEY) !== "yes";
@@ -66,6 +86,11 @@ export function startKeys() {
   );
   byId("help").addEventListener("click", () => byId("keys").showModal());
   document.addEventListener("keydown", (event) => {
+    const isUndo = (event.ctrlKey || event.metaKey) && event.key.toLowerCase() === "z";
+    if (isUndo && !event.target.matches("input, textarea")) {
+      event.preventDefault();
+      return event.shiftKey ? redo() : undo();
+    }
     if (
       event.defaultPrevented ||
       event.ctrlKey ||
@@ -82,6 +107,6 @@ export function startKeys() {
     const action = actions.get(event.key);
     if (!action) return;
     event.preventDefault();
-    action();
+    action(pageActions);
   });
 }

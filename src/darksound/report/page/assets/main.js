@@ -1,21 +1,29 @@
 // Builds the page.
 
+import { startActivity } from "./activity.js";
 import { cards } from "./cards.js";
 import { player } from "./clips.js";
 import { startColouring } from "./colouring.js";
 import { startTheme, themeChanged } from "./colours.js";
-import { NOISE, clusters, page, points, shareOf } from "./data.js";
-import { byId, make, showStatus } from "./elements.js";
+import { NOISE, page, points, shareOf } from "./data.js";
+import { byId, make, showStatus, startDialogs } from "./elements.js";
+import { startFirstView } from "./first_view.js";
 import { startGestures } from "./gestures.js";
 import { startKeys } from "./keys.js";
 import { decimal, fillTexts, startLanguage, t } from "./language.js";
+import { startLevels } from "./level_view.js";
 import { RoiMap } from "./map.js";
 import { media, thumbnail } from "./media.js";
+import { partition } from "./partition.js";
 import { review, startReview } from "./review.js";
-import { showNoiseTab, showRunTab, showSelectionTab } from "./run_tab.js";
+import { showNoiseTab, showRunTab } from "./run_tab.js";
+import { showSelectionTab } from "./selection.js";
+import { startSimilar } from "./similar.js";
 import { superclusters } from "./superclusters.js";
-import { startTabs, showTab } from "./tabs.js";
+import { showTab, startTabs } from "./tabs.js";
 import { count, percent, recordingOf, timesOf } from "./values.js";
+import { startVerify } from "./verify.js";
+import { startWords } from "./words.js";
 
 function hoverBox(map) {
   const box = byId("hover");
@@ -28,12 +36,12 @@ function hoverBox(map) {
       return;
     }
     if (row !== shownRow) {
-      const cluster = points.cluster[row];
+      const unit = review.units[row];
       const title =
-        cluster === NOISE
+        unit === NOISE
           ? t("colour.noise")
           : t("map.hover", {
-              title: review.titleOf(cluster),
+              title: partition.titleOf(partition.typeOf(row)),
               probability: decimal(shareOf(points.probability[row]), 2),
             });
       box.replaceChildren(
@@ -50,6 +58,23 @@ function hoverBox(map) {
   };
 }
 
+// Counts of what is left after the review, at the level that is shown.
+function showSummary() {
+  const { of, groups } = partition.groups;
+  const covered = of.reduce((sum, key) => sum + (key >= 0 ? 1 : 0), 0);
+  const rejected = review.counts().rejected;
+  byId("summary").textContent = [
+    count("roi", page.n),
+    count(partition.isOwn ? "cluster" : "group", groups.size),
+    ...(superclusters.hasSuperclusters ? [count("supercluster", page.n_superclusters)] : []),
+    t("summary.covered", { share: percent(page.n ? covered / page.n : 0) }),
+    ...(rejected ? [t("summary.rejected", { n: rejected })] : []),
+    count("recording", page.n_recordings),
+    t("summary.kept", { number: page.kept }),
+    media.count < page.n ? t("summary.some_sound", { n: media.count }) : t("summary.all_sound"),
+  ].join(" · ");
+}
+
 function start() {
   fillTexts();
   startLanguage();
@@ -57,17 +82,14 @@ function start() {
   byId("map-method").textContent = page.map_title
     ? t("map.method", { method: page.map_title })
     : "";
-  byId("summary").textContent = [
-    count("roi", page.n),
-    count("cluster", page.n_clusters),
-    ...(superclusters.isUsed ? [count("supercluster", page.n_superclusters)] : []),
-    t("summary.covered", { share: percent(page.coverage) }),
-    count("recording", page.n_recordings),
-    t("summary.kept", { number: page.kept }),
-    media.count < page.n ? t("summary.some_sound", { n: media.count }) : t("summary.all_sound"),
-  ].join(" · ");
+  showSummary();
+  partition.changed.subscribe(showSummary);
   const map = new RoiMap(byId("map"));
   const colouring = startColouring(map);
+  const isolate = (key) => {
+    const group = partition.isOwn ? review.groupOf(key) : key;
+    colouring.focusOn(map.focus === group ? null : group);
+  };
   byId("map").setAttribute(
     "aria-label",
     t("map.description", {
@@ -79,7 +101,7 @@ function start() {
     hover: hoverBox(map),
     choose: (row) => {
       player.play(row);
-      cards.scrollTo(points.cluster[row]);
+      cards.scrollTo(row);
     },
     select: (rows) => {
       showSelectionTab(rows);
@@ -95,15 +117,24 @@ function start() {
   cards.start();
   startReview();
   startTabs();
+  startSimilar();
+  startActivity();
   showSelectionTab([]);
   showNoiseTab();
   showRunTab();
   themeChanged.subscribe(showRunTab);
-  cards.currentChanged.subscribe((number) => {
-    if (player.current === null || points.cluster[player.current] !== number)
-      player.choose(clusters.get(number).medoid);
+  cards.currentChanged.subscribe((key) => {
+    if (player.current === null || partition.typeOf(player.current) !== key)
+      player.choose(partition.infoOf(key).medoid);
   });
-  startKeys();
+  cards.isolated.subscribe(isolate);
+  startFirstView();
+  startLevels();
+  startVerify();
+  startWords();
+  startDialogs();
+  byId("print").addEventListener("click", () => print());
+  startKeys({ isolate });
   document.addEventListener("keydown", (event) => {
     if (event.key === "Escape") colouring.reset();
   });

@@ -2,10 +2,14 @@
 
 import { palette, rgb } from "./colours.js";
 import { page, points } from "./data.js";
+import { placeLabels } from "./labels.js";
 import { drawMarker, markerOf, pixel } from "./markers.js";
 
 const CELLS = 128;
-const MAX_LABELS = 80;
+const LINE_HEIGHT = 16;
+const LABEL_FONT = "600 12.5px system-ui, sans-serif";
+// Outlines are lines around the points, so many pixels away.
+const OUTLINE_WIDTH = 1.2;
 
 export class RoiMap {
   constructor(canvas) {
@@ -14,7 +18,12 @@ export class RoiMap {
     this.styles = []; // of the points: {colour, shape}
     this.styleOf = new Uint16Array(page.n);
     this.highlighted = null; // 0 or 1 for each row; null for all
-    this.labels = []; // texts over the points: {text, x, y}
+    this.labels = []; // texts over the points: {key, text, x, y, weight}
+    this.outlines = []; // {key, colour, hull}
+    this.shows = { labels: true, outlines: true };
+    this.focus = null; // key of the group that the others are dim beside
+    this.widths = new Map();
+    this.placed = [];
     this.current = null;
     this.lasso = null;
     this.showsCrosshair = false;
@@ -205,7 +214,8 @@ export class RoiMap {
         context.stroke();
       }
     }
-    if (this.labels.length <= MAX_LABELS) this.paintLabels(radius / ratio + 11);
+    if (this.shows.outlines) this.paintOutlines();
+    this.paintLabels();
     if (this.lasso && this.lasso.length > 1) {
       context.beginPath();
       this.lasso.forEach(([x, y]) => context.lineTo(x, y));
@@ -220,11 +230,28 @@ export class RoiMap {
     context.restore();
   }
 
-  paintLabels(offset) {
+  paintOutlines() {
+    const { context } = this;
+    context.lineJoin = "round";
+    for (const { key, colour, hull } of this.outlines) {
+      const isFocus = key === this.focus;
+      if (hull.length < 3 || (this.focus !== null && !isFocus)) continue;
+      context.beginPath();
+      for (const [x, y] of hull) context.lineTo(...this.toScreen(x, y));
+      context.closePath();
+      context.strokeStyle = colour;
+      context.lineWidth = isFocus ? 2 * OUTLINE_WIDTH : OUTLINE_WIDTH;
+      context.globalAlpha = isFocus ? 1 : 0.55;
+      context.stroke();
+    }
+    context.globalAlpha = 1;
+  }
+
+  paintLabels() {
     const { context } = this;
     const { text: colour, background } = palette();
     Object.assign(context, {
-      font: "600 12.5px system-ui, sans-serif",
+      font: LABEL_FONT,
       textAlign: "center",
       textBaseline: "middle",
       strokeStyle: background,
@@ -232,11 +259,30 @@ export class RoiMap {
       lineWidth: 4,
       lineJoin: "round",
     });
-    for (const { text, x, y } of this.labels) {
-      const [u, v] = this.toScreen(x, y);
-      context.strokeText(text, u, v - offset);
-      context.fillText(text, u, v - offset);
+    const wanted = this.labels
+      .filter(({ key }) => this.shows.labels || key === this.focus)
+      .map((label) => {
+        const [x, y] = this.toScreen(label.x, label.y);
+        return { ...label, x, y };
+      });
+    this.placed = placeLabels(wanted, {
+      width: this.width / this.ratio,
+      height: this.height / this.ratio,
+      lineHeight: LINE_HEIGHT,
+      widthOf: (text) => this.widthOf(text),
+      first: this.focus,
+    });
+    for (const { key, text, u, v } of this.placed) {
+      context.globalAlpha = this.focus === null || key === this.focus ? 1 : 0.35;
+      context.strokeText(text, u, v);
+      context.fillText(text, u, v);
     }
+    context.globalAlpha = 1;
+  }
+
+  widthOf(text) {
+    if (!this.widths.has(text)) this.widths.set(text, this.context.measureText(text).width);
+    return this.widths.get(text);
   }
 
   paintCrosshair() {

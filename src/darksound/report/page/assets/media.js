@@ -47,10 +47,7 @@ export const media = (() => {
       return blobUrl;
     },
     missingReason: (row) =>
-      causes.get(row) ??
-      (unreadable.has(row)
-        ? t("clip.unreadable")
-        : t("clip.page_limit")),
+      causes.get(row) ?? (unreadable.has(row) ? t("clip.unreadable") : t("clip.page_limit")),
   };
 })();
 

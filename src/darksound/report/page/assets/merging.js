@@ -2,26 +2,27 @@
 
 import { cards } from "./cards.js";
 import { clipButton } from "./clips.js";
-import { clusters, page } from "./data.js";
 import { byId, make, showStatus } from "./elements.js";
 import { t } from "./language.js";
+import { partition } from "./partition.js";
 import { review } from "./review.js";
 import { count } from "./values.js";
 
 export function openMerge(number) {
   const dialog = byId("merge"),
     into = byId("merge-into");
-  const nearest = clusters.get(number).nearest.map(([other]) => other);
-  const others = page.clusters
-    .map((info) => info.number)
-    .filter((other) => !nearest.includes(other));
+  const units = [...partition.types.keys()];
+  const nearest = partition
+    .infoOf(number)
+    .nearest.map(([other]) => other)
+    .filter((other) => units.includes(other));
+  const others = units.filter((other) => !nearest.includes(other));
   const choices = [...nearest, ...others].filter(
     (other) => review.groupOf(other) !== review.groupOf(number),
   );
   if (!choices.length) return showStatus(t("merge.none"));
   byId("merge-title").textContent = t("merge.title", { number });
-  byId("merge-about").textContent =
-    t("merge.about", { title: review.titleOf(number) });
+  byId("merge-about").textContent = t("merge.about", { title: review.titleOf(number) });
   into.replaceChildren(
     ...choices.map((other) =>
       make(
@@ -30,7 +31,7 @@ export function openMerge(number) {
         t(review.nameOf(other) ? "merge.option_name" : "merge.option", {
           number: other,
           name: review.nameOf(other),
-          rois: count("roi", clusters.get(other).size),
+          rois: count("roi", review.rows.get(other).length),
         }),
       ),
     ),
@@ -42,7 +43,7 @@ export function openMerge(number) {
           "div",
           {},
           make("div", {}, t("cluster.title", { number: other })),
-          clipButton(clusters.get(other).medoid, t("cluster.medoid")),
+          clipButton(partition.infoOf(other).medoid, t("cluster.medoid")),
         ),
       ),
     );

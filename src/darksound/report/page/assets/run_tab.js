@@ -3,10 +3,9 @@
 import { barChart, columnChart, hourChart, lineChart, lineLegend } from "./charts.js";
 import { clipGrid } from "./clips.js";
 import { NOISE, clusters, page, points } from "./data.js";
-import { byId, definitionList, make, showStatus } from "./elements.js";
+import { byId, definitionList, make } from "./elements.js";
 import { brief, decimal, t } from "./language.js";
 import { media } from "./media.js";
-import { review } from "./review.js";
 import { count, kilohertz, percent, seconds } from "./values.js";
 
 // Names of columns and sentences of the run's files, which are in English in every language.
@@ -44,7 +43,7 @@ function table(title, headings, rows, marked = []) {
   );
 }
 
-function section(title, ...children) {
+export function section(title, ...children) {
   return make("section", { class: "block" }, make("h2", {}, title), children);
 }
 
@@ -57,8 +56,7 @@ function bulletList(sentences) {
 }
 
 function noiseReasons(noise) {
-  const part = (n) =>
-    t("noise.count", { rois: count("roi", n), share: percent(n / noise.size) });
+  const part = (n) => t("noise.count", { rois: count("roi", n), share: percent(n / noise.size) });
   return [
     noise.reason && make("span", RUN_WORDS, noise.reason),
     noise.assigned
@@ -67,18 +65,12 @@ function noiseReasons(noise) {
           share: percent(noise.min_assigned_probability),
         })
       : null,
-    noise.rejected
-      ? t("noise.rejected", { count: part(noise.rejected) })
-      : null,
-    noise.not_computed
-      ? t("noise.not_computed", { count: part(noise.not_computed) })
-      : null,
+    noise.rejected ? t("noise.rejected", { count: part(noise.rejected) }) : null,
+    noise.not_computed ? t("noise.not_computed", { count: part(noise.not_computed) }) : null,
     noise.faint
       ? t("noise.faint", { count: part(noise.faint), db: decimal(noise.faint_db, 1) })
       : null,
-    ...noise.flagged.map(
-      ([flag, n]) => t("noise.flagged", { count: part(n), flag }),
-    ),
+    ...noise.flagged.map(([flag, n]) => t("noise.flagged", { count: part(n), flag })),
   ].filter(Boolean);
 }
 
@@ -97,11 +89,7 @@ export function showNoiseTab() {
     ),
     section(
       t("noise.highest"),
-      make(
-        "p",
-        { class: "muted" },
-        t("noise.highest_about"),
-      ),
+      make("p", { class: "muted" }, t("noise.highest_about")),
       withSound.length
         ? clipGrid(withSound, (row) =>
             points.assigned[row] === NOISE ? "" : `→ ${points.assigned[row]}`,
@@ -121,7 +109,10 @@ export function showNoiseTab() {
             noise.outlier_bins,
             (i, full) =>
               full
-                ? t("noise.outlier_range", { low: decimal(i / 10, 1), high: decimal((i + 1) / 10, 1) })
+                ? t("noise.outlier_range", {
+                    low: decimal(i / 10, 1),
+                    high: decimal((i + 1) / 10, 1),
+                  })
                 : i % 5 === 0
                   ? brief(i / 10)
                   : "",
@@ -132,97 +123,17 @@ export function showNoiseTab() {
           "div",
           {},
           make("h4", {}, t("cluster.hour")),
-          noise.hours
-            ? hourChart(noise.hours)
-            : make("p", {}, t("cluster.no_time")),
+          noise.hours ? hourChart(noise.hours) : make("p", {}, t("cluster.no_time")),
         ),
         make(
           "div",
           {},
           make("h4", {}, t("noise.recordings")),
           barChart(
-            noise.recordings.map(([code, count]) => [page.names.recording[code], count]),
+            noise.recordings.map(([code, n]) => [page.names.recording[code], n]),
             true,
           ),
         ),
-      ),
-    ),
-  );
-}
-
-const MAX_CLIPS = 60;
-
-// `about` has a text above the clips and `noteOf` a row; the clips are then in the order of the rows.
-export function showSelectionTab(rows, { about = null, noteOf = null } = {}) {
-  const view = byId("view-selection");
-  byId("tab-selection").textContent = rows.length
-    ? t("tab.selection_of", { n: rows.length })
-    : t("tab.selection");
-  if (!rows.length) {
-    view.replaceChildren(
-      section(
-        t("selection.none"),
-        make(
-          "p",
-          {},
-          t("selection.none_about"),
-        ),
-      ),
-    );
-    return;
-  }
-  const counts = new Map();
-  for (const row of rows)
-    counts.set(points.cluster[row], (counts.get(points.cluster[row]) ?? 0) + 1);
-  const order = [...counts].sort((a, b) => b[1] - a[1]);
-  const selected = new Set(rows);
-  const withSound = noteOf
-    ? rows
-    : [...media.order].filter((row) => selected.has(row)).slice(0, MAX_CLIPS);
-  const setRejected = (isRejected) => () => {
-    review.rejectClips(rows, isRejected);
-    showStatus(
-      t(isRejected ? "selection.rejected" : "selection.restored", {
-        rois: count("roi", rows.length),
-      }),
-    );
-  };
-  view.replaceChildren(
-    section(
-      count("roi", rows.length),
-      about ? make("p", { class: "muted" }, about) : null,
-      make(
-        "div",
-        { class: "bar" },
-        make("button", { type: "button", onclick: setRejected(true) }, t("selection.reject_all")),
-        make("button", { type: "button", onclick: setRejected(false) }, t("selection.restore_all")),
-      ),
-      barChart(
-        order
-          .slice(0, 12)
-          .map(([cluster, size]) => [
-            cluster === NOISE ? t("colour.noise") : review.titleOf(cluster),
-            size,
-          ]),
-      ),
-      order.length > 12
-        ? make("p", { class: "muted" }, t("unit.more_cluster", { n: order.length - 12 }))
-        : null,
-    ),
-    section(
-      t("clip.clips"),
-      withSound.length
-        ? clipGrid(
-            withSound,
-            noteOf ??
-              ((row) =>
-                points.cluster[row] === NOISE ? t("colour.noise") : String(points.cluster[row])),
-          )
-        : make("p", {}, t("selection.none_with_sound")),
-      make(
-        "p",
-        { class: "muted" },
-        t("selection.shown", { n: withSound.length }),
       ),
     ),
   );
@@ -281,11 +192,7 @@ function accumulationSection() {
         ),
       ),
     ),
-    make(
-      "p",
-      { class: "muted" },
-      t("unseen.about"),
-    ),
+    make("p", { class: "muted" }, t("unseen.about")),
   );
 }
 
@@ -303,11 +210,7 @@ function confoundersSection() {
   ];
   return section(
     t("confounder.title"),
-    make(
-      "p",
-      {},
-      t("confounder.about"),
-    ),
+    make("p", {}, t("confounder.about")),
     table(
       t("confounder.title"),
       ["", t("confounder.groups"), t("confounder.rois"), t("confounder.ami")],
@@ -344,12 +247,7 @@ export function showRunTab() {
       section(
         t("run.iterations"),
         ...details.tables.map(({ title, columns: headings, rows, marked }) =>
-          make(
-            "div",
-            RUN_WORDS,
-            make("h4", {}, title),
-            table(title, headings, rows, marked),
-          ),
+          make("div", RUN_WORDS, make("h4", {}, title), table(title, headings, rows, marked)),
         ),
         curves.x.length > 1
           ? lineChart({
@@ -360,11 +258,7 @@ export function showRunTab() {
             })
           : null,
         curves.x.length > 1 ? make("div", RUN_WORDS, lineLegend(curves.series)) : null,
-        make(
-          "p",
-          { class: "muted" },
-          t("run.about"),
-        ),
+        make("p", { class: "muted" }, t("run.about")),
         details.notes.length ? make("div", RUN_WORDS, bulletList(details.notes)) : null,
       ),
       accumulationSection(),
@@ -399,10 +293,7 @@ export function showRunTab() {
               ? t("run.sound_all", { rois: count("roi", page.n) })
               : t("run.sound_some", { n: media.count, rois: count("roi", page.n) }),
           ],
-          [
-            t("clip.clips"),
-            t("run.clips_about", { s: page.scale.max_clip_s }),
-          ],
+          [t("clip.clips"), t("run.clips_about", { s: page.scale.max_clip_s })],
           [
             t("run.thumbnails"),
             t("run.thumbnails_about", {

@@ -6,7 +6,7 @@ import { byId, showStatus } from "./elements.js";
 import { decimal, t } from "./language.js";
 import { media } from "./media.js";
 import { createNearest } from "./nearest.js";
-import { showSelectionTab } from "./run_tab.js";
+import { showSelectionTab } from "./selection.js";
 import { showTab } from "./tabs.js";
 
 const nearestClips = createNearest(
@@ -21,8 +21,7 @@ const nearestClips = createNearest(
 // Show the clips that are most similar to a ROI, or why there are none.
 export function showSimilar(row) {
   const found = row === null ? [] : nearestClips(row);
-  if (!found.length)
-    return showStatus(t(row === null ? "clip.none_selected" : "similar.none"));
+  if (!found.length) return showStatus(t(row === null ? "clip.none_selected" : "similar.none"));
   const distances = new Map(found.map((each) => [each.row, each.distance]));
   const rows = [row, ...distances.keys()];
   const noteOf = (other) => {

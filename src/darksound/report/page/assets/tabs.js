@@ -3,8 +3,9 @@
 import { page } from "./data.js";
 import { byId } from "./elements.js";
 import { t } from "./language.js";
+import { partition } from "./partition.js";
 
-const TABS = ["clusters", "noise", "selection", "run"];
+const TABS = ["clusters", "verify", "activity", "noise", "selection", "run"];
 
 export function showTab(name, focus = false) {
   for (const tab of TABS) {
@@ -16,8 +17,16 @@ export function showTab(name, focus = false) {
   if (focus) byId(`tab-${name}`).focus();
 }
 
+export function isTabShown(name) {
+  return !byId(`view-${name}`).hidden;
+}
+
 export function startTabs() {
-  byId("tab-clusters").textContent = t("tab.clusters", { n: page.n_clusters });
+  const showCounts = () => {
+    byId("tab-clusters").textContent = t("tab.clusters", { n: partition.groups.groups.size });
+  };
+  partition.changed.subscribe(showCounts);
+  showCounts();
   byId("tab-noise").textContent = t("tab.noise", { n: page.noise.size });
   TABS.forEach((tab, i) => {
     const button = byId(`tab-${tab}`);

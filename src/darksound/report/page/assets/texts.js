@@ -28,15 +28,16 @@ export function createNumbers(language) {
   return {
     decimal: (value, digits) =>
       formatOf({ minimumFractionDigits: digits, maximumFractionDigits: digits }).format(value),
-    brief: (value) =>
-      formatOf({ maximumSignificantDigits: 3, useGrouping: false }).format(value),
+    brief: (value) => formatOf({ maximumSignificantDigits: 3, useGrouping: false }).format(value),
   };
 }
 
 // Return the first wanted language that there is, without regard to its region.
 export function chooseLanguage(wanted, known) {
   for (const tag of wanted) {
-    const language = String(tag ?? "").toLowerCase().split(/[-_]/)[0];
+    const language = String(tag ?? "")
+      .toLowerCase()
+      .split(/[-_]/)[0];
     if (known.includes(language)) return language;
   }
   return FALLBACK;

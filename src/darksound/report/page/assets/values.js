@@ -8,6 +8,10 @@ export function percent(value) {
   return t("unit.percent", { value: decimal(rounded, rounded > 0 && rounded < 10 ? 1 : 0) });
 }
 
+export function decimalPercent(value) {
+  return t("unit.percent", { value: decimal(100 * value, 0) });
+}
+
 export function kilohertz(hz) {
   return decimal(hz / 1000, 1);
 }

@@ -214,7 +214,7 @@ def main() -> None:
     commands = parser.add_subparsers(dest="what", required=True)
     of_worlds = commands.add_parser("worlds")
     of_worlds.add_argument("--seeds", type=int, nargs="+", default=[107, 108, 109, 110, 111, 112])
-    of_worlds.add_argument("--first", type=int, default=1_000_000)
+    of_worlds.add_argument("--first", type=int, default=1_000_100)
     of_worlds.add_argument("--worlds", type=int, default=100)
     of_worlds.add_argument("--fit", action="store_true")
     commands.add_parser("sets").add_argument("audio")

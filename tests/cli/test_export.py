@@ -92,8 +92,8 @@ def test_wrong_usage_ends_with_2(darksound, tmp_path):
         (("empty", "--format", "csv", "--occasion", "day"), "--occasion needs --format occupancy."),
         (("empty", "--format", "csv", "--level", "name"), "--level needs --format occupancy."),
         (
-            ("empty", "--format", "csv", "--verified"),
-            "--verified needs --format occupancy or darwin-core.",
+            ("empty", "--format", "csv", "--min-precision", 2),
+            "Input should be less than or equal to 1",
         ),
         (
             ("empty", "--format", "raven", "--min-probability", 0.5),

@@ -27,7 +27,6 @@ _USED_BY = {
     "occasion": ("occupancy",),
     "level": ("occupancy",),
     "min_probability": ("occupancy", "darwin-core"),
-    "verified": ("occupancy", "darwin-core"),
 }
 
 
@@ -76,7 +75,7 @@ class ExportOptions:
 class DetectionOptions:
     """Which ROIs are detections, and the occasions of detection histories."""
 
-    panel: ClassVar[str] = "Detections (occupancy, darwin-core)"
+    panel: ClassVar[str] = "ROIs to export"
 
     occasion: Annotated[
         str | None,
@@ -107,9 +106,20 @@ class DetectionOptions:
         bool,
         typer.Option(
             "--verified",
-            help="Use only ROIs with the verdict yes in the review; cells with others only are NA.",
+            help="Only ROIs with the verdict yes in the review; cells of detection histories with "
+            "others only are NA.",
         ),
     ] = False
+    min_precision: Annotated[
+        float | None,
+        typer.Option(
+            min=0,
+            max=1,
+            metavar="P",
+            help="Only groups whose precision by the review is at least P, at the lower end of its "
+            "95 % interval (darksound review-report).",
+        ),
+    ] = None
 
 
 def export(
@@ -122,7 +132,8 @@ def export(
 
     raven: selection tables; audacity: label tracks; csv, parquet: one table; clips: one sound file
     per ROI, in one folder per cluster; dataset: such clips for training, of the named clusters
-    only if there are names; occupancy: detection histories, site by occasion, for R.
+    only if there are names; activity: calls an hour; occupancy: detection histories, site by
+    occasion, for R; darwin-core, data-package, aoef: tables and projects for archives.
     """
     with handle_errors(common) as state:
         given = {
@@ -153,7 +164,7 @@ def export(
 def _check_used(format: str, given: dict[str, object]) -> None:
     """Raise a `SettingsError` if an option was given that has no effect on the format."""
     for name in given:
-        if format not in _USED_BY[name]:
+        if format not in _USED_BY.get(name, (format,)):
             raise SettingsError(
                 f"--{name.replace('_', '-')} needs --format {' or '.join(_USED_BY[name])}."
             )

@@ -50,8 +50,8 @@ MIN_STABILITY = 0.75
 # The interval of the number of call types: with k clusters of mean stability m, from A k m^B to
 # C k m^D, and never without k. benchmarks/intervals.py fits the numbers on synthetic worlds of 5 to
 # 60 species, and measures on others how often the interval holds their number.
-_LOW, _LOW_POWER = 0.9, 2.3
-_HIGH, _HIGH_POWER = 1.4, 1.2
+_LOW, _LOW_POWER = 0.96, 2.4
+_HIGH, _HIGH_POWER = 1.38, 1.2
 # Mean stability below which no synthetic world was.
 _MIN_MEAN = 0.3
 
@@ -102,7 +102,7 @@ class ClusterStability:
 def type_count(stability: Floats) -> TypeCount:
     """Return the number of call types, from the stability `(k,)` of each of k clusters, k above 0.
 
-    The interval is from 0.9 k m^2.3 to the larger of k and 1.4 k m^1.2, where m is the mean
+    The interval is from 0.96 k m^2.4 to the larger of k and 1.38 k m^1.2, where m is the mean
     stability. If clusters are found again in each resample, the number may be a little too low,
     since similar types are in one cluster. The less stable they are, the more of them are parts of
     the same types.

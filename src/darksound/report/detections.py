@@ -45,12 +45,15 @@ class DetectionOptions:
         min_probability: ROIs with a lower membership probability are no detections.
         verified: only ROIs with the verdict `yes` in the review are detections, and a cell without
             any, but with ROIs that nobody decided on, is missing, not 0.
+        min_precision: only ROIs of groups whose precision, by the review, is at least this at the
+            lower end of its 95 % interval; None: of all groups.
     """
 
     occasion: str = "day"
     level: Level = "name"
     min_probability: float = 0.0
     verified: bool = False
+    min_precision: float | None = None
 
 
 @dataclass(frozen=True)

@@ -34,6 +34,7 @@ _IDENTIFIED = {"yes": "verified by human", "no": "rejected by human", "unsure": 
 class DarwinCore:
     """Event and occurrence tables (see `darksound.report.exports.base.Exporter`)."""
 
+    has_detections: ClassVar[bool] = True
     suffix: ClassVar[str | None] = None
     hint: ClassVar[str] = (
         "GBIF's tools take the folder as a Darwin Core Archive; add metadata (EML) and a licence."

@@ -12,6 +12,7 @@ from darksound.report.detections import DetectionOptions
 from darksound.report.exports import EXPORTERS
 from darksound.report.exports.base import AudioFormat, ExportContent, Exporter, provenance
 from darksound.report.exports.targets import ERRORS, new_file, new_folder
+from darksound.report.exports.validated import of_precise_groups, verified_rois
 from darksound.report.result import MecResult, as_result
 from darksound.rois.review import read_review
 from darksound.rois.roi_set import Problem
@@ -69,8 +70,8 @@ def export(
         overwrite: replace an earlier export.
         raw_csv: write text in CSV files as it is; by default an apostrophe is put before text that
             a spreadsheet would take for a formula.
-        detections: which ROIs are detections, and the occasions, of the formats `occupancy` and
-            `darwin-core`; None: all ROIs of clusters, by day.
+        detections: `verified` and `min_precision` restrict the ROIs of all formats; the others are
+            of `occupancy` and `darwin-core`. None: all ROIs of clusters, by day.
         progress: called after each part.
 
     Raises:
@@ -88,6 +89,7 @@ def export(
         raw_csv=raw_csv,
         detections=detections or DetectionOptions(),
     )
+    content = _validated(content, exporter)
     target = _target(exporter, format, result, None if out is None else Path(out))
     about = {
         "format": format,
@@ -102,6 +104,17 @@ def export(
             text = csv_text(rows, raw=raw_csv)
             (temporary / ERRORS).write_text(text, encoding="utf-8", newline="")
     return Exported(target, counts.files, counts.rois, exporter.hint, counts.problems)
+
+
+def _validated(content: ExportContent, exporter: Exporter) -> ExportContent:
+    """Return the content without what `detections` leaves out for all formats."""
+    options = content.detections
+    if options.min_precision is not None:
+        content = of_precise_groups(content, options.min_precision)
+    # Detection histories have missing cells where ROIs are not verified.
+    if options.verified and not getattr(exporter, "has_detections", False):
+        content = verified_rois(content)
+    return content
 
 
 def _target(exporter: Exporter, format: str, result: MecResult, out: Path | None) -> Path:

@@ -35,6 +35,7 @@ _EPOCH = pd.Timestamp(0)
 class Occupancy:
     """Detection histories (see `darksound.report.exports.base.Exporter`)."""
 
+    has_detections: ClassVar[bool] = True
     suffix: ClassVar[str | None] = None
     hint: ClassVar[str] = (
         "R reads them: unmarked's csvToUMF the files in wide and long, spOccupancy detections.csv; "

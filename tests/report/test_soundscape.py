@@ -121,4 +121,6 @@ def test_bars_have_the_height_of_rois_per_hour():
     figure = hourly_plot("hour of the day", hours.assign(rois_per_hour=[3.0, 6.0]))
     (axes,) = figure.axes
     assert [bar.get_height() for bar in axes.patches if isinstance(bar, Rectangle)] == [3, 6]
-    assert axes.get_xlabel() == "hour of the day"
+    assert axes.get_xlabel() == "hour of the day (grey: not recorded)"
+    grey = [path.get_extents().intervalx.tolist() for path in axes.collections[0].get_paths()]
+    assert grey == [[-0.5, 4.5], [6.5, 23.5]]

@@ -23,6 +23,8 @@ _RUMBLE_HZ = 500.0
 _TOP_HZ = 12_000.0
 _WINDOW_S = 1024 / 48_000
 _MIN_N_FFT = 16
+_UNRECORDED = "#E4E4E4"
+_BY_CLOCK = "hour of the day"
 _BOX, _LEFT_OUT, _FLAGGED, _BAR = "#D55E00", "#56B4E9", "#E69F00", "#0072B2"
 
 
@@ -126,16 +128,30 @@ def hourly(rois: pd.DataFrame, chunks: pd.DataFrame) -> tuple[str, pd.DataFrame]
     counts = pd.Series(1, rois.index).groupby(_hours(rois, by_clock)).sum()
     table = pd.DataFrame({"minutes": minutes, "rois": counts.reindex(minutes.index, fill_value=0)})
     table["rois_per_hour"] = 60 * table["rois"] / table["minutes"]
-    kind = "hour of the day" if by_clock else "hour of the recording"
+    kind = _BY_CLOCK if by_clock else "hour of the recording"
     return kind, table.rename_axis("hour").reset_index()
 
 
 def hourly_plot(kind: str, hours: pd.DataFrame) -> Figure:
-    """Return a bar plot of the two values of `hourly`."""
+    """Return a bar plot of the two values of `hourly`; hours that were not recorded are grey."""
     figure = Figure(figsize=(8, 3.5), layout="constrained")
     axes = figure.add_subplot()
+    if len(hours):
+        count = 24 if kind == _BY_CLOCK else int(hours["hour"].max()) + 1
+        recorded = np.isin(np.arange(count), hours["hour"].to_numpy(np.int64))
+        edges = np.arange(count + 1) - 0.5
+        axes.fill_between(
+            np.repeat(edges, 2)[1:-1],
+            0,
+            1,
+            where=np.repeat(~recorded, 2).tolist(),
+            transform=axes.get_xaxis_transform(),
+            color=_UNRECORDED,
+            lw=0,
+        )
+        axes.set_xlim(edges[0], edges[-1])
     axes.bar(hours["hour"], hours["rois_per_hour"], color=_BAR)
-    axes.set_xlabel(kind)
+    axes.set_xlabel(f"{kind} (grey: not recorded)")
     axes.set_ylabel("ROIs an hour of sound")
     axes.locator_params(axis="x", integer=True)
     axes.grid(axis="y", alpha=0.3)

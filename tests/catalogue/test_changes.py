@@ -79,15 +79,23 @@ def test_ids_of_equal_rois_differ():
     assert new_type_id(["a"], []) != first
 
 
-def test_the_core_has_as_many_recordings_as_possible():
+def test_the_core_has_as_many_recordings_as_possible_and_not_only_typical_calls():
     core = pd.DataFrame(
-        {
-            "recording": ["a", "a", "a", "b", "c"],
-            "probability": [0.9, 1.0, 0.8, 0.5, 0.6],
-            "roi_id": ["1", "2", "3", "4", "5"],
-        }
+        {"recording": ["a", "a", "a", "b", "c"], "roi_id": ["2", "1", "3", "5", "4"]}
     )
     assert core_order(core).tolist() == [1, 4, 3, 0, 2]
+
+
+def test_exemplars_are_the_most_probable_rois_of_different_recordings():
+    result = result_of([0] * 16 + [1] * 4)
+    probability = np.linspace(0.5, 1, len(result))
+    result.clusters["probability"] = probability
+    content = changes.create(result)
+    first = content.core[content.core["type_id"] == content.active["type_id"][0]]
+    shown = first[first["exemplar"].notna()]
+    # Two ROIs of each recording, the second more probable: rows 15, 13, 11, ...
+    wanted = result.rois.table["roi_id"][[15, 13, 11, 9, 7, 5]]
+    assert set(shown["roi_id"]) == set(wanted)
 
 
 def test_three_deployments_keep_all_ids_and_find_the_new_types(tmp_path):
@@ -129,16 +137,12 @@ def test_assignment_does_not_depend_on_the_order_of_files():
     order = np.random.default_rng(1).permutation(len(rois))
     one = assign_embeddings(content, rois, vectors, SETTINGS)
     two = assign_embeddings(content, rois.take(order), vectors[order], SETTINGS)
-    ids = [
-        dict(
-            zip(
-                out.clusters["roi_id"],
-                out.clusters["cluster"].map(out.call_types.set_index("cluster")["type_id"]),
-                strict=True,
-            )
-        )
-        for out in (one, two)
-    ]
+    ids = []
+    for outcome in (one, two):
+        assert outcome.call_types is not None
+        of_cluster = outcome.call_types.set_index("cluster")["type_id"]
+        types_found = outcome.clusters["cluster"].map(of_cluster)
+        ids.append(dict(zip(outcome.clusters["roi_id"], types_found, strict=True)))
     assert ids[0] == ids[1]
 
 

@@ -38,7 +38,7 @@ Vectors = npt.NDArray[np.float32]
 
 #: Number of exemplars with sound that a type has, and how many more an update adds.
 _N_EXEMPLARS, _N_MORE_EXEMPLARS = 6, 2
-# Members of a known type that an update adds to its core have at least this probability.
+# Members of a known type that an update without a review adds to its core have this probability.
 _MIN_PROBABILITY = 0.9
 _MAX_REJECTED = 0.05
 
@@ -89,10 +89,10 @@ def update(
 ) -> Content:
     """Return a catalogue with what a run of `darksound assign` adds to it.
 
-    New types are added with the ids that the run gave them. Calls of known types with a probability
-    of at least 0.9 join their core, up to `MAX_CORE` ROIs a type. By the review, ROIs are left out,
-    types are renamed and merged, and new types become part of known ones: where their groups are
-    merged, or where they have the same name.
+    New types are added with the ids that the run gave them. Calls of known types join their core,
+    up to `MAX_CORE` ROIs a type; without a review, those with a probability of at least 0.9. By the
+    review, ROIs are left out, types are renamed and merged, and new types become part of known
+    ones: where their groups are merged, or where they have the same name.
 
     Args:
         content: the catalogue, in the version of the run or a later one.
@@ -132,7 +132,8 @@ def update(
             content = merge(content, targets)
         if group.name and group.name != _name(content, targets[0]):
             content = rename(content, targets[0], new_name=group.name)
-        content = _with_members(content, targets[0], group)
+        sure = _MIN_PROBABILITY if review is None else 0.0
+        content = _with_members(content, targets[0], group, sure)
         changed.append(targets[0])
     before = set(content.types["type_id"])
     content = _with_new_types(content, new_groups)
@@ -338,11 +339,11 @@ def _with_new_types(content: Content, groups: Sequence[_Group]) -> Content:
     return content.replaced(**content.with_core(core, np.concatenate(vectors)))
 
 
-def _with_members(content: Content, type_id: str, group: _Group) -> Content:
+def _with_members(content: Content, type_id: str, group: _Group, min_probability: float) -> Content:
     """Return the content with members of a run added to the core of a type."""
     types = content.types.copy()
     types.loc[types["type_id"] == type_id, "rois"] += len(group.rows)
-    sure = group.rows["probability"].to_numpy() >= _MIN_PROBABILITY
+    sure = group.rows["probability"].to_numpy() >= min_probability
     fresh = ~group.rows["roi_id"].isin(content.core["roi_id"]).to_numpy()
     candidates = np.flatnonzero(sure & fresh)
     order = candidates[core_order(group.rows.iloc[candidates])][:MAX_CORE]
@@ -365,10 +366,14 @@ def _best(core: pd.DataFrame, rows: npt.NDArray[np.int64]) -> npt.NDArray[np.int
 def _core_rows(
     group: _Group, chosen: npt.NDArray[np.int64], type_id: str, n_exemplars: int
 ) -> pd.DataFrame:
+    """Return rows of the core; the most probable ROIs, of different recordings, are exemplars."""
     rows = group.rows.iloc[chosen].reset_index(drop=True)
-    paths = [f"exemplars/{type_id}/{roi_id}.flac" for roi_id in rows["roi_id"]]
-    shown = [path if number < n_exemplars else None for number, path in enumerate(paths)]
-    filled = rows.assign(type_id=type_id, run=group.origin, exemplar=pd.Series(shown, dtype=object))
+    by_probability = rows.sort_values(["probability", "roi_id"], ascending=[False, True])
+    again = by_probability["recording"].duplicated()
+    shown = pd.concat([by_probability[~again], by_probability[again]]).index[:n_exemplars]
+    paths = pd.Series(None, index=rows.index, dtype=object)
+    paths[shown] = [f"exemplars/{type_id}/{roi_id}.flac" for roi_id in rows["roi_id"][shown]]
+    filled = rows.assign(type_id=type_id, run=group.origin, exemplar=paths)
     return text_columns(filled, CORE_SCHEMA)
 
 

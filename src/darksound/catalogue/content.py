@@ -226,17 +226,17 @@ def new_type_id(roi_ids: Iterable[str], taken: Iterable[str]) -> str:
 
 
 def core_order(core: pd.DataFrame) -> npt.NDArray[np.int64]:
-    """Return the rows of candidates for the core of one type, the best first.
+    """Return the rows of candidates for the core of one type, the first to take first.
 
-    The most probable ROI of each recording comes before the second of any, so that the core has as
-    many recordings as possible. The order of the candidates has no effect.
+    One ROI of each recording comes before the second of any, so that the core has as many
+    recordings as possible. Within a recording the order is that of the ids, which are hashes: the
+    core is a sample of all calls of a type, since thresholds from its most typical calls alone
+    would reject too many. The order of the candidates has no effect.
     """
-    candidates = core[["recording", "probability", "roi_id"]].reset_index(drop=True)
-    by_probability = candidates.sort_values(
-        ["probability", "roi_id"], ascending=[False, True], kind="stable"
-    )
-    rank = by_probability.groupby("recording").cumcount()
-    return by_probability.index.to_numpy()[np.argsort(rank.to_numpy(), kind="stable")]
+    candidates = core[["recording", "roi_id"]].reset_index(drop=True)
+    by_id = candidates.sort_values("roi_id", kind="stable")
+    rank = by_id.groupby("recording").cumcount()
+    return by_id.index.to_numpy()[np.argsort(rank.to_numpy(), kind="stable")]
 
 
 def text_columns(table: pd.DataFrame, schema: pa.Schema) -> pd.DataFrame:

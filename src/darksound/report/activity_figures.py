@@ -148,14 +148,16 @@ def hour_curves(
             for each site. The groups with most ROIs are drawn.
         titles: of the groups.
     """
-    if groups is None:
+    # Groups that are only in recordings of unknown time have no hours.
+    timed = recorded.rois["hour"].to_numpy() != NO_HOUR
+    if groups is None or not (groups[timed] >= 0).any():
         tables = {"all sites" if recorded.sites else "all recordings": activity(recorded, ["hour"])}
         by_site = activity(recorded, ["site", "hour"]) if recorded.sites else None
         for site in sorted(sites_with_times(recorded)[:_MAX_SITES]):
             if by_site is not None:
                 tables[site or "site not known"] = by_site[by_site["site"] == site]
     else:
-        numbers, counts = np.unique(groups[groups >= 0], return_counts=True)
+        numbers, counts = np.unique(groups[timed & (groups >= 0)], return_counts=True)
         largest = numbers[np.argsort(-counts, kind="stable")][:_MAX_GROUPS]
         all_tables = activity(recorded, ["hour"], groups)
         tables = {

@@ -1,4 +1,4 @@
-"""`darksound search`: hits of a run, their sound, and the group that they become."""
+"""`darksound search`, and what its groups and splits are in the next run."""
 
 import numpy as np
 import pandas as pd
@@ -8,6 +8,8 @@ from tests.cli.conftest import one_line
 
 from darksound.cluster.neighbours import find_neighbours
 from darksound.report.result import read_run
+from darksound.report.reviewing import save_review, split_cluster
+from darksound.rois.review import read_review
 
 
 @pytest.fixture
@@ -106,3 +108,37 @@ def test_a_long_recording_needs_times_and_a_folder_must_be_a_run(darksound, run,
     done = darksound("search", tmp_path, "--clip", tmp_path / "night.wav")
     assert done.exit_code == 2
     assert "is not a run" in one_line(done.output)
+
+
+def test_a_catalogue_is_searched_and_the_hits_have_its_types(darksound, run, world, tmp_path):
+    recordings = read_run(run).rois.table["recording"]
+    done = darksound("catalogue", "create", run, "--out", tmp_path / "calls")
+    assert done.exit_code == 0, done.output
+    types = pd.read_parquet(tmp_path / "calls" / "versions" / "0001" / "types.parquet")
+    clip = world / "sounds" / recordings[0]
+    out = tmp_path / "hits"
+    done = darksound("search", tmp_path / "calls", "--clip", clip, "--k", 3, "--out", out)
+    assert done.exit_code == 0, done.output
+    hits = pd.read_csv(out / "hits.csv")
+    assert set(hits["type_id"]) <= set(types["type_id"])
+    assert all((out / name).is_file() for name in hits["clip"])
+    named = darksound("search", tmp_path / "calls", "--clip", clip, "--name", "owl")
+    assert named.exit_code == 2
+    assert "--name and --review are for runs" in one_line(named.output)
+
+
+def test_a_split_cluster_stays_split_in_the_next_run(darksound, run, world, tmp_path):
+    result = read_run(run)
+    review = split_cluster(result, 0, names=["wren", "owl"])
+    save_review(review, result, tmp_path / "split.csv")
+    words = ("mec", "--config", world / "tiny.toml", "--data", world / "sounds", "--no-report")
+    done = darksound(*words, "--review", tmp_path / "split.csv", "--out", tmp_path / "next")
+    assert done.exit_code == 0, done.output
+    again = read_run(tmp_path / "next")
+    cluster = again.clusters.set_index("roi_id")["cluster"]
+    parts = [set(cluster[ids.index]) for _, ids in review.groups.groupby(review.groups)]
+    assert len(parts) == 2
+    assert all(len(clusters) == 1 for clusters in parts)
+    assert parts[0] != parts[1]
+    # The names go with the parts.
+    assert sorted(read_review(tmp_path / "next" / "review.csv").names.values()) == ["owl", "wren"]

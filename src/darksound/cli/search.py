@@ -79,12 +79,12 @@ def search(
     The clip is embedded like the ROIs, and all of them are compared with it. The nearest are
     printed, and written as a table and as sound files.
     """
+    is_catalogue = (where / "catalogue.json").is_file()
+    if is_catalogue and (options.name is not None or options.review is not None):
+        raise typer.BadParameter("--name and --review are for runs, not for catalogues.")
     with handle_errors(common) as state:
-        is_catalogue = (where / "catalogue.json").is_file()
         if not is_catalogue:
             check_runs([where])
-        elif options.name is not None or options.review is not None:
-            raise typer.BadParameter("--name and --review are for runs, not for catalogues.")
         settings = load_cli_settings(common)
         # Imported after the checks, because this import takes seconds.
         from darksound.jobs.search import search_job

@@ -54,7 +54,8 @@ function actions(rows) {
   );
 }
 
-function groupTitle(row) {
+// The name of the group of a ROI, or its number, or that it is noise.
+export function groupTitle(row) {
   const key = partition.typeOf(row);
   return key === null ? t("colour.noise") : partition.titleOf(key);
 }

@@ -1,12 +1,12 @@
 // "More like this": the clips that are most similar to a clip, in the tab of the selection.
 
 import { player, similarWanted } from "./clips.js";
-import { NOISE, asArray, page, points } from "./data.js";
+import { asArray, page } from "./data.js";
 import { byId, showStatus } from "./elements.js";
 import { decimal, t } from "./language.js";
 import { media } from "./media.js";
 import { createNearest } from "./nearest.js";
-import { showSelectionTab } from "./selection.js";
+import { groupTitle, showSelectionTab } from "./selection.js";
 import { showTab } from "./tabs.js";
 
 const nearestClips = createNearest(
@@ -26,11 +26,10 @@ export function showSimilar(row) {
   const rows = [row, ...distances.keys()];
   const noteOf = (other) => {
     if (other === row) return t("similar.this");
-    const cluster = points.cluster[other];
-    const value = decimal(distances.get(other), 2);
-    return cluster === NOISE
-      ? t("similar.noise", { value })
-      : t("similar.cluster", { number: String(cluster), value });
+    return t("similar.near", {
+      title: groupTitle(other),
+      value: decimal(distances.get(other), 2),
+    });
   };
   showSelectionTab(rows, { about: t("similar.about"), noteOf });
   showTab("selection");

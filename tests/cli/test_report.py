@@ -3,6 +3,7 @@
 import shutil
 from pathlib import Path
 
+import pandas as pd
 import pytest
 from tests.cli.conftest import one_line
 from tests.report.page.small_run import small_run
@@ -31,6 +32,28 @@ def test_missing_recordings_end_with_3(darksound, run_folder, tmp_path):
     ended = darksound("report", run_folder, "--root", tmp_path, "-q")
     assert ended.exit_code == 3, ended.output
     assert "0 of them with sound" in ended.output
+
+
+def test_activity_is_written_with_the_review(darksound, run_folder, tmp_path):
+    ended = darksound("report", run_folder, "-q")
+    assert ended.exit_code == 0, ended.output
+    table = pd.read_csv(run_folder / "activity.csv")
+    assert table.query("of == 'cluster' and by == 'total'")["calls"].tolist() == [15, 9, 6]
+    rois = pd.read_parquet(run_folder / "rois.parquet")
+    rows = [
+        f"{roi_id},1,2,wren,{'true' if i == 15 else 'false'}"
+        for i, roi_id in rois["roi_id"][15:24].items()
+    ]
+    Path("review.csv").write_text("\n".join(["roi_id,cluster,group,name,rejected", *rows]))
+    ended = darksound("report", run_folder, "--review", "review.csv", "-q")
+    assert ended.exit_code == 0, ended.output
+    reviewed = pd.read_csv(run_folder / "activity.csv").query("by == 'total'")
+    # Cluster 1 without a rejected ROI is part of cluster 2.
+    assert reviewed.query("of == 'cluster'")[["cluster", "calls"]].to_numpy().tolist() == [
+        [0, 15],
+        [2, 14],
+    ]
+    assert reviewed.query("of == 'name'")[["name", "calls"]].to_numpy().tolist() == [["wren", 14]]
 
 
 @pytest.mark.parametrize(

@@ -71,12 +71,19 @@ def test_clusters_have_hours_of_the_sites_where_they_were_found():
 def test_names_of_a_review_have_rows_of_their_own():
     rois, recorded = made()
     reviewed = rois.assign(group=rois["cluster"], name=["wren", "wren", "wren", "noise"])
-    reviewed["name"] = reviewed["name"].where(reviewed["cluster"] >= 0, None)
     table = activity_table(reviewed, recorded)
     total = rows(table, "name", "total")
     assert total[["name", "calls"]].to_numpy().tolist() == [["wren", 3]]
     assert rows(table, "cluster", "total")["name"].tolist() == ["wren", "wren"]
     assert len(rows(table, "name", "date hour")) == 48
+
+
+def test_numbers_of_clusters_are_no_names():
+    rois, recorded = made()
+    names = ["cluster 0", "cluster 0", "cluster 1", "noise"]
+    table = activity_table(rois.assign(group=rois["cluster"], name=names), recorded)
+    assert not (table["of"] == "name").any()
+    assert (table["name"] == "").all()
 
 
 @pytest.mark.parametrize(

@@ -8,6 +8,7 @@ import pandas as pd
 
 from darksound.cluster.metrics import NOISE
 from darksound.report.activity import Recorded, activity
+from darksound.rois.review import NOISE_NAME
 from darksound.rois.roi_set import TEXT_DTYPE, as_text
 
 __all__ = [
@@ -45,7 +46,10 @@ def activity_table(table: pd.DataFrame, recorded: Recorded) -> pd.DataFrame:
     """
     numbers = table["group" if "group" in table.columns else "cluster"].to_numpy(np.int64)
     names = as_text(table["name"]) if "name" in table.columns else pd.Series("", table.index)
-    names = names.fillna("")
+    # Without a name in the review, clusters are named by their number.
+    numbered = pd.Series([f"cluster {number}" for number in numbers], table.index, TEXT_DTYPE)
+    is_given = (names != NOISE_NAME) & (names != numbered)
+    names = names.where(is_given).fillna("")
     name_of = dict(zip(numbers, names, strict=True)) | {NOISE: ""}
     codes, known_names = pd.factorize(names.where(names != "", None), sort=True)
     parts: list[pd.DataFrame] = []

@@ -112,7 +112,7 @@ def sheets(
 
 def n_sheets(clips: Mapping[int, Sequence[ClipSpectrogram]]) -> int:
     """Return the number of figures that `sheets` yields."""
-    return -(-len(clips) // _ROWS)
+    return -(-len(clips) // _ROWS) if any(clips.values()) else 0
 
 
 def _clip(result: MecResult, row: int) -> ClipSpectrogram:

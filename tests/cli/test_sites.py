@@ -25,16 +25,16 @@ def test_three_folders_of_a_season_are_sites_everywhere(darksound, world, season
         "folder,site,latitude,longitude,habitat\n"
         "siteA,Üfer,47.8,13.0,moor\nsiteB,Wald,47.9,13.0,forest\nsiteC,Grat,47.7,13.1,rock\n"
     )
-    words = ("mec", "--config", world / "tiny.toml", "--data", season, "--out", "run")
-    words = (*words, "--set", "mec.iterations=0", "--no-report")
-    ended = darksound(*words)
+    words = ["mec", "--config", world / "tiny.toml", "--data", season, "--no-report"]
+    words += ["--set", "mec.iterations=0", "--out"]
+    ended = darksound(*words, "run")
     assert ended.exit_code == 0, ended.stderr
     assert "Agreement with labels" not in ended.stdout
     assert "folders were taken for sites" in one_line(ended.stderr)
     confounders = pd.read_csv("run/confounders.csv").set_index("what")
     assert confounders.loc["site", "groups"] == 3
 
-    ended = darksound(*words[:-5], "--out", "named", *words[-3:], "--sites", sites)
+    ended = darksound(*words, "named", "--sites", sites)
     assert ended.exit_code == 0, ended.stderr
     assert pd.read_parquet("named/sites.parquet")["habitat"].tolist() == ["moor", "forest", "rock"]
     effort = pd.read_parquet("named/effort.parquet")

@@ -25,13 +25,17 @@ def with_places_written(small_run):
 
 def test_a_run_has_its_effort_and_sites(with_places_written, tmp_path):
     result = read_run(with_places_written)
+    assert result.effort is not None
+    assert result.sites is not None
     counts = result.effort.set_index("recording")["n_rois"]
     assert counts.to_dict() == {"night/a.wav": 2, "b.wav": 2, "night/a.flac": 1, "silent.wav": 0}
     assert result.sites[["site", "latitude", "canopy"]].to_numpy().tolist() == [["Üfer", 47.8, 0.4]]
     # The numbers are those of the ROIs that are there.
     fewer = dataclasses.replace(result, rois=result.rois.take([0]))
+    assert fewer.effort is not None
     assert fewer.effort["n_rois"].sum() == 1
     moved = read_run(with_places_written, root=tmp_path)
+    assert moved.effort is not None
     assert set(moved.effort["root"]) == {str(tmp_path)}
 
 

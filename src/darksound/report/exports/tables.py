@@ -113,8 +113,7 @@ def _table(content: ExportContent) -> pd.DataFrame:
     if effort is None:
         return table.reindex(columns=_FIELDS.names)
     of_recordings = effort[[*_KEYS, *_EFFORT]].rename(columns=_EFFORT)
-    merged: pd.DataFrame = table.merge(of_recordings, on=_KEYS, how="left")
-    return merged[_FIELDS.names]
+    return table.merge(of_recordings, on=_KEYS, how="left").reindex(columns=_FIELDS.names)
 
 
 def _arrow(part: pd.DataFrame, schema: pa.Schema) -> pa.Table:

@@ -11,7 +11,10 @@ import pytest
 import soundfile
 
 from darksound.cluster.result import CLUSTER_SCHEMA
+from darksound.report.result import read_run
+from darksound.rois.effort import EFFORT_SCHEMA, as_effort_table
 from darksound.rois.roi_set import as_roi_table, write_roi_table
+from darksound.run.files import write_parquet
 from darksound.run.manifest import Inputs, Manifest, write_manifest
 from darksound.settings import Settings, to_toml
 
@@ -70,6 +73,14 @@ def write_run(folder: Path, rois: dict, cluster: list[int]) -> Path:
     (folder / "settings.toml").write_text(to_toml(Settings()))
     write_manifest(folder, manifest())
     return folder
+
+
+def with_effort(run: Path) -> Path:
+    """Write the effort of the recordings of a run, all at one site on one day."""
+    table = read_run(run).rois.table[["root", "recording"]].drop_duplicates()
+    effort = table.assign(site="A", recorded_at="2022-01-31T23:00:00+02:00", used_s=3.0)
+    write_parquet(run / "effort.parquet", as_effort_table(effort), EFFORT_SCHEMA)
+    return run
 
 
 @pytest.fixture

@@ -11,16 +11,14 @@ from pathlib import Path
 
 import pandas as pd
 import pytest
-from tests.report.conftest import write_run, write_sound
+from tests.report.conftest import with_effort, write_run, write_sound
 
 from darksound.errors import InputError, RunError
 from darksound.report.exports import EXPORTERS
 from darksound.report.exports.base import Exporter
 from darksound.report.exports.export import export
 from darksound.report.result import read_run
-from darksound.rois.effort import EFFORT_SCHEMA, as_effort_table
 from darksound.rois.spreadsheets import unescape
-from darksound.run.files import write_parquet
 from darksound.settings import resolve_object
 from darksound.sources import load_rois
 from darksound.sources.annotations.loading import read_annotations
@@ -59,14 +57,6 @@ WITHOUT_NOISE = {"dataset", "occupancy", "darwin-core"}
 WITHOUT_PROBABILITY = {"audacity", "activity", "occupancy"}
 
 each_format = pytest.mark.parametrize("format", EXPORTERS)
-
-
-def with_effort(run: Path) -> Path:
-    """Write the effort of the recordings of a run, all at one site on one day."""
-    table = read_run(run).rois.table[["root", "recording"]].drop_duplicates()
-    effort = table.assign(site="A", recorded_at="2022-01-31T23:00:00+02:00", used_s=3.0)
-    write_parquet(run / "effort.parquet", as_effort_table(effort), EFFORT_SCHEMA)
-    return run
 
 
 @pytest.fixture
@@ -230,7 +220,7 @@ def test_hostile_names_stay_in_their_folder_and_do_not_collide(tmp_path, format)
 def check_raven(path: Path, n: int) -> None:
     table = (path / "all.Table.1.selections.txt").read_text()
     rows = [line.split("\t") for line in table.splitlines()]
-    assert {len(row) for row in rows} == {16}
+    assert {len(row) for row in rows} == {17}
     assert len(rows) == n + 1
 
 
@@ -305,7 +295,7 @@ def csv_cells(path: Path) -> list[str]:
     return [
         cell
         for file in files
-        for row in csv.reader(io.StringIO(file.read_text(encoding="utf-8"), newline=""))
+        for row in csv.reader(io.StringIO(file.read_text(encoding="utf-8-sig"), newline=""))
         for cell in row
     ]
 

@@ -160,7 +160,7 @@ def test_the_table_opens_in_a_spreadsheet_with_dates_sites_and_effort(small_run)
     write_parquet(run / "effort.parquet", effort)
     content = export(run, "csv").path.read_bytes()
     assert content.decode("utf-8-sig").count("Süd") == 3
-    assert not export(run, "csv", out=run / "raw.csv", raw_csv=True).path.read_bytes()[0] == 0xEF
+    assert export(run, "csv", out=run / "raw.csv", raw_csv=True).path.read_bytes()[0] != 0xEF
     table = pd.read_csv(run / "raw.csv").set_index("recording")
     # A ROI after midnight has the date of the next day.
     assert table.loc["night/a.wav", ["date", "time"]].to_numpy().tolist() == [

@@ -4,6 +4,8 @@ import pytest
 from selenium.webdriver.common.keys import Keys
 from tests.report.page.opened import Opened
 
+from darksound.rois.review import read_review
+
 
 @pytest.fixture
 def opened(browser, page, tmp_path):
@@ -48,3 +50,17 @@ def test_the_key_and_the_button_of_the_player_show_the_clips_like_the_current_on
     opened.one("#similar").click()
     assert rows(opened)[0] == first[3]
     assert opened.browser.get_log("browser") == []
+
+
+def test_similar_clips_become_a_group_that_python_reads(opened, result):
+    opened.all('article[data-cluster="0"] .clip-cell .more')[0].click()
+    grouped = rows(opened)
+    opened.one("#view-selection form input").send_keys("small owl")
+    opened.one("#view-selection form button[type=submit]").click()
+    review = read_review(opened.saved())
+    reviewed = result.reviewed(review)
+    table = reviewed.clusters.set_index("roi_id")["cluster"]
+    own = set(table[result.rois.table["roi_id"].iloc[grouped]])
+    assert len(own) == 1
+    assert review.names[own.pop()] == "small owl"
+    assert reviewed.n_clusters == result.n_clusters + 1

@@ -289,7 +289,7 @@ def test_figures_of_activity_are_written_where_effort_and_times_are_known(tmp_pa
     starts = [f"2024-05-01T0{hour}:00:00+00:00" for hour in (5, 6, 5, 6)]
     effort = {"root": "/r", "recording": names, "site": list("aabb"), "recorded_at": starts}
     rois = {**effort, "start_s": 1.0, "end_s": 2.0}
-    run = write_run(tmp_path / "run", pd.DataFrame(rois), [0, 0, 1, -1])
+    run = write_run(tmp_path / "run", rois, [0, 0, 1, -1])
     table = as_effort_table(pd.DataFrame(effort).assign(used_s=1800.0))
     write_parquet(run / "effort.parquet", table, EFFORT_SCHEMA)
     place = {"site": ["a"], "latitude": [52.5], "longitude": [13.4], "time_zone": ["Europe/Berlin"]}

@@ -182,7 +182,7 @@ def sets(audio: str) -> None:
 
 
 def simulated_reviews(count: int, seed: int) -> Iterator[tuple[int, float, bool, float]]:
-    """Yield clips heard, true precision, whether the interval holds it, and its width."""
+    """Yield clips checked, true precision, whether the interval holds it, and its width."""
     rng = np.random.default_rng(seed)
     for _ in range(count):
         n = round(float(np.exp(rng.uniform(np.log(25), np.log(3000)))))
@@ -191,10 +191,10 @@ def simulated_reviews(count: int, seed: int) -> Iterator[tuple[int, float, bool,
         sizes = np.array([n // 3, n // 3, n - 2 * (n // 3)])
         true = rng.binomial(sizes, shares)
         clips = int(rng.choice([10, 20, 40]))
-        heard = np.minimum(np.maximum(1, clips * sizes // n), sizes)
-        yes = rng.hypergeometric(true, sizes - true, heard)
-        size, n_heard, n_yes = (each.astype(np.float64) for each in (sizes, heard, yes))
-        found = Strata(size, n_heard, n_yes).precision()
+        checked = np.minimum(np.maximum(1, clips * sizes // n), sizes)
+        yes = rng.hypergeometric(true, sizes - true, checked)
+        size, n_checked, n_yes = (each.astype(np.float64) for each in (sizes, checked, yes))
+        found = Strata(size, n_checked, n_yes).precision()
         share = true.sum() / n
         yield clips, share, found.low - 1e-9 <= share <= found.high + 1e-9, found.high - found.low
 

@@ -127,7 +127,10 @@ def write_review(run: Path, file: Path) -> None:
     table = rois.merge(clusters, on="roi_id")
     table = table[table["cluster"] == 0]
     review = table[["roi_id", "recording", "start_s", "end_s", "cluster"]].assign(
-        group=0, name="wren song", rejected=[False] * (len(table) - 1) + [True]
+        group=0,
+        name="wren song",
+        rejected=[False] * (len(table) - 1) + [True],
+        verdict="yes",
     )
     review.to_csv(file, index=False)
 

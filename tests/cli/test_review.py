@@ -29,7 +29,7 @@ def save_review(run: Path, path: Path, wrong: int) -> None:
 def test_a_plan_is_drawn_reviewed_reported_and_extended(darksound, run, tmp_path):
     drawn = darksound("review-plan", run, "--per-cluster", 5, "-q")
     assert drawn.exit_code == 0, drawn.output
-    assert f"15 ROIs of 3 clusters to hear: {run / 'review_plan.csv'}." in drawn.output
+    assert f"15 ROIs of 3 clusters to check: {run / 'review_plan.csv'}." in drawn.output
     assert (run / "report.html").exists()
     save_review(run, tmp_path / "r.csv", wrong=2)
     ended = darksound(
@@ -41,7 +41,7 @@ def test_a_plan_is_drawn_reviewed_reported_and_extended(darksound, run, tmp_path
     assert len(pd.read_csv(run / "review_plan.csv")) == 19
     report = pd.read_csv(run / "review_report.csv")
     assert report["name"].tolist() == ["cluster 0", "cluster 1", "cluster 2", "all"]
-    assert report["heard"].tolist() == [5, 5, 5, 15]
+    assert report["checked"].tolist() == [5, 5, 5, 15]
 
 
 def test_the_default_review_is_that_of_the_run(darksound, run):

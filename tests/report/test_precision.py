@@ -7,10 +7,10 @@ from scipy.stats import binomtest
 from darksound.report.precision import Precision, Strata, wilson_interval
 
 
-def strata(sizes, heard, yes, known=0, known_yes=0):
-    arrays = (np.array(each, dtype=np.float64) for each in (sizes, heard, yes))
-    size, n_heard, n_yes = arrays
-    return Strata(size, n_heard, n_yes, known, known_yes)
+def strata(sizes, checked, yes, known=0, known_yes=0):
+    arrays = (np.array(each, dtype=np.float64) for each in (sizes, checked, yes))
+    size, n_checked, n_yes = arrays
+    return Strata(size, n_checked, n_yes, known, known_yes)
 
 
 @pytest.mark.parametrize(("yes", "n"), [(0, 5), (1, 7), (20, 20), (33, 40), (500, 1000)])
@@ -30,18 +30,18 @@ def test_strata_are_weighted_by_their_sizes():
     assert strata([30, 10], [4, 4], [2, 4]).precision().estimate == pytest.approx(0.625)
 
 
-def test_what_was_heard_as_a_whole_is_exact():
+def test_what_was_checked_as_a_whole_is_exact():
     assert strata([4, 6], [4, 6], [3, 6]).precision() == Precision(0.9, 0.9, 0.9)
 
 
-def test_what_was_heard_is_certain():
-    # 8 of 10 were heard: at least 7 and at most 9 of 10 are true calls.
+def test_what_was_checked_is_certain():
+    # 8 of 10 were checked: at least 7 and at most 9 of 10 are true calls.
     found = strata([10], [8], [7]).precision()
     assert 0.7 <= found.low <= found.estimate <= found.high <= 0.9
 
 
 def test_verdicts_outside_of_the_sample_count_for_their_rois_alone():
-    # 10 of 20 are known to be wrong; of the others all that were heard are right.
+    # 10 of 20 are known to be wrong; of the others all that were checked are right.
     found = strata([10], [5], [5], known=10).precision()
     assert found.estimate == pytest.approx(0.5)
     assert found.high == pytest.approx(0.5)
@@ -51,7 +51,7 @@ def test_verdicts_outside_of_the_sample_count_for_their_rois_alone():
 def test_strata_without_a_sample_are_taken_to_be_like_the_others():
     found = strata([10, 10], [10, 0], [5, 0]).precision()
     assert found.estimate == pytest.approx(0.5)
-    # The ten that were not heard may all be right or wrong.
+    # The ten that were not checked may all be right or wrong.
     assert found.low < 0.5 < found.high
 
 
@@ -61,14 +61,14 @@ def test_without_verdicts_nothing_is_known():
     assert (found.low, found.high) == (0.25, 0.75)
 
 
-def test_clips_to_hear_narrow_the_interval_to_the_width():
+def test_clips_to_check_narrow_the_interval_to_the_width():
     few = strata([400], [10], [8])
-    more = few.clips_to_hear(0.1)
+    more = few.clips_to_check(0.1)
     n = 10 + more
     found = strata([400], [n], [round(0.8 * n)]).precision()
     assert (found.high - found.low) / 2 == pytest.approx(0.1, abs=0.015)
-    assert strata([400], [300], [250]).clips_to_hear(0.1) == 0
-    assert strata([5], [5], [5]).clips_to_hear(0.1) == 0
+    assert strata([400], [300], [250]).clips_to_check(0.1) == 0
+    assert strata([5], [5], [5]).clips_to_check(0.1) == 0
 
 
 @pytest.mark.parametrize("clips", [10, 20, 40])
@@ -82,8 +82,8 @@ def test_the_interval_holds_the_precision_in_95_percent_of_reviews(clips):
         shares = np.clip(usual + np.array([-0.15, 0.0, 0.1]) * rng.uniform(0, 2), 0, 1)
         sizes = np.array([n // 3, n // 3, n - 2 * (n // 3)])
         true = rng.binomial(sizes, shares)
-        heard = np.maximum(1, clips * sizes // n)
-        yes = rng.hypergeometric(true, sizes - true, heard)
-        found = strata(sizes, heard, yes).precision()
+        checked = np.maximum(1, clips * sizes // n)
+        yes = rng.hypergeometric(true, sizes - true, checked)
+        found = strata(sizes, checked, yes).precision()
         held.append(found.low - 1e-9 <= true.sum() / n <= found.high + 1e-9)
     assert np.mean(held) >= 0.95 - 2 * np.sqrt(0.95 * 0.05 / 1500)

@@ -170,8 +170,8 @@ def test_a_report_gives_the_weighted_precision_of_each_group(result, tmp_path):
     assert report.loc["cluster 0", "precision"] == pytest.approx(2 / 3)
     assert report.loc["cluster 0", "true_calls"] == pytest.approx(200)
     assert report.loc["cluster 1", "precision"] == 1
-    assert report.loc["cluster 1", "low"] < 0.95
-    exact = report.loc["cluster 3", ["precision", "low", "high", "to_hear"]].tolist()
+    assert (report.loc[["cluster 1"], "low"] < 0.95).all()
+    exact = report.loc["cluster 3", ["precision", "low", "high", "to_check"]].tolist()
     assert exact == [0.75, 0.75, 0.75, 0]
     whole = report.loc["all"]
     assert whole["rois"] == sum(SIZES)
@@ -187,7 +187,7 @@ def test_unsure_rois_are_left_out_and_rejected_ones_are_wrong(result, tmp_path):
     review = written(tmp_path, rows, verdict=verdict, rejected=rejected)
     report = review_report(result, review, plan=plan)
     row = report[report["name"] == "cluster 1"].iloc[0]
-    assert (row["heard"], row["yes"], row["no"], row["unsure"]) == (16, 15, 1, 4)
+    assert (row["checked"], row["yes"], row["no"], row["unsure"]) == (16, 15, 1, 4)
     assert 0.85 < float(row["precision"]) < 1
 
 

@@ -31,7 +31,7 @@ def review_plan(
     run: _RUN,
     per_cluster: Annotated[
         int,
-        typer.Option(min=1, metavar="N", help="ROIs of each cluster to hear.", show_default=True),
+        typer.Option(min=1, metavar="N", help="ROIs of each cluster to check.", show_default=True),
     ] = 20,
     review: Annotated[
         Path | None,
@@ -43,7 +43,7 @@ def review_plan(
     root: _ROOT = None,
     no_report: _NO_REPORT = False,
 ) -> None:
-    """Draw which ROIs to hear, for the precision of each cluster.
+    """Draw which ROIs to check, for the precision of each cluster.
 
     ROIs are drawn at random from bands of membership probability, from all sites and hours. The
     plan is review_plan.csv in the run; report.html asks about each of these ROIs. Then

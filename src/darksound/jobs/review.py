@@ -29,13 +29,13 @@ _REVIEW = "review.csv"
 _SHOWN = {
     "name": "group",
     "rois": "ROIs",
-    "heard": "heard",
+    "checked": "checked",
     "yes": "yes",
     "unsure": "unsure",
     "precision": "precision",
     "interval": "95 % interval",
     "true_calls": "true calls",
-    "to_hear": "to hear",
+    "to_check": "to check",
 }
 
 
@@ -49,7 +49,7 @@ def review_plan_job(
     page: bool,
     progress: Progress,
 ) -> JobResult:
-    """Draw the ROIs to hear into `review_plan.csv`, and write the page that plays them.
+    """Draw the ROIs to check into `review_plan.csv`, and write the page that plays them.
 
     Args:
         run: the run directory.
@@ -108,8 +108,8 @@ def review_report_job(
     whole = report.iloc[-1]
     message = (
         f"{whole['true_calls']:.0f} of {whole['rois']} ROIs in groups are true calls "
-        f"({whole['true_low']:.0f} to {whole['true_high']:.0f}), by {whole['heard']} that were "
-        f"heard. The table is {run / REPORT_FILE}."
+        f"({whole['true_low']:.0f} to {whole['true_high']:.0f}), by {whole['checked']} that were "
+        f"checked. The table is {run / REPORT_FILE}."
     )
     if not more:
         return JobResult((table,), message)
@@ -139,7 +139,7 @@ def _write_plan(
 ) -> JobResult:
     path = run / PLAN_FILE
     write_csv(path, plan)
-    message = f"{len(plan)} ROIs of {plan['cluster'].nunique()} clusters to hear: {path}."
+    message = f"{len(plan)} ROIs of {plan['cluster'].nunique()} clusters to check: {path}."
     if not page:
         return JobResult((), message)
     written = report_page(run, settings, root=root, review=review, progress=progress)

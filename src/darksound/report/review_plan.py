@@ -1,4 +1,4 @@
-"""Which ROIs to hear to know the precision of each cluster: a stratified random sample."""
+"""Which ROIs to check to know the precision of each cluster: a stratified random sample."""
 
 from pathlib import Path
 from typing import Final
@@ -74,7 +74,7 @@ def review_plan(
     review: Review | str | Path | None = None,
     seed: int | None = None,
 ) -> pd.DataFrame:
-    """Draw the ROIs to hear of each cluster, for an unbiased estimate of its precision.
+    """Draw the ROIs to check of each cluster, for an unbiased estimate of its precision.
 
     The strata are the probability bands of each cluster (`probability_bands`), with samples in
     proportion to their sizes. Within a stratum ROIs are drawn at equal intervals, from a random
@@ -82,7 +82,7 @@ def review_plan(
 
     Args:
         run: a result, or its run directory.
-        per_cluster: number of ROIs of a cluster; smaller ones are heard as a whole.
+        per_cluster: number of ROIs of a cluster; smaller ones are checked as a whole.
         review: a review of the run; its rejected clusters are left out.
         seed: of the draw; None: that of the run.
 
@@ -237,7 +237,7 @@ def _with_weights(table: pd.DataFrame, rows: Ints) -> pd.DataFrame:
     at = pd.MultiIndex.from_frame(plan[keys])
     weight = (sizes / drawn).reindex(at).to_numpy()
     # In an order within clusters that has nothing to do with the ROIs, so that the first ones are
-    # a random sample too, if the others are never heard.
+    # a random sample too, if the others are never checked.
     order = pd.util.hash_pandas_object(plan["roi_id"], index=False).to_numpy()
     ordered = plan.assign(weight=weight).iloc[np.lexsort((order, plan["cluster"].to_numpy()))]
     return ordered[list(_COLUMNS)].reset_index(drop=True)

@@ -1,4 +1,4 @@
-"""What a review by a plan shows: the precision of each group, and what to hear next."""
+"""What a review by a plan shows: the precision of each group, and what to check next."""
 
 from pathlib import Path
 from typing import Final
@@ -12,13 +12,13 @@ from darksound.report.result import MecResult, as_result
 from darksound.report.review_plan import plan_of_run, planned_table
 from darksound.rois.review import Review, read_review
 
-__all__ = ["ALL_GROUPS", "REPORT_FILE", "judged_table", "next_counts", "review_report"]
+__all__ = ["ALL_GROUPS", "REPORT_FILE", "decided_table", "next_counts", "review_report"]
 
 #: Name of the table in the run directory.
 REPORT_FILE: Final = "review_report.csv"
 #: Name of the row of all groups together.
 ALL_GROUPS: Final = "all"
-#: Half the width of the interval that `to_hear` is for.
+#: Half the width of the interval that `to_check` is for.
 HALF_WIDTH: Final = 0.1
 
 
@@ -43,9 +43,9 @@ def review_report(
 
     Returns:
         One row a group, and a last one with the name `all`: `group` (missing for `all`), `name`,
-        `rois`, `planned`, `heard`, `yes`, `no`, `unsure`, `precision`, `low` and `high` (95 %
+        `rois`, `planned`, `checked`, `yes`, `no`, `unsure`, `precision`, `low` and `high` (95 %
         interval, see `Strata.precision`), `true_calls`, `true_low` and `true_high` (the
-        same times the number of ROIs), and `to_hear`, about how many more ROIs to hear for an
+        same times the number of ROIs), and `to_check`, about how many more ROIs to check for an
         interval of +- 0.1.
 
     Raises:
@@ -64,21 +64,21 @@ def review_report(
     """
     result = as_result(run)
     given = review if isinstance(review, Review) else read_review(review)
-    heard = judged_table(result, given, plan)
-    if not (heard["is_planned"] & heard["verdict"].isin(["yes", "no"])).any():
+    checked = decided_table(result, given, plan)
+    if not (checked["is_planned"] & checked["verdict"].isin(["yes", "no"])).any():
         raise InputError(
             f"{given.path}: it has no verdict yes or no on a ROI of the plan; play these ROIs on "
             "the report page, and save the review."
         )
     rows = [
         {"group": int(str(group)), "name": str(members["name"].iloc[0]), **_figures(members)}
-        for group, members in heard.groupby("group")
+        for group, members in checked.groupby("group")
     ]
-    table = pd.DataFrame([*rows, {"group": pd.NA, "name": ALL_GROUPS, **_figures(heard)}])
+    table = pd.DataFrame([*rows, {"group": pd.NA, "name": ALL_GROUPS, **_figures(checked)}])
     return table.astype({"group": "Int64"})
 
 
-def judged_table(
+def decided_table(
     result: MecResult, review: Review, plan: pd.DataFrame | None = None
 ) -> pd.DataFrame:
     """Return the ROIs in groups with `stratum`, `verdict`, `is_planned`, `group` and `name`.
@@ -112,10 +112,10 @@ def _strata(members: pd.DataFrame) -> tuple[Strata, pd.DataFrame]:
     sampled = decided & members["is_planned"]
     rows = members[~known].assign(sampled=sampled, agreed=sampled & is_yes)
     by = rows.groupby(["group", "cluster", "stratum"])
-    table = by.agg(size=("sampled", "size"), heard=("sampled", "sum"), yes=("agreed", "sum"))
-    size, heard, yes = (table[name].to_numpy(np.float64) for name in ("size", "heard", "yes"))
+    table = by.agg(size=("sampled", "size"), checked=("sampled", "sum"), yes=("agreed", "sum"))
+    size, checked, yes = (table[name].to_numpy(np.float64) for name in ("size", "checked", "yes"))
     n_known, n_known_yes = int(known.sum()), int((known & is_yes).sum())
-    return Strata(size, heard, yes, n_known, n_known_yes), table
+    return Strata(size, checked, yes, n_known, n_known_yes), table
 
 
 def _figures(members: pd.DataFrame) -> dict[str, float]:
@@ -127,7 +127,7 @@ def _figures(members: pd.DataFrame) -> dict[str, float]:
     return {
         "rois": n,
         "planned": int(members["is_planned"].sum()),
-        "heard": n_yes + n_no,
+        "checked": n_yes + n_no,
         "yes": n_yes,
         "no": n_no,
         "unsure": n_unsure,
@@ -137,7 +137,7 @@ def _figures(members: pd.DataFrame) -> dict[str, float]:
         "true_calls": n * found.estimate,
         "true_low": n * found.low,
         "true_high": n * found.high,
-        "to_hear": strata.clips_to_hear(HALF_WIDTH),
+        "to_check": strata.clips_to_check(HALF_WIDTH),
     }
 
 
@@ -148,7 +148,7 @@ def next_counts(
     *,
     plan: pd.DataFrame | None = None,
 ) -> "pd.Series[int]":
-    """Return how many more ROIs to hear of each cluster and stratum.
+    """Return how many more ROIs to check of each cluster and stratum.
 
     Each of `count` ROIs in turn is of the stratum where it lowers the variance of the number of
     true calls of the whole run most (Neyman 1934).
@@ -167,19 +167,19 @@ def next_counts(
     """
     result = as_result(run)
     given = review if isinstance(review, Review) else read_review(review)
-    judged = judged_table(result, given, plan)
-    _, table = _strata(judged)
+    decided = decided_table(result, given, plan)
+    _, table = _strata(decided)
     rows = table.groupby(["cluster", "stratum"]).sum()
-    is_free = ~judged["is_planned"] & (judged["verdict"] == "")
-    free = judged[is_free].groupby(["cluster", "stratum"]).size()
+    is_free = ~decided["is_planned"] & (decided["verdict"] == "")
+    free = decided[is_free].groupby(["cluster", "stratum"]).size()
     left = free.reindex(rows.index, fill_value=0).to_numpy(np.int64)
-    size, heard, yes = (rows[name].to_numpy(np.float64) for name in ("size", "heard", "yes"))
-    # Shares of 0 and 1, and strata that were not heard, have variance too.
-    share = (yes + Z**2 / 2) / (heard + Z**2)
+    size, checked, yes = (rows[name].to_numpy(np.float64) for name in ("size", "checked", "yes"))
+    # Shares of 0 and 1, and strata that were not checked, have variance too.
+    share = (yes + Z**2 / 2) / (checked + Z**2)
     variance = size**2 * share * (1 - share)
     added = np.zeros(len(rows), dtype=np.int64)
     for _ in range(min(count, int(left.sum()))):
-        n = np.maximum(heard + added, 0.5)
+        n = np.maximum(checked + added, 0.5)
         gain = np.where(added < left, variance * (1 / n - 1 / (n + 1)), -np.inf)
         added[np.argmax(gain)] += 1
     counts = pd.Series(added, index=rows.index)

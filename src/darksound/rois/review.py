@@ -5,9 +5,9 @@ The file has a row for each ROI of a reviewed cluster: `roi_id`, `recording`, `s
 ROI's cluster was merged into, or its own cluster without a merge. ROIs that were split from their
 cluster, or taken from several clusters and noise, have a new group, numbered after the largest
 cluster. `name` is the user's name of the group, or empty. `rejected` is `true` or `false`.
-`verdict` is whether the ROI, when it was heard, was a call of its group: `yes`, `no`, `unsure`, or
-empty if it was not heard. A ROI with a verdict has a row even if its cluster was not reviewed
-otherwise. UTF-8 with a header, quoted as in RFC 4180; a file that a spreadsheet saved is read too.
+`verdict` is whether the ROI, if it was checked, is a call of its group: `yes`, `no`, `unsure`, else
+empty. A ROI with a verdict has a row even if its cluster was not reviewed otherwise. UTF-8 with a
+header, quoted as in RFC 4180; a file that a spreadsheet saved is read too.
 """
 
 import logging
@@ -49,7 +49,7 @@ COLUMNS = (
     "rejected",
     "verdict",
 )
-#: Verdicts on a ROI that was heard: it is a call of its group, it is not, or it cannot be decided.
+#: Verdicts on a ROI: it is a call of its group, it is not, or it cannot be decided.
 VERDICTS = ("yes", "no", "unsure")
 #: Name of noise in tables of named clusters.
 NOISE_NAME = "noise"

@@ -42,7 +42,7 @@ def of_precise_groups(content: ExportContent, min_precision: float) -> ExportCon
         best = groups.sort_values("low").iloc[-1]
         raise InputError(
             f"No group has a precision of at least {min_precision:g}: that of {best['name']} is "
-            f"{best['low']:.2f} to {best['high']:.2f} (95 %). Lower --min-precision, or hear more "
+            f"{best['low']:.2f} to {best['high']:.2f} (95 %). Lower --min-precision, or check more "
             "ROIs (darksound review-report --next)."
         )
     kept = content.table["group"].isin(precise["group"]) & (content.verdicts != "no")

@@ -1,4 +1,4 @@
-"""The ROIs to hear that the page asks about one after the other."""
+"""The ROIs to check that the page asks about one after the other."""
 
 import numpy as np
 import numpy.typing as npt

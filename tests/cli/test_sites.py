@@ -60,3 +60,8 @@ def test_wrong_tables_of_sites_end_with_one_sentence(darksound, season, tmp_path
     assert ended.exit_code == 2
     assert "sites.csv, row 3: latitude '478' is no number from -90 to 90" in one_line(ended.stderr)
     assert "Traceback" not in ended.stderr
+    sites.write_text("site,folder\nA,siteA\nB,siteA\n")
+    ended = darksound("segment", season, "--sites", sites)
+    assert ended.exit_code == 2
+    assert "row 3: siteA/" in one_line(ended.stderr)
+    assert "segmented" not in ended.stderr

@@ -2,6 +2,8 @@
 
 from pathlib import Path
 
+import pandas as pd
+
 from darksound.audio.files import SUFFIXES
 from darksound.audio.names import recording_text
 from darksound.datasets import registry
@@ -14,6 +16,8 @@ from darksound.sources.annotations.loading import load_annotations
 from darksound.sources.contract import LoadOptions, Source, path_identity
 from darksound.sources.folder_meaning import SPLITS, Evidence, folder_columns, log_folders
 from darksound.sources.looked_at import probe_files
+from darksound.sources.recordings import origin_columns
+from darksound.sources.site_matching import find_sites
 from darksound.sources.untimed import divide_files, is_short, no_usable_input
 from darksound.store.readers import DispatchReader
 from darksound.text import path_text, text_path
@@ -56,6 +60,11 @@ def load_folder(
     meaning = options.settings.rois.folders if folders is None else folders
     files, reason = folder_columns(recordings, evidence, meaning, root)
     log_folders(root, files, reason)
+    if options.sites is not None:
+        # A contradiction is an error before recordings are segmented, which may take hours.
+        origins = [origin_columns(probed.origins[name]) for name in recordings]
+        where = files.assign(root=path_text(root)).join(pd.DataFrame(origins, files.index))
+        find_sites(where, options.sites, log=False)
     untimed = divide_files(root, files, options, probed)
     problems += untimed.problems
     if not untimed.usable:

@@ -119,7 +119,7 @@ def _beginnings(stem: str) -> Iterator[str]:
         yield stem[: match.start()]
 
 
-def find_sites(recordings: pd.DataFrame, sites: SiteList) -> "pd.Series[str]":
+def find_sites(recordings: pd.DataFrame, sites: SiteList, *, log: bool = True) -> "pd.Series[str]":
     """Return the site of each recording `(n,)` in a table of sites, missing where there is none.
 
     A recording belongs to a row that names its folder, recorder and pattern, as far as the row has
@@ -129,6 +129,7 @@ def find_sites(recordings: pd.DataFrame, sites: SiteList) -> "pd.Series[str]":
     Args:
         recordings: `root`, `recording`, `recorder`, `recorded_at` and `site`, where it is known.
         sites: the table of sites.
+        log: warn of recordings without a site, and of rows without a recording.
 
     Raises:
         InputError: a recording belongs to rows of several sites.
@@ -159,7 +160,8 @@ def find_sites(recordings: pd.DataFrame, sites: SiteList) -> "pd.Series[str]":
         if named and not fitting:
             outside.append(recording)
     result = pd.Series(found, recordings.index, dtype=TEXT_DTYPE)
-    _log(recordings, result, outside, sorted(set(range(len(rows))) - used), sites)
+    if log:
+        _log(recordings, result, outside, sorted(set(range(len(rows))) - used), sites)
     return result
 
 

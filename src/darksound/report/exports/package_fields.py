@@ -70,6 +70,7 @@ ROI_FIELDS: Sequence[PackageField] = (
     PackageField("group", "integer", "Cluster after the review; -1 is noise.", {"required": True}),
     PackageField("name", "string", "Name of the group.", _REQUIRED),
     PackageField("probability", "number", "Membership probability of the ROI.", _SHARE),
+    PackageField("stability", "number", "Stability of the cluster in resampled ROIs.", _SHARE),
     PackageField("outlier_score", "number", "Outlier score of the ROI.", _SHARE),
     PackageField("assigned_cluster", "integer", "Of noise: the cluster that the learner assigns."),
     PackageField(

@@ -1,5 +1,6 @@
 """Time and memory of clustering by number of ROIs, and agreement of clusters from a sample.
 
+    python benchmarks/scale.py default [--sizes 1000 2000 ...] [--million]
     python benchmarks/scale.py cost [--sizes 1000 2000 ...] [--million] [--figure docs/images/scale]
     python benchmarks/scale.py agreement [--rois 50000]
     python benchmarks/scale.py clusterers [--rois 100000] [--methods hdbscan fast_hdbscan]
@@ -8,12 +9,13 @@
 The embeddings are synthetic: 512 dimensions of which 64 separate the groups, groups with log-normal
 sizes and spreads, more groups for more ROIs, a tenth of the ROIs between two groups. Sizes are in
 ascending order, so that the peak memory is that of the largest one; compilation is timed
-separately, on other data. `cost` times the stages of UMAP and HDBSCAN with their defaults, DBCV on
-at most `mec.max_validity_samples` ROIs, by wall time and by CPU time, which depends less on other
-processes. `agreement` compares reductions by the AMI of the clusters, each noise ROI a cluster of
-its own; `clusterers` compares clusterers on the same reduced embeddings. `pooled` joins labelled
-embeddings, one file a set with the arrays `v` (n, d) and `labels` (n,), and compares the default
-with average linkage of all distances, for up to 10,000 ROIs, and with UMAP and HDBSCAN.
+separately, on other data. `default` times the default way of clustering. `cost` times the stages of
+UMAP and HDBSCAN with their defaults, DBCV on at most `mec.max_validity_samples` ROIs, by wall time
+and by CPU time, which depends less on other processes. `agreement` compares reductions by the AMI
+of the clusters, each noise ROI a cluster of its own; `clusterers` compares clusterers on the same
+reduced embeddings. `pooled` joins labelled embeddings, one file a set with the arrays `v` (n, d)
+and `labels` (n,), and compares the default with average linkage of all distances, for up to 10,000
+ROIs, and with UMAP and HDBSCAN.
 """
 
 import argparse
@@ -116,6 +118,25 @@ def one_size(n: int, dim: int) -> list[Row]:
     timed("DBCV", lambda: describe(x, clustering, settings))
     print(f"{n:>9,} {clustering.n_clusters} clusters, {scores(labels, clustering)}", flush=True)
     return rows
+
+
+def default(sizes: list[int], dim: int) -> None:
+    """Time, memory and agreement of the default way, and of its validity."""
+    settings = Settings()
+    for n in sorted(sizes):
+        x, labels = synthetic(n, dim)
+        given_mb = peak_mb()
+        start, cpu_start = time.perf_counter(), time.process_time()
+        clustering = find_clusters(x, settings)
+        seconds, cpu_s = time.perf_counter() - start, time.process_time() - cpu_start
+        describe(x, clustering, settings)
+        validity_s = time.perf_counter() - start - seconds
+        print(
+            f"{n:>9,}: {seconds:.1f} s ({cpu_s:.1f} s of CPU), DBCV {validity_s:.1f} s, "
+            f"{peak_mb():.0f} MB, {given_mb:.0f} MB of them before, "
+            f"{clustering.n_clusters} clusters, {scores(labels, clustering)}",
+            flush=True,
+        )
 
 
 def cost(
@@ -272,7 +293,7 @@ def pooled(paths: list[Path], n: int) -> None:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("what", choices=("cost", "agreement", "clusterers", "pooled"))
+    parser.add_argument("what", choices=("default", "cost", "agreement", "clusterers", "pooled"))
     parser.add_argument("sets", type=Path, nargs="*", help="of `pooled`")
     parser.add_argument("--sizes", type=int, nargs="+", default=list(SIZES))
     parser.add_argument("--million", action="store_true", help="also 1,000,000 ROIs")
@@ -284,8 +305,10 @@ def main() -> None:
     parser.add_argument("--figure", type=Path, help="path of the PNG and SVG files, without suffix")
     given = parser.parse_args()
     print(f"{os.cpu_count()} cores", flush=True)
-    if given.what == "cost":
-        sizes = [*given.sizes, *([MILLION] if given.million else [])]
+    sizes = [*given.sizes, *([MILLION] if given.million else [])]
+    if given.what == "default":
+        default(sizes, given.dim)
+    elif given.what == "cost":
         cost(sizes, given.dim, given.earlier, given.table, given.figure)
     elif given.what == "pooled":
         pooled(given.sets, given.rois)

@@ -14,6 +14,7 @@ from darksound.errors import InputError, RunError
 from darksound.meta.backbones.choice import choose_weights
 from darksound.meta.learners.base import Learner
 from darksound.progress import Progress, silent
+from darksound.rois.review import Review
 from darksound.rois.roi_set import RoiSet
 from darksound.run.directory import Run
 from darksound.run.files import table_beside, write_csv
@@ -131,7 +132,9 @@ def use_default_data(run: Run, *splits: str, demo: str) -> None:
     run.record_inputs(replace(run.inputs, data=specs))
 
 
-def load_run_rois(run: Run, settings: Settings, progress: Progress) -> RoiSet:
+def load_run_rois(
+    run: Run, settings: Settings, progress: Progress, review: Review | None = None
+) -> RoiSet:
     """Return the ROIs of the run's data; without data, those of its table of embeddings.
 
     Hints on recordings that were segmented are written to `HINTS` in the run, ROIs that the
@@ -139,7 +142,7 @@ def load_run_rois(run: Run, settings: Settings, progress: Progress) -> RoiSet:
     recordings and the sites to their tables.
 
     Raises:
-        InputError: there are no usable ROIs.
+        InputError: there are no usable ROIs, or the review is of other ROIs.
         SettingsError: see `load_rois`.
     """
     inputs = run.inputs
@@ -147,7 +150,7 @@ def load_run_rois(run: Run, settings: Settings, progress: Progress) -> RoiSet:
         root = None if inputs.root is None else text_path(inputs.root)
         options = make_options(settings)
         rois = with_places(rois_of_table(settings.backbone, root), settings, options.sites)
-        return _used_rois(run, rois, settings)
+        return _used_rois(run, rois, settings, review)
     chunks: list[pd.DataFrame] = []
     rois = load_rois(
         *inputs.data,
@@ -164,16 +167,18 @@ def load_run_rois(run: Run, settings: Settings, progress: Progress) -> RoiSet:
             "\n  ".join(["No ROI was found in the data.", *causes[:_MAX_LISTED_HINTS]])
         )
     write_hints(run, chunks)
-    return _used_rois(run, rois, settings)
+    return _used_rois(run, rois, settings, review)
 
 
-def _used_rois(run: Run, rois: RoiSet, settings: Settings) -> RoiSet:
+def _used_rois(run: Run, rois: RoiSet, settings: Settings, review: Review | None) -> RoiSet:
     """Return the ROIs that are not left out; write the others to `LEFT_OUT` and count them.
 
     Raises:
-        InputError: all ROIs are left out.
+        InputError: all ROIs are left out, or the review is of other ROIs.
     """
     rows = find_left_out(rois.table, settings.segmentation).rows
+    if review is not None and not rows.all():
+        review.check_matches(rois.table["roi_id"][~rows])
     if rows.any():
         write_csv(run.path / LEFT_OUT, rois.table[rows])
     else:

@@ -140,9 +140,7 @@ def mec_run(run: Run, progress: Progress) -> JobResult:
     inputs = run.inputs
     checkpoint_learner = load_learner(inputs.checkpoint, run.settings)
     settings = resolve_run_settings(run, checkpoint_learner, progress)
-    rois = load_run_rois(run, settings, progress)
-    if review is not None:
-        review.check_matches(rois.table["roi_id"])
+    rois = load_run_rois(run, settings, progress, review)
     run.record_data(len(rois), fingerprint(rois), recorded_seconds(rois))
     if checkpoint_learner is None:
         settings = choose_run_weights(run, settings, rois)

@@ -133,11 +133,8 @@ class Review:
             rejected, or have the verdict that they are no calls of their group.
         """
         denied = self.table["roi_id"][self.table["verdict"] == "no"]
-        return (
-            roi_ids.map(self.groups[~self.groups.index.isin(denied)])
-            .fillna(-1)
-            .to_numpy(dtype=np.int64)
-        )
+        groups = self.groups[~self.groups.index.isin(denied)]
+        return np.asarray(roi_ids.map(groups).fillna(-1), dtype=np.int64)
 
     def without_rejected(self, rois: RoiSet) -> RoiSet:
         """Return the ROIs that were not rejected.

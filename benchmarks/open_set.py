@@ -1,6 +1,6 @@
 """Measure whether new ROIs are assigned to known call types, or recognised as unknown.
 
-    python benchmarks/open_set.py AUDIO [--birdnet MODEL.tflite] [--draws 20]
+    python benchmarks/open_set.py AUDIO [--birdnet MODEL.tflite] [--draws 20] [--made FOLDER]...
     python benchmarks/open_set.py AUDIO [--birdnet MODEL.tflite] --final [--draws 50]
 
 AUDIO holds the folders `british`, `bengalese` and `phoebe` of labelled recordings. A draw makes
@@ -10,15 +10,19 @@ ROIs that are recognised, share of known ROIs with the right label, mean probabi
 answer and Brier score of "known". Where a label has several recordings, known and scored ROIs are
 of different ones. Without `--final` these are the sets that the score and its constants were chosen
 on: six syllables of a finch known, two thirds of 33 British species, of synthetic birds and of the
-demo. With it, the held-out `phoebe`: seven of ten species known.
+demo. With it, the held-out `phoebe`: seven of ten species known. `--made` adds sets of synthetic
+species, which are harder than the demo's:
+
+    darksound synth --species 20 --birds 3 --recordings 2 --songs 3 --seed 11 --out made-11
 
 The rows compare the score of `darksound.catalogue.scores` with others: the cosine with the nearest
 prototype, and with the nearest known ROI.
 """
 
 import argparse
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -56,7 +60,7 @@ class Draw:
     unfamiliar: Ints
 
 
-def data(audio: Path, final: bool) -> dict[str, Data]:
+def data(audio: Path, final: bool, made: Sequence[Path]) -> dict[str, Data]:
     if final:
         return {"phoebe": Data(lambda: ds.load_rois(audio / "phoebe"), 7, {})}
     return {
@@ -66,8 +70,11 @@ def data(audio: Path, final: bool) -> dict[str, Data]:
             {"audio": {"roi_s": "auto"}},
         ),
         "british": Data(lambda: ds.load_rois(audio / "british", rois="windows"), None, {}),
-        "demo:train": Data(lambda: ds.load_rois("demo:train"), None, {}),
         "demo": Data(lambda: ds.load_rois("demo"), None, {}),
+        **{
+            folder.name: Data(partial(ds.load_rois, folder / "rois.csv"), None, {})
+            for folder in made
+        },
     }
 
 
@@ -147,12 +154,13 @@ def main() -> None:
     parser.add_argument("--birdnet", type=Path)
     parser.add_argument("--draws", type=int, default=20)
     parser.add_argument("--final", action="store_true")
+    parser.add_argument("--made", type=Path, action="append", default=[])
     arguments = parser.parse_args()
     models: dict[str, Changes] = {"bundled weights": {}}
     if arguments.birdnet is not None:
         models["BirdNET"] = {"backbone": {"name": f"birdnet:{arguments.birdnet}"}}
     for model, changes in models.items():
-        for name, each in data(arguments.audio, arguments.final).items():
+        for name, each in data(arguments.audio, arguments.final, arguments.made).items():
             rois = each.load()
             settings = ds.Settings().replace(**{**each.changes, **changes})
             vectors = ds.embed(rois, settings=settings)

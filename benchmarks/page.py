@@ -115,6 +115,7 @@ def synthetic_result(folder: Path, n: int, k: int) -> MecResult:
             "x": position[:, 0].astype(np.float32),
             "y": position[:, 1].astype(np.float32),
             "persistence": np.where(noise, np.nan, 0.2),
+            "supercluster": np.where(noise, -1, cluster // 4),
         }
     )
     iterations = pd.DataFrame(

@@ -56,6 +56,7 @@ def segmented(monkeypatch) -> list[str]:
 
 def test_rows_have_bands_snr_and_metadata_and_simultaneous_tones_are_two(tmp_path, settings):
     write_recording(tmp_path / "in" / "wren" / "HILL_20220101_053000.wav")
+    settings = settings.replace(rois={"folders": "label"})
     table = load_rois(tmp_path / "in", settings=settings, rois="segment").table
     assert len(table) == 12
     assert table["roi_id"].is_unique

@@ -59,7 +59,7 @@ def review_report(
         >>> plan = ds.review_plan(result, per_cluster=5)
         >>> rows = plan[["roi_id", "cluster"]].assign(name="", rejected=False, verdict="yes")
         >>> rows.assign(group=rows["cluster"]).to_csv("review.csv", index=False)
-        >>> ds.review_report(result, "review.csv", plan=plan)["precision"].iloc[-1]
+        >>> float(ds.review_report(result, "review.csv", plan=plan)["precision"].iloc[-1])
         1.0
     """
     result = as_result(run)

@@ -10,8 +10,8 @@ ROIs that are recognised, share of known ROIs with the right label, mean probabi
 answer and Brier score of "known". Where a label has several recordings, known and scored ROIs are
 of different ones. Without `--final` these are the sets that the score and its constants were chosen
 on: six syllables of a finch known, two thirds of 33 British species, of synthetic birds and of the
-demo. With it, `phoebe`, which decided nothing: seven of ten species known. `--made` adds sets of synthetic
-species, which are harder than the demo's:
+demo. With it, `phoebe`, which decided nothing: seven of ten species known. `--made` adds sets of
+synthetic species, which are harder than the demo's:
 
     darksound synth --species 20 --birds 3 --recordings 2 --songs 3 --seed 11 --out made-11
 

@@ -1,5 +1,6 @@
 """Splits and new groups from Python."""
 
+import numpy as np
 import pandas as pd
 import pytest
 
@@ -33,7 +34,7 @@ def test_hits_from_several_clusters_and_noise_are_a_new_group(tmp_path):
 
 
 def test_hits_join_the_group_of_their_name_and_leave_their_clusters_where_they_are(tmp_path):
-    first = split_review(RUN, RUN["roi_id"][4:5], pd.Series([0]).to_numpy(), ["owl"])
+    first = split_review(RUN, RUN["roi_id"][4:5], np.zeros(1, np.int64), ["owl"])
     review = regroup(RUN, ["a"], "owl", first)
     for each in (review, written(review, tmp_path)):
         assert groups(each) == {"a": 2, "b": 0, "c": 1, "d": 1, "e": 2, "f": 3, "g": -1}
@@ -43,7 +44,7 @@ def test_hits_join_the_group_of_their_name_and_leave_their_clusters_where_they_a
 
 
 def test_a_cluster_is_split_and_its_parts_are_named(tmp_path):
-    parts = pd.Series([0, 1]).to_numpy()
+    parts = np.arange(2, dtype=np.int64)
     review = split_review(RUN, RUN["roi_id"][2:4], parts, ["", "owl"])
     for each in (review, written(review, tmp_path)):
         assert groups(each) == {"a": 0, "b": 0, "c": 1, "d": 4, "e": 2, "f": 3, "g": -1}
@@ -70,5 +71,5 @@ def test_unknown_rois_and_equal_names_are_errors():
     with pytest.raises(InputError, match="no ROIs for a group"):
         regroup(RUN, [])
     with pytest.raises(InputError, match="another name"):
-        split_review(RUN, RUN["roi_id"][:2], pd.Series([0, 1]).to_numpy(), ["owl", "owl"])
+        split_review(RUN, RUN["roi_id"][:2], np.arange(2, dtype=np.int64), ["owl", "owl"])
     assert groups(regroup(RUN, ["a"], review=no_review()))["a"] == 4

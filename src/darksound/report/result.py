@@ -240,7 +240,8 @@ class MecResult:
         rows = remaining.index.to_numpy()
         clusters = self.clusters.iloc[rows].reset_index(drop=True)
         group = remaining["group"].to_numpy()
-        known = self.clusters.groupby("cluster")["supercluster"].first().to_dict()
+        first = self.clusters.groupby("cluster")["supercluster"].first()
+        known = dict(zip(first.index.tolist(), first.tolist(), strict=True))
         supercluster = superclusters_of_groups(group, clusters["supercluster"].to_numpy(), known)
         return replace(
             self,

@@ -34,6 +34,7 @@ def test_the_lists_have_the_nearest_clips_with_sound(result):
 
 def test_the_page_has_the_lists_of_its_clips(page):
     text = page.read_text("utf-8")
-    data = json.loads(re.search(r'<script[^>]*id="data"[^>]*>(.*?)</script>', text, re.DOTALL)[1])
+    (content,) = re.findall(r'<script[^>]*id="data"[^>]*>(.*?)</script>', text, re.DOTALL)
+    data = json.loads(content)
     n_clips = len(values(data["media"]["rows"]))
     assert len(values(data["similar"]["index"])) == 8 * n_clips

@@ -94,3 +94,18 @@ def test_the_same_figure_gives_the_same_bytes_and_touches_no_global_state():
     both = {figures.png(figures.iterations_plot(ITERATIONS)) for _ in range(2)}
     assert len(both) == 1
     assert matplotlib.get_backend() == backend
+
+
+def test_labels_of_clusters_do_not_overlap_on_the_map():
+    rng = np.random.default_rng(5)
+    cluster = np.repeat(np.arange(40), 6)
+    place = rng.normal(scale=0.5, size=(40, 2))[cluster] + rng.normal(scale=0.02, size=(240, 2))
+    table = pd.DataFrame({"x": place[:, 0], "y": place[:, 1], "cluster": cluster})
+    figure = figures.cluster_map(table, cluster_names={3: "wren"})
+    texts = figure.axes[0].texts
+    figure.draw_without_rendering()
+    boxes = [text.get_window_extent() for text in texts]
+    assert 15 < len(boxes) <= 40
+    assert "wren" in [text.get_text() for text in texts]
+    for i, box in enumerate(boxes):
+        assert not any(box.overlaps(other) for other in boxes[i + 1 :])

@@ -17,6 +17,8 @@ from matplotlib.ticker import MaxNLocator
 from scipy.linalg import orthogonal_procrustes
 from scipy.optimize import linear_sum_assignment
 
+from darksound.report.map_labels import label_clusters
+
 __all__ = [
     "COLOURS",
     "MARKERS",
@@ -121,6 +123,7 @@ def cluster_map(
     if title:
         figure.suptitle(title)
     _write_method(figure, method)
+    label_clusters(figure, axes[0], clusters, cluster_names or {})
     return figure
 
 

@@ -151,7 +151,7 @@ export function clipButton(row, note, rows) {
       onclick: () => player.play(row, rows),
     },
     thumbnail(row),
-    make("small", {}, make("b", {}, note), score),
+    make("small", {}, make("b", {}, note), " ", score),
   );
   button.dataset.row = row;
   updateClip(button, row);

@@ -75,16 +75,16 @@ def test_a_word_shows_its_definition_and_links_to_the_glossary(opened):
 def test_clips_are_verified_by_keys_and_the_verdicts_saved(opened):
     opened.one("#tab-verify").click()
     opened.keys("y", "n", "u")
-    assert "3 of 30 heard" in opened.one("#view-verify").text
+    assert "3 of 30 checked" in opened.one("#view-verify").text
     opened.run("document.getElementById('audio').pause()")
     review = read_review(opened.saved())
     assert sorted(review.table["verdict"]) == ["no", "unsure", "yes"]
     assert review.table["cluster"].tolist() == [0, 0, 0]
     assert "%" in opened.one("#view-verify tbody").text
     opened.one("#undo").click()
-    assert "2 of 30 heard" in opened.one("#view-verify").text
+    assert "2 of 30 checked" in opened.one("#view-verify").text
     opened.one("#redo").click()
-    assert "3 of 30 heard" in opened.one("#view-verify").text
+    assert "3 of 30 checked" in opened.one("#view-verify").text
 
 
 def test_a_cluster_is_split_by_its_branch_of_the_tree(opened):

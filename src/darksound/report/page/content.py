@@ -167,7 +167,7 @@ def page_content(
         result: the result of MEC.
         codes: codes of its ROIs.
         scale: scale of the thumbnails.
-        planned: rows of the ROIs to hear.
+        planned: rows of the ROIs to check.
     """
     manifest = result.manifest
     recorded = recorded_times(result.rois.table, result.effort, result.sites)

@@ -14,16 +14,16 @@ test("the Wilson interval is that of the textbook", () => {
 
 test("strata are weighted by their sizes", () => {
   const found = precisionOf([
-    { size: 900, heard: 10, yes: 10 },
-    { size: 100, heard: 10, yes: 0 },
+    { size: 900, checked: 10, yes: 10 },
+    { size: 100, checked: 10, yes: 0 },
   ]);
   close(found.estimate, 0.9);
   assert.ok(found.low < 0.9 && found.high > 0.9);
 });
 
-test("what was heard completely is certain, and what was not heard is open", () => {
-  assert.deepEqual(precisionOf([{ size: 4, heard: 4, yes: 3 }]), { heard: 4, estimate: 0.75, low: 0.75, high: 0.75 });
-  assert.deepEqual(precisionOf([{ size: 4, heard: 0, yes: 0 }]), { heard: 0, estimate: null, low: 0, high: 1 });
+test("what was checked completely is certain, and what was not checked is open", () => {
+  assert.deepEqual(precisionOf([{ size: 4, checked: 4, yes: 3 }]), { checked: 4, estimate: 0.75, low: 0.75, high: 0.75 });
+  assert.deepEqual(precisionOf([{ size: 4, checked: 0, yes: 0 }]), { checked: 0, estimate: null, low: 0, high: 1 });
 });
 
 test("unsure clips count as not drawn, and clips outside of the plan for themselves", () => {
@@ -34,6 +34,6 @@ test("unsure clips count as not drawn, and clips outside of the plan for themsel
     verdictOf: (row) => verdicts[row],
     isRejected: () => false,
   });
-  assert.deepEqual(strata, [{ size: 4, heard: 2, yes: 1 }]);
+  assert.deepEqual(strata, [{ size: 4, checked: 2, yes: 1 }]);
   assert.deepEqual([known, knownYes], [1, 1]);
 });

@@ -42,7 +42,7 @@ test("every change can be undone and made again", () => {
     () => review.unmerge(1),
     () => review.reject(1),
     () => review.rejectClips([0, 6], true),
-    () => review.judge(3, "yes"),
+    () => review.setVerdict(3, "yes"),
     () => review.split([[1]]),
     () => review.splitRows([6, 0], "owl"),
     () => review.unsplit(2),
@@ -66,7 +66,7 @@ test("a saved file gives the same review again", () => {
   review.split([[1]]);
   review.name(2, "wren");
   review.merge(2, 1);
-  review.judge(0, "unsure");
+  review.setVerdict(0, "unsure");
   review.rejectClips([1], true);
   review.splitRows([6], "=owl, \"night\"");
   const copy = model();

@@ -1,4 +1,4 @@
-// The answer of the page: what was found, in sentences with numbers, and what to hear first.
+// The answer of the page: what was found, in sentences with numbers, and which cards are first.
 //
 // A type is what has a name or number of its own: `{key, n, recordings, sites, isolation, hours,
 // flags, recorder, stability, precision}`; unknown values are null.
@@ -114,7 +114,7 @@ function unique(suspects) {
   return [...new Set(suspects.map((suspect) => suspect.what))];
 }
 
-// Return which cards to hear first, at most a dozen, with the reason of each.
+// Return which cards come first, at most a dozen, with the reason of each.
 export function startHere(types, totals) {
   const chosen = new Map();
   const choose = (list, reason, most) => {

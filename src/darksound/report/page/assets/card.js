@@ -167,9 +167,9 @@ function nearestButtons(info, show) {
 
 function precisionText(key) {
   const found = partition.isOwn ? precisionOfUnit(key) : null;
-  if (!found || found.estimate === null || !found.heard) return null;
+  if (!found || found.estimate === null || !found.checked) return null;
   const [value, low, high] = [found.estimate, found.low, found.high].map(percent);
-  return t("cluster.precision_value", { value, low, high, n: found.heard });
+  return t("cluster.precision_value", { value, low, high, n: found.checked });
 }
 
 function properties(key, info, show) {

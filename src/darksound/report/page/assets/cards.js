@@ -191,8 +191,8 @@ export const cards = (() => {
   function refresh() {
     for (const entry of entries.values()) {
       const { rows } = partition.types.get(entry.key);
-      const heard = rows.filter((row) => review.verdictOf(row)).length;
-      const shown = `${rows.length} ${rows[0]} ${heard}`;
+      const checked = rows.filter((row) => review.verdictOf(row)).length;
+      const shown = `${rows.length} ${rows[0]} ${checked}`;
       if (entry.parts && entry.shown !== undefined && entry.shown !== shown)
         entry.article.querySelector(".body").replaceChildren(...createBody(entry.key, show));
       entry.shown = shown;

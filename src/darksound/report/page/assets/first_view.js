@@ -1,4 +1,4 @@
-// The first view: the answer in sentences, and the cards to hear first. Both follow the review.
+// The first view: the answer in sentences, and the cards that come first. Both follow the review.
 
 import { hasHours, peakHour } from "./activity.js";
 import { answer, startHere } from "./answer.js";

@@ -235,7 +235,7 @@ export class ReviewModel {
     });
   }
 
-  judge(row, verdict) {
+  setVerdict(row, verdict) {
     this.change("verdict", ({ verdicts }) => {
       if (verdict) verdicts[row] = verdict;
       else delete verdicts[row];
@@ -310,7 +310,7 @@ export class ReviewModel {
   // Counts of the review, over all ROIs.
   counts() {
     const { units } = this;
-    const result = { types: 0, clustered: 0, rejected: 0, verdicts: 0, named: 0, judged: {} };
+    const result = { types: 0, clustered: 0, rejected: 0, verdicts: 0, named: 0 };
     for (let row = 0; row < units.length; row++) {
       if (this.isRoiRejected(row)) result.rejected++;
       else if (units[row] !== NONE) result.clustered++;

@@ -1,4 +1,4 @@
-// The plan of what to hear, and the precision that the verdicts give.
+// The plan of which clips to check, and the precision that the verdicts give.
 
 import { page, points } from "./data.js";
 import { partition } from "./partition.js";

@@ -16,7 +16,7 @@ const VERDICT_KEYS = { y: "yes", n: "no", u: "unsure" };
 const TYPICAL = 4;
 const state = { unit: null, row: null, order: [] };
 
-// Clips of one unit follow each other; unheard ones come first.
+// Clips of one unit follow each other; unchecked ones come first.
 function arrange() {
   const rows = plannedRows(state.unit);
   const units = plannedUnits();
@@ -36,10 +36,10 @@ function go(row) {
   showQuestion();
 }
 
-function judge(verdict) {
+function setVerdict(verdict) {
   const { row } = state;
   if (row === null) return;
-  review.judge(row, review.verdictOf(row) === verdict ? "" : verdict);
+  review.setVerdict(row, review.verdictOf(row) === verdict ? "" : verdict);
   const next = nextRow(row);
   if (review.verdictOf(row)) go(next);
 }
@@ -51,7 +51,7 @@ function back() {
 }
 
 function shownPrecision(found) {
-  if (!found.heard || found.estimate === null) return "";
+  if (!found.checked || found.estimate === null) return "";
   const [value, low, high] = [found.estimate, found.low, found.high].map(decimalPercent);
   return t("verify.value", { value, low, high });
 }
@@ -84,7 +84,7 @@ function question() {
         class: `verdict ${verdict}`,
         "aria-pressed": String(current === verdict),
         "aria-keyshortcuts": key,
-        onclick: () => judge(verdict),
+        onclick: () => setVerdict(verdict),
       },
       t(`verify.${verdict}`),
       make("kbd", {}, key),
@@ -123,7 +123,7 @@ function question() {
 function precisionTable() {
   const rows = plannedUnits().map((unit) => {
     const planned = plannedRows(unit);
-    const heard = planned.filter((row) => review.verdictOf(row)).length;
+    const checked = planned.filter((row) => review.verdictOf(row)).length;
     return make(
       "tr",
       {},
@@ -136,7 +136,7 @@ function precisionTable() {
           review.titleOf(unit),
         ),
       ),
-      make("td", {}, `${heard} / ${planned.length}`),
+      make("td", {}, `${checked} / ${planned.length}`),
       make("td", {}, shownPrecision(precisionOfUnit(unit))),
     );
   });
@@ -157,7 +157,7 @@ function precisionTable() {
             "tr",
             {},
             make("th", { scope: "col" }, t("verify.which")),
-            make("th", { scope: "col" }, t("verify.heard")),
+            make("th", { scope: "col" }, t("verify.checked")),
             make("th", { scope: "col" }, word("precision", t("verify.estimate"))),
           ),
         ),
@@ -237,7 +237,7 @@ export function startVerify() {
         return;
       if (document.querySelector("dialog[open]")) return;
       const verdict = VERDICT_KEYS[event.key];
-      if (verdict) judge(verdict);
+      if (verdict) setVerdict(verdict);
       else if (event.key === "b") back();
       else return;
       event.preventDefault();

@@ -1,5 +1,6 @@
 """The first view, levels, words, verification and splits of the page, in a real browser."""
 
+from base64 import b64decode
 from pathlib import Path
 
 import pytest
@@ -122,6 +123,20 @@ def test_focus_dims_the_others_and_escape_ends_it(opened):
     assert [entry.text.split("\n")[0] for entry in pressed] == ["Cluster 0"]
     opened.keys(Keys.ESCAPE)
     assert not opened.all("#legend button[aria-pressed=true]")
+
+
+def test_cards_are_printed_without_the_map_and_the_buttons(opened):
+    opened.browser.execute_cdp_cmd("Emulation.setEmulatedMedia", {"media": "print"})
+    try:
+        hidden = ("#map", ".player", "#save", ".card .reject", "#tab-clusters")
+        assert not any(opened.one(selector).is_displayed() for selector in hidden)
+        assert all(card.is_displayed() for card in opened.all("article.card"))
+        pdf = opened.browser.execute_cdp_cmd("Page.printToPDF", {"printBackground": True})["data"]
+    finally:
+        opened.browser.execute_cdp_cmd("Emulation.setEmulatedMedia", {"media": ""})
+    content = b64decode(pdf)
+    assert content.startswith(b"%PDF")
+    assert len(content) > 20_000
 
 
 @pytest.mark.parametrize("theme", ["light", "dark"])

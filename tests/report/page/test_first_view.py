@@ -146,11 +146,14 @@ def test_there_is_no_serious_violation_of_accessibility(opened, theme):
     if theme == "dark":
         opened.one("#theme").click()
     opened.browser.execute_cdp_cmd("Page.setBypassCSP", {"enabled": True})
-    opened.load()
-    opened.browser.execute_script(AXE.read_text(encoding="utf-8"))
     found = []
-    for tab in ("clusters", "verify", "activity", "noise", "selection", "run"):
-        opened.run(f"document.getElementById('tab-{tab}').click()")
-        opened.run("document.getElementById('audio').pause()")
-        found += opened.browser.execute_async_script(_AXE)
+    try:
+        opened.load()
+        opened.browser.execute_script(AXE.read_text(encoding="utf-8"))
+        for tab in ("clusters", "verify", "activity", "noise", "selection", "run"):
+            opened.run(f"document.getElementById('tab-{tab}').click()")
+            opened.run("document.getElementById('audio').pause()")
+            found += opened.browser.execute_async_script(_AXE)
+    finally:
+        opened.browser.execute_cdp_cmd("Page.setBypassCSP", {"enabled": False})
     assert not found, found

@@ -1,6 +1,6 @@
 """Screenshots of the report page for the docs: light and dark, 1400 and 400 pixels wide.
 
-Opens `report.html` of a run in headless Chromium, names two clusters, selects a clip, and writes
+Opens `report.html` of a run in headless Chromium, names a cluster, selects a clip, and writes
 `report-THEME-WIDTH.png`. The screenshots in the docs are of the demo:
 
     darksound mec --data demo --iterations 1 --out runs/demo
@@ -14,14 +14,16 @@ from PIL import Image
 from selenium import webdriver
 from selenium.webdriver.common.action_chains import ActionChains
 from selenium.webdriver.common.by import By
+from selenium.webdriver.support.ui import WebDriverWait
 
 from browser import headless
 
 _SIZES = ((1400, 960), (400, 860))
+# A busy machine draws the cards late.
+_TIMEOUT_S = 30
 _NAME = """
-const [number, name] = arguments;
-const input = document.querySelector(`article[data-cluster="${number}"] .name`);
-input.value = name;
+const input = document.querySelector("article .name");
+input.value = arguments[0];
 input.dispatchEvent(new Event("change"));
 """
 _READY = "const done = arguments[0]; setTimeout(() => requestAnimationFrame(done), 700);"
@@ -30,15 +32,17 @@ _READY = "const done = arguments[0]; setTimeout(() => requestAnimationFrame(done
 def screenshot(
     browser: webdriver.Chrome, url: str, theme: str, *, width: int, height: int
 ) -> bytes:
-    """Return a screenshot of the page with two names and a selected clip."""
+    """Return a screenshot of the page with a name and a selected clip."""
     size = {"width": width, "height": height, "deviceScaleFactor": 1, "mobile": width < 600}
     browser.execute_cdp_cmd("Emulation.setDeviceMetricsOverride", size)
     browser.get(url)
     browser.execute_script("localStorage.clear()")
     browser.execute_script("localStorage.setItem('darksound:theme', arguments[0])", theme)
     browser.get(url)
-    for number, name in ((0, "rising trill"), (3, "double whistle")):
-        browser.execute_script(_NAME, number, name)
+    WebDriverWait(browser, _TIMEOUT_S).until(
+        lambda browser: browser.find_elements(By.CSS_SELECTOR, "article .name")
+    )
+    browser.execute_script(_NAME, "rising trill")
     clip = browser.find_elements(By.CSS_SELECTOR, "article .clip")[1]
     browser.execute_script("arguments[0].click(); document.activeElement.blur()", clip)
     browser.execute_script("document.getElementById('audio').pause()")

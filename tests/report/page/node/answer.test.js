@@ -46,6 +46,10 @@ test("rare types are small, in several recordings, and the farthest first", () =
   assert.deepEqual(rareTypes(types).map((each) => each.key), [3, 4]);
 });
 
+test("of types of about the same size, none is rare", () => {
+  assert.deepEqual(rareTypes(types.map((each) => ({ ...each, n: 20 }))), []);
+});
+
 test("a flag that is as frequent everywhere makes no artefact", () => {
   const wet = types.map((each) => ({ ...each, flags: [0.9], recorder: null }));
   assert.deepEqual(artefacts(wet, totals), []);

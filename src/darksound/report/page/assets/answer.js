@@ -23,11 +23,12 @@ function bySize(a, b) {
 
 // Types that are rare, but not of one recording, the one farthest from all others first.
 export function rareTypes(types) {
-  const limit = Math.max(1, RARE * median(types.map((type) => type.n)));
+  const middle = median(types.map((type) => type.n));
   const inSeveral = types.filter((type) => type.recordings >= RARE_RECORDINGS);
-  const small = inSeveral.filter((type) => type.n <= limit);
+  const small = inSeveral.filter((type) => type.n <= Math.max(1, RARE * middle));
   const third = Math.ceil(inSeveral.length / FEW);
-  const candidates = small.length ? small : [...inSeveral].sort(bySize).slice(-third);
+  const smallest = [...inSeveral].sort(bySize).slice(-third);
+  const candidates = small.length ? small : smallest.filter((type) => type.n < middle);
   return candidates
     .filter((type) => type.isolation !== null)
     .sort((a, b) => b.isolation - a.isolation || a.key - b.key);

@@ -17,7 +17,7 @@ from matplotlib.ticker import MaxNLocator
 from scipy.linalg import orthogonal_procrustes
 from scipy.optimize import linear_sum_assignment
 
-from darksound.report.map_labels import label_clusters
+from darksound.report.map_labels import label_clusters, outline_clusters
 
 __all__ = [
     "COLOURS",
@@ -123,6 +123,12 @@ def cluster_map(
     if title:
         figure.suptitle(title)
     _write_method(figure, method)
+    colours = {
+        number: COLOURS[colourings[0].order.index(name) % len(COLOURS)]
+        for number, name in zip(clusters["cluster"], colourings[0].groups, strict=True)
+        if name is not None
+    }
+    outline_clusters(axes[0], clusters, colours)
     label_clusters(figure, axes[0], clusters, cluster_names or {})
     return figure
 

@@ -101,6 +101,16 @@ def test_a_cluster_is_split_by_its_branch_of_the_tree(opened):
     assert not opened.all('article[data-cluster="3"]')
 
 
+def test_spectrograms_fit_the_rows_of_the_tree(opened):
+    opened.run("document.getElementById('tree').open = true")
+    opened.until(lambda: opened.all("#tree-view li"), "the tree is not shown")
+    rows = opened.run(
+        "return [...document.querySelectorAll('#tree-view li')].map((row) =>"
+        " [row.clientHeight, row.querySelector('.clip').offsetHeight])"
+    )
+    assert all(clip <= row for row, clip in rows), rows
+
+
 def test_marked_clips_become_a_group_of_their_own(opened):
     opened.run("document.querySelector('article[data-cluster=\"1\"] .clip').click()")
     opened.keys("a")

@@ -99,3 +99,16 @@ def test_all_texts_are_of_the_language_file(browser, marked, tmp_path):
     bare = opened.run(_BARE)
     outside = [(where, text) for where, text in bare if not any(part in text for part in DATA)]
     assert not outside, outside
+
+
+@pytest.mark.parametrize("language", ["en", "es", "pt", "fr"])
+def test_the_buttons_fit_a_phone_in_every_language(browser, page, tmp_path, language):
+    opened = Opened(browser, page, tmp_path, width=400, height=860)
+    choose(opened, language)
+    cut = opened.run(
+        "return [...document.querySelectorAll('.controls button, .actions button')]"
+        ".filter((e) => e.scrollWidth > e.clientWidth"
+        " || e.getBoundingClientRect().right > document.documentElement.clientWidth)"
+        ".map((e) => e.textContent)"
+    )
+    assert cut == []

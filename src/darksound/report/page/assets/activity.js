@@ -5,6 +5,7 @@ import { byId, draw, make } from "./elements.js";
 import { decimal, t } from "./language.js";
 import { dispersionOf, ratesOf } from "./rates.js";
 import { review } from "./review.js";
+import { amount } from "./values.js";
 
 const ALL = "all";
 const HOURS = 24;
@@ -78,13 +79,8 @@ export function peakHour() {
   return best.rate ? best : null;
 }
 
-// The rate, with more digits where it is small.
-function rateText(rate) {
-  return decimal(rate, rate === 0 || rate >= 10 ? 0 : rate < 1 ? 2 : 1);
-}
-
 function rateWithInterval({ rate, low, high }) {
-  return t("activity.rate", { rate: rateText(rate), low: rateText(low), high: rateText(high) });
+  return t("activity.rate", { rate: amount(rate), low: amount(low), high: amount(high) });
 }
 
 function hourText(hour) {
@@ -139,7 +135,7 @@ function curve(rows, description) {
     );
   for (const rate of [0, highest / 2, highest])
     chart.append(
-      draw("text", { x: left - 4, y: y(rate) + 4, "text-anchor": "end" }, rateText(rate)),
+      draw("text", { x: left - 4, y: y(rate) + 4, "text-anchor": "end" }, amount(rate)),
     );
   chart.append(draw("path", { class: "axis", d: `M${left} ${height + 0.5}H${width}` }));
   return chart;
@@ -161,7 +157,7 @@ function siteBars(rows) {
       return [
         make("span", { class: "label", title: siteName(row.site) }, siteName(row.site)),
         make("span", { class: "track", title: rateWithInterval(row) }, bar, line),
-        make("span", { class: "count" }, rateText(row.rate)),
+        make("span", { class: "count" }, amount(row.rate)),
       ];
     }),
     shown.length > SHOWN_SITES
@@ -224,7 +220,7 @@ function heatMap(calls, site) {
       last: given.dates[n - 1],
       date: given.dates[Math.floor(best / HOURS)],
       hours: hourText(best % HOURS),
-      rate: rateText(rates[best] ?? 0),
+      rate: amount(rates[best] ?? 0),
     }),
   });
   chart.style.maxWidth = `${1.3 * (left + width + 8)}px`;
@@ -266,7 +262,7 @@ function scale(highest) {
     { class: "scale" },
     make("span", {}, "0"),
     steps,
-    make("span", {}, t("activity.per_hour", { rate: rateText(highest) })),
+    make("span", {}, t("activity.per_hour", { rate: amount(highest) })),
     make("i", { class: "unrecorded" }),
     make("span", {}, t("activity.never")),
   );
@@ -314,7 +310,7 @@ function block(title, ...children) {
 function recordedSentence() {
   const hours = cells.seconds.reduce((sum, seconds) => sum + seconds, 0) / 3600;
   return t("activity.recorded", {
-    hours: decimal(hours, hours < 10 ? 1 : 0),
+    hours: amount(hours),
     n: given.recordings,
     silent: given.silent,
   });
@@ -343,11 +339,11 @@ function siteTable(rows) {
         {},
         rows.map((row, site) => {
           const known = row.rate !== null;
-          const interval = known ? `${rateText(row.low)} – ${rateText(row.high)}` : "";
+          const interval = known ? `${amount(row.low)} – ${amount(row.high)}` : "";
           const texts = [
-            decimal(row.hours, 1),
+            amount(row.hours),
             decimal(row.calls, 0),
-            known ? rateText(row.rate) : "",
+            known ? amount(row.rate) : "",
             interval,
           ];
           return make(

@@ -7,11 +7,11 @@ import { player } from "./clips.js";
 import { clusters, page, points } from "./data.js";
 import { flagShares } from "./describe.js";
 import { byId, make, storage } from "./elements.js";
-import { brief, decimal, t } from "./language.js";
+import { decimal, t } from "./language.js";
 import { thumbnail } from "./media.js";
 import { partition } from "./partition.js";
 import { review } from "./review.js";
-import { count, percent } from "./values.js";
+import { amount, count, percent } from "./values.js";
 import { grade, withTerms } from "./words.js";
 
 const FOLDED = "darksound:answer-folded";
@@ -99,7 +99,7 @@ function link(key) {
 function sentence({ key, values, keys }) {
   const shown = { ...values };
   if (shown.share !== undefined) shown.share = percent(shown.share);
-  if (shown.rate !== undefined) shown.rate = brief(shown.rate);
+  if (shown.rate !== undefined) shown.rate = amount(shown.rate);
   if (shown.rois !== undefined) shown.rois = count("roi", shown.rois);
   const links = keys.slice(0, LINKED).flatMap((each, i) => [i ? ", " : " ", link(each)]);
   const more = keys.length - LINKED;

@@ -12,6 +12,11 @@ export function decimalPercent(value) {
   return t("unit.percent", { value: decimal(100 * value, 0) });
 }
 
+// Hours or calls an hour, with more digits where they are few.
+export function amount(value) {
+  return decimal(value, value === 0 || value >= 10 ? 0 : value < 1 ? 2 : 1);
+}
+
 export function kilohertz(hz) {
   return decimal(hz / 1000, 1);
 }

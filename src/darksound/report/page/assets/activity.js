@@ -134,9 +134,7 @@ function curve(rows, description) {
       draw("text", { x: left + hour * step, y: height + 13, "text-anchor": "middle" }, hour),
     );
   for (const rate of [0, highest / 2, highest])
-    chart.append(
-      draw("text", { x: left - 4, y: y(rate) + 4, "text-anchor": "end" }, amount(rate)),
-    );
+    chart.append(draw("text", { x: left - 4, y: y(rate) + 4, "text-anchor": "end" }, amount(rate)));
   chart.append(draw("path", { class: "axis", d: `M${left} ${height + 0.5}H${width}` }));
   return chart;
 }

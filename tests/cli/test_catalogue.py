@@ -129,6 +129,17 @@ def test_types_are_renamed_merged_and_split(darksound, birds):
     assert len(types_of(birds)) == 2
 
 
+def test_another_catalogue_is_merged_into_the_first(darksound, birds):
+    before = types_of(birds)
+    shutil.copytree(birds, "copy")
+    assert darksound("catalogue", "rename", "copy", "a", "owl").exit_code == 0
+    ended = darksound("catalogue", "merge", birds, "--with", "copy", "--same-names")
+    assert ended.exit_code == 0, ended.output
+    assert "0 call types of copy added, 2 of both joined" in one_line(ended.output)
+    assert types_of(birds) == before
+    assert types_of("copy") == {"owl": before["a"], "b": before["b"]}
+
+
 def test_wrong_usage_is_one_sentence(darksound, birds, sounds):
     cases = {
         ("catalogue", "create", "run", "--out", birds): "is a catalogue already",
@@ -138,6 +149,11 @@ def test_wrong_usage_is_one_sentence(darksound, birds, sounds):
         ("catalogue", "rename", birds, "a"): "Give a NAME, or --notes",
         ("catalogue", "rename", birds, "crow", "x"): "no call type 'crow'",
         ("catalogue", "merge", birds, "a"): "at least two different",
+        ("catalogue", "merge", birds): "Give at least two TYPEs, or --with OTHER",
+        ("catalogue", "merge", birds, "a", "--with", birds): "or --with OTHER",
+        ("catalogue", "merge", birds, "a", "b", "--same-names"): "--same-names needs --with",
+        ("catalogue", "merge", birds, "--with", birds): "is the same catalogue",
+        ("catalogue", "merge", birds, "--with", "run"): "run is no catalogue",
         ("catalogue", "history", birds, "--version", "9"): "no version 9",
         ("assign", "run", "--data", sounds / "may"): "run is no catalogue",
         ("assign", "--data", sounds / "may"): "Name the folder of a catalogue",

@@ -13,6 +13,7 @@ from darksound.catalogue import changes
 from darksound.catalogue.assigning import assign
 from darksound.catalogue.content import Content
 from darksound.catalogue.folder import read_content, write_content
+from darksound.catalogue.joining import merge_catalogue
 from darksound.progress import Progress, silent
 from darksound.report.result import MecResult, as_result
 from darksound.rois.review import Review
@@ -152,6 +153,20 @@ class Catalogue:
             InputError: there is no such type.
         """
         return self._with(changes.merge(self.content, names))
+
+    def merge_with(self, other: "Catalogue | str | Path", *, same_names: bool = False) -> Self:
+        """Return the catalogue with the types of another one too; all ids stay.
+
+        Args:
+            other: the other catalogue, or its folder; it is not changed.
+            same_names: merge types that have one name but different ids, into those of this one.
+
+        Raises:
+            InputError: embedding model, front end or other settings that ROIs depend on differ.
+            RunError: the folder cannot be read.
+        """
+        loaded = other if isinstance(other, Catalogue) else Catalogue.load(other)
+        return self._with(merge_catalogue(self.content, loaded.content, same_names=same_names))
 
     def split(self, name: str, parts: int = 2, *, roi_ids: Iterable[str] = ()) -> Self:
         """Return the catalogue with a type split; the largest part keeps the id.

@@ -18,13 +18,13 @@ from darksound.audio.geometry import with_roi_length
 from darksound.catalogue.content import (
     CORE_SCHEMA,
     MAX_CORE,
-    TYPE_SCHEMA,
     Content,
+    best_core,
     core_order,
     new_type_id,
     text_columns,
+    type_table,
 )
-from darksound.catalogue.scores import score_open_set
 from darksound.errors import InputError
 from darksound.report.result import MecResult
 from darksound.rois.review import Review, apply_review, read_review
@@ -40,7 +40,6 @@ Vectors = npt.NDArray[np.float32]
 _N_EXEMPLARS, _N_MORE_EXEMPLARS = 6, 2
 # Members of a known type that an update without a review adds to its core have this probability.
 _MIN_PROBABILITY = 0.9
-_MAX_REJECTED = 0.05
 
 
 def create(
@@ -66,7 +65,7 @@ def create(
     if members.empty:
         raise InputError(f"{result.name} has no cluster{' with a name' if named_only else ''}.")
     content = Content(
-        types=_types([]),
+        types=type_table([]),
         core=text_columns(pd.DataFrame(columns=CORE_SCHEMA.names), CORE_SCHEMA),
         embeddings=np.zeros((0, result.embeddings.shape[1]), np.float32),
         settings=with_roi_length(result.settings, result.rois.durations),
@@ -77,7 +76,7 @@ def create(
     content = _with_new_types(content, groups)
     ids = content.types["type_id"].tolist()
     text = f"{len(ids)} call types of the run {result.name}."
-    return _calibrated(content.changed("create", ids, text, run=_origin(result)))
+    return content.changed("create", ids, text, run=_origin(result)).calibrated()
 
 
 def update(
@@ -110,7 +109,7 @@ def update(
             "updates it."
         )
     origin = _origin(result)
-    if origin in {event.run for event in content.history}:
+    if origin in content.runs:
         raise InputError(f"{result.name} is part of the catalogue already.")
     members = _members(result, review, named_only=False)
     type_ids = dict(zip(types["cluster"].tolist(), types["type_id"].tolist(), strict=True))
@@ -121,8 +120,11 @@ def update(
         group, own = _Group(rows, result), int(str(number))
         clusters = [own, *_whole(rows, members)]
         known = [content.find(type_ids[each]) for each in clusters if is_known.get(each)]
-        named = content.active["type_id"][content.active["name"] == group.name].tolist()
-        targets = list(dict.fromkeys([*known, *(named if group.name else [])]))
+        # Types of one name, after catalogues were merged, are not merged by their name alone.
+        named = content.named(group.name)
+        if not set(known) & set(named):
+            known += [content.find(group.name)] if named else []
+        targets = list(dict.fromkeys(known))
         if not targets:
             if group.name or not named_only:
                 group.type_id = type_ids.get(own)
@@ -139,7 +141,7 @@ def update(
     content = _with_new_types(content, new_groups)
     added = [each for each in content.types["type_id"] if each not in before]
     text = f"{len(added)} new and {len(changed)} known call types of the run {result.name}."
-    return _calibrated(content.changed("update", [*added, *changed], text, run=origin))
+    return content.changed("update", [*added, *changed], text, run=origin).calibrated()
 
 
 def merge(content: Content, names: Sequence[str]) -> Content:
@@ -161,18 +163,21 @@ def merge(content: Content, names: Sequence[str]) -> Content:
         for row in np.flatnonzero(types["type_id"] == other):
             types.loc[row, "merged_into"] = first
     target = types["type_id"] == first
-    types.loc[target, "rois"] = int(types.loc[types["type_id"].isin(ids), "rois"].sum())
+    inside = content.core["type_id"].isin(ids).to_numpy()
+    # Catalogues that were merged may have a ROI in the core of two types; it is one all the same.
+    again = inside & content.core["roi_id"].where(inside).duplicated().to_numpy()
+    rois = int(types.loc[types["type_id"].isin(ids), "rois"].sum())
+    types.loc[target, "rois"] = rois - int(again.sum())
     if not types.loc[target, "name"].iloc[0]:
         names_left = [name for name in types.loc[types["type_id"].isin(others), "name"] if name]
         types.loc[target, "name"] = (names_left or [""])[0]
-    inside = content.core["type_id"].isin(ids).to_numpy()
     core = content.core.copy()
     core.loc[inside, "type_id"] = first
-    kept = _best(core, np.flatnonzero(inside))
+    kept = best_core(core, np.flatnonzero(inside & ~again))
     rows = np.sort(np.concatenate([np.flatnonzero(~inside), kept]))
     text = f"{', '.join(others)} merged into {content.title(first)}."
     parts = content.with_core(core.iloc[rows], content.embeddings[rows])
-    return _calibrated(content.changed("merge", ids, text, types=types, **parts))
+    return content.changed("merge", ids, text, types=types, **parts).calibrated()
 
 
 def split(content: Content, name: str, parts: int = 2, roi_ids: Iterable[str] = ()) -> Content:
@@ -217,13 +222,13 @@ def split(content: Content, name: str, parts: int = 2, roi_ids: Iterable[str] = 
         added: dict[Any, object] = dict(row)
         added.update(type_id=new_id, name="", rois=len(inside))
         added.update(since_version=content.version + 1, origin=f"split from {type_id}")
-        types = _types([*types.to_dict("records"), added])
+        types = type_table([*types.to_dict("records"), added])
         types.loc[types["type_id"] == type_id, "rois"] -= len(inside)
         new.append(new_id)
     text = f"{content.title(type_id)} split; new: {', '.join(new)}."
     content = content.changed("split", [type_id, *new], text, types=types)
     ordered = content.with_core(core, content.embeddings)
-    return _calibrated(content.replaced(**ordered))
+    return content.replaced(**ordered).calibrated()
 
 
 def rename(
@@ -305,12 +310,6 @@ def _origin(result: MecResult) -> str:
     return f"{result.name} {known or fingerprint(result.rois)}"
 
 
-def _types(rows: Sequence[Mapping[Any, object]]) -> pd.DataFrame:
-    table = text_columns(pd.DataFrame(rows, columns=TYPE_SCHEMA.names), TYPE_SCHEMA)
-    numbers = {"threshold": "float64", "rois": "int64", "since_version": "int64"}
-    return table.astype(numbers)
-
-
 def _with_new_types(content: Content, groups: Sequence[_Group]) -> Content:
     rows, cores, vectors = content.types.to_dict("records"), [content.core], [content.embeddings]
     for group in groups:
@@ -333,7 +332,7 @@ def _with_new_types(content: Content, groups: Sequence[_Group]) -> Content:
         chosen = core_order(group.rows)[:MAX_CORE]
         cores.append(_core_rows(group, chosen, type_id, _N_EXEMPLARS))
         vectors.append(group.embeddings[chosen])
-    content = content.replaced(types=_types(rows))
+    content = content.replaced(types=type_table(rows))
     filled = [core for core in cores if len(core)]
     core = pd.concat(filled, ignore_index=True) if filled else content.core
     return content.replaced(**content.with_core(core, np.concatenate(vectors)))
@@ -354,13 +353,8 @@ def _with_members(content: Content, type_id: str, group: _Group, min_probability
     core = pd.concat([content.core, added], ignore_index=True)
     vectors = np.concatenate([content.embeddings, group.embeddings[order]])
     inside = (core["type_id"] == type_id).to_numpy()
-    rows = np.concatenate([np.flatnonzero(~inside), _best(core, np.flatnonzero(inside))])
+    rows = np.concatenate([np.flatnonzero(~inside), best_core(core, np.flatnonzero(inside))])
     return content.replaced(**content.with_core(core.iloc[rows], vectors[rows]))
-
-
-def _best(core: pd.DataFrame, rows: npt.NDArray[np.int64]) -> npt.NDArray[np.int64]:
-    """Return at most `MAX_CORE` of the rows of one type, those that `core_order` prefers."""
-    return rows[core_order(core.iloc[rows])][:MAX_CORE]
 
 
 def _core_rows(
@@ -375,13 +369,3 @@ def _core_rows(
     paths[shown] = [f"exemplars/{type_id}/{roi_id}.flac" for roi_id in rows["roi_id"][shown]]
     filled = rows.assign(type_id=type_id, run=group.origin, exemplar=paths)
     return text_columns(filled, CORE_SCHEMA)
-
-
-def _calibrated(content: Content) -> Content:
-    """Return the content with the thresholds of its types, from their core ROIs alone."""
-    none = np.zeros((0, content.embeddings.shape[1]), np.float32)
-    scores = score_open_set(content.known(_MAX_REJECTED), none)
-    by_id = dict(zip(content.active["type_id"], scores.threshold.tolist(), strict=True))
-    return content.replaced(
-        types=content.types.assign(threshold=content.types["type_id"].map(by_id))
-    )

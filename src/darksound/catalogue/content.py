@@ -3,6 +3,7 @@
 import hashlib
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from pathlib import Path
 from typing import Any, Self
 
 import numpy as np
@@ -10,7 +11,7 @@ import numpy.typing as npt
 import pandas as pd
 import pyarrow as pa
 
-from darksound.catalogue.scores import OpenSet
+from darksound.catalogue.scores import OpenSet, score_open_set
 from darksound.errors import InputError
 from darksound.meta.learners.base import Learner
 from darksound.rois.roi_set import Problem, as_text
@@ -23,14 +24,17 @@ __all__ = [
     "TYPE_SCHEMA",
     "Content",
     "Event",
+    "best_core",
     "core_order",
     "new_type_id",
     "text_columns",
+    "type_table",
 ]
 
 #: One row a call type. `merged_into` is the id of the type that it was merged into, null for a type
 #: in use. `threshold` is the lowest score of an accepted call among the core ROIs alone; `rois` is
-#: the number of ROIs in the runs that it was made and updated from.
+#: the number of ROIs in the runs that it was made and updated from, and a lower bound of it where a
+#: type was in two catalogues that were merged.
 TYPE_SCHEMA = pa.schema(
     [
         pa.field("type_id", pa.string(), nullable=False),
@@ -68,6 +72,7 @@ _ID = "ct-"
 # Sections of the settings that change no result.
 _FREE_SECTIONS = {"compute", "download", "report"}
 _ID_BYTES = 4
+_MAX_REJECTED = 0.05
 
 
 @dataclass(frozen=True)
@@ -77,10 +82,11 @@ class Event:
     Attributes:
         version: the version that has it.
         time: ISO 8601, UTC.
-        action: `create`, `update`, `merge`, `split` or `rename`.
+        action: `create`, `update`, `merge`, `merge catalogue`, `split` or `rename`.
         types: ids of the types that it concerns.
         text: one sentence.
         run: name and fingerprint of the run that was added; empty for other changes.
+        runs: those of the runs of a catalogue that was merged.
     """
 
     version: int
@@ -89,6 +95,7 @@ class Event:
     types: tuple[str, ...]
     text: str
     run: str = ""
+    runs: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -105,6 +112,7 @@ class Content:
         version: 0 before it is saved.
         history: changes, the oldest first.
         problems: exemplars whose sound could not be read.
+        folders: folders of catalogues that have the sound of exemplars.
     """
 
     types: pd.DataFrame
@@ -116,20 +124,31 @@ class Content:
     version: int = 0
     history: tuple[Event, ...] = ()
     problems: tuple[Problem, ...] = field(default=())
+    folders: tuple[Path, ...] = ()
 
     @property
     def active(self) -> pd.DataFrame:
         """Return the rows of the types in use."""
         return self.types[self.types["merged_into"].isna()].reset_index(drop=True)
 
+    @property
+    def runs(self) -> frozenset[str]:
+        """Return name and fingerprint of the runs that it was made and updated from."""
+        return frozenset(run for event in self.history for run in (event.run, *event.runs) if run)
+
     def __len__(self) -> int:
         return len(self.active)
+
+    def named(self, name: str) -> list[str]:
+        """Return the ids of the types in use with a name; none for an empty name."""
+        active = self.active
+        return active["type_id"][active["name"] == name].tolist() if name else []
 
     def find(self, name: str) -> str:
         """Return the id of a type in use, by its id, by its name, or by that of a merged type.
 
         Raises:
-            InputError: there is no such type.
+            InputError: there is no such type, or two have the name.
         """
         merged = self.types.set_index("type_id")["merged_into"]
         into = merged.where(merged.notna(), "").to_dict()
@@ -138,9 +157,14 @@ class Content:
             if not into[current]:
                 return current
             current = str(into[current])
-        named = self.active[self.active["name"] == name] if name else self.active.iloc[:0]
-        if len(named):
-            return str(named["type_id"].iloc[0])
+        named = self.named(name)
+        if len(named) > 1:
+            raise InputError(
+                f"The call types {' and '.join(named)} have the name {name!r}; name one by its id, "
+                "or merge them."
+            )
+        if named:
+            return named[0]
         raise InputError(
             f"The catalogue has no call type {name!r}; darksound catalogue history lists the ids."
         )
@@ -178,11 +202,28 @@ class Content:
         recordings = self.core["recording"].to_numpy(dtype=object)
         return OpenSet(self.embeddings, types, recordings, max_rejected)
 
+    def calibrated(self) -> Self:
+        """Return the content with the thresholds of its types, from their core ROIs alone."""
+        none = np.zeros((0, self.embeddings.shape[1]), np.float32)
+        scores = score_open_set(self.known(_MAX_REJECTED), none)
+        by_id = dict(zip(self.active["type_id"], scores.threshold.tolist(), strict=True))
+        threshold = self.types["type_id"].map(by_id)
+        return replace(self, types=self.types.assign(threshold=threshold))
+
     def changed(
-        self, action: str, ids: Sequence[str], text: str, /, *, run: str = "", **values: Any
+        self,
+        action: str,
+        ids: Sequence[str],
+        text: str,
+        /,
+        *,
+        run: str = "",
+        runs: Iterable[str] = (),
+        **values: Any,
     ) -> Self:
         """Return a copy with other tables, and the change in its history."""
-        event = Event(self.version + 1, now(), action, tuple(ids), text, run)
+        added = tuple(sorted(runs))
+        event = Event(self.version + 1, now(), action, tuple(ids), text, run, added)
         return replace(self, history=(*self.history, event), **values)
 
     def replaced(self, **values: Any) -> Self:
@@ -237,6 +278,18 @@ def core_order(core: pd.DataFrame) -> npt.NDArray[np.int64]:
     by_id = candidates.sort_values("roi_id", kind="stable")
     rank = by_id.groupby("recording").cumcount()
     return by_id.index.to_numpy()[np.argsort(rank.to_numpy(), kind="stable")]
+
+
+def best_core(core: pd.DataFrame, rows: npt.NDArray[np.int64]) -> npt.NDArray[np.int64]:
+    """Return at most `MAX_CORE` of the rows of one type, those that `core_order` prefers."""
+    return rows[core_order(core.iloc[rows])][:MAX_CORE]
+
+
+def type_table(rows: Sequence[Mapping[Any, object]]) -> pd.DataFrame:
+    """Return a table of types with the columns of `TYPE_SCHEMA`."""
+    table = text_columns(pd.DataFrame(rows, columns=TYPE_SCHEMA.names), TYPE_SCHEMA)
+    numbers = {"threshold": "float64", "rois": "int64", "since_version": "int64"}
+    return table.astype(numbers)
 
 
 def text_columns(table: pd.DataFrame, schema: pa.Schema) -> pd.DataFrame:

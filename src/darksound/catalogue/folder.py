@@ -13,6 +13,7 @@ A version is written whole before `catalogue.json` names it, and is never change
 """
 
 import json
+import shutil
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import asdict, replace
@@ -55,6 +56,7 @@ _TYPES, _CORE, _EMBEDDINGS, _HISTORY = (
     "embeddings.npy",
     "history.json",
 )
+_EXEMPLAR_PATH = r"exemplars/[^./\\][^/\\]*/[^./\\][^/\\]*\.flac"
 # What a creation that was killed may have left.
 _OWN = {SETTINGS_FILE, _CHECKPOINTS, _VERSIONS, _EXEMPLARS, LOCK}
 _KEYS = {"format": int, "catalogue_id": str, "version": int}
@@ -104,6 +106,11 @@ def read_content(folder: Path, version: int | None = None) -> Content:
         )
     types = _read_table(part / _TYPES, TYPE_SCHEMA)
     core = _read_table(part / _CORE, CORE_SCHEMA)
+    with _damage_of(part / _CORE):
+        # Sound is written to these paths, and catalogues are exchanged.
+        paths = core["exemplar"].dropna()
+        if not paths.str.fullmatch(_EXEMPLAR_PATH).all():
+            raise ValueError("a path of an exemplar is not in the folder")
     with _damage_of(part / _EMBEDDINGS):
         embeddings = np.load(part / _EMBEDDINGS, allow_pickle=False)
         if embeddings.ndim != 2 or len(embeddings) != len(core):
@@ -115,7 +122,10 @@ def read_content(folder: Path, version: int | None = None) -> Content:
             raise ValueError(f"{_TYPES} and {_CORE} are not of the same types")
     with _damage_of(part / _HISTORY):
         rows = json.loads((part / _HISTORY).read_text(encoding="utf-8"))
-        history = tuple(Event(**{**row, "types": tuple(row["types"])}) for row in rows)
+        history = tuple(
+            Event(**{**row, "types": tuple(row["types"]), "runs": tuple(row.get("runs", ()))})
+            for row in rows
+        )
     return Content(
         types=types,
         core=core,
@@ -125,6 +135,7 @@ def read_content(folder: Path, version: int | None = None) -> Content:
         catalogue_id=main["catalogue_id"],
         version=number,
         history=history,
+        folders=(folder,),
     )
 
 
@@ -143,8 +154,9 @@ def changing(folder: Path) -> Iterator[Content]:
 def write_content(content: Content, folder: Path) -> Content:
     """Write the next version of a catalogue, and return it.
 
-    Sound is read from the recordings for exemplars that have no file yet; where it cannot be, the
-    exemplar has none, and it is among the problems.
+    For exemplars that have no file yet, that of a catalogue which the content is from is copied, or
+    their sound is read from the recordings; where it cannot be, the exemplar has none, and it is
+    among the problems.
 
     Raises:
         RunError: the folder holds something else or another version, or cannot be written to.
@@ -161,7 +173,7 @@ def write_content(content: Content, folder: Path) -> Content:
         raise RunError(f"{folder} is not empty and is no catalogue; name another folder.")
     version = content.version + 1
     core, problems = _write_exemplars(content, folder)
-    content = replace(content, core=core, version=version, problems=problems)
+    content = replace(content, core=core, version=version, problems=problems, folders=(folder,))
     if not exists:
         write_text(folder / SETTINGS_FILE, to_toml(content.settings))
         save_checkpoint(content.learner, folder / _CHECKPOINTS)
@@ -218,6 +230,11 @@ def _write_exemplars(content: Content, folder: Path) -> tuple[pd.DataFrame, tupl
         roi = core.iloc[row]
         target = folder / str(roi["exemplar"])
         if target.exists():
+            continue
+        sources = (each / str(roi["exemplar"]) for each in content.folders)
+        if source := next((each for each in sources if each.is_file()), None):
+            with replacing(target) as temporary:
+                shutil.copyfile(source, temporary)
             continue
         root, recording = str(roi["root"]), str(roi["recording"])
         start, end = float(roi["start_s"]), float(roi["end_s"])

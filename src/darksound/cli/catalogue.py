@@ -71,14 +71,39 @@ def update(
 def merge(
     common: CommonOptions,
     catalogue: _Folder,
-    types: Annotated[list[str], typer.Argument(metavar="TYPE", help=_TYPE_HELP)],
+    types: Annotated[
+        list[str] | None, typer.Argument(metavar="TYPE...", help=_TYPE_HELP, show_default=False)
+    ] = None,
+    other: Annotated[
+        Path | None,
+        typer.Option(
+            "--with",
+            metavar="OTHER",
+            help="Folder of another catalogue, whose types are added; it is not changed.",
+        ),
+    ] = None,
+    same_names: Annotated[
+        bool,
+        typer.Option("--same-names", help="With --with: merge types that have one name."),
+    ] = False,
 ) -> None:
-    """Merge call types into the first one, which keeps its id."""
+    """Merge call types into the first one, or another catalogue into this one; ids stay."""
+    if bool(types) == (other is not None):
+        raise typer.BadParameter("Give at least two TYPEs, or --with OTHER.")
+    if same_names and other is None:
+        raise typer.BadParameter("--same-names needs --with OTHER.")
     with handle_errors(common) as state:
         check_catalogue_folder(catalogue)
-        from darksound.jobs.catalogue import merge_job
+        if other is None:
+            from darksound.jobs.catalogue import merge_job
 
-        show_result(merge_job(catalogue, types), state.screen)
+            result = merge_job(catalogue, types or ())
+        else:
+            check_catalogue_folder(other)
+            from darksound.jobs.catalogue import merge_catalogue_job
+
+            result = merge_catalogue_job(catalogue, other, same_names=same_names)
+        show_result(result, state.screen)
 
 
 def split(

@@ -1,13 +1,15 @@
 """The jobs of `darksound catalogue`."""
 
 from collections.abc import Callable, Iterable, Sequence
+from dataclasses import replace
 from pathlib import Path
 
 from darksound.atomic import claiming
 from darksound.catalogue import changes
 from darksound.catalogue.content import Content
 from darksound.catalogue.folder import changing, read_content, write_content
-from darksound.errors import RunError
+from darksound.catalogue.joining import merge_catalogue, same_named
+from darksound.errors import InputError, RunError
 from darksound.jobs.base import JobResult
 from darksound.report.result import read_run
 from darksound.report.tables import Table
@@ -16,6 +18,7 @@ from darksound.rois.review import read_review
 __all__ = [
     "create_job",
     "history_job",
+    "merge_catalogue_job",
     "merge_job",
     "rename_job",
     "split_job",
@@ -68,6 +71,31 @@ def merge_job(folder: Path, names: Sequence[str]) -> JobResult:
         RunError: the catalogue cannot be read, or not be written.
     """
     return _changed(folder, lambda content: changes.merge(content, names))
+
+
+def merge_catalogue_job(folder: Path, other: Path, *, same_names: bool) -> JobResult:
+    """Add the types of another catalogue, and list those of one name.
+
+    Raises:
+        InputError: see `darksound.catalogue.joining.merge_catalogue`.
+        RunError: a catalogue cannot be read, or the first one not be written.
+    """
+    if folder.samefile(other):
+        raise InputError(f"{other} is the same catalogue as {folder}; name two different ones.")
+    second = read_content(other)
+    with changing(folder) as content:
+        joined = merge_catalogue(content, second, same_names=same_names)
+        named = same_named(content, joined)
+        result = _result(write_content(joined, folder), folder)
+    if not named:
+        return result
+    rows = tuple((name, ", ".join(ids)) for name, ids in named.items())
+    table = Table("Different call types of one name", ("name", "types"), rows)
+    message = (
+        f"{result.message} Call types of one name with different ids: {len(named)}; merge those "
+        "that are alike by darksound catalogue merge."
+    )
+    return replace(result, tables=(*result.tables, table), message=message)
 
 
 def split_job(folder: Path, name: str, parts: int, roi_ids: Iterable[str]) -> JobResult:

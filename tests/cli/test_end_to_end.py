@@ -192,7 +192,7 @@ def test_mec_of_few_rois_imports_no_library_that_compiles(learner, world, tmp_pa
     assert ended.returncode == 0, ended.stderr
     assert "imported:\n" in ended.stdout
     assert '"map": "tsne"' in (tmp_path / "run" / "journal.jsonl").read_text()
-    assert b"Map by t-SNE" in (tmp_path / "run" / "report.html").read_bytes()
+    assert b'"map_title":"t-SNE"' in (tmp_path / "run" / "report.html").read_bytes()
 
 
 def test_killed_training_resumes_to_the_same_weights(killed, tiny, learner, world):

@@ -240,8 +240,7 @@ class MecResult:
         rows = remaining.index.to_numpy()
         clusters = self.clusters.iloc[rows].reset_index(drop=True)
         group = remaining["group"].to_numpy()
-        first = self.clusters.groupby("cluster")["supercluster"].first()
-        known = dict(zip(first.index.tolist(), first.tolist(), strict=True))
+        known = dict(zip(self.clusters["cluster"], self.clusters["supercluster"], strict=True))
         supercluster = superclusters_of_groups(group, clusters["supercluster"].to_numpy(), known)
         return replace(
             self,

@@ -89,6 +89,8 @@ def test_the_peak_of_a_description_scales_each_window(scheme, request, waves, ve
 
 
 def test_threads_share_the_weights_of_an_onnx_model_and_release_them(onnx_model, waves, vectors):
+    # Sessions of other models in this process are released first.
+    gc.collect()
     model = _open(f"onnx:{onnx_model()}")
     results: list[np.ndarray] = []
     held: list[int] = []

@@ -9,6 +9,7 @@ from darksound.cluster.structure import uses_reducer
 from darksound.jobs.estimate import Workload, episode_size, input_cost
 from darksound.jobs.time_left import PlannedStage, TimeLeft
 from darksound.meta.learners.base import Learner
+from darksound.parallel.workers import worker_count
 from darksound.progress import Progress
 from darksound.settings import Settings
 
@@ -34,7 +35,9 @@ _COMPILATION_S = 45.0
 # Average linkage, its graph and its cuts, one pair of 5,000 ROIs.
 _SECONDS_PER_LINKED_PAIR = 8e-7
 # The distances that resamples share, one pair; and a resample, one pair of all ROIs.
-_SECONDS_PER_SHARED_PAIR, _SECONDS_PER_RESAMPLED_PAIR = 4e-7, 4e-8
+_SECONDS_PER_SHARED_PAIR, _SECONDS_PER_RESAMPLED_PAIR = 4e-7, 5e-8
+# The same of micro-clusters, whose members are drawn, and whose noise is clustered again.
+_SECONDS_PER_CONDENSED_PAIR = 1.4e-7
 # ROIs that are resampled at most where no distances are shared, and their share in a resample.
 _MAX_RESAMPLED, _RESAMPLED_SHARE = 5000, 0.8
 # Micro-clusters of a large set, and what is clustered again, one ROI.
@@ -67,7 +70,7 @@ def planned_stages(
     kind = input_kind(settings.backbone)
     pass_s = _SECONDS_PER_PASS[kind] + _SECONDS_PER_PARAMETER_PIXEL * n_parameters * n_pixels
     trained_s = _TRAINED_PER_PASS * pass_s
-    stored_s = workload.images * input_cost(settings).seconds
+    stored_s = workload.images * input_cost(settings).seconds / worker_count(settings.compute)
     stages = [PlannedStage(_STORED_KINDS[kind], 1, stored_s)]
     repeats = settings.mec.iterations if workload.clusterings > 1 else 0
     fine_tuned = float(settings.mec.n_episodes * episode_size(settings))
@@ -131,6 +134,7 @@ def _resampling_seconds(n_rois: int, settings: Settings) -> float:
         clustered = _SECONDS_PER_CLUSTERED_ROI * _RESAMPLED_SHARE * n
         return _SECONDS_PER_FITTED_ROI * n + resamples * clustered
     linked = linked_rois(n_rois, settings.clustering)
-    pair_s = _SECONDS_PER_SHARED_PAIR + resamples * _SECONDS_PER_RESAMPLED_PAIR
-    condensed = _SECONDS_PER_CONDENSED_ROI * n_rois if linked < n_rois else 0.0
-    return pair_s * linked**2 + condensed
+    is_condensed = linked < n_rois
+    resample_s = _SECONDS_PER_CONDENSED_PAIR if is_condensed else _SECONDS_PER_RESAMPLED_PAIR
+    condensing_s = _SECONDS_PER_CONDENSED_ROI * n_rois if is_condensed else 0.0
+    return (_SECONDS_PER_SHARED_PAIR + resamples * resample_s) * linked**2 + condensing_s

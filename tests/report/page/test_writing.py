@@ -267,3 +267,20 @@ def test_clips_near_the_end_of_a_file_have_no_margin():
     assert (broken.sound, broken.cause) == (b"", "broken: damaged")
     # Clips of faint recordings are scaled to the same peak.
     assert np.abs(soundfile.read(io.BytesIO(plain.sound))[0]).max() > 0.5
+
+
+def test_progress_counts_the_clips_that_will_fit(result, tmp_path, monkeypatch):
+    monkeypatch.setattr(media_module, "_JOB", 2)
+    shown: list[tuple[int, int]] = []
+    whole = write_page(result, tmp_path / "whole.html")
+    none = write_page(with_report(result, page_mb=0.01), tmp_path / "none.html")
+    half = (whole.size + none.size) / 2e6
+    page = write_page(
+        with_report(result, page_mb=half),
+        tmp_path / "half.html",
+        progress=lambda stage, done, total, values=None: shown.append((done, total)),
+    )
+    assert 0 < page.with_sound < whole.with_sound
+    assert shown[-1] == (page.with_sound, page.with_sound)
+    # At the size of the first clips, about as many fit as did in the end.
+    assert all(done <= total <= 2 * page.with_sound for done, total in shown)

@@ -7,6 +7,7 @@ import shutil
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from functools import partial
+from math import ceil, isinf
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -28,7 +29,6 @@ from darksound.report.result import MecResult
 
 __all__ = [
     "MEDIA_WRITERS",
-    "AddClip",
     "EmbeddedMedia",
     "ExternalMedia",
     "MediaWriter",
@@ -97,6 +97,10 @@ class MediaWriter(Protocol):
 
     rows: list[int]
 
+    @property
+    def used_share(self) -> float:
+        """Return the part of the space that the clips take."""
+
     def add(self, clip: RenderedClip) -> bool:
         """Store a clip; return False if it does not fit, and then no further clip is added."""
 
@@ -104,7 +108,28 @@ class MediaWriter(Protocol):
         """Return the index for the script, and the texts of thumbnails and of sounds."""
 
 
-class EmbeddedMedia:
+class _LimitedWriter:
+    """Rows of clips that fit into a number of bytes."""
+
+    def __init__(self, max_bytes: float) -> None:
+        self.rows: list[int] = []
+        self._max_bytes = self._free_bytes = max_bytes
+
+    @property
+    def used_share(self) -> float:
+        """Return the part of the space that the clips take."""
+        return 0.0 if isinf(self._max_bytes) else 1 - self._free_bytes / self._max_bytes
+
+    def _take(self, row: int, n_bytes: int) -> bool:
+        """Reserve space for a clip; return False if there is not enough."""
+        if n_bytes > self._free_bytes:
+            return False
+        self._free_bytes -= n_bytes
+        self.rows.append(row)
+        return True
+
+
+class EmbeddedMedia(_LimitedWriter):
     """Clips as base64 in the page."""
 
     def __init__(self, folder: Path, max_bytes: float) -> None:
@@ -114,8 +139,7 @@ class EmbeddedMedia:
             folder: folder of the page; nothing is written to it.
             max_bytes: maximum size of all clips in the page.
         """
-        self.rows: list[int] = []
-        self._free_bytes = max_bytes
+        super().__init__(max_bytes)
         self._images: list[str] = []
         self._sounds: list[str] = []
 
@@ -123,10 +147,8 @@ class EmbeddedMedia:
         """Store a clip if it fits."""
         sizes = encoded_length(len(clip.image)), encoded_length(len(clip.sound))
         needed = sum(sizes) + _INDEX_BYTES
-        if needed > self._free_bytes:
+        if not self._take(clip.row, needed):
             return False
-        self._free_bytes -= needed
-        self.rows.append(clip.row)
         self._images.append(to_base64(clip.image))
         self._sounds.append(to_base64(clip.sound))
         return True
@@ -139,7 +161,7 @@ class EmbeddedMedia:
         return index, "".join(self._images), "".join(self._sounds)
 
 
-class ExternalMedia:
+class ExternalMedia(_LimitedWriter):
     """Clips as files in a folder beside the page; their names are row numbers."""
 
     FOLDER = "report_media"
@@ -151,8 +173,7 @@ class ExternalMedia:
             folder: folder of the page.
             max_bytes: maximum size of all files.
         """
-        self.rows: list[int] = []
-        self._free_bytes = max_bytes
+        super().__init__(max_bytes)
         self._folder = folder / self.FOLDER
         shutil.rmtree(self._folder, ignore_errors=True)
 
@@ -163,10 +184,8 @@ class ExternalMedia:
             RunError: the disk is full, or the folder cannot be written to.
         """
         needed = len(clip.image) + len(clip.sound)
-        if needed > self._free_bytes:
+        if not self._take(clip.row, needed):
             return False
-        self._free_bytes -= needed
-        self.rows.append(clip.row)
         write_bytes(self._folder / f"{clip.row:07d}.webp", clip.image)
         write_bytes(self._folder / f"{clip.row:07d}.mp3", clip.sound)
         return True
@@ -181,8 +200,6 @@ MEDIA_WRITERS: dict[bool, Callable[[Path, float], MediaWriter]] = {
     False: EmbeddedMedia,
     True: ExternalMedia,
 }
-#: Stores a clip; False if it does not fit.
-AddClip = Callable[[RenderedClip], bool]
 
 logger = logging.getLogger(__name__)
 
@@ -229,7 +246,7 @@ def render_media(
     order: Rows,
     scale: ThumbnailScale,
     *,
-    add: AddClip,
+    writer: MediaWriter,
     progress: Progress = silent,
 ) -> RenderedMedia:
     """Render clips in the given order until one does not fit.
@@ -239,8 +256,9 @@ def render_media(
         members: members of its clusters.
         order: rows of the ROIs to render.
         scale: scale of the thumbnails.
-        add: called with each clip in this order, whatever the number of workers.
-        progress: called with the number of rendered ROIs, in the stage `clips`.
+        writer: stores the clips, in this order whatever the number of workers.
+        progress: called with the number of rendered ROIs, in the stage `clips`, and the number of
+            those that will fit at the size of the clips so far.
     """
     media = RenderedMedia()
     cluster_of = {
@@ -249,14 +267,16 @@ def render_media(
     for done, clip in enumerate(_render_in_order(result, order, scale), start=1):
         if clip.cause is not None:
             media.causes[clip.row] = clip.cause
-        elif not add(clip):
+        elif not writer.add(clip):
             break
         else:
             media.rows.append(clip.row)
             _add_to_mean(media, cluster_of.get(clip.row), clip)
         if done % _JOB == 0:
-            progress("clips", done, len(order))
-    progress("clips", len(order), len(order))
+            fitting = ceil(done / writer.used_share) if writer.used_share > 0 else len(order)
+            progress("clips", done, max(done, min(fitting, len(order))))
+    n_done = len(media.rows) + len(media.causes)
+    progress("clips", n_done, n_done)
     for number, count in media.averaged.items():
         media.means[number] /= count
     if media.causes:

@@ -110,7 +110,7 @@ def write_page(
     max_bytes = _media_size(report, tables_size)
     writer = MEDIA_WRITERS[report.external_media](path.parent, max_bytes)
     order = clip_order(result, members, planned) if max_bytes > 0 else np.empty(0, np.int64)
-    media = render_media(result, members, order, scale, add=writer.add, progress=progress)
+    media = render_media(result, members, order, scale, writer=writer, progress=progress)
     content = html(media, *writer.close())
     write_bytes(path, content)
     _log_missing_clips(tables_size, len(result), media)

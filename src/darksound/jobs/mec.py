@@ -194,15 +194,18 @@ def mec_run(run: Run, progress: Progress) -> JobResult:
 def _workload(n_rois: int, settings: Settings, warm_up: bool) -> Workload:
     loop = settings.mec
     episode_size = settings.episodes.n_way * (settings.episodes.n_shot + settings.episodes.n_query)
+    # Without fine-tuning no image is altered, and the embeddings are initial and best at once.
+    copies = 5 if loop.iterations else 3
+    versions = settings.augmentation.versions if loop.iterations else 0
     workload = Workload(
-        images=n_rois * (1 + settings.augmentation.versions),
+        images=n_rois * (1 + versions),
         embedded=n_rois * (loop.iterations + 1),
         trained=loop.iterations * loop.n_episodes * episode_size,
         # With the first iteration, its map, and the map of the kept one.
         clusterings=loop.iterations + 2 + bool(loop.iterations),
         # Initial, last, best and current embeddings, and the normalised ones.
-        held=5,
-        written=5,
+        held=copies,
+        written=copies,
     )
     if warm_up:
         workload += Workload.of_warm_up(settings)

@@ -1,16 +1,17 @@
 """Train and test the call score: the probability that a ROI is an animal's call.
 
 `features` renders synthetic recordings of one seed, segments them, and writes the features of their
-ROIs, each with the share of a call in its energy: single events in noise, pairs of a call and
-another event, and scenes (night, dawn, rain, river). `train` fits the trees of
-`darksound.segmentation.call_score` on such files, calibrates them on recordings apart, and reports
-the area under the curve by kind on others. Seeds 1 to 12 for training, 13 and 14 for calibration
-and 15 to 17 for the report made the file of the package:
+ROIs outside choruses, each with the share of a call in its energy: single events in noise, pairs of
+a call and another event, short scenes (night, dawn, rain, river), and nights of five minutes, in
+which choruses are found as in real recordings. Each scene has species of its own. `train` fits the
+trees of `darksound.segmentation.call_score` on such files, calibrates them on recordings apart, and
+reports the area under the curve by kind on others. Seeds 1 to 20 for training, 21 and 22 for
+calibration and 23 to 25 for the report made the file of the package:
 
-    for seed in $(seq 1 17); do python benchmarks/call_score.py features $seed s$seed.npz; done
+    for seed in $(seq 1 25); do python benchmarks/call_score.py features $seed s$seed.npz; done
     python benchmarks/call_score.py train src/darksound/segmentation/call_score.npz \\
-        --train s?.npz s1[012].npz --calibrate s1[34].npz --test s1[567].npz
-    python benchmarks/call_score.py report s1[567].npz
+        --train s?.npz s1?.npz s20.npz --calibrate s2[12].npz --test s2[345].npz
+    python benchmarks/call_score.py report s2[345].npz
 """
 
 import argparse
@@ -48,14 +49,17 @@ Floats = npt.NDArray[np.float64]
 Recording = tuple[str, Samples, Samples]
 
 MAX_ROI_S = 2.9
-# ROIs of one label and recording, so that rain does not outnumber everything else.
-MAX_ROIS = 20
+# ROIs of one label in so many seconds, so that rain does not outnumber everything else.
+MAX_ROIS, EVENT_S = 20, 25.0
 # A ROI with a share of the call between these has no label.
 UNCLEAR = (0.35, 0.65)
 # Echo after a call.
 ECHO_S = 0.5
 SCENES = ("night", "night", "dawn", "rain", "river")
-SCENE_S = 100.0
+SCENE_S, NIGHT_S = 100.0, 300.0
+SPECIES = 12
+# Scenes of one seed of this program; each has another seed of the generator.
+MAX_SCENES = 1000
 RATES = (RATE, RATE, RATE, 44_100, 32_000, 24_000, 22_050)
 BANDS = ((150.0, 11_500.0),) * 4 + ((150.0, 3500.0), (500.0, 11_500.0))
 
@@ -69,6 +73,7 @@ def main() -> None:
     features.add_argument("out", type=Path)
     features.add_argument("--singles", type=int, default=90)
     features.add_argument("--scenes", type=int, default=14)
+    features.add_argument("--nights", type=int, default=10)
     train = commands.add_parser("train")
     train.add_argument("out", type=Path)
     train.add_argument("--train", type=Path, nargs="+", required=True)
@@ -78,7 +83,7 @@ def main() -> None:
     report.add_argument("test", type=Path, nargs="+")
     args = parser.parse_args()
     if args.command == "features":
-        made = recordings(args.seed, args.singles, args.scenes)
+        made = recordings(args.seed, args.singles, args.scenes, args.nights)
         write_features(made, np.random.default_rng([args.seed, 21]), args.out)
     elif args.command == "train":
         tables = [read_tables(paths) for paths in (args.train, args.calibrate, args.test)]
@@ -98,7 +103,7 @@ def write_features(made: Iterable[Recording], rng: np.random.Generator, out: Pat
         features, share = label_rois(call, other, rng)
         for is_call in (False, True):
             chosen = np.flatnonzero((share > 0.5) == is_call)
-            limit = 4 * MAX_ROIS if kind.startswith("scene") else MAX_ROIS
+            limit = MAX_ROIS * max(round(len(call) / RATE / EVENT_S), 1)
             chosen = rng.permutation(chosen)[:limit]
             rows.append(features[chosen])
             shares.append(share[chosen])
@@ -110,7 +115,7 @@ def write_features(made: Iterable[Recording], rng: np.random.Generator, out: Pat
     print(f"{out}: {len(kinds)} ROIs, {np.mean(np.concatenate(shares) > 0.5):.2f} calls")
 
 
-def recordings(seed: int, singles: int, scenes: int) -> Iterator[Recording]:
+def recordings(seed: int, singles: int, scenes: int, nights: int) -> Iterator[Recording]:
     """Yield kind, the sound of calls, and of everything else; the recording is their sum."""
     rng = np.random.default_rng([seed, 20])
     calls = ("wild",) * len(CALL_KINDS) + CALL_KINDS
@@ -120,7 +125,9 @@ def recordings(seed: int, singles: int, scenes: int) -> Iterator[Recording]:
         yield from single(kind, str(rng.choice(OTHER_KINDS)) if is_pair else None, rng)
     for number in range(scenes):
         scene = str(rng.choice(SCENES))
-        yield f"scene {scene}", *scene_stems(seed, scene, number)
+        yield f"scene {scene}", *scene_stems(MAX_SCENES * seed + number, scene, SCENE_S)
+    for number in range(scenes, scenes + nights):
+        yield "long night", *scene_stems(MAX_SCENES * seed + number, "night", NIGHT_S)
 
 
 def single(kind: str, other_kind: str | None, rng: np.random.Generator) -> Iterator[Recording]:
@@ -149,12 +156,12 @@ def single(kind: str, other_kind: str | None, rng: np.random.Generator) -> Itera
     yield kind, call, other
 
 
-def scene_stems(seed: int, scene: str, number: int) -> tuple[Samples, Samples]:
+def scene_stems(seed: int, scene: str, seconds: float) -> tuple[Samples, Samples]:
     """Return the calls of a scene, and everything else."""
-    name = SceneId(seed, scene, number, SCENE_S, 12)
+    name = SceneId(seed, scene, 0, seconds, SPECIES)
     blocks = [render_block(name, block).samples for block in range(name.n_blocks)]
     whole: Samples = np.concatenate(blocks).astype(np.float32) / np.float32(32768)
-    plan = plan_scene(seed, scene, number, seconds=SCENE_S, species=name.species)
+    plan = plan_scene(seed, scene, 0, seconds=seconds, species=SPECIES)
     calls: Samples = np.zeros_like(whole)
     for event in plan.events:
         if event.is_call:
@@ -167,7 +174,7 @@ def scene_stems(seed: int, scene: str, number: int) -> tuple[Samples, Samples]:
 
 
 def label_rois(call: Samples, other: Samples, rng: np.random.Generator) -> tuple[Floats, Floats]:
-    """Return the features of the ROIs of a recording, and the share of the call in each."""
+    """Return the features of ROIs outside choruses, and the share of the call in each."""
     rate = int(rng.choice(RATES))
     low_hz, high_hz = BANDS[int(rng.integers(len(BANDS)))]
     settings = SegmentationSettings(low_hz=low_hz, high_hz=min(high_hz, rate / 2))
@@ -175,6 +182,7 @@ def label_rois(call: Samples, other: Samples, rng: np.random.Generator) -> tuple
         call, other = soxr.resample(call, RATE, rate), soxr.resample(other, RATE, rate)
     rows: list[Floats] = []
     shares: list[Floats] = []
+    choruses: list[npt.NDArray[np.bool_]] = []
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "a.wav"
         sf.write(path, call + other, rate, subtype="FLOAT")
@@ -187,11 +195,12 @@ def label_rois(call: Samples, other: Samples, rng: np.random.Generator) -> tuple
                 first = block.edges[0] * grid.hop
                 parts = [each[first:] for each in (call, other)]
                 shares.append(call_share(boxes, points, parts, grid))
+                choruses.append(boxes["chorus"] > 0)
     if not rows:
         return np.empty((0, len(CALL_FEATURES))), np.empty(0)
     features, share = np.concatenate(rows), np.concatenate(shares)
-    clear = (share <= UNCLEAR[0]) | (share >= UNCLEAR[1])
-    return features[clear], share[clear]
+    used = ~np.concatenate(choruses) & ((share <= UNCLEAR[0]) | (share >= UNCLEAR[1]))
+    return features[used], share[used]
 
 
 def call_share(boxes: Boxes, points: RegionPoints, parts: list[Samples], grid: Grid) -> Floats:

@@ -19,6 +19,8 @@ Floats = npt.NDArray[np.float64]
 Ints = npt.NDArray[np.int64]
 
 _FILE = "call_score.npz"
+# ROIs that go through all trees at once, so that the nodes they are at stay in the CPU's cache.
+_BATCH_ROIS = 64
 
 
 @dataclass(frozen=True)
@@ -55,13 +57,17 @@ class CallTrees:
         base = np.arange(n_trees) * n_nodes
         feature, threshold = self.feature.ravel(), self.threshold.ravel()
         left, right = (self.left + base[:, None]).ravel(), (self.right + base[:, None]).ravel()
-        node = np.tile(base, (len(features), 1))
-        rows = np.arange(len(features))[:, None]
-        for _ in range(self.depth):
-            goes_left = features[rows, feature[node]] <= threshold[node]
-            node = np.where(goes_left, left[node], right[node])
-        log_odds = self.scale[0] * self.value.ravel()[node].sum(axis=1) + self.scale[1]
-        scores: Floats = 1 / (1 + np.exp(-log_odds))
+        value = self.value.ravel()
+        totals = np.empty(len(features))
+        for start in range(0, len(features), _BATCH_ROIS):
+            batch = features[start : start + _BATCH_ROIS]
+            node = np.tile(base, (len(batch), 1))
+            rows = np.arange(len(batch))[:, None]
+            for _ in range(self.depth):
+                goes_left = batch[rows, feature[node]] <= threshold[node]
+                node = np.where(goes_left, left[node], right[node])
+            totals[start : start + _BATCH_ROIS] = value[node].sum(axis=1)
+        scores: Floats = 1 / (1 + np.exp(-self.scale[0] * totals - self.scale[1]))
         return scores
 
 

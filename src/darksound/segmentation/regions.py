@@ -1,5 +1,6 @@
 """Regions of a spectrogram that stand out of the background, and which are parts of others."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -22,10 +23,11 @@ PitchTrack = tuple[npt.NDArray[np.int64], Floats]
 _Points = tuple[Ints, Ratio, Ints]
 
 # Sounds that last so long are found at a lower level (`sustained_db`), and so are tones, which are
-# narrow, if they are as long as a whistle, or below a frequency as a hoot. Whistles as short as a
-# hoot are found half as much lower.
-_SUSTAINED_S, _WHISTLE_S, _HOOT_S = 1.0, 0.25, 0.1
-_WHISTLE_HZ, _HOOT_HZ, _MAX_TONE_WIDTH_HZ = 3000.0, 700.0, 300.0
+# narrow, if they are as long as a whistle, or below a frequency as a hoot. Whistles as short as
+# this are found half as much lower, and hoots a fifth more.
+_SUSTAINED_S, _WHISTLE_S, _SHORT_WHISTLE_S, _HOOT_S = 1.0, 0.25, 0.1, 0.08
+_WHISTLE_HZ, _HOOT_HZ, _MAX_TONE_WIDTH_HZ = 3000.0, 1000.0, 300.0
+_SHORT_WHISTLE_SHARE, _HOOT_SHARE = 0.5, 1.2
 # A region that is longer and wider than the song of one bird is a mixture, such as calls among
 # frogs. It is split by thresholds raised in steps, up to so many decibels.
 _DENSE_S, _DENSE_OCTAVES = 6.0, 1.4
@@ -211,24 +213,38 @@ def _stands_out(
     peak = np.zeros(n, np.float32)
     np.maximum.at(peak, component, value)
     stands_out = peak >= _ratio_of(settings.high_db)
-    for least_s, share in ((_HOOT_S, 0.5), (_WHISTLE_S, 1.0)):
+    for share, *least_s in (
+        (_SHORT_WHISTLE_SHARE, _HOOT_S, _SHORT_WHISTLE_S, _SUSTAINED_S),
+        (1.0, _HOOT_S, _WHISTLE_S, _SUSTAINED_S),
+        (_HOOT_SHARE, _HOOT_S, np.inf, np.inf),
+    ):
         lower_db = max(settings.high_db - share * settings.sustained_db, settings.low_db)
         candidate = ((peak >= _ratio_of(lower_db)) & ~stands_out)[component]
-        stands_out |= _sustained(points[candidate], component[candidate], n, least_s, where)
+        stands_out |= _lasting(points[candidate], component[candidate], n, least_s, where)
     return peak, stands_out
 
 
-def _sustained(points: Ints, component: Ints, n: int, whistle_s: float, where: _Where) -> Bools:
-    """Return which of `n` components last, whistles for so many seconds at least, `(n,)`."""
+def _lasting(
+    points: Ints, component: Ints, n: int, least_s: Sequence[float], where: _Where
+) -> Bools:
+    """Return which of `n` components last long enough, `(n,)`.
+
+    Args:
+        points: flat positions, `(m,)`.
+        component: number of the component of each point, `(m,)`.
+        n: number of components.
+        least_s: seconds that hoots, whistles and everything else have to last.
+        where: of the spectrogram.
+    """
     grid = where.grid
     (first, last), (lowest, highest) = _extents(points, component, n, where)
     hertz = (grid.first_bin + highest) * grid.band_hz
     is_tone = (highest - lowest + 1) * grid.band_hz <= _MAX_TONE_WIDTH_HZ
+    kinds = [is_tone & (hertz < _HOOT_HZ), is_tone & (hertz < _WHISTLE_HZ)]
+    hoot_s, whistle_s, other_s = least_s
     seconds = (last - first + 1) * grid.frame_s
-    least_s = np.where(hertz < _HOOT_HZ, _HOOT_S, whistle_s)
-    is_tone &= hertz < _WHISTLE_HZ
-    sustained: Bools = seconds >= np.where(is_tone, least_s, _SUSTAINED_S)
-    return sustained
+    lasting: Bools = seconds >= np.select(kinds, [hoot_s, whistle_s], other_s)
+    return lasting
 
 
 def _extents(

@@ -55,8 +55,9 @@ class SegmentationSettings(Section):
     )
     sustained_db: Annotated[float, Field(ge=0, le=100)] = Field(
         8.0,
-        description="The upper threshold is lower by this many dB for units that last a second, "
-        "and below 700 Hz for units that last 0.15 s.",
+        description="The upper threshold is lower by this many dB for units that last a second "
+        "and for whistles of 0.25 s below 3 kHz, by half as many for whistles of 0.1 s, and by a "
+        "fifth more for hoots of 0.08 s below 1 kHz.",
     )
     low_db: Annotated[float, Field(gt=0, le=100)] = Field(
         8.0,

@@ -37,7 +37,6 @@ from darksound.audio.augmentation import augment_waveform
 from darksound.cluster.embedding import embed
 from darksound.cluster.metrics import label_scores
 from darksound.cluster.structure import find_clusters
-from darksound.meta.backbones.choice import choose_weights
 from darksound.meta.learners.build import build_learner
 from darksound.store.building import build_store
 from darksound.store.cached_store import build_images
@@ -51,7 +50,7 @@ RATE = 48_000
 
 
 def untrained_learner(settings: ds.Settings) -> EmbeddingMethod:
-    return with_learner(build_learner(choose_weights(settings)))
+    return with_learner(build_learner(settings))
 
 
 def with_learner(learner: ds.Learner) -> EmbeddingMethod:

@@ -200,18 +200,6 @@ def test_without_a_learner_the_pretrained_weights_are_used(labelled, tmp_path):
     np.testing.assert_array_equal(ds.evaluate(labelled, settings=FAST).embeddings, expected)
 
 
-def test_low_voices_are_embedded_by_the_weights_for_them(labelled):
-    rois = ds.load_rois(labelled).take([0, 1])
-    low = ds.RoiSet(rois.table.assign(low_hz=200.0, high_hz=500.0), rois.reader)
-    embedded = ds.embed(low)
-    wide = ds.Settings().replace(backbone={"weights": "darksound-wide"})
-    np.testing.assert_array_equal(embedded, ds.embed(rois, None, wide))
-    usual = ds.Settings().replace(backbone={"weights": "darksound"})
-    np.testing.assert_array_equal(ds.embed(rois), ds.embed(low, None, usual))
-    assert not np.allclose(embedded, ds.embed(rois))
-    assert ds.build_store(rois, wide).shape[1] == 112
-
-
 def test_a_learner_with_untrained_parameters_is_trained_on_the_demo_first(labelled, monkeypatch):
     warmed_up = []
 

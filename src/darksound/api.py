@@ -22,7 +22,6 @@ from darksound.errors import InputError
 from darksound.jobs.learner import needs_warm_up, warm_up_learner
 from darksound.meta import training
 from darksound.meta.backbones import check_trained
-from darksound.meta.backbones.choice import choose_weights
 from darksound.meta.checkpoints import load_checkpoint
 from darksound.meta.learners.base import Learner
 from darksound.meta.learners.build import build_learner
@@ -85,8 +84,6 @@ def train(
     if initial is not None:
         settings = adopt_checkpoint(settings, initial.settings)
     training_rois = as_roi_set(rois, settings, progress=progress)
-    if initial is None:
-        settings = choose_weights(settings, training_rois)
     if validation is not None:
         validation = as_roi_set(validation, settings, progress=progress)
     return training.train(
@@ -275,12 +272,12 @@ def build_store(
         >>> rois = ds.load_rois("demo:val")
         >>> store = ds.build_store(rois)
         >>> len(store), store.shape
-        (120, (3, 96, 192))
+        (120, (3, 112, 192))
         >>> long = ds.Settings().replace(audio={"roi_s": 3.0}, front_end={"n_bands": 64})
         >>> ds.build_store(rois, long).shape
         (3, 64, 192)
     """
-    settings = choose_weights(_settings(settings))
+    settings = _settings(settings)
     loaded = as_roi_set(rois, settings, progress=progress)
     return building.build_store(loaded, settings, progress, versions)
 
@@ -293,7 +290,6 @@ def _inputs(
     if learner is None:
         # Data that cannot be loaded are an error before a learner is trained, which takes minutes.
         rois = as_roi_set(rois, settings, progress=progress)
-        settings = choose_weights(settings, rois)
     network = _learner(learner, settings, progress)
     settings = adopt_checkpoint(settings, network.settings)
     return as_roi_set(rois, settings, progress=progress), network, settings

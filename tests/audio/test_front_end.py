@@ -28,10 +28,11 @@ def test_the_default_image_has_level_floored_and_height(song):
     mel = librosa.feature.melspectrogram(
         y=padded,
         sr=48_000,
-        n_fft=1024,
+        n_fft=2048,
+        win_length=1024,
         hop_length=750,
-        n_mels=96,
-        fmin=500,
+        n_mels=112,
+        fmin=150,
         fmax=11_500,
         pad_mode="reflect",
         htk=True,
@@ -46,7 +47,7 @@ def test_the_default_image_has_level_floored_and_height(song):
     above = np.maximum(mel - smooth[:, None], 0)
     floored = np.clip(1 + 10 * np.log10(above / above.max() + 1e-30) / 40, 0, 1)
     np.testing.assert_allclose(image[1], floored, atol=1e-4)
-    np.testing.assert_allclose(image[2], np.linspace(1, 0, 96)[:, None].repeat(192, 1), atol=1e-6)
+    np.testing.assert_allclose(image[2], np.linspace(1, 0, 112)[:, None].repeat(192, 1), atol=1e-6)
 
 
 @pytest.mark.parametrize("preset", ["default", *PUBLISHED])
@@ -146,5 +147,5 @@ def test_a_gpu_makes_the_same_images(preset, song):
 def test_native_rates_give_images(rate, song):
     settings = SETTINGS.replace(audio={"sample_rate": "native"})
     images = _front_end(settings, rate)([song(rate, 1.0)])
-    assert images.shape == (1, 3, 96, 192)
+    assert images.shape == (1, 3, 112, 192)
     assert images[0, 0].max() == 1

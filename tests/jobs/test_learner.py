@@ -17,7 +17,6 @@ from darksound.jobs.learner import (
 )
 from darksound.jobs.train import TrainingResult
 from darksound.meta.backbones import check_trained
-from darksound.meta.backbones.choice import choose_weights
 from darksound.meta.checkpoints import EpochReport
 from darksound.meta.learners.build import build_learner
 from darksound.progress import silent
@@ -129,8 +128,8 @@ def test_workloads_add_up():
 @pytest.mark.parametrize(
     ("assignments", "warm_up", "message"),
     [
-        ((), False, "small starts from the weights darksound, for images of 500 Hz to 11.5 kHz."),
-        (("front_end.high_hz=nyquist",), False, "for images of 500 Hz to nyquist."),
+        ((), False, "small starts from the weights darksound, for images of 150 Hz to 11.5 kHz."),
+        (("front_end.high_hz=nyquist",), False, "for images of 150 Hz to nyquist."),
         (("learner.method=matching",), True, "matching of the backbone small has pretrained"),
         (("backbone.weights=none",), True, "small has no weights: it is first trained on the demo"),
         (("backbone.weights=none",), False, "the network is untrained"),
@@ -153,13 +152,7 @@ def test_an_untrained_network_embeds_nothing_unless_it_is_asked_for():
     check_trained(load_settings(assignments=["backbone.weights=none", "backbone.name=birdnet"]))
 
 
-def test_the_band_of_the_pretrained_weights_is_logged(caplog):
-    settings = choose_weights(load_settings("nocturnal"))
-    with caplog.at_level(logging.INFO):
-        log_initial_learner(settings, warm_up=False)
-    assert caplog.messages == [
-        "No checkpoint: the backbone small starts from the weights darksound-wide, for images of "
-        "150 Hz to 11.5 kHz."
-    ]
+def test_matching_networks_have_parts_that_are_trained_on_the_demo_first():
+    settings = Settings()
     assert not needs_warm_up(settings)
     assert needs_warm_up(settings.replace(learner={"method": "matching"}))

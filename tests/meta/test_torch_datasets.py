@@ -85,7 +85,7 @@ def test_items_are_the_images_of_the_store_and_the_indices_of_the_labels(dataset
         assert torch.equal(image, images.batch([int(row) % 120])[0])
         assert label == dataset.labels[row]
         assert isinstance(label, int)
-    assert (image.dtype, image.shape) == (torch.float32, (3, 96, 192))
+    assert (image.dtype, image.shape) == (torch.float32, (3, 112, 192))
     assert 0 <= image.min() < image.max() <= 1
     assert len(list(dataset)) == 120
     for index in (120, -121):

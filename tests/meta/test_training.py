@@ -330,7 +330,7 @@ def test_images_of_another_front_end_are_refused_for_further_training(tiny, make
     learner = build_learner(tiny)
     assert fit(make_images(), TrainState(learner), tiny) is learner
     other = tiny.replace(front_end={"n_bands": 64})
-    with pytest.raises(CheckpointError, match=r"front_end\.n_bands \(96 against 64\)"):
+    with pytest.raises(CheckpointError, match=r"front_end\.n_bands \(112 against 64\)"):
         fit(make_images(settings=other), TrainState(learner), other)
     shorter = tiny.replace(audio={"roi_s": 0.25})
     fit(make_images(settings=shorter), TrainState(learner), shorter)

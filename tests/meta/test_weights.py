@@ -10,7 +10,7 @@ import torch
 from darksound.errors import CheckpointError, SettingsError
 from darksound.meta.backbones.build import build_backbone, resolve_weights
 from darksound.meta.weights import bundled_path, read_card, read_weights, write_pretrained
-from darksound.settings import Settings
+from darksound.settings import Settings, load_settings
 
 
 def test_bundled_weights_have_a_card_with_the_settings_that_reproduce_them() -> None:
@@ -22,20 +22,6 @@ def test_bundled_weights_have_a_card_with_the_settings_that_reproduce_them() -> 
     assert settings.front_end.replace(long_rois="mean") == Settings().front_end
     assert settings.pretraining == Settings().pretraining
     assert settings.seed == Settings().seed
-
-
-def test_the_wide_weights_have_a_card_with_their_band_and_the_origin_of_their_convolutions() -> (
-    None
-):
-    path = bundled_path("darksound-wide")
-    assert path.stat().st_size < 12e6
-    card = read_card(path)
-    assert card["licence"] == "Apache-2.0"
-    settings = Settings.model_validate(card["settings"])
-    assert (settings.front_end.low_hz, settings.front_end.n_bands) == (150.0, 112)
-    assert settings.pretraining.steps == 0
-    assert card["convolutions"]["front_end"] == {"low_hz": 150.0, "n_bands": 112}
-    assert "/" not in settings.backbone.weights
 
 
 def test_demo_species_are_generated_otherwise_than_the_species_of_pretraining() -> None:
@@ -120,3 +106,20 @@ def test_weights_whose_sum_is_not_finite_are_accepted(tmp_path: Path) -> None:
         {"a": torch.full((4,), largest, dtype=torch.float64)}, tmp_path / "w.safetensors"
     )
     assert read_weights(tmp_path / "w.safetensors")["a"].tolist() == [largest] * 4
+
+
+def test_another_backbone_than_that_of_a_preset_has_its_own_weights() -> None:
+    both = {"backbone": {"name": "resnet18", "weights": "none"}}
+    assert load_settings("thesis-2023", flags=both).backbone.weights == "none"
+    assert load_settings("thesis-2023").backbone.weights == "imagenet"
+    other = load_settings("thesis-2023", flags={"backbone": {"name": "birdnet"}})
+    assert other.backbone.weights == "auto"
+
+
+@pytest.mark.parametrize("preset", ["default", "nocturnal", "all"])
+def test_presets_of_bands_have_the_images_that_the_bundled_weights_were_made_with(
+    preset: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    with caplog.at_level(logging.WARNING):
+        build_backbone(load_settings(preset))
+    assert not caplog.records

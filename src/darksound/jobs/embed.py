@@ -8,7 +8,6 @@ from darksound.errors import InputError
 from darksound.jobs.base import JobResult, seed_everything
 from darksound.jobs.estimate import Workload, log_estimate
 from darksound.jobs.inputs import (
-    choose_run_weights,
     load_run_rois,
     output_file,
     record_writing,
@@ -52,8 +51,6 @@ def embed_run(run: Run, progress: Progress) -> JobResult:
     settings = resolve_run_settings(run, checkpoint_learner, progress)
     rois = load_run_rois(run, settings, progress)
     run.record_data(len(rois), fingerprint(rois))
-    if checkpoint_learner is None:
-        settings = choose_run_weights(run, settings, rois)
     run.record_machine(describe_machine(settings))
     learner = build_learner(settings) if checkpoint_learner is None else checkpoint_learner
     workload = Workload(images=len(rois), embedded=len(rois), held=1, written=2)

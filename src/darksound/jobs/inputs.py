@@ -11,7 +11,6 @@ from darksound.audio.embedding_models import input_kind, licence_of
 from darksound.datasets.marker import read_split_state
 from darksound.datasets.registry import DEFAULT_SET, data_folder, select_splits
 from darksound.errors import InputError, RunError
-from darksound.meta.backbones.choice import choose_weights
 from darksound.meta.learners.base import Learner
 from darksound.progress import Progress, silent
 from darksound.rois.review import Review
@@ -31,7 +30,6 @@ from darksound.text import text_path
 __all__ = [
     "HINTS",
     "LEFT_OUT",
-    "choose_run_weights",
     "load_run_rois",
     "output_file",
     "record_writing",
@@ -79,20 +77,6 @@ def resolve_run_settings(
     if licence is not None:
         run.record_licences((licence,))
     return settings
-
-
-def choose_run_weights(run: Run, settings: Settings, rois: RoiSet) -> Settings:
-    """Return the settings of a run without a checkpoint, with the weights that fit its ROIs.
-
-    The run stores these settings; see `choose_weights`.
-
-    Raises:
-        SettingsError: the backbone has no weights of the name in the settings.
-    """
-    chosen = choose_weights(settings, rois)
-    if chosen != settings:
-        run.update_settings(chosen)
-    return chosen
 
 
 def table_lists_rois(backbone: BackboneSettings) -> bool:

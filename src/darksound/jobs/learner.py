@@ -9,11 +9,10 @@ from pathlib import Path
 from darksound.atomic import CACHE_OPTION, replacing_folder
 from darksound.jobs.train import train_in_folder
 from darksound.meta.backbones.build import resolve_weights, usable_untrained
-from darksound.meta.backbones.choice import describe_band
 from darksound.meta.checkpoints import load_checkpoint, save_checkpoint
 from darksound.meta.learners.base import Learner
 from darksound.meta.learners.build import build_learner
-from darksound.meta.weights import BUNDLED_FILES, NO_WEIGHTS
+from darksound.meta.weights import BUNDLED, NO_WEIGHTS
 from darksound.progress import Progress
 from darksound.run.manifest import fingerprint, versions
 from darksound.settings import Settings
@@ -57,7 +56,7 @@ def needs_warm_up(settings: Settings) -> bool:
     weights = resolve_weights(settings.backbone)
     if settings.mec.warm_up != "demo" or usable_untrained(settings.backbone):
         return False
-    if weights not in (NO_WEIGHTS, *BUNDLED_FILES):
+    if weights not in (NO_WEIGHTS, BUNDLED):
         return False
     return weights == NO_WEIGHTS or bool(build_learner(settings).parameters_beside_backbone)
 
@@ -91,9 +90,10 @@ def log_initial_learner(settings: Settings, warm_up: bool) -> None:
         )
     else:
         band = ""
-        if weights in BUNDLED_FILES:
-            front_end = settings.front_end.model_dump()
-            band = f", for images of {describe_band(front_end)}"
+        if weights == BUNDLED:
+            low_hz, high_hz = settings.front_end.low_hz, settings.front_end.high_hz
+            high = high_hz if isinstance(high_hz, str) else f"{high_hz / 1000:g} kHz"
+            band = f", for images of {low_hz:g} Hz to {high}"
         logger.info(
             "No checkpoint: the backbone %s starts from the weights %s%s.", backbone, weights, band
         )

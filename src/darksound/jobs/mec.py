@@ -14,7 +14,6 @@ from darksound.errors import InputError
 from darksound.jobs.base import JobResult, seed_everything
 from darksound.jobs.estimate import Workload, log_estimate
 from darksound.jobs.inputs import (
-    choose_run_weights,
     load_run_rois,
     resolve_run_settings,
     use_default_data,
@@ -142,8 +141,6 @@ def mec_run(run: Run, progress: Progress) -> JobResult:
     settings = resolve_run_settings(run, checkpoint_learner, progress)
     rois = load_run_rois(run, settings, progress, review)
     run.record_data(len(rois), fingerprint(rois), recorded_seconds(rois))
-    if checkpoint_learner is None:
-        settings = choose_run_weights(run, settings, rois)
     run.record_machine(describe_machine(settings))
     learner = build_learner(settings) if checkpoint_learner is None else checkpoint_learner
     warm_up = checkpoint_learner is None and needs_warm_up(settings)

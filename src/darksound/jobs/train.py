@@ -14,7 +14,6 @@ import pandas as pd
 from darksound.jobs.base import JobResult, seed_everything
 from darksound.jobs.estimate import Workload, log_estimate
 from darksound.jobs.inputs import (
-    choose_run_weights,
     load_run_rois,
     resolve_run_settings,
     use_default_data,
@@ -148,9 +147,6 @@ def train_run(run: Run, progress: Progress) -> JobResult:
     settings = _with_episodes_per_step(run, resolve_run_settings(run, progress=progress))
     learner = build_learner(settings)
     rois = load_run_rois(run, settings, progress)
-    chosen = choose_run_weights(run, settings, rois)
-    if chosen != settings:
-        settings, learner = chosen, build_learner(chosen)
     run.record_data(len(rois), fingerprint(rois))
     run.record_machine(describe_machine(settings))
     workload = Workload.of_training(len(rois), settings, settings.training.epochs)

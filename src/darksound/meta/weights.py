@@ -26,10 +26,8 @@ from darksound.text import library_path
 
 __all__ = [
     "BUNDLED",
-    "BUNDLED_FILES",
     "IMAGENET",
     "NO_WEIGHTS",
-    "WIDE",
     "backbone_part",
     "bundled_path",
     "bundled_size",
@@ -44,11 +42,9 @@ __all__ = [
     "write_pretrained",
 ]
 
-#: Values of `backbone.weights`: the weights in the package, those for images of a wider band that
-#: begins lower, torchvision's, and random ones.
-BUNDLED, WIDE, IMAGENET, NO_WEIGHTS = "darksound", "darksound-wide", "imagenet", "none"
-#: Files of the weights in the package, by name.
-BUNDLED_FILES = {BUNDLED: "small.safetensors", WIDE: "wide.safetensors"}
+#: Values of `backbone.weights`: the weights in the package, torchvision's, and random ones.
+BUNDLED, IMAGENET, NO_WEIGHTS = "darksound", "imagenet", "none"
+_BUNDLED_FILE = "small.safetensors"
 _CARD = "darksound_card"
 # First bytes of a zip archive and of a pickle, which torch.save wrote before version 1.6.
 _MAGIC_BYTES = (b"PK", b"\x80")
@@ -229,9 +225,9 @@ def backbone_part(state: Mapping[str, Tensor]) -> dict[str, Tensor]:
     return {k: v for k, v in state.items() if not k.startswith(_CLASSIFIER_KEYS)}
 
 
-def bundled_path(name: str = BUNDLED) -> Path:
-    """Return the path of the pretrained weights in the package that have this name."""
-    return Path(str(files("darksound").joinpath("weights", BUNDLED_FILES[name])))
+def bundled_path() -> Path:
+    """Return the path of the pretrained weights in the package."""
+    return Path(str(files("darksound").joinpath("weights", _BUNDLED_FILE)))
 
 
 @cache

@@ -108,16 +108,17 @@ class FrontEndSettings(Section):
         "wider in proportion.",
     )
     n_bands: Annotated[int, Field(ge=8, le=1024)] = Field(
-        96,
+        112,
         description="Number of mel bands, or of CQT bins. Ignored by `spec` and by the `published` "
         "CQT.",
     )
     cqt: Literal["power", "published"] = Field(
         "power",
-        description="`power`: squared magnitude, 24 bins per octave from `low_hz`. `published`: "
+        description="`power`: squared magnitude, 24 bins per octave from `low_hz`, which need "
+        "`n_bands` 151 to reach 11.5 kHz from 150 Hz. `published`: "
         "magnitude of 84 bins, 12 per octave from C1 (32.7 Hz), as `librosa.cqt`.",
     )
-    low_hz: Hertz = Field(500.0, description="Lowest frequency of the image in Hz.")
+    low_hz: Hertz = Field(150.0, description="Lowest frequency of the image in Hz.")
     high_hz: Annotated[float, Field(gt=0, le=1_000_000)] | Literal["nyquist"] = Field(
         11_500.0, description="Highest frequency of the image in Hz."
     )

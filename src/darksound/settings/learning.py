@@ -125,12 +125,12 @@ class PretrainingSettings(Section):
         "a close relative of the one before.",
     )
     low_share: Share = Field(
-        0.0,
+        0.3,
         description="Share of the species whose songs are centred between 180 and 1,800 Hz, "
         "drawn evenly in octaves; the others are centred mostly between 2 and 6 kHz.",
     )
     individuals: Annotated[int, Field(ge=2, le=100_000)] = Field(
-        6, description="Number of individuals of each species."
+        4, description="Number of individuals of each species."
     )
     songs: Annotated[int, Field(ge=1, le=100_000)] = Field(
         2, description="Number of songs of each individual."
@@ -197,10 +197,9 @@ class BackboneSettings(Section):
     )
     weights: str = Field(
         "auto",
-        description="`darksound` (bundled, trained on synthetic birds), `darksound-wide` (bundled, "
-        "with its front end from 150 Hz), `imagenet` (torchvision), `none` (random), or a weights "
-        "file. `auto`: for `small` in its default size `darksound`, or `darksound-wide` where one "
-        "ROI in twenty is centred below 500 Hz; `imagenet` for torchvision's networks.",
+        description="`darksound` (bundled, trained on synthetic birds), `imagenet` (torchvision), "
+        "`none` (random), or a weights file. `auto`: `darksound` for `small` in its default size, "
+        "and `imagenet` for torchvision's networks.",
     )
     channels: tuple[Size, Size, Size, Size] = Field(
         (24, 48, 96, 192), description="Channels of the small CNN's stem and its three stages."

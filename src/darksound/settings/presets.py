@@ -1,4 +1,4 @@
-"""Presets: the defaults, two bands from 150 Hz, and the settings of the two publications."""
+"""Presets: the defaults, two bands to search, and the settings of the two publications."""
 
 from typing import Any
 
@@ -56,22 +56,13 @@ _PUBLISHED_SEGMENTATION = {
     "pad_hz": 250.0,
 }
 
-# Its front end, from 150 Hz, is filled in where no checkpoint has another one.
-_WIDE_BACKBONE = {"weights": "darksound-wide"}
-
 #: Settings that differ from the defaults, by preset. `nocturnal` searches the band of owls,
 #: tinamous, nightjars and guans, `all` the whole band of the images; Poutaraud 2023 (thesis) and
 #: Poutaraud et al. 2024, doi 10.1016/j.ecoinf.2024.102687 (paper).
 PRESETS: dict[str, dict[str, Any]] = {
     "default": {},
-    "nocturnal": {
-        "segmentation": {"low_hz": 150.0, "high_hz": 3500.0},
-        "backbone": _WIDE_BACKBONE,
-    },
-    "all": {
-        "segmentation": {"low_hz": 150.0, "high_hz": 11_500.0},
-        "backbone": _WIDE_BACKBONE,
-    },
+    "nocturnal": {"segmentation": {"low_hz": 150.0, "high_hz": 3500.0}},
+    "all": {"segmentation": {"low_hz": 150.0, "high_hz": 11_500.0}},
     "thesis-2023": {
         "seed": 1979,
         "audio": _PUBLISHED_AUDIO,

@@ -20,7 +20,7 @@ def _library(n_species: int = 8) -> SongLibrary:
     plan = SongPlan(1, n_species, 2, 1, 3.0)
     n_songs = n_species * plan.songs_per_species
     rng = np.random.default_rng(0)
-    frames = rng.integers(0, 256, (60 * n_songs, 96)).astype(np.uint8)
+    frames = rng.integers(0, 256, (60 * n_songs, 112)).astype(np.uint8)
     return SongLibrary(plan, frames, range(0, 60 * n_songs + 1, 60))
 
 
@@ -31,7 +31,7 @@ def test_batches_are_made_on_the_gpu_whether_songs_fit_or_not(free_bytes: int) -
         with NoWaiting():
             images = batches(0)
         assert images.device.type == "cuda"
-        assert images.shape == (2, 6, 3, 96, 192)
+        assert images.shape == (2, 6, 3, 112, 192)
 
 
 @pytest.mark.parametrize("name", LOSSES)

@@ -47,7 +47,7 @@ def test_a_batch_is_determined_by_seed_and_number(
 ) -> None:
     batches = PairBatches(libraries, settings)
     first, other = batches(0), batches(1)
-    assert first.shape == (2, 8, 3, 96, 192)
+    assert first.shape == (2, 8, 3, 112, 192)
     # A second call starts from the same state of the generators as a new object.
     assert torch.equal(first, batches(0))
     assert torch.equal(first, PairBatches(libraries, settings)(0))

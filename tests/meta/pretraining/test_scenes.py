@@ -14,7 +14,7 @@ from darksound.synthesis.song_library import SONG_RATE
 
 SETTINGS = Settings().replace(audio={"roi_s": 3.0})
 
-BANDS, WIDTH = 96, 192
+BANDS, WIDTH = 112, 192
 
 
 @pytest.fixture(scope="module")
@@ -49,7 +49,7 @@ def test_scenes_are_images_that_the_generator_determines(scenes: SceneSimulator)
 def test_songs_are_visible_in_most_scenes_and_scenes_differ(scenes: SceneSimulator) -> None:
     count = 200
     images = scenes(
-        _tone(count, 40, 60, 120), _whole(count), torch.zeros(count, 96, 192), _seeded(0)
+        _tone(count, 40, 60, 120), _whole(count), torch.zeros(count, BANDS, WIDTH), _seeded(0)
     )
     level = images[:, 0, BANDS - 1 - 40]
     above = level[:, 70:110].mean(1) - level[:, :50].mean(1)

@@ -9,7 +9,7 @@ from darksound.settings import BackboneSettings, Settings
 __all__ = ["BACKBONES", "WEIGHTS", "check_trained", "family_path"]
 
 #: Names of weights; anything else is the path of a file.
-WEIGHTS = ("auto", "darksound", "darksound-wide", "imagenet", "none")
+WEIGHTS = ("auto", "darksound", "imagenet", "none")
 
 # torchvision's image classifiers, listed here so that their names can be read without torch.
 _TORCHVISION = """

@@ -8,7 +8,6 @@ from darksound.meta.backbones.base import Backbone, BackboneFamily
 from darksound.meta.randomness import Purpose, seeded_torch
 from darksound.meta.weights import (
     BUNDLED,
-    BUNDLED_FILES,
     IMAGENET,
     NO_WEIGHTS,
     bundled_path,
@@ -33,9 +32,9 @@ def build_backbone(settings: Settings) -> Backbone:
     weights = resolve_weights(settings.backbone)
     with seeded_torch(settings.seed, Purpose.BACKBONE):
         backbone = _family(settings.backbone).build(settings, weights)
-    if weights in BUNDLED_FILES:
-        _warn_of_other_front_end(weights, settings.front_end)
-        load_backbone_weights(backbone, bundled_path(weights))
+    if weights == BUNDLED:
+        _warn_of_other_front_end(settings.front_end)
+        load_backbone_weights(backbone, bundled_path())
     elif weights not in (NO_WEIGHTS, IMAGENET):
         load_backbone_weights(backbone, text_path(weights))
     return backbone
@@ -51,7 +50,7 @@ def resolve_weights(settings: BackboneSettings) -> str:
     weights = settings.weights
     if weights == "auto":
         return family.default_weights(settings)
-    if weights in {*BUNDLED_FILES, IMAGENET} - {*family.named_weights}:
+    if weights in {BUNDLED, IMAGENET} - {*family.named_weights}:
         choices = dict.fromkeys([*family.named_weights, NO_WEIGHTS])
         raise SettingsError(
             f"backbone.weights is {weights!r}, but the backbone {settings.name!r} has no such "
@@ -74,15 +73,15 @@ def _family(settings: BackboneSettings) -> BackboneFamily:
     return family
 
 
-def _warn_of_other_front_end(weights: str, settings: FrontEndSettings) -> None:
-    made_with = front_end_of(bundled_path(weights))
+def _warn_of_other_front_end(settings: FrontEndSettings) -> None:
+    made_with = front_end_of(bundled_path())
     current = settings.model_dump(mode="json")
     other = sorted(key for key, value in made_with.items() if current[key] != value)
     if other:
         logger.warning(
             "The weights %r were trained on images of another front end (front_end.%s differs), "
-            "so embeddings may be poor; set backbone.weights to none, or use %s front end.",
-            weights,
+            "so embeddings may be poor; set backbone.weights to none, or use the default front "
+            "end.",
+            BUNDLED,
             ", front_end.".join(other),
-            "the default" if weights == BUNDLED else "their own",
         )

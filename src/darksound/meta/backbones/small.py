@@ -14,7 +14,7 @@ from torch import Tensor, nn
 
 from darksound.meta.backbones.base import Backbone, BackboneFamily, fold, foldable_pairs
 from darksound.meta.pieces import run_in_pieces
-from darksound.meta.weights import BUNDLED, BUNDLED_FILES, NO_WEIGHTS, bundled_size
+from darksound.meta.weights import BUNDLED, NO_WEIGHTS, bundled_size
 from darksound.settings import BackboneSettings, Settings
 
 __all__ = ["FAMILY", "INITIAL_SQUARED_DISTANCE", "AffineMap", "EmbeddingMapBackbone", "SmallCNN"]
@@ -177,4 +177,4 @@ def _default_weights(settings: BackboneSettings) -> str:
     return BUNDLED if size == bundled_size() else NO_WEIGHTS
 
 
-FAMILY = BackboneFamily(_build, _default_weights, tuple(BUNDLED_FILES))
+FAMILY = BackboneFamily(_build, _default_weights, (BUNDLED,))

@@ -5,12 +5,13 @@ ROIs outside choruses, each with the share of a call in its energy: single event
 a call and another event, short scenes (night, dawn, rain, river), and nights of five minutes, in
 which choruses are found as in real recordings. Each scene has species of its own. `train` fits the
 trees of `darksound.segmentation.call_score` on such files, calibrates them on recordings apart, and
-reports the area under the curve by kind on others. Seeds 1 to 20 for training, 21 and 22 for
-calibration and 23 to 25 for the report made the file of the package:
+reports the area under the curve by kind on others. Seeds 1 to 20 and 26 to 37 for training,
+21 and 22 for calibration and 23 to 25 for the report made the file of the package:
 
-    for seed in $(seq 1 25); do python benchmarks/call_score.py features $seed s$seed.npz; done
+    for seed in $(seq 1 37); do python benchmarks/call_score.py features $seed s$seed.npz; done
     python benchmarks/call_score.py train src/darksound/segmentation/call_score.npz \\
-        --train s?.npz s1?.npz s20.npz --calibrate s2[12].npz --test s2[345].npz
+        --train s[1-9].npz s1?.npz s20.npz s2[6-9].npz s3?.npz \\
+        --calibrate s2[12].npz --test s2[345].npz
     python benchmarks/call_score.py report s2[345].npz
 """
 
@@ -229,7 +230,7 @@ def read_tables(paths: list[Path]) -> dict[str, npt.NDArray[Any]]:
 def fit_trees(train: dict[str, Any], calibrate: dict[str, Any]) -> CallTrees:
     """Return trees fitted on one table and calibrated on another."""
     model = HistGradientBoostingClassifier(
-        learning_rate=0.07, max_iter=200, max_leaf_nodes=20, max_depth=7, min_samples_leaf=40,
+        learning_rate=0.06, max_iter=1000, max_leaf_nodes=31, max_depth=9, min_samples_leaf=40,
         l2_regularization=10.0, max_features=0.2, random_state=1, class_weight="balanced",
     )  # fmt: skip
     model.fit(train["rows"], train["is_call"])

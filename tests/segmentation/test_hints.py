@@ -127,7 +127,7 @@ def test_channels_that_cancel_give_the_rois_of_the_strongest_and_a_hint(hint_of)
 
 def test_five_hints_are_logged_and_the_others_counted(tmp_path, caplog):
     for number in range(7):
-        sf.write(tmp_path / f"{number}.wav", noise(3, seed=number), RATE)
+        sf.write(tmp_path / f"{number}.wav", noise(10, seed=number), RATE)
     settings = Settings().replace(compute={"cache_dir": tmp_path / "cache", "workers": 1})
     with caplog.at_level(logging.WARNING):
         load_rois(tmp_path, settings=settings, rois="segment")

@@ -34,8 +34,8 @@ def test_songs_are_mel_spectrograms_as_of_librosa(tmp_path: Path, settings: Sett
     song = repertoire[int(rng.integers(len(repertoire)))]
     wave = np.pad(render_performance(perform(song, rng, 5.0), SONG_RATE, rng), 512)
     mel = librosa.feature.melspectrogram(
-        y=wave, sr=SONG_RATE, n_fft=512, hop_length=375, n_mels=96, fmin=500, fmax=11_500,
-        htk=True, power=2.0,
+        y=wave, sr=SONG_RATE, n_fft=1024, win_length=512, hop_length=375, n_mels=112, fmin=150,
+        fmax=11_500, htk=True, power=2.0,
     )  # fmt: skip
     expected = 10 * np.log10(np.maximum(mel / mel.max(), 1e-12))
     loud = np.flatnonzero(expected.max(0) > -RANGE_DB + 0.16)

@@ -66,10 +66,10 @@ class RoiDataset(Dataset[tuple[Any, Any]]):
         (120, 10, 'species-041')
         >>> image, label = dataset[0]
         >>> image.shape, image.dtype, dataset.classes[label]
-        (torch.Size([3, 96, 192]), torch.float32, 'species-041')
+        (torch.Size([3, 112, 192]), torch.float32, 'species-041')
         >>> images, labels = next(iter(DataLoader(dataset, batch_size=32, shuffle=True)))
         >>> images.shape, labels.shape
-        (torch.Size([32, 3, 96, 192]), torch.Size([32]))
+        (torch.Size([32, 3, 112, 192]), torch.Size([32]))
     """
 
     def __init__(
@@ -212,7 +212,7 @@ class EpisodeBatchSampler(Sampler[list[int]]):
         >>> for support, support_labels, query, query_labels, class_ids in loader:
         ...     pass
         >>> support.shape, query.shape, len(class_ids)
-        (torch.Size([10, 3, 96, 192]), torch.Size([5, 3, 96, 192]), 5)
+        (torch.Size([10, 3, 112, 192]), torch.Size([5, 3, 112, 192]), 5)
         >>> support_labels.tolist(), query_labels.tolist()
         ([0, 0, 1, 1, 2, 2, 3, 3, 4, 4], [0, 1, 2, 3, 4])
     """
@@ -279,7 +279,7 @@ def episode_collate(
         >>> import torch
         >>> import darksound as ds
         >>> labels = [7, 7, 4, 4, 7, 4]
-        >>> batch = [(torch.zeros(3, 96, 192), label) for label in labels]
+        >>> batch = [(torch.zeros(3, 112, 192), label) for label in labels]
         >>> support, support_labels, query, query_labels, class_ids = ds.episode_collate(batch)
         >>> support_labels, query_labels, class_ids
         (tensor([0, 0, 1, 1]), tensor([0, 1]), [7, 4])

@@ -110,7 +110,7 @@ class SegmentationSettings(Section):
         "segment` has them in any case.",
     )
     min_call_score: Share = Field(
-        0.2,
+        0.25,
         description="ROIs with a lower `call_score` are not embedded or clustered; 0: all are. The "
         "table of `darksound segment` has them in any case.",
     )

@@ -25,10 +25,10 @@ class Store(Protocol):
         >>> import darksound as ds
         >>> store = ds.build_store("demo:val")
         >>> store.kind, store.shape, len(store)
-        ('images', (3, 96, 192), 120)
+        ('images', (3, 112, 192), 120)
         >>> images = store.batch([0, 1])
         >>> images.shape, images.dtype
-        (torch.Size([2, 3, 96, 192]), torch.float32)
+        (torch.Size([2, 3, 112, 192]), torch.float32)
     """
 
     @property

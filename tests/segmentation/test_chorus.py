@@ -164,6 +164,14 @@ def test_short_soft_whistles_are_found_if_they_are_narrow(tmp_path):
     assert len(segment(tmp_path, make_waveform(12, tones), sustained_db=0.0)) == 0
 
 
+def test_soft_toots_of_a_tenth_of_a_second_are_found_below_1000_hz(tmp_path):
+    starts = (3.0, 6.0, 9.0)
+    toots, chips = ([(s, s + 0.1, hz, 6e-4) for s in starts] for hz in (800, 2000))
+    boxes = segment(tmp_path, make_waveform(12, toots))
+    np.testing.assert_allclose(boxes["start_s"], starts, atol=0.05)
+    assert len(segment(tmp_path, make_waveform(12, chips))) == 0
+
+
 def test_steady_bands_without_slow_pulses_are_background(tmp_path):
     rng = np.random.default_rng(5)
     hum = sum(tone(60, 120 * k, 0.02 / k) for k in range(1, 12))

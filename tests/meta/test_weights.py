@@ -60,7 +60,24 @@ def test_another_front_end_causes_a_warning(
         assert not caplog.records
         build_backbone(Settings().replace(front_end={"low_hz": 100.0}))
     (record,) = caplog.records
-    assert "(front_end.low_hz differs)" in record.getMessage()
+    assert "'darksound' were trained" in record.getMessage()
+    assert "(front_end.low_hz=150.0)" in record.getMessage()
+
+
+def test_a_file_of_weights_for_another_front_end_causes_a_warning_too(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    size = {"channels": (4, 4, 8, 8), "embedding_dim": 16}
+    made_with = Settings().replace(front_end={"low_hz": 500.0, "n_bands": 96}, backbone=size)
+    path = tmp_path / "high.safetensors"
+    card = {"settings": made_with.model_dump(mode="json", include={"front_end"})}
+    write_pretrained(path, build_backbone(made_with).state_dict(), card)
+    with caplog.at_level(logging.WARNING):
+        build_backbone(made_with.replace(backbone={"weights": str(path)}))
+        assert not caplog.records
+        build_backbone(Settings().replace(backbone={**size, "weights": str(path)}))
+    (record,) = caplog.records
+    assert "(front_end.low_hz=500.0, front_end.n_bands=96)" in record.getMessage()
 
 
 def test_written_weights_are_loaded_in_half_precision_with_their_card(tmp_path: Path) -> None:

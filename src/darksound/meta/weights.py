@@ -237,14 +237,17 @@ def bundled_size() -> dict[str, Any]:
     return {key: backbone[key] for key in ("channels", "embedding_dim")}
 
 
-@cache
 def front_end_of(path: Path) -> dict[str, Any]:
-    """Return the front end settings that the images of a pretrained weights file were made with.
+    """Return the front end settings that the images of a weights file were made with.
 
-    `long_rois` is left out: the same image shows a ROI whether its embedding is that image's alone
-    or a mean of several.
+    It is empty if the file has no card that names them. `long_rois` is left out: the same image
+    shows a ROI whether its embedding is that image's alone or a mean of several.
+
+    Raises:
+        CheckpointError: the file is missing or damaged.
     """
-    front_end: dict[str, Any] = read_card(path)["settings"]["front_end"]
+    card = metadata_in(path, _CARD) if path.suffix == ".safetensors" else None
+    front_end = (card or {}).get("settings", {}).get("front_end", {})
     return {key: value for key, value in front_end.items() if key != "long_rois"}
 
 

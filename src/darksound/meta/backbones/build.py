@@ -1,6 +1,7 @@
 """Building a backbone from the settings, with its weights."""
 
 import logging
+from pathlib import Path
 
 from darksound.errors import SettingsError
 from darksound.meta.backbones import family_path
@@ -32,11 +33,10 @@ def build_backbone(settings: Settings) -> Backbone:
     weights = resolve_weights(settings.backbone)
     with seeded_torch(settings.seed, Purpose.BACKBONE):
         backbone = _family(settings.backbone).build(settings, weights)
-    if weights == BUNDLED:
-        _warn_of_other_front_end(settings.front_end)
-        load_backbone_weights(backbone, bundled_path())
-    elif weights not in (NO_WEIGHTS, IMAGENET):
-        load_backbone_weights(backbone, text_path(weights))
+    if weights not in (NO_WEIGHTS, IMAGENET):
+        path = bundled_path() if weights == BUNDLED else text_path(weights)
+        load_backbone_weights(backbone, path)
+        _warn_of_other_front_end(weights, path, settings.front_end)
     return backbone
 
 
@@ -73,15 +73,14 @@ def _family(settings: BackboneSettings) -> BackboneFamily:
     return family
 
 
-def _warn_of_other_front_end(settings: FrontEndSettings) -> None:
-    made_with = front_end_of(bundled_path())
+def _warn_of_other_front_end(weights: str, path: Path, settings: FrontEndSettings) -> None:
+    made_with = front_end_of(path)
     current = settings.model_dump(mode="json")
-    other = sorted(key for key, value in made_with.items() if current[key] != value)
+    other = {key: value for key, value in made_with.items() if current.get(key) != value}
     if other:
         logger.warning(
-            "The weights %r were trained on images of another front end (front_end.%s differs), "
-            "so embeddings may be poor; set backbone.weights to none, or use the default front "
-            "end.",
-            BUNDLED,
-            ", front_end.".join(other),
+            "The weights %r were trained on images of another front end, so embeddings may be "
+            "poor; use their front end (%s), or other weights.",
+            weights,
+            ", ".join(f"front_end.{key}={value}" for key, value in sorted(other.items())),
         )

@@ -3,19 +3,23 @@
 `features` renders synthetic recordings of one seed, segments them, and writes the features of their
 ROIs outside choruses, each with the share of a call in its energy: single events in noise, pairs of
 a call and another event, short scenes (night, dawn, rain, river), and nights of five minutes, in
-which choruses are found as in real recordings. Each scene has species of its own. `train` fits the
-trees of `darksound.segmentation.call_score` on such files, calibrates them on recordings apart, and
-reports the area under the curve by kind on others. Seeds 1 to 20 and 26 to 37 for training,
-21 and 22 for calibration and 23 to 25 for the report made the file of the package:
+which choruses are found as in real recordings. Each scene has species of its own. With
+`--whistles` also plain notes that are repeated, in a steady rhythm or not. `train` fits the trees
+of `darksound.segmentation.call_score` on such files, calibrates them on recordings apart, and
+reports the area under the curve by kind on others. Seeds 1 to 20 and 26 to 37 for training, 21 and
+22 for calibration and 23 to 25 for the report made the file of the package:
 
     for seed in $(seq 1 37); do python benchmarks/call_score.py features $seed s$seed.npz; done
+    for seed in $(seq 1 37); do python benchmarks/call_score.py features $seed w$seed.npz \\
+        --singles 0 --scenes 0 --nights 0 --whistles 32; done
     python benchmarks/call_score.py train src/darksound/segmentation/call_score.npz \\
-        --train s[1-9].npz s1?.npz s20.npz s2[6-9].npz s3?.npz \\
+        --train [sw][1-9].npz [sw]1?.npz [sw]20.npz [sw]2[6-9].npz [sw]3?.npz \\
         --calibrate s2[12].npz --test s2[345].npz
-    python benchmarks/call_score.py report s2[345].npz
+    python benchmarks/call_score.py report s2[345].npz w2[345].npz
 """
 
 import argparse
+import itertools
 import tempfile
 from collections.abc import Iterable, Iterator
 from pathlib import Path
@@ -43,6 +47,7 @@ from darksound.synthesis.recordings import RATE
 from darksound.synthesis.scenes import plan_scene
 from darksound.synthesis.single_events import CALL_KINDS, OTHER_KINDS, render_single_event
 from darksound.synthesis.soundscapes import SceneId, render_block
+from darksound.synthesis.wild_syllables import log_uniform
 
 Samples = npt.NDArray[np.float32]
 Floats = npt.NDArray[np.float64]
@@ -59,6 +64,7 @@ ECHO_S = 0.5
 SCENES = ("night", "night", "dawn", "rain", "river")
 SCENE_S, NIGHT_S = 100.0, 300.0
 SPECIES = 12
+WHISTLES_S = 30.0
 # Scenes of one seed of this program; each has another seed of the generator.
 MAX_SCENES = 1000
 RATES = (RATE, RATE, RATE, 44_100, 32_000, 24_000, 22_050)
@@ -75,6 +81,7 @@ def main() -> None:
     features.add_argument("--singles", type=int, default=90)
     features.add_argument("--scenes", type=int, default=14)
     features.add_argument("--nights", type=int, default=10)
+    features.add_argument("--whistles", type=int, default=0)
     train = commands.add_parser("train")
     train.add_argument("out", type=Path)
     train.add_argument("--train", type=Path, nargs="+", required=True)
@@ -84,7 +91,10 @@ def main() -> None:
     report.add_argument("test", type=Path, nargs="+")
     args = parser.parse_args()
     if args.command == "features":
-        made = recordings(args.seed, args.singles, args.scenes, args.nights)
+        made = itertools.chain(
+            recordings(args.seed, args.singles, args.scenes, args.nights),
+            whistled(args.seed, args.whistles),
+        )
         write_features(made, np.random.default_rng([args.seed, 21]), args.out)
     elif args.command == "train":
         tables = [read_tables(paths) for paths in (args.train, args.calibrate, args.test)]
@@ -129,6 +139,48 @@ def recordings(seed: int, singles: int, scenes: int, nights: int) -> Iterator[Re
         yield f"scene {scene}", *scene_stems(MAX_SCENES * seed + number, scene, SCENE_S)
     for number in range(scenes, scenes + nights):
         yield "long night", *scene_stems(MAX_SCENES * seed + number, "night", NIGHT_S)
+
+
+def whistled(seed: int, count: int) -> Iterator[Recording]:
+    """Yield plain notes that are repeated for half a minute, with or without another event.
+
+    The generator's night birds call in a steadier rhythm than its frogs; these do not.
+    """
+    rng = np.random.default_rng([seed, 22])
+    for _ in range(count):
+        call = np.zeros(round(WHISTLES_S * RATE), np.float32)
+        hertz, length = log_uniform(rng, 300, 5000), log_uniform(rng, 0.08, 0.8)
+        pause, jitter, bend = log_uniform(rng, 0.3, 8), rng.uniform(0, 0.5), rng.normal(0, 0.05)
+        overtones = 10 ** -rng.uniform(0.5, 3, 2)
+        start = rng.uniform(0.2, 3)
+        while start + length < WHISTLES_S:
+            time = np.arange(round(length * RATE)) / RATE
+            pitch = hertz * (1 + rng.normal(0, 0.01)) * (1 + bend * time / length)
+            phase = 2 * np.pi * np.cumsum(pitch) / RATE
+            note = (
+                np.sin(phase) + overtones[0] * np.sin(2 * phase) + overtones[1] * np.sin(3 * phase)
+            )
+            fade = np.clip(np.minimum(time, length - time) / min(0.02, length / 3), 0, 1)
+            first = round(start * RATE)
+            note *= 10 ** (rng.normal(0, 1.5) / 20) * fade
+            call[first : first + len(note)] += note.astype(np.float32)
+            start += length + pause * (1 + jitter * rng.uniform(-1, 1))
+        noise = np.fft.rfft(rng.normal(size=len(call)))
+        noise *= np.maximum(np.arange(len(noise)), 100.0) ** -rng.uniform(0, 0.8)
+        other = np.fft.irfft(noise, len(call)).astype(np.float32)
+        # The level of a note over the noise in a band of 100 Hz around it.
+        low, high = (round(h * len(call) / RATE) for h in (hertz - 50, hertz + 50))
+        power = 2 * np.square(np.abs(noise[low:high])).sum() / len(call) ** 2
+        other *= np.float32(10 ** (-rng.uniform(3, 35) / 20) / np.sqrt(2 * power))
+        if rng.random() < 0.5:
+            second = render_single_event(str(rng.choice(OTHER_KINDS)), rng, margin_s=1.0).samples
+            if np.isfinite(second).all():
+                second = second[: len(call)]
+                place = int(rng.integers(0, len(call) - len(second) + 1))
+                level = 10 ** (rng.uniform(-20, 5) / 20) / np.sqrt(np.square(second).mean() + 1e-12)
+                other[place : place + len(second)] += np.float32(0.5 * level) * second
+        loudest = np.float32(2 * np.abs(call + other).max())
+        yield "whistles", call / loudest, other / loudest
 
 
 def single(kind: str, other_kind: str | None, rng: np.random.Generator) -> Iterator[Recording]:

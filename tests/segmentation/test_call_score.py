@@ -119,5 +119,15 @@ def test_calls_of_other_seeds_score_higher_than_other_sounds(tmp_path):
     assert np.mean(calls[:, None] > others) > 0.9
 
 
+@pytest.mark.parametrize("hertz", [400, 700, 1100, 2000, 3000])
+def test_plain_whistles_in_an_unsteady_rhythm_are_kept(hertz, write_wave):
+    starts = 1 + 2 * np.arange(14) + np.random.default_rng(4).uniform(-0.4, 0.4, 14)
+    path = write_wave(30, *((start, 0.2 * tone(0.3, hertz, hertz)) for start in starts))
+    settings = SegmentationSettings()
+    scores = segment_recording(path, 3.0, settings).boxes["call_score"]
+    assert len(scores) == len(starts)
+    assert np.mean(scores >= settings.min_call_score) > 0.9
+
+
 def test_no_roi_has_no_scores():
     assert bundled_trees().scores(np.empty((0, len(CALL_FEATURES)))).shape == (0,)

@@ -29,6 +29,7 @@ import numpy as np
 import numpy.typing as npt
 import soundfile as sf
 import soxr
+from scipy import fft
 from sklearn.ensemble import HistGradientBoostingClassifier
 from sklearn.linear_model import LogisticRegression
 from sklearn.metrics import roc_auc_score
@@ -43,10 +44,19 @@ from darksound.segmentation.power import power_spectrum
 from darksound.segmentation.recordings import plan_recording
 from darksound.segmentation.regions import RegionPoints
 from darksound.settings import SegmentationSettings
+from darksound.synthesis.acoustics import draw_acoustics, noise_shape, noise_spectrum, transfer
+from darksound.synthesis.night_voices import draw_night_voice
 from darksound.synthesis.recordings import RATE
 from darksound.synthesis.scenes import plan_scene
-from darksound.synthesis.single_events import CALL_KINDS, OTHER_KINDS, render_single_event
+from darksound.synthesis.single_events import (
+    CALL_KINDS,
+    OTHER_KINDS,
+    energy_band,
+    render_single_event,
+)
+from darksound.synthesis.song_types import perform, render_performance
 from darksound.synthesis.soundscapes import SceneId, render_block
+from darksound.synthesis.wild_species import draw_repertoire, draw_wild_species
 from darksound.synthesis.wild_syllables import log_uniform
 
 Samples = npt.NDArray[np.float32]
@@ -65,6 +75,7 @@ SCENES = ("night", "night", "dawn", "rain", "river")
 SCENE_S, NIGHT_S = 100.0, 300.0
 SPECIES = 12
 WHISTLES_S = 30.0
+SOLO_S = (8.0, 40.0)
 # Scenes of one seed of this program; each has another seed of the generator.
 MAX_SCENES = 1000
 RATES = (RATE, RATE, RATE, 44_100, 32_000, 24_000, 22_050)
@@ -82,6 +93,7 @@ def main() -> None:
     features.add_argument("--scenes", type=int, default=14)
     features.add_argument("--nights", type=int, default=10)
     features.add_argument("--whistles", type=int, default=0)
+    features.add_argument("--solos", type=int, default=0)
     train = commands.add_parser("train")
     train.add_argument("out", type=Path)
     train.add_argument("--train", type=Path, nargs="+", required=True)
@@ -94,6 +106,7 @@ def main() -> None:
         made = itertools.chain(
             recordings(args.seed, args.singles, args.scenes, args.nights),
             whistled(args.seed, args.whistles),
+            solos(args.seed, args.solos),
         )
         write_features(made, np.random.default_rng([args.seed, 21]), args.out)
     elif args.command == "train":
@@ -173,14 +186,58 @@ def whistled(seed: int, count: int) -> Iterator[Recording]:
         power = 2 * np.square(np.abs(noise[low:high])).sum() / len(call) ** 2
         other *= np.float32(10 ** (-rng.uniform(3, 35) / 20) / np.sqrt(2 * power))
         if rng.random() < 0.5:
-            second = render_single_event(str(rng.choice(OTHER_KINDS)), rng, margin_s=1.0).samples
-            if np.isfinite(second).all():
-                second = second[: len(call)]
-                place = int(rng.integers(0, len(call) - len(second) + 1))
-                level = 10 ** (rng.uniform(-20, 5) / 20) / np.sqrt(np.square(second).mean() + 1e-12)
-                other[place : place + len(second)] += np.float32(0.5 * level) * second
+            add_other(other, 0.5, rng)
         loudest = np.float32(2 * np.abs(call + other).max())
         yield "whistles", call / loudest, other / loudest
+
+
+def solos(seed: int, count: int) -> Iterator[Recording]:
+    """Yield clips of one bird that sings without rest, as recordists make them.
+
+    In scenes and single events birds pause for longer, as crickets do not.
+    """
+    rng = np.random.default_rng([seed, 23])
+    for _ in range(count):
+        n = fft.next_fast_len(round(rng.uniform(*SOLO_S) * RATE), real=True)
+        call, busy = np.zeros(n, np.float32), 0
+        if rng.random() < 0.75:
+            songs = draw_repertoire(draw_wild_species(rng), rng)
+        else:
+            voices = (draw_night_voice(str(rng.choice(CALL_KINDS[1:])), rng) for _ in range(20))
+            songs = next((voice.song,) for voice in voices if voice.song is not None)
+        pause = log_uniform(rng, 0.1, 5)
+        start = rng.uniform(0, pause)
+        while start * RATE < n - RATE / 2:
+            song = songs[int(rng.integers(len(songs)))]
+            wave = render_performance(perform(song, rng, 8.0), RATE, rng)
+            wave = wave[: n - round(start * RATE)] * np.float32(10 ** (rng.normal(0, 2) / 20))
+            call[round(start * RATE) : round(start * RATE) + len(wave)] += wave
+            busy += len(wave)
+            start += len(wave) / RATE + pause * rng.uniform(0.6, 1.4)
+        acoustics = draw_acoustics(rng)
+        spectrum = fft.rfft(call) * transfer(acoustics, n, RATE, rng)
+        noise = noise_spectrum(noise_shape(acoustics, n, RATE), rng)
+        power = np.square(np.abs(spectrum))
+        low, high = energy_band(power, n)
+        noise_power = np.square(np.abs(noise[low : high + 1])).sum() * busy / n
+        snr = 10 ** (rng.uniform(3, 35) / 10)
+        spectrum *= np.float32(np.sqrt(snr * noise_power / power[low : high + 1].sum()))
+        call, other = (fft.irfft(each, n).astype(np.float32) for each in (spectrum, noise))
+        if rng.random() < 0.4:
+            add_other(other, float(np.sqrt(np.square(call).mean())), rng)
+        loudest = np.float32(2 * np.abs(call + other).max())
+        if np.isfinite(loudest) and loudest > 0:
+            yield "solo", call / loudest, other / loudest
+
+
+def add_other(other: Samples, level: float, rng: np.random.Generator) -> None:
+    """Add an event that is no call to a recording, -20 to 5 dB from a level."""
+    event = render_single_event(str(rng.choice(OTHER_KINDS)), rng, margin_s=1.0).samples
+    if np.isfinite(event).all():
+        event = event[: len(other)]
+        place = int(rng.integers(0, len(other) - len(event) + 1))
+        gain = 10 ** (rng.uniform(-20, 5) / 20) / np.sqrt(np.square(event).mean() + 1e-12)
+        other[place : place + len(event)] += np.float32(level * gain) * event
 
 
 def single(kind: str, other_kind: str | None, rng: np.random.Generator) -> Iterator[Recording]:

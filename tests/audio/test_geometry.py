@@ -48,7 +48,7 @@ def test_a_length_far_from_the_durations_is_logged_unless_the_hop_is_fixed(caplo
     _resolve([0.1, 0.1], given.replace(front_end={"hop": 512}))
     assert not caplog.records
     _resolve([0.1, 0.1], given)
-    assert "--roi-length auto would choose 0.25 s, which holds nine ROIs in ten" in caplog.text
+    assert "--roi-length auto would choose 0.25 s." in caplog.text
     _resolve([6.0, 6.0], given)
     assert "would choose 6 s" in caplog.text
 

@@ -81,6 +81,32 @@ def test_clicks_are_broadband_and_tones_are_not(write_wave):
     assert features["rise"][1] > 5
 
 
+def test_the_context_is_how_busy_the_bands_of_a_roi_are_for_20_seconds(write_wave):
+    # A tone of half a second every two seconds, an octave and a half above another one alone.
+    path = write_wave(
+        60, *((start, tone(0.5, 4500, 4500)) for start in np.arange(1, 59, 2)),
+        (30.2, tone(0.5, 1600, 1600)),
+    )  # fmt: skip
+    features = features_of(path)
+    alone = features["log_peak"] < np.log2(3000)
+    assert alone.sum() == 1
+    busy = ~alone & (np.arange(len(alone)) > 10) & (np.arange(len(alone)) < 20)
+    for band in ("core", "near", "octave"):
+        for reach in ("10s", "20s"):
+            # With the window and the steps of 0.085 s, half a second becomes up to 0.7 s.
+            occupied = features[f"{band}_{reach}_occupied"]
+            assert np.all((occupied[busy] > 0.25) & (occupied[busy] < 0.4))
+            onsets = features[f"{band}_{reach}_onsets"] / 0.0853
+            np.testing.assert_allclose(onsets[busy], 0.5, atol=0.06)
+            assert features[f"{band}_{reach}_as_loud"][busy].min() > 0.2
+            np.testing.assert_allclose(features[f"{band}_{reach}_p95"][busy], 0, atol=1)
+        assert features[f"{band}_20s_occupied"][alone] < 0.02
+        assert features[f"{band}_20s_p95"][alone] < -20
+        # The first has nothing before it, and is compared with what there is.
+        assert features[f"{band}_before"][0] == 0
+        assert features[f"{band}_20s_occupied"][0] == pytest.approx(occupied[busy].mean(), abs=0.06)
+
+
 def test_a_tree_sends_equal_values_to_the_left():
     trees = CallTrees(
         feature=np.array([[1, 0, 0]]),

@@ -183,8 +183,7 @@ def with_roi_length(settings: Settings, durations: npt.ArrayLike) -> Settings:
 def _log_hint(given: float, chosen: float) -> None:
     if max(given, chosen) >= _HINT_FACTOR * min(given, chosen):
         logger.info(
-            "ROI length %g s; for these durations --roi-length auto would choose %g s, which holds "
-            "nine ROIs in ten.",
+            "ROI length %g s; for these durations --roi-length auto would choose %g s.",
             given,
             chosen,
         )

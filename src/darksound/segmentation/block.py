@@ -223,7 +223,7 @@ def find_block_rois(
     regions = find_block_regions(ratio, lengths, activities, grid, settings)
     boxes, points = region_boxes(regions.calls, block, grid, max_roi_s, settings)
     n_regions = len(regions.calls.starts)
-    for layer, is_chorus in ((regions.churrs, 0.0), (regions.chorus, 1.0)):
+    for layer, is_chorus in ((regions.hoots, 0.0), (regions.churrs, 0.0), (regions.chorus, 1.0)):
         if layer is not None:
             of_layer, its_points = region_boxes(layer, block, grid, max_roi_s, settings)
             of_layer["chorus"] = is_chorus

@@ -28,7 +28,7 @@ __all__ = ["BlockCache"]
 logger = logging.getLogger(__name__)
 
 # Increase it whenever the same settings and audio give other boxes or chunks.
-_VERSION = 8
+_VERSION = 9
 # Settings that are applied to boxes later.
 _LATER_SETTINGS = {"max_unusable", "pad_s", "pad_hz", "group", "keep_chorus", "min_call_score"}
 

@@ -7,7 +7,8 @@ import numpy as np
 import numpy.typing as npt
 
 from darksound.segmentation.grid import Block, Grid
-from darksound.segmentation.regions import RegionPoints, find_nested, merge_overtones
+from darksound.segmentation.parts import find_nested, merge_overtones
+from darksound.segmentation.regions import RegionPoints
 from darksound.settings import SegmentationSettings
 
 __all__ = [

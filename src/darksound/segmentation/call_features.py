@@ -9,6 +9,7 @@ import numpy.typing as npt
 import scipy.fft
 
 from darksound.segmentation.boxes import Boxes
+from darksound.segmentation.call_context import CONTEXT_FEATURES, context_features
 from darksound.segmentation.grid import Grid
 from darksound.segmentation.regions import RegionPoints
 
@@ -62,6 +63,7 @@ CALL_FEATURES = (
     # The same band over the context.
     "context_20", "context_50", "context_80", "context_occupied", "crossings", "rhythm",
     "rhythm_s",
+    *CONTEXT_FEATURES,
 )  # fmt: skip
 
 
@@ -91,6 +93,7 @@ def call_features(boxes: Boxes, points: RegionPoints, ratio: Ratio, grid: Grid) 
         | _envelope(shape, grid)
         | _surroundings(shape, ratio, grid)
         | _context(shape, ratio, grid)
+        | context_features(shape.first, shape.last, shape.peak, ratio, grid)
     )
     features: Floats = np.stack([columns[name] for name in CALL_FEATURES], axis=1)
     return np.nan_to_num(features, nan=0.0, posinf=0.0, neginf=0.0)

@@ -18,6 +18,7 @@ import scipy.ndimage
 from darksound.segmentation.activity import CELL_S, MIN_PULSE_DB, ChunkActivity
 from darksound.segmentation.churrs import churr_gains, churr_levels
 from darksound.segmentation.grid import Grid
+from darksound.segmentation.hoots import separate_hoots
 from darksound.segmentation.regions import Ratio, RegionPoints, find_regions
 from darksound.settings import SegmentationSettings
 
@@ -62,11 +63,13 @@ class BlockRegions:
     Attributes:
         calls: regions that stand out of the background, and of a chorus or churr where there is
             one.
+        hoots: low tones in the regions of other sounds; None if there is none.
         churrs: churrs that last for a chunk or more; None if there is none.
         chorus: what else is above the thresholds where there is a chorus; None if there is none.
     """
 
     calls: RegionPoints
+    hoots: RegionPoints | None = None
     churrs: RegionPoints | None = None
     chorus: RegionPoints | None = None
 
@@ -100,9 +103,12 @@ def find_block_regions(
     chorus_db[churr_db > 0] = 0
     layers = _Layers(ratio, bounds, grid, settings)
     if not churr_db.any() and not chorus_db.any():
-        return BlockRegions(find_regions(ratio, grid, settings))
-    calls = layers.standing_out(churr_db + chorus_db)
-    return BlockRegions(calls, layers.churrs(churr_db), layers.chorus(chorus_db, calls))
+        found = find_regions(ratio, grid, settings)
+        return BlockRegions(*separate_hoots(ratio, found, grid, settings))
+    calls, hoots = layers.standing_out(churr_db + chorus_db)
+    standing_out = [calls] if hoots is None else [calls, hoots]
+    chorus = layers.chorus(chorus_db, standing_out)
+    return BlockRegions(calls, hoots, layers.churrs(churr_db), chorus)
 
 
 def _chorus_levels(
@@ -205,8 +211,11 @@ class _Layers:
     grid: Grid
     settings: SegmentationSettings
 
-    def standing_out(self, levels_db: Floats) -> RegionPoints:
-        """Return the regions that stand out of levels `(chunks, bands)`; 0: the background."""
+    def standing_out(self, levels_db: Floats) -> tuple[RegionPoints, RegionPoints | None]:
+        """Return the regions that stand out of levels `(chunks, bands)`, and hoots in them.
+
+        Levels of 0 are the background.
+        """
         settings = self.settings
         low_ratio = float(10 ** (settings.low_db / 10))
         # The level lies at `low_db`, and that of a call so that it reaches `high_db`.
@@ -214,11 +223,18 @@ class _Layers:
         effective = self.ratio.copy()
         for frames, bands, level in self._cells(levels_db):
             effective[frames, bands] = low_ratio * (self.ratio[frames, bands] / level) ** power
-        calls = find_regions(effective, self.grid, settings)
-        chunk = np.searchsorted(self.bounds, calls.frame, side="right") - 1
-        level_db = levels_db[chunk, calls.band]
-        plain = self.ratio[calls.frame, calls.band] * low_ratio / _ratio_of(level_db)
-        return replace(calls, ratio=np.where(level_db > 0, plain, calls.ratio))
+        found = find_regions(effective, self.grid, settings)
+        calls, hoots = separate_hoots(effective, found, self.grid, settings)
+        over_levels = self._over_levels(calls, levels_db)
+        return over_levels, None if hoots is None else self._over_levels(hoots, levels_db)
+
+    def _over_levels(self, points: RegionPoints, levels_db: Floats) -> RegionPoints:
+        """Return points with their power over levels `(chunks, bands)`, which are at `low_db`."""
+        low_ratio = float(10 ** (self.settings.low_db / 10))
+        chunk = np.searchsorted(self.bounds, points.frame, side="right") - 1
+        level_db = levels_db[chunk, points.band]
+        over = self.ratio[points.frame, points.band] * low_ratio / _ratio_of(level_db)
+        return replace(points, ratio=np.where(level_db > 0, over, points.ratio))
 
     def churrs(self, levels_db: Floats) -> RegionPoints | None:
         """Return the regions of churrs with levels `(chunks, bands)`."""
@@ -230,11 +246,15 @@ class _Layers:
 
         return self._inside(levels_db, limited)
 
-    def chorus(self, levels_db: Floats, calls: RegionPoints) -> RegionPoints | None:
-        """Return the regions of choruses with levels `(chunks, bands)`, without those of calls."""
-        chunk = np.searchsorted(self.bounds, calls.frame, side="right") - 1
-        inside = levels_db[chunk, calls.band] > 0
-        taken = calls.frame[inside], calls.band[inside]
+    def chorus(
+        self, levels_db: Floats, standing_out: Sequence[RegionPoints]
+    ) -> RegionPoints | None:
+        """Return the regions of choruses with levels `(chunks, bands)`, without what stands out."""
+        frame = np.concatenate([points.frame for points in standing_out])
+        band = np.concatenate([points.band for points in standing_out])
+        chunk = np.searchsorted(self.bounds, frame, side="right") - 1
+        inside = levels_db[chunk, band] > 0
+        taken = frame[inside], band[inside]
         return self._inside(levels_db, lambda part, _: part, taken)
 
     def _inside(

@@ -1,4 +1,4 @@
-"""Regions of a spectrogram that stand out of the background, and which are parts of others."""
+"""Regions of a spectrogram that stand out of the background."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -10,15 +10,11 @@ import scipy.ndimage
 from darksound.segmentation.grid import Grid
 from darksound.settings import SegmentationSettings
 
-__all__ = ["RegionPoints", "find_nested", "find_regions", "merge_overtones"]
+__all__ = ["Ratio", "RegionPoints", "find_regions", "remove_points"]
 
 Ratio = npt.NDArray[np.float32]
 Ints = npt.NDArray[np.int64]
 Bools = npt.NDArray[np.bool_]
-Floats = npt.NDArray[np.float64]
-Boxes = npt.NDArray[np.void]
-# Frames of a region, and its loudest frequency in Hz in each, `(n,)`.
-PitchTrack = tuple[npt.NDArray[np.int64], Floats]
 # Flat positions, power over background, and number of the region of points, `(n,)` each.
 _Points = tuple[Ints, Ratio, Ints]
 
@@ -33,18 +29,6 @@ _SHORT_WHISTLE_SHARE, _HOOT_SHARE = 0.5, 1.2
 _DENSE_S, _DENSE_OCTAVES = 6.0, 1.4
 _DENSE_STEP_DB, _MAX_RAISED_DB = 5.0, 35.0
 _EIGHT_NEIGHBOURS = np.ones((3, 3), dtype=bool)
-# A box is nested in a larger one that covers this share of it.
-_MIN_NESTED_SHARE = 0.8
-# An overtone is simultaneous with its fundamental, for this share of the shorter one.
-_MIN_SIMULTANEOUS_SHARE = 0.8
-# The ratio of the pitches is this near to a whole number, in this share of the frames.
-_MAX_RATIO_ERROR = 0.06
-_MIN_AGREEING_SHARE = 0.6
-_MAX_OVERTONE = 8
-# Two steady tones can be at a whole multiple by chance. The pitch of an overtone varies, by at
-# least this many bands, or it begins and ends with its fundamental, to so many frames.
-_MIN_VARIATION_BANDS = 3
-_MAX_COINCIDENT_FRAMES = 3.5
 
 
 @dataclass(frozen=True)
@@ -112,10 +96,58 @@ def find_regions(ratio: Ratio, grid: Grid, settings: SegmentationSettings) -> Re
     points, value = points[kept], value[kept]
     region = _merge_components(points, where)
     points, value, region = _split_dense(points, value, region, where)
+    return _sorted(points, value, region, ratio.shape)
+
+
+def remove_points(
+    regions: RegionPoints,
+    removed: Bools,
+    shape: tuple[int, int],
+    grid: Grid,
+    settings: SegmentationSettings,
+) -> RegionPoints:
+    """Return regions without some of their points.
+
+    Of a region that loses points, what is left is divided where it is no longer connected, and
+    remains where it stands out by itself.
+
+    Args:
+        regions: of a spectrogram.
+        removed: which of the points are removed, `(n,)`.
+        shape: of the spectrogram, `(frames, bands)`.
+        grid: frames and bands.
+        settings: thresholds and margins, as of `find_regions`.
+    """
+    if not removed.any():
+        return regions
+    where = _Where(shape, grid, settings)
+    loses = np.bincount(regions.region, removed) > 0
+    flat = regions.frame * shape[1] + regions.band
+    whole = ~loses[regions.region]
+    parts = [(flat[whole], regions.ratio[whole], regions.region[whole])]
+    n_regions = len(loses)
+    bounds = np.append(regions.starts, len(regions.region))
+    for changed in np.flatnonzero(loses).tolist():
+        rows = slice(bounds[changed], bounds[changed + 1])
+        left = ~removed[rows]
+        points, value = flat[rows][left], regions.ratio[rows][left]
+        if len(points):
+            region = _merge_components(points, where)
+            _, stands_out = _stands_out(points, value, region, int(region.max()) + 1, where)
+            kept = stands_out[region]
+            parts.append((points[kept], value[kept], region[kept] + n_regions))
+            n_regions += int(region.max()) + 1
+    points, value, region = (np.concatenate(arrays) for arrays in zip(*parts, strict=True))
+    _, region = np.unique(region, return_inverse=True)
+    return _sorted(points, value, region.astype(np.int64), shape)
+
+
+def _sorted(points: Ints, value: Ratio, region: Ints, shape: tuple[int, ...]) -> RegionPoints:
+    """Return flat points, which are in order within each region, sorted by region."""
     # Sorting 16-bit numbers is several times faster.
     sort_key = region.astype(np.uint16) if region.max(initial=0) < 2**16 else region
     order = np.argsort(sort_key, kind="stable")
-    frame, band = np.divmod(points[order], ratio.shape[1])
+    frame, band = np.divmod(points[order], shape[1])
     return RegionPoints(region[order], frame, band, value[order])
 
 
@@ -295,96 +327,3 @@ def _widen(mask: Bools, margin: int) -> Bools:
 
 def _ratio_of(decibels: float) -> float:
     return float(10 ** (decibels / 10))
-
-
-def find_nested(boxes: Boxes) -> Bools:
-    """Return which boxes lie mostly, by area, inside a larger one, `(n,)`.
-
-    Args:
-        boxes: an array of `BOX`, sorted by `start_s`.
-    """
-    nested = np.zeros(len(boxes), bool)
-    width, height = boxes["end_s"] - boxes["start_s"], boxes["high_hz"] - boxes["low_hz"]
-    area = width * height
-    for i, j in _simultaneous_pairs(boxes):
-        smaller = i if area[i] < area[j] else j
-        shared = _overlap(boxes, i, j, "start_s", "end_s") * _overlap(
-            boxes, i, j, "low_hz", "high_hz"
-        )
-        nested[smaller] |= shared >= _MIN_NESTED_SHARE * area[smaller]
-    return nested
-
-
-def merge_overtones(boxes: Boxes, points: RegionPoints, grid: Grid) -> Bools:
-    """Merge overtones and their fundamentals: extend the stronger box of the two, in place.
-
-    Of two simultaneous regions, the higher is an overtone of the lower if its pitch is a whole
-    multiple of the lower's and varies with it, or if both begin and end together. Other steady
-    tones are not overtones.
-
-    Args:
-        boxes: an array of `BOX`, one for each region of `points`, sorted by `start_s`.
-        points: of the regions.
-        grid: frames and bands.
-
-    Returns:
-        Which boxes were merged into another, `(n,)`.
-    """
-    merged = np.zeros(len(boxes), bool)
-    tracks: dict[int, PitchTrack] = {}
-    bounds = np.append(points.starts, len(points.region))
-
-    def pitch(region: int) -> PitchTrack:
-        if region not in tracks:
-            tracks[region] = _pitch_track(points, slice(bounds[region], bounds[region + 1]), grid)
-        return tracks[region]
-
-    length = boxes["end_s"] - boxes["start_s"]
-    low = boxes["low_hz"].copy()
-    # From the lowest up, so that a fundamental is not merged into a lower region first.
-    pairs = [(i, j) if low[i] <= low[j] else (j, i) for i, j in _simultaneous_pairs(boxes)]
-    for base, over in sorted(pairs, key=lambda pair: (low[pair[0]], pair)):
-        shared_s = _overlap(boxes, base, over, "start_s", "end_s")
-        min_shared_s = _MIN_SIMULTANEOUS_SHARE * min(length[base], length[over])
-        if merged[base] or merged[over] or shared_s < min_shared_s:
-            continue
-        apart_s = max(abs(boxes[name][base] - boxes[name][over]) for name in ("start_s", "end_s"))
-        coincides = apart_s <= _MAX_COINCIDENT_FRAMES * grid.frame_s
-        min_variation_hz = 0.0 if coincides else _MIN_VARIATION_BANDS * grid.band_hz
-        if _is_overtone(pitch(over), pitch(base), min_variation_hz):
-            base_is_stronger = boxes["snr_db"][base] >= boxes["snr_db"][over]
-            stronger, weaker = (base, over) if base_is_stronger else (over, base)
-            merged[weaker] = True
-            boxes["low_hz"][stronger] = min(boxes["low_hz"][[base, over]])
-            boxes["high_hz"][stronger] = max(boxes["high_hz"][[base, over]])
-    return merged
-
-
-def _simultaneous_pairs(boxes: Boxes) -> list[tuple[int, int]]:
-    """Return pairs of boxes that overlap in time, the earlier one first."""
-    after = np.searchsorted(boxes["start_s"], boxes["end_s"], side="left")
-    return [(i, j) for i in range(len(boxes)) for j in range(i + 1, after[i])]
-
-
-def _overlap(boxes: Boxes, i: int, j: int, low: str, high: str) -> float:
-    shared = min(boxes[high][i], boxes[high][j]) - max(boxes[low][i], boxes[low][j])
-    return max(float(shared), 0.0)
-
-
-def _pitch_track(points: RegionPoints, rows: slice, grid: Grid) -> PitchTrack:
-    """Return the frames of a region, and its loudest frequency in each."""
-    frame, band, ratio = points.frame[rows], points.band[rows], points.ratio[rows]
-    order = np.lexsort((-ratio, frame))
-    frames, first = np.unique(frame[order], return_index=True)
-    pitch: Floats = ((grid.first_bin + band[order][first]) * grid.band_hz).astype(np.float64)
-    return frames, pitch
-
-
-def _is_overtone(over: PitchTrack, base: PitchTrack, min_variation_hz: float) -> bool:
-    _, i, j = np.intersect1d(over[0], base[0], assume_unique=True, return_indices=True)
-    if len(i) == 0 or np.ptp(np.percentile(over[1][i], (10, 90))) < min_variation_hz:
-        return False
-    ratio = over[1][i] / base[1][j]
-    multiple = np.round(np.median(ratio))
-    agrees = np.abs(ratio - multiple) <= _MAX_RATIO_ERROR * multiple / 2
-    return bool(2 <= multiple <= _MAX_OVERTONE and agrees.mean() >= _MIN_AGREEING_SHARE)

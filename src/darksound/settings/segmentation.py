@@ -86,8 +86,8 @@ class SegmentationSettings(Section):
     )
     overtones: Literal["join", "keep"] = Field(
         "join",
-        description="Simultaneous units, one at a whole multiple of the other's changing "
-        "frequency: `join` makes them one ROI, `keep` two.",
+        description="Simultaneous units, one at a whole multiple of the other's frequency, that "
+        "change together: `join` makes them one ROI, `keep` two.",
     )
     nested: Literal["drop", "keep"] = Field(
         "drop",
@@ -110,7 +110,7 @@ class SegmentationSettings(Section):
         "segment` has them in any case.",
     )
     min_call_score: Share = Field(
-        0.25,
+        0.35,
         description="ROIs with a lower `call_score` are not embedded or clustered; 0: all are. The "
         "table of `darksound segment` has them in any case.",
     )

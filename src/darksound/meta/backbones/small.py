@@ -1,4 +1,4 @@
-"""The small residual CNN for 96 x 192 images, which trains from scratch on a laptop in minutes."""
+"""The small residual CNN for 112 x 192 images, which trains from scratch on a laptop in minutes."""
 
 import math
 from collections.abc import Sequence
@@ -94,7 +94,7 @@ def _pool(maps: Tensor, loudness: Tensor) -> Tensor:
 class SmallCNN(Backbone):
     """A 5x5 stem, three residual blocks, pooling of the last two, a linear layer and batch norm.
 
-    Each stage halves height and width, so the maps of a 96 x 192 image are 12 x 24 and 6 x 12. They
+    Each stage halves height and width, so the maps of a 112 x 192 image are 14 x 24 and 7 x 12. They
     are pooled over time in six frequency ranges, because the frequency of a song identifies it.
     Pooling is by mean, maximum, and a mean weighted by the level above the background, which
     ignores the silence around a song.

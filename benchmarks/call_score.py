@@ -3,19 +3,21 @@
 `features` renders synthetic recordings of one seed, segments them, and writes the features of their
 ROIs outside choruses, each with the share of a call in its energy: single events in noise, pairs of
 a call and another event, short scenes (night, dawn, rain, river), and nights of five minutes, in
-which choruses are found as in real recordings. Each scene has species of its own. With
-`--whistles` also plain notes that are repeated, in a steady rhythm or not. `train` fits the trees
-of `darksound.segmentation.call_score` on such files, calibrates them on recordings apart, and
-reports the area under the curve by kind on others. Seeds 1 to 20 and 26 to 37 for training, 21 and
-22 for calibration and 23 to 25 for the report made the file of the package:
+which choruses are found as in real recordings. Each scene has species of its own. With `--whistles`
+also plain notes that are repeated, in a steady rhythm or not, and with `--solos` clips of one bird
+that sings without rest. `train` fits the trees of `darksound.segmentation.call_score` on such
+files, calibrates them on recordings apart, and reports the area under the curve by kind on others.
+Seeds 1 to 20 and 26 to 54 for training, 21 and 22 for calibration and 23 to 25 for the report made
+the file of the package:
 
-    for seed in $(seq 1 37); do python benchmarks/call_score.py features $seed s$seed.npz; done
-    for seed in $(seq 1 37); do python benchmarks/call_score.py features $seed w$seed.npz \\
-        --singles 0 --scenes 0 --nights 0 --whistles 32; done
+    none="--singles 0 --scenes 0 --nights 0"
+    for seed in $(seq 1 54); do python benchmarks/call_score.py features $seed s$seed.npz
+        python benchmarks/call_score.py features $seed w$seed.npz $none --whistles 32
+        python benchmarks/call_score.py features $seed o$seed.npz $none --solos 24; done
     python benchmarks/call_score.py train src/darksound/segmentation/call_score.npz \\
-        --train [sw][1-9].npz [sw]1?.npz [sw]20.npz [sw]2[6-9].npz [sw]3?.npz \\
+        --train [swo][1-9].npz [swo]1?.npz [swo]20.npz [swo]2[6-9].npz [swo][345]?.npz \\
         --calibrate s2[12].npz --test s2[345].npz
-    python benchmarks/call_score.py report s2[345].npz w2[345].npz
+    python benchmarks/call_score.py report s2[345].npz w2[345].npz o2[345].npz
 """
 
 import argparse
@@ -339,7 +341,7 @@ def read_tables(paths: list[Path]) -> dict[str, npt.NDArray[Any]]:
 def fit_trees(train: dict[str, Any], calibrate: dict[str, Any]) -> CallTrees:
     """Return trees fitted on one table and calibrated on another."""
     model = HistGradientBoostingClassifier(
-        learning_rate=0.06, max_iter=1000, max_leaf_nodes=31, max_depth=9, min_samples_leaf=40,
+        learning_rate=0.07, max_iter=1000, max_leaf_nodes=47, max_depth=10, min_samples_leaf=40,
         l2_regularization=10.0, max_features=0.2, random_state=1, class_weight="balanced",
     )  # fmt: skip
     model.fit(train["rows"], train["is_call"])

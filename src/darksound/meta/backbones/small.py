@@ -94,8 +94,8 @@ def _pool(maps: Tensor, loudness: Tensor) -> Tensor:
 class SmallCNN(Backbone):
     """A 5x5 stem, three residual blocks, pooling of the last two, a linear layer and batch norm.
 
-    Each stage halves height and width, so the maps of a 112 x 192 image are 14 x 24 and 7 x 12. They
-    are pooled over time in six frequency ranges, because the frequency of a song identifies it.
+    Each stage halves height and width, so the maps of a 112 x 192 image are 14 x 24 and 7 x 12.
+    They are pooled over time in six frequency ranges, as the frequency of a song identifies it.
     Pooling is by mean, maximum, and a mean weighted by the level above the background, which
     ignores the silence around a song.
 

@@ -6,11 +6,11 @@ import scipy.signal
 from hypothesis import given
 from hypothesis import strategies as st
 
-from darksound.segmentation.boxes import quietest_cuts
+from darksound.segmentation.boxes import BOX, join_boxes, quietest_cuts
 from darksound.segmentation.detection import score_detections, time_iou
 from darksound.segmentation.grid import make_grid
 from darksound.segmentation.power import estimate_background, power_spectrum, smooth
-from darksound.segmentation.regions import find_regions
+from darksound.segmentation.regions import RegionPoints, find_regions
 from darksound.settings import SegmentationSettings
 
 
@@ -94,3 +94,19 @@ def test_smoothing_is_a_mean_over_frames_and_bands():
     averaged = smooth(power, (3, 5))
     assert averaged[7, 9] == pytest.approx(power[6:9, 7:12].mean(), rel=1e-5)
     assert smooth(power, (1, 1)) is power
+
+
+def test_a_sound_that_two_searches_find_at_the_same_place_is_one_box():
+    def found(*starts):
+        boxes = np.zeros(len(starts), BOX)
+        boxes["start_s"], boxes["end_s"], boxes["high_hz"] = starts, np.add(starts, 1), 500
+        number = np.repeat(np.arange(len(starts)), 2)
+        frame = np.repeat(np.array(starts) * 10, 2)
+        return boxes, RegionPoints(number, frame, np.tile([0, 1], len(starts)), number + 1.0)
+
+    boxes, points = join_boxes(found(1, 4), found(0, 4, 6))
+    assert boxes["start_s"].tolist() == [0, 1, 4, 6]
+    assert points.region.tolist() == [0, 0, 1, 1, 2, 2, 3, 3]
+    assert points.frame.tolist() == [0, 0, 10, 10, 40, 40, 60, 60]
+    # The points of the box at 4 are those of the first search.
+    assert points.ratio.tolist() == [1, 1, 1, 1, 2, 2, 3, 3]

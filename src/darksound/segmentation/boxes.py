@@ -1,6 +1,7 @@
 """From regions of a spectrogram to boxes in time and frequency."""
 
 import math
+from dataclasses import replace
 from itertools import pairwise
 
 import numpy as np
@@ -21,6 +22,7 @@ __all__ = [
     "split_long_regions",
 ]
 
+Bools = npt.NDArray[np.bool_]
 Ints = npt.NDArray[np.int64]
 
 #: Bounds in seconds and Hz, the mean power over the background in decibels, the frequency of the
@@ -228,13 +230,16 @@ def region_boxes(
         keep &= ~merge_overtones(boxes, pieces, grid)
     keep[keep] = ~find_nested(boxes[keep]) if settings.nested == "drop" else True
     keep &= (block.start <= anchor) & (anchor < block.stop)
-    kept = keep[pieces.region]
+    boxes, pieces = _select(boxes, pieces, keep)
+    return boxes, replace(pieces, frame=pieces.frame - block.edges[0])
+
+
+def _select(boxes: Boxes, points: RegionPoints, keep: Bools) -> tuple[Boxes, RegionPoints]:
+    """Return some of the boxes, `keep` `(n,)`, and their points."""
+    kept = keep[points.region]
     number = np.cumsum(keep) - 1
     of_boxes = RegionPoints(
-        number[pieces.region[kept]],
-        pieces.frame[kept] - block.edges[0],
-        pieces.band[kept],
-        pieces.ratio[kept],
+        number[points.region[kept]], points.frame[kept], points.band[kept], points.ratio[kept]
     )
     return boxes[keep], of_boxes
 
@@ -264,17 +269,26 @@ def _peak_bands(points: RegionPoints, grid: Grid) -> Ints:
     return peaks
 
 
-def join_boxes(*parts: tuple[Boxes, RegionPoints]) -> tuple[Boxes, RegionPoints]:
-    """Return all boxes of several results of `region_boxes` and their points, sorted by time."""
-    boxes = np.concatenate([part for part, _ in parts])
-    first = np.cumsum([0, *(len(part) for part, _ in parts)])
-    points = RegionPoints(
-        np.concatenate([each.region + n for (_, each), n in zip(parts, first, strict=False)]),
-        np.concatenate([each.frame for _, each in parts]),
-        np.concatenate([each.band for _, each in parts]),
-        np.concatenate([each.ratio for _, each in parts]),
+def join_boxes(
+    first: tuple[Boxes, RegionPoints], second: tuple[Boxes, RegionPoints]
+) -> tuple[Boxes, RegionPoints]:
+    """Return the boxes of two results of `region_boxes` and their points, sorted by time.
+
+    What the second found at the same place is left out: a sound that stands out of a churr may be
+    found as part of it, too.
+    """
+    n = len(first[0])
+    bounds = ["start_s", "end_s", "low_hz", "high_hz"]
+    places = {tuple(box) for box in first[0][bounds].tolist()}
+    is_new = np.array([tuple(box) not in places for box in second[0][bounds].tolist()], bool)
+    boxes, points = _select(*second, is_new)
+    joined = RegionPoints(
+        np.concatenate([first[1].region, points.region + n]),
+        np.concatenate([first[1].frame, points.frame]),
+        np.concatenate([first[1].band, points.band]),
+        np.concatenate([first[1].ratio, points.ratio]),
     )
-    return _sort_by_time(boxes, points)[:2]
+    return _sort_by_time(np.concatenate([first[0], boxes]), joined)[:2]
 
 
 def _sort_by_time(boxes: Boxes, points: RegionPoints) -> tuple[Boxes, RegionPoints, Ints]:

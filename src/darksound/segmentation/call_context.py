@@ -56,8 +56,14 @@ def context_features(
     """
     step = max(round(_STEP_S / grid.frame_s), 1)
     # The last step is shorter, if need be.
-    starts = np.arange(0, len(ratio), step)
-    loudest = np.maximum.reduceat(ratio, starts, axis=0)
+    n_full = len(ratio) // step * step
+    steps = ratio[:n_full].reshape(-1, step, ratio.shape[1])
+    # By frames of the steps, which is several times faster than a maximum along the middle axis.
+    loudest = steps[:, 0].copy() if n_full else np.empty((0, ratio.shape[1]), np.float32)
+    for frame in range(1, step):
+        np.maximum(loudest, steps[:, frame], out=loudest)
+    if n_full < len(ratio):
+        loudest = np.concatenate([loudest, ratio[n_full:].max(axis=0, keepdims=True)])
     step_s = step * grid.frame_s
     middle = (first + last) // 2 // step
     columns: dict[str, Floats] = {}

@@ -116,12 +116,14 @@ def _overlap(boxes: Boxes, i: int, j: int, low: str, high: str) -> float:
 def _pitch_track(points: RegionPoints, rows: slice, grid: Grid) -> PitchTrack:
     """Return the frames of a region, and its loudest frequency and level in each."""
     frame, band, ratio = points.frame[rows], points.band[rows], points.ratio[rows]
-    order = np.lexsort((-ratio, frame))
-    frames, first = np.unique(frame[order], return_index=True)
-    loudest = order[first]
+    starts = np.flatnonzero(np.diff(frame, prepend=-1))
+    number = np.cumsum(np.diff(frame, prepend=frame[:1]) > 0)
+    at_peak = np.flatnonzero(ratio == np.maximum.reduceat(ratio, starts)[number])
+    # The lowest of several bands alike.
+    loudest = at_peak[np.diff(number[at_peak], prepend=-1) > 0]
     pitch: Floats = ((grid.first_bin + band[loudest]) * grid.band_hz).astype(np.float64)
     level: Floats = 10 * np.log10(ratio[loudest]).astype(np.float64)
-    return frames, pitch, level
+    return frame[starts], pitch, level
 
 
 def _is_overtone(over: PitchTrack, base: PitchTrack, coincides: bool, grid: Grid) -> bool:

@@ -53,8 +53,8 @@ from darksound.synthesis.scenes import plan_scene
 from darksound.synthesis.single_events import (
     CALL_KINDS,
     OTHER_KINDS,
-    energy_band,
     render_single_event,
+    scale_to_snr,
 )
 from darksound.synthesis.song_types import perform, render_performance
 from darksound.synthesis.soundscapes import SceneId, render_block
@@ -219,11 +219,7 @@ def solos(seed: int, count: int) -> Iterator[Recording]:
         acoustics = draw_acoustics(rng)
         spectrum = fft.rfft(call) * transfer(acoustics, n, RATE, rng)
         noise = noise_spectrum(noise_shape(acoustics, n, RATE), rng)
-        power = np.square(np.abs(spectrum))
-        low, high = energy_band(power, n)
-        noise_power = np.square(np.abs(noise[low : high + 1])).sum() * busy / n
-        snr = 10 ** (rng.uniform(3, 35) / 10)
-        spectrum *= np.float32(np.sqrt(snr * noise_power / power[low : high + 1].sum()))
+        scale_to_snr(spectrum, noise, float(rng.uniform(3, 35)), busy, n)
         call, other = (fft.irfft(each, n).astype(np.float32) for each in (spectrum, noise))
         if rng.random() < 0.4:
             add_other(other, float(np.sqrt(np.square(call).mean())), rng)

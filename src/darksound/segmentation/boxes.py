@@ -125,8 +125,8 @@ def split_long_regions(
         block reports the piece; and whether the sound around its start is homogeneous and was cut
         there, `(pieces,)`.
     """
-    starts = points.starts
-    bounds = np.append(starts, len(points.region))
+    bounds = points.bounds
+    starts = bounds[:-1]
     piece = np.zeros(len(points.region), np.int64)
     anchor = np.repeat(points.frame[starts], np.diff(bounds))
     continues = np.zeros(len(points.region), bool)

@@ -16,7 +16,7 @@ import numpy.typing as npt
 import scipy.ndimage
 
 from darksound.segmentation.activity import CELL_S, MIN_PULSE_DB, ChunkActivity
-from darksound.segmentation.churrs import churr_gains, churr_levels
+from darksound.segmentation.churrs import churr_gains, churr_levels, runs
 from darksound.segmentation.grid import Grid
 from darksound.segmentation.hoots import separate_hoots
 from darksound.segmentation.regions import Ratio, RegionPoints, find_regions
@@ -164,7 +164,7 @@ def _with_skirts(cells: Sequence[Power], seeds: Bools, may_be: Bools, grid: Grid
     near, far = (round(hz / grid.band_hz) for hz in (_NEAR_SKIRT_HZ, _FAR_SKIRT_HZ))
     correlation = np.zeros(seeds.shape)
     for chunk in np.flatnonzero(seeds.any(axis=1)).tolist():
-        for first, stop in _runs(seeds[chunk]):
+        for first, stop in runs(seeds[chunk]):
             own = _standardize(cells[chunk][:, first:stop].mean(axis=1, keepdims=True))[:, 0]
             bands = slice(max(first - far, 0), stop + far)
             together = own @ cells[chunk][:, bands] / len(own)
@@ -173,12 +173,12 @@ def _with_skirts(cells: Sequence[Power], seeds: Bools, may_be: Bools, grid: Grid
     correlation = scipy.ndimage.uniform_filter1d(correlation, size, axis=0, mode="nearest")
     chorus = seeds.copy()
     for chunk in np.flatnonzero(seeds.any(axis=1)).tolist():
-        for first, stop in _runs(seeds[chunk]):
+        for first, stop in runs(seeds[chunk]):
             inside = correlation[chunk] >= _MIN_SKIRT_CORRELATION
             inside[max(first - near, 0) : stop + near] = True
             inside = scipy.ndimage.binary_closing(inside & may_be[chunk], np.ones(_GAP_BANDS + 1))
             inside[first:stop] = True
-            low, high = next(run for run in _runs(inside) if run[0] <= first < run[1])
+            low, high = next(run for run in runs(inside) if run[0] <= first < run[1])
             chorus[chunk, max(low, first - far) : min(high, stop + far)] = True
     # The skirts of most chunks are those of all of them.
     mostly = scipy.ndimage.uniform_filter1d(chorus.astype(float), size, axis=0, mode="nearest")
@@ -281,14 +281,8 @@ class _Layers:
     def _cells(self, levels_db: Floats) -> Iterator[tuple[slice, slice, Ratio]]:
         """Yield the frames and bands of each run of levels in a chunk, and their ratios."""
         for (start, stop), level_db in zip(pairwise(self.bounds), levels_db, strict=True):
-            for first, end in _runs(level_db > 0):
+            for first, end in runs(level_db > 0):
                 yield slice(start, stop), slice(first, end), _ratio_of(level_db[first:end])
-
-
-def _runs(mask: Bools) -> list[tuple[int, int]]:
-    """Return the first position of each run of true values, and the one after its last."""
-    edges = np.flatnonzero(np.diff(mask, prepend=False, append=False))
-    return list(zip(edges[::2].tolist(), edges[1::2].tolist(), strict=True))
 
 
 def _ratio_of(decibels: Floats) -> Power:

@@ -10,7 +10,7 @@ from darksound.segmentation.activity import CHURR_HZ, MIN_PULSE_DB, ChunkActivit
 from darksound.segmentation.grid import Grid
 from darksound.settings import SegmentationSettings
 
-__all__ = ["churr_gains", "churr_levels"]
+__all__ = ["churr_gains", "churr_levels", "runs"]
 
 Floats = npt.NDArray[np.float64]
 Bools = npt.NDArray[np.bool_]
@@ -53,13 +53,13 @@ def churr_gains(activities: Sequence[ChunkActivity], grid: Grid) -> Floats:
     top = round(CHURR_HZ[1] / grid.band_hz) - grid.first_bin
     levels: Floats = np.zeros_like(excess)
     for chunk in np.flatnonzero(seeds.any(axis=1)).tolist():
-        for first, stop in _runs(may_be[chunk]):
+        for first, stop in runs(may_be[chunk]):
             bands = slice(first, stop)
             loud = excess[chunk, bands] >= excess[chunk, bands].max() - _CHURR_WIDTH_DB
             if seeds[chunk, bands].any() and loud.sum() <= max_bands and stop <= top:
                 levels[chunk, bands] = excess[chunk, bands]
     for chunk, certain in enumerate((pulses >= MIN_PULSE_DB) & (np.arange(grid.bands) < top)):
-        for first, stop in _runs(certain):
+        for first, stop in runs(certain):
             if stop - first <= _MAX_GAIN_WIDTH_HZ / grid.band_hz:
                 bands = slice(first, stop)
                 levels[chunk, bands] = np.maximum(levels[chunk, bands], _PULSE_GAIN_DB)
@@ -127,7 +127,7 @@ def _octave_medians(background: Floats, grid: Grid) -> Floats:
     return medians
 
 
-def _runs(mask: Bools) -> list[tuple[int, int]]:
+def runs(mask: Bools) -> list[tuple[int, int]]:
     """Return the first position of each run of true values, and the one after its last."""
     edges = np.flatnonzero(np.diff(mask, prepend=False, append=False))
     return list(zip(edges[::2].tolist(), edges[1::2].tolist(), strict=True))

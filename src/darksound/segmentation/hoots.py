@@ -105,8 +105,8 @@ class _Hoots:
 
     @cached_property
     def bounds(self) -> Ints:
-        """Return the position of the first point of each region, and the number of points."""
-        return np.append(self.points.starts, len(self.points.region))
+        """Return the `bounds` of the points, computed once."""
+        return self.points.bounds
 
     @cached_property
     def low(self) -> Ints:
@@ -173,7 +173,8 @@ class _Hoots:
         """Return whether hoots at one pitch are a part of the sound in whose region they lie."""
         first, stop = np.searchsorted(self.calls.region, [host, host + 1])
         frame, band = self.calls.frame[first:stop], self.calls.band[first:stop]
-        rows = np.flatnonzero(np.isin(self.points.region, voice))
+        spans = [self.rows(hoot) for hoot in np.sort(voice).tolist()]
+        rows = np.concatenate([np.arange(span.start, span.stop) for span in spans])
         own, place = np.unique(self.points.frame[rows], return_inverse=True)
         power = np.bincount(place, self.points.ratio[rows])
         is_rest = (band < self.low[voice].min() - _SPREAD) | (
@@ -188,8 +189,7 @@ class _Hoots:
 def _around(hoots: RegionPoints, shape: tuple[int, ...]) -> Bools:
     """Return where hoots are, with the points over which the window spreads them."""
     taken = np.zeros(shape, bool)
-    bounds = np.append(hoots.starts, len(hoots.region))
-    for start, stop in pairwise(bounds.tolist()):
+    for start, stop in pairwise(hoots.bounds.tolist()):
         frame, band = hoots.frame[start:stop], hoots.band[start:stop]
         frames = slice(max(frame[0] - _SPREAD, 0), frame[-1] + _SPREAD + 1)
         taken[frames, max(band.min() - _SPREAD, 0) : band.max() + _SPREAD + 1] = True

@@ -68,7 +68,7 @@ def merge_overtones(boxes: Boxes, points: RegionPoints, grid: Grid) -> Bools:
     """
     merged = np.zeros(len(boxes), bool)
     tracks: dict[int, PitchTrack] = {}
-    bounds = np.append(points.starts, len(points.region))
+    bounds = points.bounds
 
     def pitch(region: int) -> PitchTrack:
         if region not in tracks:

@@ -52,6 +52,11 @@ class RegionPoints:
         """Return the position of the first point of each region."""
         return np.flatnonzero(np.diff(self.region, prepend=-1))
 
+    @property
+    def bounds(self) -> Ints:
+        """Return the position of the first point of each region, and the number of points."""
+        return np.append(self.starts, len(self.region))
+
 
 @dataclass(frozen=True)
 class _Where:
@@ -126,7 +131,7 @@ def remove_points(
     whole = ~loses[regions.region]
     parts = [(flat[whole], regions.ratio[whole], regions.region[whole])]
     n_regions = len(loses)
-    bounds = np.append(regions.starts, len(regions.region))
+    bounds = regions.bounds
     for changed in np.flatnonzero(loses).tolist():
         rows = slice(bounds[changed], bounds[changed + 1])
         left = ~removed[rows]

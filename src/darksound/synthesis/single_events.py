@@ -13,7 +13,7 @@ from darksound.synthesis.song_types import perform, render_performance
 from darksound.synthesis.textures import Samples
 from darksound.synthesis.wild_species import draw_repertoire, draw_wild_species
 
-__all__ = ["CALL_KINDS", "OTHER_KINDS", "SingleEvent", "render_single_event"]
+__all__ = ["CALL_KINDS", "OTHER_KINDS", "SingleEvent", "render_single_event", "scale_to_snr"]
 
 #: Kinds of calls: `wild` is a song of a random species of any pitch.
 CALL_KINDS = ("wild", *NIGHT_VOICES)
@@ -67,12 +67,8 @@ def render_single_event(
     if kind in CALL_KINDS or kind in ("frog", "frog_chorus", "cricket", "insect", "speech"):
         spectrum = spectrum * transfer(acoustics, n, RATE, rng)
     noise = noise_spectrum(noise_shape(acoustics, n, RATE), rng)
-    power = np.square(np.abs(spectrum))
-    low, high = energy_band(power, n)
-    inside = slice(low, high + 1)
-    noise_power = np.square(np.abs(noise[inside])).sum() * dry.size / n
     snr_db = float(rng.uniform(-3, 30))
-    spectrum *= np.float32(np.sqrt(10 ** (snr_db / 10) * noise_power / power[inside].sum()))
+    low, high = scale_to_snr(spectrum, noise, snr_db, dry.size, n)
     wave = fft.irfft(spectrum + noise, n).astype(np.float32)
     loudest = np.float32(acoustics.level) / np.sqrt(np.square(wave).mean() + 1e-12)
     wave = np.clip(wave * loudest, -1, 1)
@@ -80,6 +76,29 @@ def render_single_event(
         wave, kind, kind in CALL_KINDS, first / RATE, (first + dry.size) / RATE,
         low * RATE / n, high * RATE / n, snr_db,
     )  # fmt: skip
+
+
+def scale_to_snr(
+    spectrum: np.ndarray, noise: np.ndarray, snr_db: float, n_sound: int, n: int
+) -> tuple[int, int]:
+    """Scale a sound, in place, to an SNR in the band that has 95 % of its energy.
+
+    Args:
+        spectrum: of the sound, `(n // 2 + 1,)`.
+        noise: spectrum of the noise, `(n // 2 + 1,)`.
+        snr_db: mean power of the sound over that of the noise, while it lasts.
+        n_sound: samples for which it lasts.
+        n: samples of the transform.
+
+    Returns:
+        The first and the last bin of the band.
+    """
+    power = np.square(np.abs(spectrum))
+    low, high = energy_band(power, n)
+    inside = slice(low, high + 1)
+    noise_power = np.square(np.abs(noise[inside])).sum() * n_sound / n
+    spectrum *= np.float32(np.sqrt(10 ** (snr_db / 10) * noise_power / power[inside].sum()))
+    return low, high
 
 
 def energy_band(power: np.ndarray, n: int) -> tuple[int, int]:

@@ -1,12 +1,12 @@
 """Score sets x embeddings x ways of clustering.
 
-    python benchmarks/board.py AUDIO [--models darksound birdnet:MODEL.tflite perch2] [--sets ...]
+    python benchmarks/board.py AUDIO [--models pair birdnet:MODEL.tflite perch2] [--sets ...]
     python benchmarks/board.py AUDIO --add CLIPS [--add ROIS.csv] [--ways darksound k-means]
 
 AUDIO holds the folders `birdguess`, `british`, `bengalese` and `phoebe` of labelled recordings; `-`
 leaves all of these out. `--add` adds a set: any folder with a subfolder of clips for each label, or
 any table of ROIs with labels. `--models` are values of `backbone.name`, whose embeddings are made
-with the default settings; `small` is darksound's own weights.
+with the default settings; `pair` and `small` are darksound's own weights.
 
 The ways of clustering:
 
@@ -163,7 +163,7 @@ def line(row: Mapping[str, str | float]) -> str:
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("audio", help="folder of the sets, or -")
-    parser.add_argument("--models", nargs="+", default=["small"], help="values of backbone.name")
+    parser.add_argument("--models", nargs="+", default=["pair"], help="values of backbone.name")
     parser.add_argument("--sets", nargs="+", help="only the sets with these names")
     parser.add_argument("--add", type=Path, action="append", default=[], help="another set")
     parser.add_argument("--ways", nargs="+", choices=WAYS, default=list(WAYS))

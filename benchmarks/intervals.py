@@ -63,7 +63,7 @@ def species_pool(seeds: list[int]) -> World:
     parts = []
     for seed in seeds:
         rois = ds.load_rois(f"demo:train:{seed}")
-        vectors = embeddings(rois, "small", ds.Settings())
+        vectors = embeddings(rois, "pair", ds.Settings())
         table = rois.table
         parts.append((vectors, table["label"], f"{seed}/" + table["recording"]))
     vectors, species, recordings = zip(*parts, strict=True)
@@ -170,7 +170,7 @@ def sets(audio: str) -> None:
     for name, load in labelled_sets(audio, []).items():
         for rois in load():
             assert rois.labels is not None  # sets of the board have labels
-            vectors = embeddings(rois, "small", ds.Settings())
+            vectors = embeddings(rois, "pair", ds.Settings())
             found, _ = measure(World(vectors, rois.labels, recording_names(rois)))
             if found is None:
                 continue

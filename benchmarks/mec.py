@@ -18,7 +18,7 @@ species drawn from both (even numbers) or of 10 drawn from `british` only (odd n
 `--small` uses these six sets for the other jobs: backbones before and after MEC, or clustering.
 `--chosen` has no fine-tuning: it uses the best of six UMAP seeds on the same small sets.
 `--clustering` compares clustering methods without fine-tuning, `--cuts` exponents of the score by
-which average linkage is cut.
+which average linkage is cut, and how far below the highest score the coarsest cut may be.
 """
 
 import argparse
@@ -37,6 +37,7 @@ import pandas as pd
 
 import darksound as ds
 import learners
+from darksound.cluster import levels
 from darksound.cluster.clusterers import cuts
 from darksound.cluster.clusterers.base import Clustering
 from darksound.cluster.embedding import embed
@@ -145,6 +146,7 @@ def backbones(arguments: argparse.Namespace) -> Iterator[tuple[str, Callable[[in
     def of(**backbone: object) -> Callable[[int], Learner]:
         return lambda seed: build_learner(ds.Settings().replace(seed=seed, backbone=backbone))
 
+    yield "pair", of(name="pair")
     yield "small CNN", of(name="small")
     if arguments.resnet:
         yield "ResNet18, trained", partial(trained, arguments, "resnet18 from scratch", SCRATCH)
@@ -334,26 +336,28 @@ def _scores(clustering: Clustering, labels: npt.NDArray[np.object_]) -> dict[str
 
 
 def cut(arguments: argparse.Namespace) -> None:
-    """Cuts of the tree of average linkage by exponents of the silhouette in the score."""
-    exponents = {"1/2": 0.5, "3/4": 0.75, "1": 1.0, "3/2": 1.5, "2": 2.0, "4": 4.0}
-    default = cuts._SILHOUETTE_POWER
+    """Cuts of the tree of average linkage by exponents of the silhouette, or by shares below."""
+    rules = {f"exponent {w:g}": (w, 0.0) for w in (0.5, 0.75, 1.0, 1.5, 2.0, 3.0, 4.0)}
+    shares = (0.005, 0.01, 0.02, 0.03, 0.05, 0.08)
+    rules |= {f"coarsest within {share:.1%}": (3.0, share) for share in shares}
+    default = cuts._SILHOUETTE_POWER, levels._EQUAL
     for name, learner_of in backbones(arguments):
         if arguments.only not in (None, name):
             continue
-        rows_of: dict[str, list[dict[str, float]]] = {exponent: [] for exponent in exponents}
+        rows_of: dict[str, list[dict[str, float]]] = {rule: [] for rule in rules}
         for set_name, data_set in data(arguments).items():
             learner = learner_of(arguments.seeds[0])
             changed = ds.Settings().replace(**data_set.changes)
             settings = adopt_checkpoint(changed, learner.settings)
             images = build_store(data_set.load(), settings)
             vectors, labels = labelled_embeddings(images, learner)
-            for exponent, cuts._SILHOUETTE_POWER in exponents.items():
-                rows = rows_of[exponent]
+            for rule, (cuts._SILHOUETTE_POWER, levels._EQUAL) in rules.items():
+                rows = rows_of[rule]
                 rows.append(_scores(find_clusters(vectors, settings), labels))
-                print(f"{set_name} | {name} | {exponent} | {summary(rows[-1:])}", flush=True)
-        for exponent, rows in rows_of.items():
-            print(f"mean of {len(rows)} sets | {name} | {exponent} | {summary(rows)}", flush=True)
-    cuts._SILHOUETTE_POWER = default
+                print(f"{set_name} | {name} | {rule} | {summary(rows[-1:])}", flush=True)
+        for rule, rows in rows_of.items():
+            print(f"mean of {len(rows)} sets | {name} | {rule} | {summary(rows)}", flush=True)
+    cuts._SILHOUETTE_POWER, levels._EQUAL = default
 
 
 def _clustering(settings: ds.Settings, changes: Changes, seed: int, n: int) -> ds.Settings:

@@ -271,6 +271,8 @@ def methods(
     yield "random", lambda: untrained_learner(settings.replace(backbone={"weights": "none"}))
     yield "log-mel", lambda: log_mel
     yield "ours", lambda: untrained_learner(settings.replace(**ours))
+    small = {"backbone": {"name": "small"}}
+    yield "ours, small", lambda: untrained_learner(settings.replace(**small))
     yield "ours, 3 s", lambda: at_length(untrained_learner(settings.replace(**ours)), 3.0)
     if arguments.trained:
         for name, changes in (("ours, fine-tuned", ours), ("resnet18 from scratch", scratch)):

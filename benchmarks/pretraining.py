@@ -34,7 +34,7 @@ def main() -> None:
     base = Settings().replace(
         pretraining={"species": arguments.species, "individuals": 2, "songs": 1},
         compute={"device": arguments.device},
-        backbone={"weights": "none"},
+        backbone={"name": "small", "weights": "none"},
     )
     libraries = song_libraries(base, silent)
     print(", ".join(f"{key} {value}" for key, value in describe_machine(base).items()))

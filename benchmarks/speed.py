@@ -5,7 +5,7 @@
 
 The data are songs of the demo's birds, in WAV files of up to 3 s at 48 kHz. Both run in turn, with
 the default number of threads of torch and NumPy; see `timing.py` for which rounds count. `default`
-is what a user gets: sound to embedding by the small CNN and the default front end, beside the plain
+is what a user gets: sound to embedding by the default network and front end, beside the plain
 ResNet18 and, with `--birdnet`, beside BirdNET through the same package.
 """
 
@@ -162,12 +162,13 @@ def default(paths: list[Path], rounds: int) -> None:
 
         ways: dict[str, Callable[[], object]] = {
             "plain": lambda: reference.embed(network, list(map(reference.image, some_paths))),
-            "darksound": lambda: embed_with("small"),
+            "darksound": lambda: embed_with("pair"),
+            "darksound, small": lambda: embed_with("small"),
         }
-        names = ["small"]
+        names = ["pair", "small"]
         if options.birdnet is not None:
             names.append(f"birdnet:{options.birdnet}")
-            ways["BirdNET"] = lambda: embed_with(names[1])
+            ways["BirdNET"] = lambda: embed_with(names[-1])
         learners = {
             name: build_learner(ds.Settings().replace(backbone={"name": name})) for name in names
         }
@@ -175,10 +176,11 @@ def default(paths: list[Path], rounds: int) -> None:
         timings = timing.alternate(ways, rounds)
     amounts = {"plain": len(some_paths), "darksound": len(rois)}
     timing.print_ratio("sound to embedding by default, ResNet18", timings, amounts, "ROIs a second")
-    if "BirdNET" in ways:
-        amounts = {"BirdNET": len(rois), "darksound": len(rois)}
-        unit = "ROIs a second"
-        timing.print_ratio("sound to embedding by default, BirdNET", timings, amounts, unit)
+    for way in ("darksound, small", "BirdNET"):
+        if way in ways:
+            amounts = {way: len(rois), "darksound": len(rois)}
+            title = f"sound to embedding by default, {way}"
+            timing.print_ratio(title, timings, amounts, "ROIs a second")
 
 
 def print_share_of_peak(flop_per_s: float) -> None:

@@ -126,7 +126,7 @@ def test_other_models_and_settings_are_refused_by_name(tmp_path):
     one, two = content_of(MARCH, "march"), content_of(JUNE, "june")
     for change, key in (
         ({"front_end": {"low_hz": 500.0}}, "front_end.low_hz is 500.0 in .*b and 150.0 in .*a;"),
-        ({"backbone": {"name": "birdnet"}}, "backbone.name is 'birdnet' in .*b and 'small' in"),
+        ({"backbone": {"name": "birdnet"}}, "backbone.name is 'birdnet' in .*b and 'pair' in"),
     ):
         changed = two.replaced(settings=two.settings.replace(**change), folders=(tmp_path / "b",))
         with pytest.raises(InputError, match=key):

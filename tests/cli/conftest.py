@@ -27,7 +27,13 @@ def one_line(text: str) -> str:
 
 
 # Small enough that a command takes a second.
-_SETTINGS = """
+_BACKBONE = """\
+[backbone]
+name = "small"
+channels = [4, 4, 8, 8]
+embedding_dim = 16
+"""
+_SETTINGS = f"""
 [audio]
 sample_rate = 16000
 roi_s = 0.5
@@ -36,10 +42,7 @@ n_bands = 16
 n_frames = 24
 high_hz = 7500.0
 floor_bands = 5
-[backbone]
-channels = [4, 4, 8, 8]
-embedding_dim = 16
-[episodes]
+{_BACKBONE}[episodes]
 n_way = 3
 n_shot = 2
 n_query = 2
@@ -76,9 +79,13 @@ batch_size = 16
 
 @pytest.fixture(scope="session")
 def world(tmp_path_factory) -> Path:
-    """Return a folder with `sounds/CLASS/*.wav`, 4 classes of 8 short songs, and `tiny.toml`."""
+    """Return a folder with `sounds/CLASS/*.wav`, 4 classes of 8 short songs, and `tiny.toml`.
+
+    `any-backbone.toml` has the same settings, but for those of the backbone.
+    """
     root = tmp_path_factory.mktemp("world")
     (root / "tiny.toml").write_text(_SETTINGS)
+    (root / "any-backbone.toml").write_text(_SETTINGS.replace(_BACKBONE, ""))
     rng = np.random.default_rng(5)
     time = np.arange(8000) / 16_000
     for number, name in enumerate(("wren", "owl", "crake", "rail")):

@@ -21,7 +21,7 @@ def model(tmp_path):
 @pytest.fixture
 def run_command(world, darksound):
     """Return a function that calls a command on the sounds of `world`."""
-    sounds, config = world / "sounds", world / "tiny.toml"
+    sounds, config = world / "sounds", world / "any-backbone.toml"
 
     def call(command, *words):
         return darksound(command, *words, "--data", sounds, "--config", config)
@@ -78,7 +78,7 @@ def test_table_of_embeddings_is_clustered_with_and_without_recordings(
 ):
     made = run_command("embed", "--backbone", f"tflite:{model}", "--out", "made.parquet")
     assert made.exit_code == 0, made.output
-    config = world / "tiny.toml"
+    config = world / "any-backbone.toml"
     alone = darksound("mec", "--embeddings", "made.parquet", "--config", config, "--out", "alone")
     assert alone.exit_code == 0, alone.output
     assert _manifest(tmp_path / "alone")["rois"] == 32

@@ -72,7 +72,7 @@ def tiny_settings() -> Settings:
     """PCA, a tiny backbone, short fine-tunings: a loop in a second."""
     return Settings().replace(
         seed=7,
-        backbone={"channels": (4, 4, 8, 8), "embedding_dim": 16},
+        backbone={"name": "small", "channels": (4, 4, 8, 8), "embedding_dim": 16},
         episodes={"n_way": 4, "n_shot": 3, "n_query": 3},
         reduction={"method": "pca", "n_components": 6},
         mec={"iterations": 3, "n_episodes": 6, "learning_rate": 1e-4, "converged_ami": 1.0},

@@ -135,6 +135,12 @@ def test_granularity_moves_the_cut_to_about_that_many_times_the_clusters(granula
     assert choose_cut(CUTS, granularity, CUTS) == chosen
 
 
+def test_of_cuts_whose_scores_differ_by_less_than_a_hundredth_the_coarsest_is_used():
+    for second, chosen in ((0.991, 1), (0.989, 3)):
+        cuts = ScoredCuts(np.array([0.5, second, 0.97, 1.0]), np.array([3, 8, 11, 15]))
+        assert choose_cut(cuts, 1, cuts) == chosen
+
+
 def test_a_finer_cut_is_one_with_smaller_clusters_where_these_are_allowed():
     smaller = ScoredCuts(CUTS.scores, np.array([2, 5, 12, 19, 26, 60, 30]))
     assert choose_cut(CUTS, 2.0, smaller) == 3

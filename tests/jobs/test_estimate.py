@@ -129,7 +129,7 @@ def test_memory_and_disk_are_logged_before_the_error(tmp_path, caplog, monkeypat
 
 def test_memory_of_training_steps_is_in_the_estimate(tmp_path, caplog):
     caplog.set_level(logging.INFO, "darksound")
-    settings = make_settings(tmp_path)
+    settings = make_settings(tmp_path, "backbone.name=small")
     learner, work = build_learner(settings), Workload(embedded=100)
     log_estimate_of_count(100, learner, settings, work)
     log_estimate_of_count(100, learner, settings, work + Workload(trained=100))

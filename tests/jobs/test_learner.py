@@ -42,7 +42,7 @@ def trainings(monkeypatch):
 
 
 def make_settings(tmp_path, *assignments):
-    small = ("backbone.channels=[4,4,8,8]", "backbone.embedding_dim=16")
+    small = ("backbone.name=small", "backbone.channels=[4,4,8,8]", "backbone.embedding_dim=16")
     cache = f"compute.cache_dir={tmp_path / 'cache'}"
     return load_settings(assignments=[cache, *small, *assignments])
 
@@ -128,10 +128,10 @@ def test_workloads_add_up():
 @pytest.mark.parametrize(
     ("assignments", "warm_up", "message"),
     [
-        ((), False, "small starts from the weights darksound, for images of 150 Hz to 11.5 kHz."),
+        ((), False, "pair starts from the weights darksound, for images of 150 Hz to 11.5 kHz."),
         (("front_end.high_hz=nyquist",), False, "for images of 150 Hz to nyquist."),
-        (("learner.method=matching",), True, "matching of the backbone small has pretrained"),
-        (("backbone.weights=none",), True, "small has no weights: it is first trained on the demo"),
+        (("learner.method=matching",), True, "matching of the backbone pair has pretrained"),
+        (("backbone.weights=none",), True, "pair has no weights: it is first trained on the demo"),
         (("backbone.weights=none",), False, "the network is untrained"),
     ],
 )

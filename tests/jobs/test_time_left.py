@@ -78,8 +78,10 @@ def run_mec(run, planned, slowness, fine_tunings, iterations=5):
 @pytest.mark.parametrize("fine_tunings", [1, 2, 5])
 @pytest.mark.parametrize("load", [0.3, 1.0, 4.0])
 @pytest.mark.parametrize("n_rois", [240, 1_000, 20_000])
-def test_each_estimate_is_within_a_factor_of_two(n_rois, load, fine_tunings, caplog):
-    planned = mec_stages(n_rois)
+# With the slower network most of the time is fine-tuning, of which there are one to five.
+@pytest.mark.parametrize(("backbone", "factor"), [("small", 2.0), ("pair", 2.4)])
+def test_each_estimate_is_within_a_factor(backbone, factor, n_rois, load, fine_tunings, caplog):
+    planned = mec_stages(n_rois, Settings().replace(backbone={"name": backbone}))
     run = FakeRun(planned, caplog)
     # Stages whose seconds are 30 % more or less than planned, on a slower or faster machine.
     names = [stage.name for stage in planned if stage.name != "resampling"]
@@ -88,7 +90,7 @@ def test_each_estimate_is_within_a_factor_of_two(n_rois, load, fine_tunings, cap
     run_mec(run, planned, off, fine_tunings)
     assert run.estimates or run.now < 30
     assert len(run.estimates) <= 4
-    assert all(0.5 <= ratio <= 2 for ratio in run.ratios()), run.ratios()
+    assert all(1 / factor <= ratio <= factor for ratio in run.ratios()), run.ratios()
 
 
 def test_a_wrong_constant_is_corrected_when_its_stage_has_begun(caplog):

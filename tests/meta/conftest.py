@@ -123,7 +123,12 @@ def make_images(tiny: Settings) -> Callable[..., MemoryImages]:
 def tiny() -> Settings:
     """Return settings of a network of a few thousand weights and short training, in float32."""
     return Settings().replace(
-        backbone={"channels": (4, 4, 8, 8), "embedding_dim": 16, "weights": "none"},
+        backbone={
+            "name": "small",
+            "channels": (4, 4, 8, 8),
+            "embedding_dim": 16,
+            "weights": "none",
+        },
         episodes={"n_way": 3, "n_shot": 2, "n_query": 2},
         training={"epochs": 4, "episodes_per_epoch": 3, "batch_size": 8, "validation_episodes": 4},
         compute={"device": "cpu", "precision": "float32", "batch_size": 16},

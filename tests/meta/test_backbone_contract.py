@@ -11,7 +11,7 @@ from darksound.settings import BackboneSettings, resolve_object
 
 DIM = 12
 # One backbone of each family, and one more of torchvision's without convolutions at its end.
-NAMES = ("small", "resnet18", "squeezenet1_1", "shufflenet_v2_x0_5", "embeddings")
+NAMES = ("pair", "small", "resnet18", "squeezenet1_1", "shufflenet_v2_x0_5", "embeddings")
 ON_VECTORS = {"embeddings"}
 
 
@@ -29,7 +29,8 @@ def backbone(request, tiny):
 
 def _settings(tiny, name):
     return tiny.replace(
-        backbone={"name": name, "weights": "none"}, embedding_model={"embedding_dim": DIM}
+        backbone=BackboneSettings(name=name, weights="none", embedding_dim=DIM),
+        embedding_model={"embedding_dim": DIM},
     )
 
 
@@ -107,6 +108,8 @@ def test_weights_resolve_for_every_name(name):
 @pytest.mark.parametrize("name", ["resnet19", "bird-net", "smal:1", ""])
 def test_an_unknown_name_is_refused_with_known_ones(name):
     settings = BackboneSettings(name=name)
-    with pytest.raises(SettingsError, match=r"^backbone\.name is .*choose 'small'") as error:
+    with pytest.raises(
+        SettingsError, match=r"^backbone\.name is .*choose 'pair', 'small'"
+    ) as error:
         resolve_weights(settings)
     assert any(known in str(error.value) for known in BACKBONES)

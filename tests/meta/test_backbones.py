@@ -13,9 +13,8 @@ from darksound.meta.backbones.build import build_backbone
 
 
 def test_the_small_cnn_has_about_a_million_weights_and_halves_the_image_four_times(tiny):
-    backbone = build_backbone(
-        tiny.replace(backbone={"channels": (16, 32, 64, 128), "embedding_dim": 256})
-    )
+    size = {"channels": (16, 32, 64, 128), "embedding_dim": 256}
+    backbone = build_backbone(tiny.replace(backbone=size))
     images = torch.rand(2, 3, 96, 192)
     assert backbone(images).shape == (2, 256)
     assert backbone.feature_map(images).shape == (2, 128, 6, 12)

@@ -9,6 +9,7 @@ from darksound.meta.backbones.build import build_backbone
 from darksound.meta.features import inference_copy
 from darksound.meta.learners import LEARNERS
 from darksound.meta.learners.build import build_learner
+from darksound.settings import BackboneSettings
 
 
 def _with_statistics(module: nn.Module) -> nn.Module:
@@ -33,6 +34,7 @@ def _count_norms(module: nn.Module) -> int:
 @pytest.mark.parametrize(
     ("name", "layer", "n_remaining"),
     [
+        ("pair", "auto", 0),
         ("small", "auto", 0),
         ("resnet18", "auto", 1),
         ("resnet18", "layer4.1.bn2", 0),
@@ -40,7 +42,8 @@ def _count_norms(module: nn.Module) -> int:
     ],
 )
 def test_folding_changes_neither_vectors_nor_maps(tiny, name, layer, n_remaining):
-    settings = tiny.replace(backbone={"name": name}, learner={"relation_layer": layer})
+    backbone_settings = BackboneSettings(name=name, weights="none")
+    settings = tiny.replace(backbone=backbone_settings, learner={"relation_layer": layer})
     backbone = _with_statistics(build_backbone(settings))
     images = torch.rand(2, 3, 96, 192)
     with torch.inference_mode():

@@ -13,14 +13,18 @@ from darksound.meta.weights import bundled_path, read_card, read_weights, write_
 from darksound.settings import Settings, load_settings
 
 
-def test_bundled_weights_have_a_card_with_the_settings_that_reproduce_them() -> None:
-    assert bundled_path().stat().st_size < 12e6
-    card = read_card(bundled_path())
+@pytest.mark.parametrize("name", ["pair", "small"])
+def test_bundled_weights_have_a_card_with_the_settings_that_reproduce_them(name: str) -> None:
+    assert bundled_path(name).stat().st_size < 12e6
+    card = read_card(bundled_path(name))
     assert card["licence"] == "Apache-2.0"
     settings = Settings.model_validate(card["settings"])
+    assert settings.backbone.name == name
     # Images of windows of long ROIs are images like any other.
     assert settings.front_end.replace(long_rois="mean") == Settings().front_end
-    assert settings.pretraining == Settings().pretraining
+    # The last layer of the pair was fitted to networks that were trained before.
+    steps = {"small": Settings().pretraining.steps, "pair": 0}[name]
+    assert settings.pretraining == Settings().pretraining.replace(steps=steps)
     assert settings.seed == Settings().seed
 
 
@@ -67,7 +71,7 @@ def test_another_front_end_causes_a_warning(
 def test_a_file_of_weights_for_another_front_end_causes_a_warning_too(
     tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
-    size = {"channels": (4, 4, 8, 8), "embedding_dim": 16}
+    size = {"name": "small", "channels": (4, 4, 8, 8), "embedding_dim": 16}
     made_with = Settings().replace(front_end={"low_hz": 500.0, "n_bands": 96}, backbone=size)
     path = tmp_path / "high.safetensors"
     card = {"settings": made_with.model_dump(mode="json", include={"front_end"})}
@@ -80,16 +84,24 @@ def test_a_file_of_weights_for_another_front_end_causes_a_warning_too(
     assert "(front_end.low_hz=500.0, front_end.n_bands=96)" in record.getMessage()
 
 
-def test_written_weights_are_loaded_in_half_precision_with_their_card(tmp_path: Path) -> None:
-    settings = Settings().replace(backbone={"channels": (4, 4, 8, 8), "embedding_dim": 16})
+def test_written_weights_are_loaded_as_precisely_as_eight_bits_allow_with_their_card(
+    tmp_path: Path,
+) -> None:
+    settings = Settings().replace(
+        backbone={"name": "small", "channels": (4, 4, 8, 8), "embedding_dim": 16}
+    )
     backbone = build_backbone(settings)
     path = tmp_path / "weights.safetensors"
     write_pretrained(path, backbone.state_dict(), {"settings": {}, "what": "a test"})
     assert read_card(path)["what"] == "a test"
     loaded = build_backbone(settings.replace(seed=3, backbone={"weights": str(path)}))
     for key, value in backbone.state_dict().items():
-        assert loaded.state_dict()[key].dtype == value.dtype
-        torch.testing.assert_close(loaded.state_dict()[key], value, rtol=1e-3, atol=1e-6)
+        other = loaded.state_dict()[key]
+        assert other.dtype == value.dtype
+        if value.ndim < 2:
+            assert torch.equal(other, value)
+        else:
+            assert float((other - value).norm()) < 0.01 * float(value.norm())
     path.write_bytes(path.read_bytes()[:100])
     with pytest.raises(CheckpointError, match="damaged or not a safetensors file"):
         read_card(path)

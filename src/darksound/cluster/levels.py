@@ -30,6 +30,9 @@ _FEWEST, _MOST = 1 / 8, 1 / 2
 # Of cuts whose number of clusters is by up to this factor farther from the wanted one than that of
 # the nearest cut, the one with the highest score is used.
 _TOLERANCE = 1.15
+# Scores that differ by less than this share are those of equally good cuts: they differ as much
+# between embeddings whose last layers were fitted to different samples.
+_EQUAL = 0.01
 
 
 @dataclass(frozen=True)
@@ -124,18 +127,18 @@ class ScoredCuts:
 def choose_cut(default: ScoredCuts, granularity: float, cuts: ScoredCuts) -> int | None:
     """Return the number of the cut to use; None without any.
 
-    By default it is the one with the highest score, the first of equals. With a granularity other
-    than 1, it is a coarser or finer one: of those with about `granularity` times as many clusters,
-    or as near to that as there are, the one with the highest score.
+    By default it is the coarsest one whose score is within 1 % of the highest. With a granularity
+    other than 1, it is a coarser or finer one: of those with about `granularity` times as many
+    clusters, or as near to that as there are, the one with the highest score.
 
     Args:
-        default: cuts with the smallest cluster of the default granularity.
+        default: cuts with the smallest cluster of the default granularity, the coarsest first.
         granularity: wanted number of clusters, as a multiple of that of the best default cut.
         cuts: the same cuts with the smallest cluster of this granularity.
     """
     if not (default.scores > 0).any():
         return None
-    best = int(default.scores.argmax())
+    best = int((default.scores >= (1 - _EQUAL) * default.scores.max()).argmax())
     if granularity == 1:
         return best
     # Very fine cuts also have few clusters, since most of their groups are too small.

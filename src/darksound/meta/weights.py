@@ -1,6 +1,6 @@
 """Weights files: reading, checking and loading them, and the pretrained weights in the package.
 
-A pretrained weights file holds the weights of a backbone, matrices in half precision, and a card:
+A pretrained weights file holds the weights of a backbone, matrices in eight bits, and a card:
 a JSON object with what they are, how they were made, and their limits.
 """
 
@@ -21,6 +21,7 @@ from torch import Tensor, nn
 from darksound.atomic import write_bytes, write_text
 from darksound.errors import CheckpointError
 from darksound.meta.backbones.base import Backbone
+from darksound.meta.eight_bits import in_eight_bits, in_full_precision
 from darksound.system_errors import check_readable
 from darksound.text import library_path
 
@@ -44,7 +45,6 @@ __all__ = [
 
 #: Values of `backbone.weights`: the weights in the package, torchvision's, and random ones.
 BUNDLED, IMAGENET, NO_WEIGHTS = "darksound", "imagenet", "none"
-_BUNDLED_FILE = "small.safetensors"
 _CARD = "darksound_card"
 # First bytes of a zip archive and of a pickle, which torch.save wrote before version 1.6.
 _MAGIC_BYTES = (b"PK", b"\x80")
@@ -74,7 +74,7 @@ def read_weights(path: Path) -> dict[str, Tensor]:
             f"{path} contains other objects than tensors; save a plain state dict."
         )
     check_finite(state, str(path))
-    return {str(key): value for key, value in state.items()}
+    return in_full_precision({str(key): value for key, value in state.items()})
 
 
 def check_finite(state: Mapping[str, Tensor], name: str) -> None:
@@ -225,16 +225,16 @@ def backbone_part(state: Mapping[str, Tensor]) -> dict[str, Tensor]:
     return {k: v for k, v in state.items() if not k.startswith(_CLASSIFIER_KEYS)}
 
 
-def bundled_path() -> Path:
-    """Return the path of the pretrained weights in the package."""
-    return Path(str(files("darksound").joinpath("weights", _BUNDLED_FILE)))
+def bundled_path(backbone: str) -> Path:
+    """Return the path of the pretrained weights in the package, of the backbone of this name."""
+    return Path(str(files("darksound").joinpath("weights", f"{backbone}.safetensors")))
 
 
 @cache
-def bundled_size() -> dict[str, Any]:
-    """Return `channels` and `embedding_dim` of the pretrained weights in the package."""
-    backbone = read_card(bundled_path())["settings"]["backbone"]
-    return {key: backbone[key] for key in ("channels", "embedding_dim")}
+def bundled_size(backbone: str) -> dict[str, Any]:
+    """Return `channels`, `blocks` and `embedding_dim` of a backbone's weights in the package."""
+    settings = read_card(bundled_path(backbone))["settings"]["backbone"]
+    return {key: settings[key] for key in ("channels", "blocks", "embedding_dim")}
 
 
 def front_end_of(path: Path) -> dict[str, Any]:
@@ -254,14 +254,15 @@ def front_end_of(path: Path) -> dict[str, Any]:
 def write_pretrained(path: Path, state: Mapping[str, Tensor], card: Mapping[str, Any]) -> None:
     """Write pretrained weights with their card, and the card as JSON for people to read.
 
-    Matrices are stored in half precision. Vectors of batch norm, whose range is wider, are stored
-    in single precision.
+    Matrices are stored in eight bits, vectors of batch norm, whose range is wider, in single
+    precision.
     """
-    tensors = {
-        key: (value.half() if value.ndim > 1 else value).detach().cpu().contiguous()
+    stored = {
+        key: value.detach().cpu()
         for key, value in state.items()
         if not key.endswith("num_batches_tracked")
     }
+    tensors = {key: value.contiguous() for key, value in in_eight_bits(stored).items()}
     text = json.dumps(card, indent=2)
     write_bytes(path, safetensors.torch.save(tensors, metadata={_CARD: text}))
     write_text(path.with_suffix(".json"), text + "\n")

@@ -87,11 +87,11 @@ class ClusteringSettings(Section):
     method: str = Field(
         "auto",
         description="`linkage`: average linkage on embeddings, cut where S^3 H is highest (S: "
-        "mean silhouette, H: entropy of the clusters). `hdbscan`. `fast_hdbscan`: HDBSCAN on a "
-        "graph of neighbours (extra `fast-hdbscan`). `dbscan`. `evoc`: EVoC on embeddings (extra "
-        "`evoc`). Or the import path of an object with `fit_predict`. `auto`: `linkage`, unless "
-        "a setting that only UMAP or HDBSCAN has was changed or `max_linkage_samples` is 0; else "
-        "`hdbscan`.",
+        "mean silhouette, H: entropy of the clusters), at the coarsest cut within 1 % of that. "
+        "`hdbscan`. `fast_hdbscan`: HDBSCAN on a graph of neighbours (extra `fast-hdbscan`). "
+        "`dbscan`. `evoc`: EVoC on embeddings (extra `evoc`). Or the import path of an object "
+        "with `fit_predict`. `auto`: `linkage`, unless a setting that only UMAP or HDBSCAN has "
+        "was changed or `max_linkage_samples` is 0; else `hdbscan`.",
     )
     parameters: dict[str, Any] = Field(
         default_factory=dict,

@@ -167,7 +167,7 @@ class PretrainingSettings(Section):
     weight_decay: Annotated[float, Field(ge=0, le=1000)] = Field(1e-2, description="As in AdamW.")
     embedding_fit_batches: Annotated[int, Field(ge=0, le=1_000_000)] = Field(
         48,
-        description="Number of batches on which the final linear map from the small CNN's pooled "
+        description="Number of batches on which the final linear map from the small CNNs' pooled "
         "features to embeddings is fitted; 0: keep the trained map.",
     )
     shrinkage: Annotated[float, Field(gt=0, le=1)] = Field(
@@ -186,25 +186,42 @@ class PretrainingSettings(Section):
         return self
 
 
+# Channels and blocks of `small`, unless set otherwise.
+_DEFAULT_SIZE = ((24, 48, 96, 192), (1, 1, 1))
+
+
 class BackboneSettings(Section):
     """The network that computes embeddings."""
 
     name: str = Field(
-        "small",
-        description="`small`; a torchvision classifier by name; an embedding model: `birdnet`, "
+        "pair",
+        description="`pair`: two small CNNs side by side; `small`: one of them, almost "
+        "twice as fast; a torchvision classifier by name; an embedding model: `birdnet`, "
         "`birdnet3`, `perch2`, `onnx:FILE` or `tflite:FILE`; or `embeddings:FILE` for a table of "
         "embeddings.",
     )
     weights: str = Field(
         "auto",
         description="`darksound` (bundled, trained on synthetic birds), `imagenet` (torchvision), "
-        "`none` (random), or a weights file. `auto`: `darksound` for `small` in its default size, "
-        "and `imagenet` for torchvision's networks.",
+        "`none` (random), or a weights file. `auto`: `darksound` for `pair` and `small` in their "
+        "default sizes, and `imagenet` for torchvision's networks.",
     )
     channels: tuple[Size, Size, Size, Size] = Field(
-        (24, 48, 96, 192), description="Channels of the small CNN's stem and its three stages."
+        _DEFAULT_SIZE[0], description="Channels of the stem and the three stages of `small`."
     )
-    embedding_dim: Size = Field(512, description="Length of the small CNN's embeddings.")
+    blocks: tuple[Size, Size, Size] = Field(
+        _DEFAULT_SIZE[1], description="Residual blocks of the three stages of `small`."
+    )
+    embedding_dim: Size = Field(512, description="Length of the embeddings of `pair` and `small`.")
+
+    @model_validator(mode="after")
+    def _sizes_are_those_of_small(self) -> Self:
+        if self.name == "pair" and (self.channels, self.blocks) != _DEFAULT_SIZE:
+            raise ValueError(
+                "has channels or blocks, which `pair` does not take; set backbone.name to small, "
+                "or leave them out"
+            )
+        return self
 
 
 class LearnerSettings(Section):

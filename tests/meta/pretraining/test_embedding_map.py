@@ -4,11 +4,12 @@ import numpy as np
 import numpy.typing as npt
 import pytest
 import torch
+from scipy.linalg import sqrtm
 from sklearn.decomposition import PCA
 
 from darksound.errors import SettingsError
 from darksound.meta.backbones.small import SmallCNN
-from darksound.meta.pretraining.pretrainer import fit_embedding_map
+from darksound.meta.pretraining.embedding_map import fit_embedding_map
 
 Pairs = npt.NDArray[np.float32]
 
@@ -43,6 +44,25 @@ def test_with_full_shrinkage_it_is_pca_of_standardised_features(pairs: Pairs) ->
     oracle = PCA(4).fit_transform((flat - flat.mean(0)) / flat.std(0))
     sizes = np.abs(embeddings) / np.abs(oracle)
     np.testing.assert_allclose(sizes, sizes[0, 0], rtol=1e-6)
+
+
+def test_with_fewer_recordings_than_features_it_is_the_formula() -> None:
+    rng = np.random.default_rng(4)
+    mixing = rng.normal(size=(12, 90))
+    pairs = rng.normal(size=(30, 12)) @ mixing + rng.normal(size=(2, 30, 12)) @ mixing[::-1] / 2
+    embedding_map = fit_embedding_map(
+        [pairs.astype(np.float32)], 8, shrinkage=0.3, squared_distance=16.0
+    )
+    embeddings = (pairs.reshape(60, 90) - embedding_map.mean) @ embedding_map.matrix
+
+    flat = pairs.reshape(60, 90)
+    standardised = (flat - flat.mean(0)) / flat.std(0)
+    differences = standardised[:30] - standardised[30:]
+    within = differences.T @ differences / 60
+    shrunk = 0.7 * within + 0.3 * np.trace(within) / 90 * np.eye(90)
+    oracle = PCA(8).fit_transform(standardised @ np.linalg.inv(sqrtm(shrunk).real))
+    products = [vectors @ vectors.T / np.square(vectors).sum() for vectors in (embeddings, oracle)]
+    np.testing.assert_allclose(products[0], products[1], atol=1e-6)
 
 
 def test_the_mean_squared_distance_is_as_requested(pairs: Pairs) -> None:

@@ -56,7 +56,12 @@ def test_a_seed_gives_the_same_batches_on_a_real_gpu() -> None:
 @pytest.mark.parametrize("loss", LOSSES)
 def test_steps_do_not_wait_for_a_real_gpu(loss: str) -> None:
     settings = SETTINGS.replace(
-        backbone={"channels": (4, 8, 8, 16), "embedding_dim": 8, "weights": "none"},
+        backbone={
+            "name": "small",
+            "channels": (4, 8, 8, 16),
+            "embedding_dim": 8,
+            "weights": "none",
+        },
         pretraining={"loss": loss, "steps": 20},
     )
     pretrainer = Pretrainer([_library()], settings)

@@ -16,7 +16,12 @@ from darksound.synthesis.song_library import SongLibrary, SongPlan, build_librar
 @pytest.fixture(scope="module")
 def settings() -> Settings:
     return Settings().replace(
-        backbone={"channels": (4, 8, 8, 16), "embedding_dim": 32, "weights": "none"},
+        backbone={
+            "name": "small",
+            "channels": (4, 8, 8, 16),
+            "embedding_dim": 32,
+            "weights": "none",
+        },
         pretraining={
             "species": 16,
             "individuals": 2,

@@ -57,12 +57,13 @@ class AverageLinkage:
     Groups are merged in the order of the mean distance between their members. Distances are those
     of `clustering.metric` (squared Euclidean ones for `euclidean`), divided by their mean, plus
     `clustering.graph_weight` times those in the graph of nearest neighbours (`graph_distances`);
-    with a weight of 0 those of the metric alone. The tree is cut where $S^3 H$ is highest: S is
-    the mean silhouette (Rousseeuw 1987, doi 10.1016/0377-0427(87)90125-7) by the metric, H is the
-    entropy of the clusters in bits, the sum of p log2(1 / p) over the shares p of ROIs. Groups of
-    fewer than `clustering.min_cluster_size` ROIs add 0 to both and are noise. The silhouette alone
-    is often highest for a few groups of clusters that lie far apart; the entropy favours finer
-    cuts. `clustering.granularity` moves the cut, see `choose_cut`.
+    with a weight of 0 those of the metric alone. Of the cuts of the tree whose $S^3 H$ is within
+    1 % of the highest, the coarsest is used: S is the mean silhouette (Rousseeuw 1987, doi
+    10.1016/0377-0427(87)90125-7) by the metric, H is the entropy of the clusters in bits, the sum
+    of p log2(1 / p) over the shares p of ROIs. Groups of fewer than `clustering.min_cluster_size`
+    ROIs add 0 to both and are noise. The silhouette alone is often highest for a few groups of
+    clusters that lie far apart; the entropy favours finer cuts. `clustering.granularity` moves the
+    cut, see `choose_cut`.
 
     The membership probability is the silhouette of a ROI divided by the 0.9 quantile of its
     cluster, at most 1. The outlier score is 0 for a ROI as near to a cluster as its members are to

@@ -26,11 +26,12 @@ _TORCHVISION = """
     swin_v2_t vgg11 vgg11_bn vgg13 vgg13_bn vgg16 vgg16_bn vgg19 vgg19_bn vit_b_16 vit_b_32
     vit_h_14 vit_l_16 vit_l_32 wide_resnet101_2 wide_resnet50_2
 """
-_EXAMPLES = ("small", "birdnet", "perch2", "resnet18", "vgg16", "densenet121", "alexnet")
+_EXAMPLES = ("pair", "small", "birdnet", "perch2", "resnet18", "vgg16", "densenet121", "alexnet")
 
 #: Import path of the `BackboneFamily` of each backbone, by the part of `backbone.name` before the
 #: colon. Reading this registry does not import torch.
 BACKBONES: dict[str, str] = {
+    "pair": "darksound.meta.backbones.pair:FAMILY",
     "small": "darksound.meta.backbones.small:FAMILY",
     **dict.fromkeys(_TORCHVISION.split(), "darksound.meta.backbones.torchvision_nets:FAMILY"),
     **dict.fromkeys([*EMBEDDING_MODELS, TABLE_SCHEME], "darksound.meta.backbones.head:FAMILY"),
@@ -64,7 +65,7 @@ def family_path(settings: BackboneSettings) -> str:
     if name not in BACKBONES:
         near = get_close_matches(name, BACKBONES, n=3) or _EXAMPLES
         raise SettingsError(
-            f"backbone.name is {settings.name!r}; choose 'small', an image classifier of "
+            f"backbone.name is {settings.name!r}; choose 'pair', 'small', an image classifier of "
             f"torchvision, or an embedding model, such as {', '.join(near)}."
         )
     return BACKBONES[name]

@@ -34,7 +34,7 @@ def build_backbone(settings: Settings) -> Backbone:
     with seeded_torch(settings.seed, Purpose.BACKBONE):
         backbone = _family(settings.backbone).build(settings, weights)
     if weights not in (NO_WEIGHTS, IMAGENET):
-        path = bundled_path() if weights == BUNDLED else text_path(weights)
+        path = bundled_path(settings.backbone.name) if weights == BUNDLED else text_path(weights)
         load_backbone_weights(backbone, path)
         _warn_of_other_front_end(weights, path, settings.front_end)
     return backbone

@@ -2,28 +2,25 @@
 
 import math
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
-import numpy as np
-import numpy.typing as npt
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
 from darksound.device import download_in_order, resolve_device
-from darksound.errors import SettingsError
 from darksound.meta.backbones.base import Backbone
 from darksound.meta.backbones.build import build_backbone, resolve_weights
-from darksound.meta.backbones.small import (
+from darksound.meta.backbones.residual import (
     INITIAL_SQUARED_DISTANCE,
-    AffineMap,
-    EmbeddingMapBackbone,
+    PooledBackbone,
 )
 from darksound.meta.device import autocast, in_fast_format, to_device
 from darksound.meta.optimization import OptimizerStep
 from darksound.meta.pretraining.batches import PairBatches
+from darksound.meta.pretraining.embedding_map import check_sample_size, fit_embedding_map
 from darksound.meta.randomness import Purpose, seeded_torch
 from darksound.meta.weights import NO_WEIGHTS, load_backbone_weights
 from darksound.parallel.threads import map_in_order, single_threaded
@@ -37,13 +34,8 @@ __all__ = [
     "PretrainReport",
     "Pretrainer",
     "contrastive",
-    "fit_embedding_map",
     "prototypical",
 ]
-
-Matrix = npt.NDArray[np.float64]
-# Features whose deviation is below this fraction of the median one are constant.
-_CONSTANT = 1e-3
 
 
 def contrastive(embeddings: Tensor, temperature: float) -> tuple[Tensor, Tensor]:
@@ -135,12 +127,12 @@ class Pretrainer:
         """Check before training whether the embedding can be fitted after it."""
         pretraining, front_end = self.settings.pretraining, self.settings.front_end
         backbone = self.backbone
-        if pretraining.embedding_fit_batches and isinstance(backbone, EmbeddingMapBackbone):
+        if pretraining.embedding_fit_batches and isinstance(backbone, PooledBackbone):
             blank = torch.zeros(1, 3, front_end.n_bands, front_end.n_frames, device=self._device)
             with torch.inference_mode():
                 n_features = backbone.eval().pooled_features(blank).shape[1]
             n_samples = 2 * pretraining.batch_species * pretraining.embedding_fit_batches
-            _check_sample_size(backbone.dim, n_samples, n_features)
+            check_sample_size(backbone.dim, n_samples, n_features)
 
     @single_threaded()
     def run(
@@ -202,7 +194,7 @@ class Pretrainer:
         """
         pretraining, backbone = self.settings.pretraining, self.backbone
         n_batches = pretraining.embedding_fit_batches
-        if not n_batches or not isinstance(backbone, EmbeddingMapBackbone):
+        if not n_batches or not isinstance(backbone, PooledBackbone):
             return
         backbone.eval()
         pairs = []
@@ -224,7 +216,7 @@ class Pretrainer:
     def _pooled_features(self, images: Tensor) -> Tensor:
         """Return the pooled features `(2, n, n_features)` of images `(2, n, 3, h, w)`."""
         backbone = self.backbone
-        assert isinstance(backbone, EmbeddingMapBackbone)
+        assert isinstance(backbone, PooledBackbone)
         with torch.inference_mode(), autocast(self._device, self._dtype):
             features = backbone.pooled_features(in_fast_format(images.flatten(0, 1)))
         return torch.unflatten(features.float(), 0, images.shape[:2])
@@ -305,65 +297,3 @@ def _parameter_groups(module: nn.Module, weight_decay: float) -> list[dict[str, 
         {"params": matrices, "weight_decay": weight_decay},
         {"params": vectors, "weight_decay": 0.0},
     ]
-
-
-def fit_embedding_map(
-    pairs: Iterable[npt.NDArray[np.float32]],
-    dim: int,
-    *,
-    shrinkage: float,
-    squared_distance: float,
-) -> AffineMap:
-    """Return the map from pooled features to embeddings.
-
-    It standardises the features, whitens the covariance within species, and keeps the principal
-    components.
-
-    Args:
-        pairs: arrays `(2, n, n_features)`; `[0, i]` and `[1, i]` are recordings of one species.
-        dim: length of the embeddings.
-        shrinkage: of the covariance within species; 0 whitens fully, 1 not at all.
-        squared_distance: mean squared distance of two embeddings.
-
-    Raises:
-        SettingsError: `dim` is larger than the number of samples, or than that of features that
-            vary.
-    """
-    features = np.concatenate(list(pairs), axis=1).astype(np.float64)
-    flat = features.reshape(-1, features.shape[-1])
-    mean, deviation = flat.mean(axis=0), flat.std(axis=0)
-    varies = deviation > _CONSTANT * np.median(deviation)
-    _check_sample_size(dim, len(flat), int(varies.sum()))
-    scale = np.divide(1.0, deviation, out=np.zeros_like(deviation), where=varies)
-    matrix = scale[:, None] * _whitening((features[0] - features[1]) * scale, shrinkage)
-    matrix = matrix @ _principal_axes((flat - mean) @ matrix, dim)
-    spread = ((flat - mean) @ matrix).std(axis=0)
-    factor = float(np.sqrt(squared_distance / (2 * np.square(spread).sum())))
-    return AffineMap(mean, factor * matrix, factor * spread)
-
-
-def _check_sample_size(dim: int, n_samples: int, n_features: int) -> None:
-    if dim > min(n_samples, n_features):
-        raise SettingsError(
-            f"backbone.embedding_dim is {dim}, but the embedding is fitted to {n_samples} samples "
-            f"of {n_features} features that vary; set a smaller backbone.embedding_dim, raise "
-            f"pretraining.embedding_fit_batches, or set it to 0 to keep the trained embedding."
-        )
-
-
-def _whitening(differences: Matrix, shrinkage: float) -> Matrix:
-    """Compute the symmetric inverse square root of the shrunk covariance within species."""
-    # The difference of two samples has twice the covariance of one.
-    covariance = differences.T @ differences / (2 * len(differences))
-    sphere = np.eye(len(covariance)) * np.trace(covariance) / len(covariance)
-    values, vectors = np.linalg.eigh((1 - shrinkage) * covariance + shrinkage * sphere)
-    floor = values[-1] * len(values) * np.finfo(np.float64).eps
-    whitening: Matrix = (vectors / np.sqrt(np.maximum(values, floor))) @ vectors.T
-    return whitening
-
-
-def _principal_axes(centred: Matrix, dim: int) -> Matrix:
-    """Return the axes `(n_features, dim)` of largest variance."""
-    _, vectors = np.linalg.eigh(centred.T @ centred)
-    axes: Matrix = vectors[:, ::-1][:, :dim]
-    return axes

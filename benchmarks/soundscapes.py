@@ -23,7 +23,7 @@ import pandas as pd
 from scipy.sparse import csr_array
 from scipy.sparse.csgraph import maximum_bipartite_matching
 
-__all__ = ["Scores", "SoundscapeTruth", "print_scores", "score_rois"]
+__all__ = ["END", "START", "Scores", "SoundscapeTruth", "overlap", "print_scores", "score_rois"]
 
 Array = npt.NDArray[np.float64]
 #: Columns of ROIs and units: start and end in seconds, lowest and highest frequency in Hz.
@@ -163,7 +163,7 @@ def _runs(
     found = np.zeros(len(truth.events), dtype=bool)
     for event in np.unique(truth.event[truth.is_unit]):
         units = truth.targets[(truth.event == event) & truth.is_unit]
-        shared, in_band = _overlap(rois, units)
+        shared, in_band = overlap(rois, units)
         overlaps = in_band & (shared > 0)
         inside = np.zeros(len(units), dtype=bool)
         for roi in np.flatnonzero(overlaps.any(axis=1)):
@@ -178,7 +178,7 @@ def _runs(
     return matched, found
 
 
-def _overlap(a: Array, b: Array) -> tuple[Array, npt.NDArray[np.bool_]]:
+def overlap(a: Array, b: Array) -> tuple[Array, npt.NDArray[np.bool_]]:
     """Return the shared time in seconds, and whether the bands overlap, `(len(a), len(b))`."""
     shared = np.minimum(a[:, None, END], b[None, :, END])
     shared = np.maximum(shared - np.maximum(a[:, None, START], b[None, :, START]), 0)
@@ -190,7 +190,7 @@ def _overlap(a: Array, b: Array) -> tuple[Array, npt.NDArray[np.bool_]]:
 
 def _matches(rois: Array, targets: Array) -> npt.NDArray[np.bool_]:
     """Return which ROI matches which target, `(n, m)`."""
-    shared, in_band = _overlap(rois, targets)
+    shared, in_band = overlap(rois, targets)
     lengths = (rois[:, END] - rois[:, START])[:, None] + (targets[:, END] - targets[:, START])
     matches: npt.NDArray[np.bool_] = in_band & (shared >= _MIN_IOU * (lengths - shared))
     return matches
@@ -200,7 +200,7 @@ def _covered(rois: Array, steps: Array) -> Array:
     """Return the share of each ROI's time that is that of calls in its band, `(n,)`."""
     shares = np.zeros(len(rois))
     for number, roi in enumerate(rois):
-        shared, in_band = _overlap(roi[None], steps)
+        shared, in_band = overlap(roi[None], steps)
         inside = steps[(in_band & (shared > 0))[0]]
         now, total = roi[START], 0.0
         for start, end in sorted(map(tuple, inside[:, :2])):

@@ -1,5 +1,6 @@
 """Pretraining: a backbone is trained to separate synthetic species in varying acoustics."""
 
+import logging
 import math
 import time
 from collections.abc import Callable
@@ -36,6 +37,8 @@ __all__ = [
     "contrastive",
     "prototypical",
 ]
+
+logger = logging.getLogger(__name__)
 
 
 def contrastive(embeddings: Tensor, temperature: float) -> tuple[Tensor, Tensor]:
@@ -203,7 +206,14 @@ class Pretrainer:
         all_features = download_in_order(map(self._pooled_features, batches))
         for number, features in enumerate(all_features):
             pairs.append(features.numpy())
-            progress("fitting the embedding", number + 1, n_batches)
+            progress("features", number + 1, n_batches)
+        n_samples, n_features = n_batches * pairs[0].shape[1] * 2, pairs[0].shape[2]
+        logger.info(
+            "Fitting the embedding to %d images of %d features. With 10,000 of each this takes "
+            "about three minutes on two cores.",
+            n_samples,
+            n_features,
+        )
         backbone.set_embedding_map(
             fit_embedding_map(
                 pairs,

@@ -92,8 +92,10 @@ def labelled_sets(audio: str, added: list[Path]) -> dict[str, Callable[[], list[
         sets["pooled windows"] = lambda: [windows()]
         sets["six small sets"] = lambda: [few_species(windows(), k) for k in range(_N_SMALL_SETS)]
     sets["demo"] = lambda: [ds.load_rois("demo")]
+    # Tables of several sets often have one name; these are named by their paths.
+    names = [*sets, *(path.name for path in added)]
     for path in added:
-        sets[path.name] = partial(_added, path)
+        sets[path.name if names.count(path.name) == 1 else str(path)] = partial(_added, path)
     return sets
 
 

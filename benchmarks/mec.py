@@ -338,9 +338,9 @@ def _scores(clustering: Clustering, labels: npt.NDArray[np.object_]) -> dict[str
 def cut(arguments: argparse.Namespace) -> None:
     """Cuts of the tree of average linkage by exponents of the silhouette, or by shares below."""
     rules = {f"exponent {w:g}": (w, 0.0) for w in (0.5, 0.75, 1.0, 1.5, 2.0, 3.0, 4.0)}
-    shares = (0.005, 0.01, 0.02, 0.03, 0.05, 0.08)
-    rules |= {f"coarsest within {share:.1%}": (3.0, share) for share in shares}
     default = cuts._SILHOUETTE_POWER, levels._EQUAL
+    shares = (0.005, 0.01, 0.02, 0.03, 0.05, 0.08)
+    rules |= {f"coarsest within {share:.1%}": (default[0], share) for share in shares}
     for name, learner_of in backbones(arguments):
         if arguments.only not in (None, name):
             continue

@@ -24,7 +24,7 @@ import pandas as pd
 import darksound as ds
 from darksound.cluster.metrics import NOISE, label_scores
 from darksound.cluster.structure import find_clusters
-from soundscapes import END, START, SoundscapeTruth, overlap
+from soundscapes import END, MIN_IOU, START, SoundscapeTruth, overlap
 
 _PURITY = 0.9
 _LOW_VOICE_HZ = 1000.0
@@ -36,12 +36,8 @@ def species_of(rois: pd.DataFrame, events: pd.DataFrame) -> npt.NDArray[np.objec
     """Return the species `(n,)` of the ROIs of one recording, an empty text for other sounds."""
     truth = SoundscapeTruth.of(events)
     species = truth.events["label"].to_numpy(dtype=object)
-    # Units, and events of a single one.
-    has_units = np.isin(truth.event, truth.event[truth.is_unit])
-    rows = np.flatnonzero(truth.is_unit | ~has_units)
-    units, event = truth.targets[rows], truth.event[rows]
-    order = np.argsort(units[:, START])
-    units, event = units[order], event[order]
+    order = np.argsort(truth.steps[:, START])
+    units, event = truth.steps[order], truth.event_of_step[order]
     longest = (units[:, END] - units[:, START]).max()
     labels = np.full(len(rois), _OTHER, dtype=object)
     for number, box in enumerate(rois[_BOX].to_numpy(dtype=float)):
@@ -53,7 +49,7 @@ def species_of(rois: pd.DataFrame, events: pd.DataFrame) -> npt.NDArray[np.objec
         agreement = shared / np.maximum(together, 1e-9)
         if agreement.size and agreement.max() > 0:
             best = int(agreement.argmax())
-            if agreement[best] >= 0.3 or shared[best] >= 0.5 * length:
+            if agreement[best] >= MIN_IOU or shared[best] >= 0.5 * length:
                 labels[number] = species[event[first + best]]
     return labels
 

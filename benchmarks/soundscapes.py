@@ -23,12 +23,21 @@ import pandas as pd
 from scipy.sparse import csr_array
 from scipy.sparse.csgraph import maximum_bipartite_matching
 
-__all__ = ["END", "START", "Scores", "SoundscapeTruth", "overlap", "print_scores", "score_rois"]
+__all__ = [
+    "END",
+    "MIN_IOU",
+    "START",
+    "Scores",
+    "SoundscapeTruth",
+    "overlap",
+    "print_scores",
+    "score_rois",
+]
 
 Array = npt.NDArray[np.float64]
 #: Columns of ROIs and units: start and end in seconds, lowest and highest frequency in Hz.
 START, END, LOW, HIGH = range(4)
-_MIN_IOU = 0.3
+MIN_IOU = 0.3
 _MIN_BAND = 0.3
 _SNR_DB = (-np.inf, 0.0, 6.0, 12.0, 20.0)
 _LOW_HZ = 600.0
@@ -46,6 +55,7 @@ class SoundscapeTruth:
         event: number of the event of each target `(m,)`.
         is_unit: whether a target is a unit of an event of several `(m,)`.
         steps: start, end, low and high of all units `(k, 4)`; those of events of one, too.
+        event_of_step: number of the event of each of these `(k,)`.
     """
 
     events: pd.DataFrame
@@ -53,23 +63,26 @@ class SoundscapeTruth:
     event: npt.NDArray[np.int64]
     is_unit: npt.NDArray[np.bool_]
     steps: Array
+    event_of_step: npt.NDArray[np.int64]
 
     @classmethod
     def of(cls, events: pd.DataFrame) -> "SoundscapeTruth":
         """Return the calls among the events of one recording."""
         calls = events[events["kind"] == "call"].reset_index(drop=True)
-        rows, steps, numbers, is_unit = [], [], [], []
+        rows, steps, numbers, is_unit, numbers_of_steps = [], [], [], [], []
         wholes = calls[["start_s", "end_s", "low_hz", "high_hz"]].to_numpy(dtype=float)
         for number, (whole, text) in enumerate(zip(wholes, calls["units"], strict=True)):
             texts = text.split() if isinstance(text, str) else []
             units = [[*map(float, unit.split("-")), *whole[LOW:]] for unit in texts]
             rows += [list(whole), *units]
             steps += units or [list(whole)]
+            numbers_of_steps += [number] * max(1, len(units))
             numbers += [number] * (1 + len(units))
             is_unit += [False] + [True] * len(units)
         return cls(
             calls, np.array(rows, dtype=float).reshape(-1, 4), np.array(numbers, dtype=np.int64),
             np.array(is_unit, dtype=bool), np.array(steps, dtype=float).reshape(-1, 4),
+            np.array(numbers_of_steps, dtype=np.int64),
         )  # fmt: skip
 
 
@@ -171,7 +184,7 @@ def _runs(
             start, end = run[0, START], run[-1, END]
             both = min(end, rois[roi, END]) - max(start, rois[roi, START])
             either = max(end, rois[roi, END]) - min(start, rois[roi, START])
-            if both >= _MIN_IOU * either:
+            if both >= MIN_IOU * either:
                 matched[roi] = True
                 inside |= overlaps[roi]
         found[event] = inside.mean() >= 0.5
@@ -192,7 +205,7 @@ def _matches(rois: Array, targets: Array) -> npt.NDArray[np.bool_]:
     """Return which ROI matches which target, `(n, m)`."""
     shared, in_band = overlap(rois, targets)
     lengths = (rois[:, END] - rois[:, START])[:, None] + (targets[:, END] - targets[:, START])
-    matches: npt.NDArray[np.bool_] = in_band & (shared >= _MIN_IOU * (lengths - shared))
+    matches: npt.NDArray[np.bool_] = in_band & (shared >= MIN_IOU * (lengths - shared))
     return matches
 
 

@@ -22,6 +22,7 @@ from darksound.atomic import write_bytes, write_text
 from darksound.errors import CheckpointError
 from darksound.meta.backbones.base import Backbone
 from darksound.meta.eight_bits import in_eight_bits, in_full_precision
+from darksound.settings import BackboneSettings
 from darksound.system_errors import check_readable
 from darksound.text import library_path
 
@@ -30,8 +31,8 @@ __all__ = [
     "IMAGENET",
     "NO_WEIGHTS",
     "backbone_part",
+    "bundled_if_of_this_size",
     "bundled_path",
-    "bundled_size",
     "check_finite",
     "front_end_of",
     "load_backbone_weights",
@@ -230,8 +231,15 @@ def bundled_path(backbone: str) -> Path:
     return Path(str(files("darksound").joinpath("weights", f"{backbone}.safetensors")))
 
 
+def bundled_if_of_this_size(settings: BackboneSettings) -> str:
+    """Return the name of the weights in the package if they fit, or else that of random ones."""
+    bundled = _bundled_size(settings.name)
+    size = settings.model_dump(mode="json", include=set(bundled))
+    return BUNDLED if size == bundled else NO_WEIGHTS
+
+
 @cache
-def bundled_size(backbone: str) -> dict[str, Any]:
+def _bundled_size(backbone: str) -> dict[str, Any]:
     """Return `channels`, `blocks` and `embedding_dim` of a backbone's weights in the package."""
     settings = read_card(bundled_path(backbone))["settings"]["backbone"]
     return {key: settings[key] for key in ("channels", "blocks", "embedding_dim")}

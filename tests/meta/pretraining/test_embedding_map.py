@@ -65,6 +65,13 @@ def test_with_fewer_recordings_than_features_it_is_the_formula() -> None:
     np.testing.assert_allclose(products[0], products[1], atol=1e-6)
 
 
+def test_as_many_dimensions_as_recordings_are_finite() -> None:
+    pairs = np.random.default_rng(5).normal(size=(2, 8, 40)).astype(np.float32)
+    embedding_map = fit_embedding_map([pairs], 16, shrinkage=0.9, squared_distance=16.0)
+    assert np.isfinite(embedding_map.matrix).all()
+    assert np.isfinite(embedding_map.spread).all()
+
+
 def test_the_mean_squared_distance_is_as_requested(pairs: Pairs) -> None:
     flat = _embed(pairs, 0.5).reshape(-1, 6)
     distances = np.square(flat[:, None] - flat[None]).sum(-1)

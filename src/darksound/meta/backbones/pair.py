@@ -6,8 +6,8 @@ from torch import nn
 
 from darksound.meta.backbones.base import Backbone, BackboneFamily
 from darksound.meta.backbones.residual import PooledBackbone, Trunk
-from darksound.meta.weights import BUNDLED, NO_WEIGHTS, bundled_size
-from darksound.settings import BackboneSettings, Settings
+from darksound.meta.weights import BUNDLED, bundled_if_of_this_size
+from darksound.settings import Settings
 
 __all__ = ["FAMILY", "CNNPair"]
 
@@ -41,9 +41,4 @@ def _build(settings: Settings, weights: str) -> Backbone:
     return CNNPair(settings.backbone.embedding_dim)
 
 
-def _default_weights(settings: BackboneSettings) -> str:
-    bundled = bundled_size("pair")
-    return BUNDLED if settings.embedding_dim == bundled["embedding_dim"] else NO_WEIGHTS
-
-
-FAMILY = BackboneFamily(_build, _default_weights, (BUNDLED,))
+FAMILY = BackboneFamily(_build, bundled_if_of_this_size, (BUNDLED,))

@@ -4,8 +4,8 @@ from collections.abc import Iterator, Sequence
 
 from darksound.meta.backbones.base import Backbone, BackboneFamily
 from darksound.meta.backbones.residual import PooledBackbone, Trunk
-from darksound.meta.weights import BUNDLED, NO_WEIGHTS, bundled_size
-from darksound.settings import BackboneSettings, Settings
+from darksound.meta.weights import BUNDLED, bundled_if_of_this_size
+from darksound.settings import Settings
 
 __all__ = ["FAMILY", "SmallCNN"]
 
@@ -38,10 +38,4 @@ def _build(settings: Settings, weights: str) -> Backbone:
     return SmallCNN(backbone.channels, backbone.embedding_dim, backbone.blocks)
 
 
-def _default_weights(settings: BackboneSettings) -> str:
-    bundled = bundled_size("small")
-    size = settings.model_dump(mode="json", include=set(bundled))
-    return BUNDLED if size == bundled else NO_WEIGHTS
-
-
-FAMILY = BackboneFamily(_build, _default_weights, (BUNDLED,))
+FAMILY = BackboneFamily(_build, bundled_if_of_this_size, (BUNDLED,))

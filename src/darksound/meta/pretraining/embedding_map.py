@@ -46,7 +46,7 @@ def fit_embedding_map(
     scale = np.divide(1.0, deviation, out=np.zeros_like(deviation), where=varies)
     whitening = _Whitening((features[0] - features[1]) * scale, shrinkage)
     whitened = whitening((flat - mean) * scale)
-    axes = _principal_axes(whitened, dim)
+    _, axes = _largest_axes(whitened, dim)
     # The whitening is symmetric, so that of the samples can be applied to the axes.
     matrix = scale[:, None] * whitening(axes.T).T
     spread = (whitened @ axes).std(axis=0)
@@ -81,7 +81,7 @@ class _Whitening:
 
     def __init__(self, differences: Matrix, shrinkage: float) -> None:
         # The difference of two samples has twice the covariance of one.
-        values, axes = _spectrum(differences / np.sqrt(2 * len(differences)))
+        values, axes = _largest_axes(differences / np.sqrt(2 * len(differences)))
         sphere = shrinkage * values.sum() / differences.shape[1]
         self._axes = axes
         self._elsewhere = 1 / np.sqrt(sphere)
@@ -93,23 +93,17 @@ class _Whitening:
         return whitened
 
 
-def _spectrum(rows: Matrix) -> tuple[Matrix, Matrix]:
-    """Return the eigenvalues of `rows.T @ rows` that are not zero, and their axes as columns."""
-    n_rows, n_features = rows.shape
-    is_wide = n_rows < n_features
-    values, vectors = np.linalg.eigh(rows @ rows.T if is_wide else rows.T @ rows)
-    kept = values > values[-1] * max(rows.shape) * np.finfo(np.float64).eps
-    values, vectors = values[kept], vectors[:, kept]
-    return values, rows.T @ (vectors / np.sqrt(values)) if is_wide else vectors
+def _largest_axes(rows: Matrix, n: int | None = None) -> tuple[Matrix, Matrix]:
+    """Return the n largest eigenvalues of `rows.T @ rows`, and their axes `(n_features, n)`.
 
-
-def _principal_axes(centred: Matrix, dim: int) -> Matrix:
-    """Return the axes `(n_features, dim)` of largest variance."""
-    n_rows, n_features = centred.shape
-    size = min(n_rows, n_features)
-    is_wide = n_rows < n_features
-    product = centred @ centred.T if is_wide else centred.T @ centred
-    values, vectors = eigh(product, subset_by_index=(size - dim, size - 1), overwrite_a=True)
-    values, vectors = values[::-1], vectors[:, ::-1]
-    axes: Matrix = centred.T @ (vectors / np.sqrt(values)) if is_wide else vectors
-    return axes
+    The default n is the number of rows or of features, whichever is smaller: all other
+    eigenvalues are zero.
+    """
+    is_wide = rows.shape[0] < rows.shape[1]
+    product = rows @ rows.T if is_wide else rows.T @ rows
+    wanted = None if n is None else (len(product) - n, len(product) - 1)
+    values, vectors = eigh(product, subset_by_index=wanted, overwrite_a=True)
+    values, vectors = np.maximum(values[::-1], 0), vectors[:, ::-1]
+    # The products are orthogonal, but have no direction where an eigenvalue is zero.
+    axes: Matrix = np.linalg.qr(rows.T @ vectors)[0] if is_wide else vectors
+    return values, axes

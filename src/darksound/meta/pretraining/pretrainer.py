@@ -14,10 +14,7 @@ from torch import Tensor, nn
 from darksound.device import download_in_order, resolve_device
 from darksound.meta.backbones.base import Backbone
 from darksound.meta.backbones.build import build_backbone, resolve_weights
-from darksound.meta.backbones.residual import (
-    INITIAL_SQUARED_DISTANCE,
-    PooledBackbone,
-)
+from darksound.meta.backbones.residual import INITIAL_SQUARED_DISTANCE, PooledBackbone
 from darksound.meta.device import autocast, in_fast_format, to_device
 from darksound.meta.optimization import OptimizerStep
 from darksound.meta.pretraining.batches import PairBatches
@@ -207,12 +204,11 @@ class Pretrainer:
         for number, features in enumerate(all_features):
             pairs.append(features.numpy())
             progress("features", number + 1, n_batches)
-        n_samples, n_features = n_batches * pairs[0].shape[1] * 2, pairs[0].shape[2]
         logger.info(
             "Fitting the embedding to %d images of %d features. With 10,000 of each this takes "
             "about three minutes on two cores.",
-            n_samples,
-            n_features,
+            2 * sum(pair.shape[1] for pair in pairs),
+            pairs[0].shape[2],
         )
         backbone.set_embedding_map(
             fit_embedding_map(

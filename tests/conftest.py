@@ -8,6 +8,8 @@ from pathlib import Path
 
 import pytest
 
+from darksound.parallel.event_loop import running_loop
+
 # Where the tests run in the background, a shell has interrupts ignored, and processes that tests
 # start would inherit that.
 signal.signal(signal.SIGINT, signal.default_int_handler)
@@ -48,9 +50,12 @@ def audio_root() -> Path:
 def local_dask() -> Iterator[str]:
     """Start a Dask cluster of two worker processes with a thread each; yield its address."""
     distributed = pytest.importorskip("distributed")
-    with distributed.LocalCluster(
-        n_workers=2, threads_per_worker=1, processes=True, dashboard_address=":0"
-    ) as cluster:
+    with (
+        running_loop() as loop,
+        distributed.LocalCluster(
+            n_workers=2, threads_per_worker=1, processes=True, dashboard_address=":0", loop=loop
+        ) as cluster,
+    ):
         yield cluster.scheduler_address
 
 

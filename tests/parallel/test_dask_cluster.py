@@ -11,6 +11,7 @@ from tests.conftest import local_dask
 from darksound.errors import InputError, SettingsError, WorkerError
 from darksound.parallel import dask_cluster as module
 from darksound.parallel.dask_cluster import WorkerRequirements, connect_dask
+from darksound.parallel.event_loop import running_loop
 
 
 class _Files:
@@ -158,7 +159,10 @@ def test_a_cluster_without_workers_is_an_error_after_a_wait(monkeypatch):
     distributed = pytest.importorskip("distributed")
     monkeypatch.setattr(module, "_WORKER_TIMEOUT_S", 0.2)
     with (
-        distributed.LocalCluster(n_workers=0, processes=False, dashboard_address=":0") as empty,
+        running_loop() as loop,
+        distributed.LocalCluster(
+            n_workers=0, processes=False, dashboard_address=":0", loop=loop
+        ) as empty,
         pytest.raises(WorkerError, match="has no workers; start some with: dask worker"),
         connect_dask(empty.scheduler_address, REQUIREMENTS),
     ):
@@ -168,10 +172,13 @@ def test_a_cluster_without_workers_is_an_error_after_a_wait(monkeypatch):
 def test_a_lost_scheduler_is_an_error(monkeypatch):
     monkeypatch.setattr(module, "_CONNECT_TIMEOUT_S", 1.0)
     distributed = pytest.importorskip("distributed")
-    cluster = distributed.LocalCluster(
-        n_workers=1, threads_per_worker=1, processes=False, dashboard_address=":0"
-    )
-    with connect_dask(cluster.scheduler_address, REQUIREMENTS) as workers:
+    with (
+        running_loop() as loop,
+        distributed.LocalCluster(
+            n_workers=1, threads_per_worker=1, processes=False, dashboard_address=":0", loop=loop
+        ) as cluster,
+        connect_dask(cluster.scheduler_address, REQUIREMENTS) as workers,
+    ):
         results = workers.map_in_order(_scaled, {"factor": 1}, range(1000))
         next(results)
         cluster.close()

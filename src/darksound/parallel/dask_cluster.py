@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol, TypeVar
 
 from darksound.errors import InputError, SettingsError, WorkerError
+from darksound.parallel.event_loop import running_loop
 from darksound.system_errors import writing_error
 
 if TYPE_CHECKING:
@@ -28,7 +29,7 @@ Job = TypeVar("Job")
 Result = TypeVar("Result")
 
 # Seconds until a scheduler must have answered, and until it must have a worker.
-_CONNECT_TIMEOUT_S = 10.0
+_CONNECT_TIMEOUT_S = 30.0
 _WORKER_TIMEOUT_S = 60.0
 # Seconds until all workers must have answered a question.
 _ANSWER_TIMEOUT_S = 60.0
@@ -274,17 +275,21 @@ def connect_dask(address: str, requirements: WorkerRequirements) -> Iterator[Das
             "without --dask."
         )
     from distributed import Client
+    from distributed.comm import resolve_address
 
-    try:
-        client = Client(address, timeout=_CONNECT_TIMEOUT_S, set_as_default=False)
-    except (OSError, ValueError) as error:
-        raise SettingsError(
-            f"compute.dask: no Dask scheduler answers at {address} ({error})."
-        ) from None
-    with client:
-        cluster = DaskCluster(client, address)
-        cluster.check_workers(requirements)
-        yield cluster
+    with running_loop() as loop:
+        try:
+            # A client that is refused for its address is never closed.
+            resolve_address(address)
+            client = Client(address, loop=loop, timeout=_CONNECT_TIMEOUT_S, set_as_default=False)
+        except (OSError, ValueError) as error:
+            raise SettingsError(
+                f"compute.dask: no Dask scheduler answers at {address} ({error})."
+            ) from None
+        with client:
+            cluster = DaskCluster(client, address)
+            cluster.check_workers(requirements)
+            yield cluster
 
 
 def _stamps(reader: StampReader, recordings: Sequence[tuple[str, str]]) -> list[str | None]:

@@ -50,6 +50,16 @@ def test_an_excerpt_equals_what_was_written(tmp_path, wave, name, subtype, toler
     np.testing.assert_allclose(samples, whole[24_000:60_000], atol=1e-6)
 
 
+@pytest.mark.parametrize("name", ["a.wav", "a.flac", "a.aiff", "a.au", "a.caf"])
+def test_every_value_of_16_bits_is_that_of_libsndfile(tmp_path, name):
+    values = np.arange(-32_768, 32_768, dtype=np.int16)
+    path = _write(tmp_path / name, np.stack([values, values[::-1]], 1), subtype="PCM_16")
+    with path.open("rb", buffering=0) as file:
+        samples = Decoder(file).read(len(values))
+    np.testing.assert_array_equal(samples, sf.read(path, dtype="float32")[0])
+    assert samples.dtype == np.float32
+
+
 def test_the_first_channel_can_be_read_alone(tmp_path, wave):
     path = _write(tmp_path / "a.wav", np.stack([wave, -0.5 * wave], axis=1), subtype="FLOAT")
     mono = _write(tmp_path / "b.wav", wave, subtype="FLOAT")

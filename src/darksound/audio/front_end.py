@@ -78,11 +78,11 @@ class FrontEnd:
     def _images(self, waveforms: Sequence[npt.NDArray[np.float32]]) -> Tensor:
         length, rate = self._geometry.length, self._geometry.rate
         prepared = [prepare_waveform(w, rate, length, self._settings) for w in waveforms]
-        batch = torch.from_numpy(np.stack([waveform for waveform, _ in prepared]))
+        rows = [torch.from_numpy(waveform)[None] for waveform, _ in prepared]
         spans = torch.tensor([self._geometry.span(n_samples) for _, n_samples in prepared])
         # On a CPU, one transform at a time fits the cache; the steps after it are batched.
-        step = 1 if self._device.type == "cpu" else len(waveforms)
-        parts = torch.split(upload(batch, self._device), step)
+        is_on_cpu = self._device.type == "cpu"
+        parts = rows if is_on_cpu else [upload(torch.cat(rows), self._device)]
         power = torch.cat([self._representation(part) for part in parts])
         channel_input = self._channel_input(power, upload(spans, self._device))
         channels = [CHANNELS[name](channel_input) for name in self._settings.channels]

@@ -2,12 +2,12 @@
 
 import math
 from collections.abc import Callable
+from functools import lru_cache
 from typing import Protocol
 
 import numpy as np
 import numpy.typing as npt
 import torch
-import torch.nn.functional as F
 from torch import Tensor
 
 from darksound.audio.geometry import Geometry
@@ -40,33 +40,50 @@ class Representation(Protocol):
 class PowerSpectrum:
     """Squared magnitude of the STFT: Hann window, centred frames, reflected edges."""
 
-    def __init__(self, geometry: Geometry, size: int, device: torch.device) -> None:
+    def __init__(
+        self, geometry: Geometry, size: int, device: torch.device, bins: slice = slice(None)
+    ) -> None:
         """Prepare the window.
 
         Args:
             geometry: window, hop and frames.
             size: points of the transform; a shorter window is zero-padded to it.
             device: where it runs.
+            bins: that are wanted, of `size // 2 + 1`.
         """
         # In double precision, images are equal to the last bit for any number of threads and any
         # batch size. Apple's GPUs have single precision only.
         precision = torch.float32 if device.type == "mps" else torch.float64
-        self._geometry, self._size = geometry, size
-        window = torch.hann_window(geometry.window, dtype=precision, device=device)
-        left = (size - geometry.window) // 2
-        self._window = F.pad(window, (left, size - geometry.window - left))
+        self._geometry, self._size, self._bins = geometry, size, bins
+        self._window = torch.hann_window(geometry.window, dtype=precision, device=device)
 
     def __call__(self, waveforms: Tensor) -> Tensor:
-        """Return power `(b, size // 2 + 1, frames)` of waveforms `(b, n)`, in double precision."""
-        half = self._size // 2
+        """Return power `(b, bins, frames)` of waveforms `(b, n)`, in double precision."""
+        length, hop = self._geometry.window, self._geometry.hop
+        # Samples of the transform before the window, and of the frame before the waveform.
+        left = (self._size - length) // 2
+        before = self._size // 2 - left
+        padded = _reflect(waveforms, before, length - before, self._window.dtype)
         # A view of the frames, transformed as rows, takes a fifth of the time of torch.stft.
-        padded = F.pad(waveforms.to(self._window.dtype)[:, None], (half, half), mode="reflect")[
-            :, 0
-        ]
-        frames = padded.unfold(-1, self._size, self._geometry.hop)[:, : self._geometry.frames]
-        spectrum = torch.fft.rfft(frames * self._window)
-        power: Tensor = spectrum.real.square() + spectrum.imag.square()
-        return power.transpose(1, 2)
+        frames = padded.unfold(-1, length, hop)[:, : self._geometry.frames]
+        rows = frames.new_zeros(*frames.shape[:2], self._size)
+        torch.mul(frames, self._window, out=rows[..., left : left + length])
+        spectrum = torch.fft.rfft(rows)[..., self._bins]
+        # Squares of neighbouring numbers, added into their final order, take two thirds of the time
+        # of those of the real and the imaginary part.
+        squares = torch.view_as_real(spectrum).square()
+        power = squares.new_empty(len(squares), squares.shape[2], squares.shape[1])
+        return torch.add(squares[..., 0].mT, squares[..., 1].mT, out=power)
+
+
+def _reflect(x: Tensor, before: int, after: int, dtype: torch.dtype) -> Tensor:
+    """Pad rows `(b, n)` by their reflection, as `F.pad` does in four times the time."""
+    n = x.shape[-1]
+    padded = x.new_empty(len(x), before + n + after, dtype=dtype)
+    padded[:, before : before + n] = x
+    padded[:, :before] = x[:, 1 : before + 1].flip(-1)
+    padded[:, before + n :] = x[:, n - 1 - after : n - 1].flip(-1)
+    return padded
 
 
 class LinearSpectrogram:
@@ -80,7 +97,6 @@ class LinearSpectrogram:
         Raises:
             SettingsError: there is no bin between the edges.
         """
-        self._spectrum = PowerSpectrum(geometry, geometry.window, device)
         hz = torch.arange(geometry.window // 2 + 1) * (geometry.rate / geometry.window)
         inside = torch.nonzero((hz >= geometry.low_hz) & (hz <= geometry.high_hz))[:, 0]
         if len(inside) == 0:
@@ -88,18 +104,21 @@ class LinearSpectrogram:
                 f"front_end.low_hz and high_hz: no bin of a transform of {geometry.window} samples "
                 f"at {geometry.rate} Hz lies between {geometry.low_hz:g} and {geometry.high_hz:g}."
             )
-        self._bins = slice(int(inside[0]), int(inside[-1]) + 1)
+        bins = slice(int(inside[0]), int(inside[-1]) + 1)
+        self._spectrum = PowerSpectrum(geometry, geometry.window, device, bins)
+        self._height = bins.stop - bins.start
 
     @property
     def height(self) -> int:
         """Return the number of bins between the edges."""
-        return self._bins.stop - self._bins.start
+        return self._height
 
     def __call__(self, waveforms: Tensor) -> Tensor:
         """Return power `(b, height, frames)`, lowest bin first, of waveforms `(b, n)`."""
-        return self._spectrum(waveforms)[:, self._bins].float()
+        return self._spectrum(waveforms).float()
 
 
+@lru_cache(maxsize=16)
 def mel_filters(
     rate: int, n_fft: int, n_bands: int, low_hz: float, high_hz: float
 ) -> npt.NDArray[np.float64]:
@@ -115,7 +134,7 @@ def mel_filters(
         high_hz: upper edge of the last.
 
     Returns:
-        Weights `(n_bands, n_fft // 2 + 1)`.
+        Weights `(n_bands, n_fft // 2 + 1)`, read-only.
     """
     lowest, highest = 2595 * np.log10(1 + np.array([low_hz, high_hz]) / 700)
     mels = np.linspace(lowest, highest, n_bands + 2)
@@ -125,6 +144,7 @@ def mel_filters(
     rising, falling = (hz - low) / (centre - low), (high - hz) / (high - centre)
     weights: npt.NDArray[np.float64] = np.maximum(0, np.minimum(rising, falling))
     weights *= 2 / (high - low)
+    weights.setflags(write=False)
     return weights
 
 
@@ -144,8 +164,10 @@ class MelSpectrogram:
             if size >= geometry.length:
                 break
             size, weights = 2 * size, self._weights(geometry, 2 * size, settings)
-        self._spectrum = PowerSpectrum(geometry, size, device)
-        filters = torch.from_numpy(weights)
+        used = np.flatnonzero(weights.any(axis=0))
+        bins = slice(int(used[0]), int(used[-1]) + 1) if len(used) else slice(0, 1)
+        self._spectrum = PowerSpectrum(geometry, size, device, bins)
+        filters = torch.from_numpy(weights[:, bins].copy())
         # Sparse filters are about twenty times faster on a CPU; other devices may not support them.
         self._filters = (
             filters.to_sparse()

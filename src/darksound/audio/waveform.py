@@ -1,6 +1,7 @@
 """Waveforms of ROIs: band limits, fades, and one length for all."""
 
 import math
+from functools import lru_cache
 
 import numpy as np
 import numpy.typing as npt
@@ -93,12 +94,17 @@ def fade(waveform: Waveform, samples: int, shape: str) -> Waveform:
     """
     if samples == 0:
         return waveform
-    sine = np.sin(np.linspace(0, math.pi / 2, samples))
-    ramp = (sine ** FADE_EXPONENTS[shape]).astype(np.float32)
+    ramp = _ramp(samples, shape)
     faded = waveform.copy()
     faded[:samples] *= ramp
     faded[-samples:] *= ramp[::-1]
     return faded
+
+
+@lru_cache(maxsize=16)
+def _ramp(samples: int, shape: str) -> Waveform:
+    sine = np.sin(np.linspace(0, math.pi / 2, samples))
+    return (sine ** FADE_EXPONENTS[shape]).astype(np.float32)
 
 
 def fit_length(waveform: Waveform, length: int, long_rois: str) -> Waveform:
@@ -117,8 +123,10 @@ def fit_length(waveform: Waveform, length: int, long_rois: str) -> Waveform:
     if excess > 0:
         start = 0 if long_rois == "start" else _loudest_start(waveform, length)
         return waveform[start : start + length]
-    right = -excess // 2
-    return np.pad(waveform, (-excess - right, right))
+    left = (1 - excess) // 2
+    padded = np.zeros(length, waveform.dtype)
+    padded[left : left + len(waveform)] = waveform
+    return padded
 
 
 def split_into_windows(waveform: Waveform, length: int, long_rois: str) -> npt.NDArray[np.float32]:

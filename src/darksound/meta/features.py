@@ -210,9 +210,11 @@ def inference_copy(learner: Learner, dtype: torch.dtype | None) -> Learner:
         learner: on the device where it will be used.
         dtype: type of autocast; None for float32.
     """
-    copy = deepcopy(learner).eval()
+    copy = _structural_copy(learner).eval()
     copy.backbone.fold_batch_norm()
     for module in copy.backbone.modules() if dtype is not None else ():
         if isinstance(module, (nn.Conv2d, nn.Linear)):
-            module.to(dtype)
+            # Modules that are not folded share their parameters with the learner.
+            for name, parameter in module.named_parameters(recurse=False):
+                setattr(module, name, nn.Parameter(parameter.to(dtype), requires_grad=False))
     return copy

@@ -36,8 +36,8 @@ __all__ = ["SHARD_ROIS", "Recipe", "ShardPlan", "locate_recordings", "open_or_bu
 
 #: ROIs that share a file.
 SHARD_ROIS = 256
-# ROIs of one job of a worker.
-_JOB_ROIS = 32
+# ROIs of one job of a worker: few, so that workers end at about the same time.
+_JOB_ROIS = 16
 # Purpose of the random numbers that choose a neighbour; see `random_stream`.
 _NEIGHBOUR = 11
 

@@ -17,6 +17,7 @@ __all__ = ["Decoder", "count_frames", "decodable_frames"]
 _PREROLL = {"MP3": 4 * 1152}
 # Samples that are decoded at once where they are counted.
 _COUNT_BLOCK = 4096
+_STEP_OF_16_BITS = np.float32(2**-15)
 
 Samples = npt.NDArray[np.float32]
 
@@ -75,7 +76,12 @@ class Decoder:
             soundfile.LibsndfileError: the file is damaged there.
         """
         with quiet_decoders():
-            samples: Samples = self._file.read(frames, dtype="float32", always_2d=True)
+            if self.subtype == "PCM_16":
+                # libsndfile takes twice the time to convert 16 bits to the same numbers.
+                integers = self._file.read(frames, dtype="int16", always_2d=True)
+                samples: Samples = np.multiply(integers, _STEP_OF_16_BITS, dtype=np.float32)
+                return samples
+            samples = self._file.read(frames, dtype="float32", always_2d=True)
         return samples
 
     def close(self) -> None:

@@ -11,7 +11,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from darksound.meta.backbones.base import Backbone, fold, foldable_pairs
+from darksound.meta.backbones.base import Backbone, fold
 from darksound.meta.pieces import run_in_pieces
 
 __all__ = ["INITIAL_SQUARED_DISTANCE", "AffineMap", "PooledBackbone", "Trunk"]
@@ -48,6 +48,8 @@ _MIN_WEIGHT = 1e-3
 class _Block(nn.Module):
     """Two 3x3 convolutions with batch norm, the first halving the size, and a shortcut."""
 
+    folded = (("conv1", "norm1"), ("conv2", "norm2"), ("shortcut", "norm3"))
+
     def __init__(self, c_in: int, c_out: int) -> None:
         super().__init__()
         self.conv1 = nn.Conv2d(c_in, c_out, 3, stride=2, padding=1, bias=False)
@@ -69,6 +71,8 @@ class _IdentityBlock(nn.Module):
     The last batch norm begins at zero, so that the block begins as the identity (Goyal et al.
     2017, arXiv 1706.02677, section 5.1).
     """
+
+    folded = (("conv1", "norm1"), ("conv2", "norm2"))
 
     def __init__(self, channels: int) -> None:
         super().__init__()
@@ -131,7 +135,7 @@ class Trunk(nn.Module):
         fold(self, [("stem", "stem_norm")])
         for block in list(self.blocks.modules()):
             if isinstance(block, _Block | _IdentityBlock):
-                fold(block, foldable_pairs(block))
+                fold(block, block.folded)
 
 
 class PooledBackbone(Backbone):

@@ -8,9 +8,15 @@ import numpy.typing as npt
 import pandas as pd
 import pyarrow as pa
 
-from darksound.rois.roi_set import TEXT_DTYPE, as_text
+from darksound.rois.roi_set import SCHEMA, TEXT_DTYPE, as_text
 
-__all__ = ["is_number", "parse_flags", "parse_numbers", "title_text"]
+__all__ = ["TIMES", "is_number", "parse_columns", "parse_flags", "parse_numbers", "title_text"]
+
+#: Columns of times in seconds of the ROI table.
+TIMES = ("start_s", "end_s")
+_NUMBER_COLUMNS = [field.name for field in SCHEMA if pa.types.is_floating(field.type)]
+_FLAG_COLUMNS = [field.name for field in SCHEMA if pa.types.is_boolean(field.type)]
+_TEXT_COLUMNS = [field.name for field in SCHEMA if pa.types.is_string(field.type)]
 
 # Spreadsheets, R and Python write missing numbers as these.
 _MISSING = ("", "na", "n/a", "#n/a", "nan", "null", "none")
@@ -41,6 +47,31 @@ def title_text(text: str) -> str:
 def is_number(text: str) -> bool:
     """Return whether text is a number with a decimal point or a decimal comma."""
     return _NUMBER.fullmatch(text) is not None
+
+
+def parse_columns(rows: pd.DataFrame, *, commas: bool) -> tuple[pd.DataFrame, "pd.Series[str]"]:
+    """Return rows whose columns have the types of the ROI table, and why rows lack a value.
+
+    Args:
+        rows: cells, text or values; columns that the ROI table does not have stay as they are.
+        commas: see `parse_numbers`.
+
+    Returns:
+        The rows, and for each the cause if one of its cells has another type; missing for all
+        others.
+    """
+    rows = rows.copy()
+    numbers, causes = parse_numbers(
+        rows[rows.columns.intersection(_NUMBER_COLUMNS)], TIMES, commas=commas
+    )
+    rows[numbers.columns] = numbers
+    flags, flag_causes = parse_flags(rows[rows.columns.intersection(_FLAG_COLUMNS)])
+    rows[flags.columns] = flags
+    for name in rows.columns.intersection(_TEXT_COLUMNS):
+        text = as_text(rows[name]).str.strip()
+        # Only empty cells are missing values, because NA or None may be labels.
+        rows[name] = text.mask(text == "")
+    return rows, causes.fillna(flag_causes)
 
 
 def parse_numbers(

@@ -12,9 +12,9 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from darksound.errors import InputError
-from darksound.rois.cells import parse_flags, parse_numbers
+from darksound.rois.cells import TIMES, parse_columns
 from darksound.rois.effort import EFFORT_SCHEMA, SITE_SCHEMA, read_columns
-from darksound.rois.roi_set import SCHEMA, Problem, RoiSet, as_roi_table, as_text
+from darksound.rois.roi_set import SCHEMA, Problem, RoiSet, as_roi_table
 from darksound.rois.spreadsheets import unescape_cells
 from darksound.rois.text_tables import read_text_table
 from darksound.sources.contract import LoadOptions, Source, path_identity
@@ -28,11 +28,6 @@ from darksound.text import library_path, path_text, text_path
 __all__ = ["TABLE", "load_table"]
 
 logger = logging.getLogger(__name__)
-
-_TEXTS = [field.name for field in SCHEMA if pa.types.is_string(field.type)]
-_NUMBERS = [field.name for field in SCHEMA if pa.types.is_floating(field.type)]
-_FLAGS = [field.name for field in SCHEMA if pa.types.is_boolean(field.type)]
-_TIMES = ("start_s", "end_s")
 
 
 @dataclass(frozen=True)
@@ -68,7 +63,7 @@ def load_table(path: Path, options: LoadOptions) -> RoiSet:
     """
     cells = _TABLE_READERS[path.suffix.lower()](path)
     _check_columns(cells.names, path)
-    rows, causes = _typed(cells)
+    rows, causes = parse_columns(cells.rows, commas=cells.commas)
     if rows.empty and not cells.broken:
         raise InputError(f"{path_text(path)}: the table has no rows.")
     default_root = path_text((path.parent if options.root is None else options.root).resolve())
@@ -148,7 +143,7 @@ def _with_effort_beside(
 
 
 def _read_csv(path: Path) -> _Cells:
-    required = ("recording", *_TIMES)
+    required = ("recording", *TIMES)
     table = read_text_table(path, "a CSV table", SCHEMA.names, required)
     names = list(table.cells.columns)
     used = table.cells[[name for name in names if name in SCHEMA.names]]
@@ -227,23 +222,6 @@ def _check_types(schema: pa.Schema, path: Path) -> None:
                 f"{path_text(path)}: the column {field.name!r} has lists or structures "
                 f"({field.type}); it must have text or numbers."
             )
-
-
-def _typed(cells: _Cells) -> tuple[pd.DataFrame, "pd.Series[str]"]:
-    """Return the rows with their types, and why those with a cell of another type have none."""
-    rows = cells.rows
-    numbers, causes = parse_numbers(
-        rows[rows.columns.intersection(_NUMBERS)], _TIMES, commas=cells.commas
-    )
-    rows[numbers.columns] = numbers
-    flags, flag_causes = parse_flags(rows[rows.columns.intersection(_FLAGS)])
-    rows[flags.columns] = flags
-    causes = causes.fillna(flag_causes)
-    for name in rows.columns.intersection(_TEXTS):
-        text = as_text(rows[name]).str.strip()
-        # Only empty cells are missing values, because NA or None may be labels.
-        rows[name] = text.mask(text == "")
-    return rows, causes
 
 
 def _matches(spec: str) -> bool:

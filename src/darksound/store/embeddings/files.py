@@ -62,7 +62,9 @@ _TABLE_READERS: dict[str, Callable[[Path], TableRows]] = {
 def _read_table(path: Path) -> Embeddings:
     table = _TABLE_READERS[path.suffix.lower()](path)
     vectors, rows, causes = split_vectors(table, path)
-    return Embeddings(vectors, rename_columns(rows), path.parent, causes=causes)
+    return Embeddings(
+        vectors, rename_columns(rows), path.parent, causes=causes, commas=table.commas
+    )
 
 
 def _read_array(path: Path) -> Embeddings:
@@ -78,7 +80,9 @@ def _read_array(path: Path) -> Embeddings:
     if beside is None:
         return Embeddings(vectors, pd.DataFrame(), path.parent)
     table = _TABLE_READERS[beside.suffix](beside)
-    return Embeddings(vectors, rename_columns(table.rows), path.parent, causes=table.broken)
+    return Embeddings(
+        vectors, rename_columns(table.rows), path.parent, causes=table.broken, commas=table.commas
+    )
 
 
 def _table_beside(path: Path) -> Path | None:

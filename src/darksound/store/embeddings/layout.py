@@ -11,11 +11,10 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 import pandas as pd
-import pyarrow as pa
 
 from darksound.errors import InputError
-from darksound.rois.cells import parse_flags, parse_numbers
-from darksound.rois.roi_set import SCHEMA, Problem, as_text
+from darksound.rois.cells import TIMES, parse_columns, parse_numbers
+from darksound.rois.roi_set import SCHEMA, Problem
 from darksound.text import path_text
 
 __all__ = [
@@ -49,9 +48,6 @@ COLUMN_NAMES = (
 NUMBERED = re.compile(r"(.*?)(\d+)")
 #: Number of the first row of a table; the header is row 1.
 FIRST_ROW = 2
-_TIMES = ("start_s", "end_s")
-_NUMBERS = [field.name for field in SCHEMA if pa.types.is_floating(field.type)]
-_FLAGS = [field.name for field in SCHEMA if pa.types.is_boolean(field.type)]
 _SHOWN = 3
 
 
@@ -82,6 +78,7 @@ class Embeddings:
         model: name of the embedding model, if the file contains it.
         causes: why rows are known to be unusable, by their index in `rows`.
         problems: rows that were left out.
+        commas: whether a comma in `rows` may be a decimal sign wherever it is.
     """
 
     vectors: npt.NDArray[np.float32]
@@ -90,6 +87,7 @@ class Embeddings:
     model: str | None = None
     causes: Mapping[int, str] = field(default_factory=dict)
     problems: tuple[Problem, ...] = ()
+    commas: bool = True
 
     @property
     def has_times(self) -> bool:
@@ -132,7 +130,7 @@ def validate_embeddings(embeddings: Embeddings, path: Path) -> Embeddings:
             f"{path_text(path)}: there are {len(vectors)} embeddings, but {len(rows)} rows that "
             "describe them."
         )
-    rows, causes = _typed_rows(rows)
+    rows, causes = _typed_rows(rows, commas=embeddings.commas)
     for row, cause in embeddings.causes.items():
         causes[row] = cause
     bad = causes.reindex(rows.index).notna().to_numpy()
@@ -162,28 +160,19 @@ def validate_embeddings(embeddings: Embeddings, path: Path) -> Embeddings:
     )
 
 
-def _typed_rows(rows: pd.DataFrame) -> tuple[pd.DataFrame, "pd.Series[str]"]:
+def _typed_rows(rows: pd.DataFrame, *, commas: bool) -> tuple[pd.DataFrame, "pd.Series[str]"]:
     """Return rows with recordings as text and times as numbers, and causes of unusable rows."""
-    rows = rows.copy()
-    names = [name for name in _NUMBERS if name in rows.columns]
-    numbers, causes = parse_numbers(rows[names], _TIMES)
-    rows[names] = numbers
-    flags, flag_causes = parse_flags(rows[rows.columns.intersection(_FLAGS)])
-    rows[flags.columns] = flags
-    causes = causes.fillna(flag_causes)
-    for name in rows.columns.intersection(SCHEMA.names).difference([*names, *flags.columns]):
-        text = as_text(rows[name]).str.strip()
-        rows[name] = text.mask(text == "")
+    rows, causes = parse_columns(rows, commas=commas)
 
     def note(bad: "pd.Series[bool]", cause: str) -> None:
         causes[bad & causes.isna()] = cause
 
     if "recording" in rows.columns:
         note(rows["recording"].isna(), "names no recording")
-    for name in rows.columns.intersection(list(_TIMES)):
+    for name in rows.columns.intersection(list(TIMES)):
         note(rows[name].isna(), f"has no {name}")
         note(~np.isfinite(rows[name]), f"has a {name} that is not finite")
-    if set(_TIMES) <= set(rows.columns):
+    if set(TIMES) <= set(rows.columns):
         note(rows["start_s"] < 0, "starts before the recording does")
         note(rows["end_s"] <= rows["start_s"], "does not end after it starts")
     return rows, causes

@@ -7,6 +7,9 @@ from selenium.webdriver.common.action_chains import ActionChains
 from selenium.webdriver.common.by import By
 from selenium.webdriver.support.ui import WebDriverWait
 
+# A browser on a busy machine can take many seconds to load a page.
+_WAIT_S = 60
+
 
 class Opened:
     """A page in the browser, newly loaded, with an empty storage."""
@@ -39,7 +42,7 @@ class Opened:
         ActionChains(self.browser).send_keys(*keys).perform()
 
     def until(self, condition, what):
-        WebDriverWait(self.browser, 10, 0.05).until(lambda _: condition(), what)
+        WebDriverWait(self.browser, _WAIT_S, 0.05).until(lambda _: condition(), what)
 
     def focused(self):
         return self.run("const e = document.activeElement; return e.id || e.className || e.tagName")

@@ -56,7 +56,7 @@ def small_run(place: Path, superclusters: tuple[int, int, int] = (0, 1, 2)) -> P
             "end_s": [0.3 * k + 0.25 for _, k in rows],
             "label": ["<i>wren</i>" if i % 2 else None for i in range(n)],
             "recorded_at": ["2022-01-31T05:59:59.000" if i % 3 else None for i in range(n)],
-            "quality_flags": ["rain wind" if i % 9 == 0 else None for i in range(n)],
+            "quality_flags": ["rain wind" if i % 9 == 0 or i == n - 1 else None for i in range(n)],
         }
     )
     write_roi_table(rois, folder / "rois.parquet")

@@ -47,6 +47,7 @@ def test_the_menu_changes_the_language_which_is_stored(browser, page, tmp_path):
     assert opened.one("#tab-noise").text == "Noise (6)"
     choose(opened, "es")
     opened.until(lambda: opened.one("#tab-noise").text == "Ruido (6)", "not Spanish")
+    assert "la marca de calidad «lluvia»" in opened.run("return document.body.textContent")
     opened.load()
     assert opened.one("#save").text == "Guardar review.csv"
     assert opened.run("return document.getElementById('language').value") == "es"

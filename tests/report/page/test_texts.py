@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from darksound.report.page.scripts import page_texts
+from darksound.segmentation.quality_flags import QUALITY_FLAGS
 
 ASSETS = Path(str(files("darksound.report.page") / "assets"))
 LANGUAGES = {"en", "es", "pt", "fr"}
@@ -33,6 +34,12 @@ def test_every_text_is_in_every_language_with_the_same_values():
         for form in forms.values():
             values = [values_of(part) for part in form]
             assert values == [values_of(part) for part in forms["en"]], key
+
+
+def test_every_quality_flag_has_a_name_on_the_page():
+    assert {key.removeprefix("flag.") for key in page_texts() if key.startswith("flag.")} == set(
+        QUALITY_FLAGS
+    )
 
 
 def test_every_key_that_is_used_exists_and_the_other_way_round():

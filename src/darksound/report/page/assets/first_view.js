@@ -7,7 +7,7 @@ import { player } from "./clips.js";
 import { clusters, page, points } from "./data.js";
 import { flagShares } from "./describe.js";
 import { byId, make, storage } from "./elements.js";
-import { decimal, t } from "./language.js";
+import { decimal, flagText, t } from "./language.js";
 import { thumbnail } from "./media.js";
 import { partition } from "./partition.js";
 import { review } from "./review.js";
@@ -71,7 +71,7 @@ function totalsNow() {
     recordings: page.n_recordings,
     sites: page.names.site.length,
     recorders: page.names.recorder.length,
-    flagNames: page.names.flags,
+    flagNames: page.names.flags.map(flagText),
     // The interval is of the clusters that the run found.
     interval: partition.isOwn ? page.types : null,
     named: partition.isOwn ? review.counts().named : 0,

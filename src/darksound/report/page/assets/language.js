@@ -27,6 +27,12 @@ export function hasText(key) {
   return key in languageTexts;
 }
 
+// Return the name of a quality flag; that of the table where there is no text for it.
+export function flagText(flag) {
+  const key = `flag.${flag}`;
+  return hasText(key) ? t(key) : flag;
+}
+
 const ATTRIBUTES = {
   title: "title",
   label: "aria-label",

@@ -4,7 +4,7 @@ import { barChart, columnChart, hourChart, lineChart, lineLegend } from "./chart
 import { clipGrid } from "./clips.js";
 import { NOISE, clusters, page, points } from "./data.js";
 import { byId, definitionList, make } from "./elements.js";
-import { brief, decimal, t } from "./language.js";
+import { brief, decimal, flagText, t } from "./language.js";
 import { media } from "./media.js";
 import { count, kilohertz, percent, seconds } from "./values.js";
 
@@ -70,7 +70,9 @@ function noiseReasons(noise) {
     noise.faint
       ? t("noise.faint", { count: part(noise.faint), db: decimal(noise.faint_db, 1) })
       : null,
-    ...noise.flagged.map(([flag, n]) => t("noise.flagged", { count: part(n), flag })),
+    ...noise.flagged.map(([flag, n]) =>
+      t("noise.flagged", { count: part(n), flag: flagText(flag) }),
+    ),
   ].filter(Boolean);
 }
 

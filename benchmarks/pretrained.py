@@ -36,6 +36,7 @@ import learners
 from darksound.audio.augmentation import augment_waveform
 from darksound.cluster.embedding import embed
 from darksound.cluster.metrics import label_scores
+from darksound.cluster.normalise import normalise
 from darksound.cluster.structure import find_clusters
 from darksound.meta.learners.build import build_learner
 from darksound.store.building import build_store
@@ -206,7 +207,9 @@ def comparison_scores(name: str, vectors: Vectors, table: pd.DataFrame) -> dict[
     accuracy, precision = neighbours(vectors, table)
     labels = table["label"].to_numpy(dtype=object)
     shots = {f"{name} 5-way {k}-shot": few_shot(vectors, labels, k, SEEDS[0], 3) for k in (1, 3)}
-    return {f"{name} 1-NN": accuracy, f"{name} mAP": precision, **shots}
+    scores = {f"{name} 1-NN": accuracy, f"{name} mAP": precision, **shots}
+    accuracy, precision = neighbours(normalise(vectors, "centred"), table)
+    return scores | {f"{name} 1-NN, centred": accuracy, f"{name} mAP, centred": precision}
 
 
 def score_selection_sets(audio: Path, method: EmbeddingMethod) -> dict[str, float]:
@@ -248,6 +251,7 @@ def score_held_out_set(audio: Path, method: EmbeddingMethod, seed: int) -> dict[
     vectors = method(rois, ds.Settings())
     return {
         "1-NN": neighbours(vectors, rois.table)[0],
+        "1-NN, centred": neighbours(normalise(vectors, "centred"), rois.table)[0],
         "5-way 1-shot": few_shot(vectors, _labels(rois), 1, seed),
         "5-way 5-shot": few_shot(vectors, _labels(rois), 5, seed),
         **cluster_scores(vectors, _labels(rois), seed),

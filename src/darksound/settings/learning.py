@@ -195,10 +195,9 @@ class BackboneSettings(Section):
 
     name: str = Field(
         "pair",
-        description="`pair`: two small CNNs side by side; `small`: one of them, almost "
-        "twice as fast; a torchvision classifier by name; an embedding model: `birdnet`, "
-        "`birdnet3`, `perch2`, `onnx:FILE` or `tflite:FILE`; or `embeddings:FILE` for a table of "
-        "embeddings.",
+        description="`pair`: two small CNNs side by side; `small`: one of them, faster; a "
+        "torchvision classifier by name; an embedding model: `birdnet`, `birdnet3`, `perch2`, "
+        "`onnx:FILE` or `tflite:FILE`; or `embeddings:FILE` for a table of embeddings.",
     )
     weights: str = Field(
         "auto",

@@ -10,6 +10,7 @@ from safetensors.torch import save_file
 from darksound.errors import CheckpointError, SettingsError
 from darksound.meta.backbones import BACKBONES
 from darksound.meta.backbones.build import build_backbone
+from darksound.settings import BackboneSettings
 
 
 def test_the_small_cnn_has_about_a_million_weights_and_halves_the_image_four_times(tiny):
@@ -104,6 +105,15 @@ def test_crop_equals_the_published_resize_and_centre_crop(tiny, size, layout):
 def test_every_torchvision_classifier_is_registered():
     classifiers = torchvision.models.list_models(module=torchvision.models)
     assert set(classifiers) <= set(BACKBONES)
+
+
+def test_sizes_without_effect_are_a_warning(tiny, caplog):
+    assert tiny.backbone.channels != BackboneSettings().channels
+    build_backbone(tiny)
+    assert "no effect" not in caplog.text
+    build_backbone(tiny.replace(backbone={"name": "resnet18", "weights": "none"}))
+    assert "backbone.channels" in caplog.text
+    assert "no effect on the backbone 'resnet18'" in caplog.text
 
 
 def test_an_unknown_backbone_is_refused_with_similar_names(tiny):

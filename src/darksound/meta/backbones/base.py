@@ -10,7 +10,7 @@ from torch.nn.utils.fusion import fuse_conv_bn_eval
 
 from darksound.settings import BackboneSettings, Settings
 
-__all__ = ["Backbone", "BackboneFamily", "fold", "foldable_pairs", "pool_maps"]
+__all__ = ["SIZES", "Backbone", "BackboneFamily", "fold", "foldable_pairs", "pool_maps"]
 
 
 class Backbone(nn.Module):
@@ -72,12 +72,18 @@ class BackboneFamily:
         default_weights: returns the weights that `auto` stands for.
         named_weights: names of the weights that exist beside files and `none`.
         usable_untrained: whether embeddings are useful without any training.
+        sizes: keys of the settings of `SIZES` that the network takes; others have no effect.
     """
 
     build: Callable[[Settings, str], Backbone]
     default_weights: Callable[[BackboneSettings], str]
     named_weights: tuple[str, ...]
     usable_untrained: bool = False
+    sizes: tuple[str, ...] = ()
+
+
+#: Keys of the settings for sizes of networks.
+SIZES = ("channels", "blocks", "embedding_dim")
 
 
 def pool_maps(maps: Tensor) -> Tensor:

@@ -5,7 +5,7 @@ from pathlib import Path
 
 from darksound.errors import SettingsError
 from darksound.meta.backbones import family_path
-from darksound.meta.backbones.base import Backbone, BackboneFamily
+from darksound.meta.backbones.base import SIZES, Backbone, BackboneFamily
 from darksound.meta.randomness import Purpose, seeded_torch
 from darksound.meta.weights import (
     BUNDLED,
@@ -30,9 +30,10 @@ def build_backbone(settings: Settings) -> Backbone:
         SettingsError: the name, the layer or the weights are unknown for this backbone.
         CheckpointError: weights cannot be fetched or read, or do not fit.
     """
-    weights = resolve_weights(settings.backbone)
+    weights, family = resolve_weights(settings.backbone), _family(settings.backbone)
+    _warn_of_unused_sizes(settings.backbone, family)
     with seeded_torch(settings.seed, Purpose.BACKBONE):
-        backbone = _family(settings.backbone).build(settings, weights)
+        backbone = family.build(settings, weights)
     if weights not in (NO_WEIGHTS, IMAGENET):
         path = bundled_path(settings.backbone.name) if weights == BUNDLED else text_path(weights)
         load_backbone_weights(backbone, path)
@@ -71,6 +72,17 @@ def usable_untrained(settings: BackboneSettings) -> bool:
 def _family(settings: BackboneSettings) -> BackboneFamily:
     family: BackboneFamily = resolve_object(family_path(settings))
     return family
+
+
+def _warn_of_unused_sizes(settings: BackboneSettings, family: BackboneFamily) -> None:
+    defaults = BackboneSettings()
+    unused = [
+        f"backbone.{key}"
+        for key in SIZES
+        if key not in family.sizes and getattr(settings, key) != getattr(defaults, key)
+    ]
+    if unused:
+        logger.warning("%s: no effect on the backbone %r.", " and ".join(unused), settings.name)
 
 
 def _warn_of_other_front_end(weights: str, path: Path, settings: FrontEndSettings) -> None:

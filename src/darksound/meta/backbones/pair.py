@@ -41,4 +41,4 @@ def _build(settings: Settings, weights: str) -> Backbone:
     return CNNPair(settings.backbone.embedding_dim)
 
 
-FAMILY = BackboneFamily(_build, bundled_if_of_this_size, (BUNDLED,))
+FAMILY = BackboneFamily(_build, bundled_if_of_this_size, (BUNDLED,), sizes=("embedding_dim",))

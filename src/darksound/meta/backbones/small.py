@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator, Sequence
 
-from darksound.meta.backbones.base import Backbone, BackboneFamily
+from darksound.meta.backbones.base import SIZES, Backbone, BackboneFamily
 from darksound.meta.backbones.residual import PooledBackbone, Trunk
 from darksound.meta.weights import BUNDLED, bundled_if_of_this_size
 from darksound.settings import Settings
@@ -38,4 +38,4 @@ def _build(settings: Settings, weights: str) -> Backbone:
     return SmallCNN(backbone.channels, backbone.embedding_dim, backbone.blocks)
 
 
-FAMILY = BackboneFamily(_build, bundled_if_of_this_size, (BUNDLED,))
+FAMILY = BackboneFamily(_build, bundled_if_of_this_size, (BUNDLED,), sizes=SIZES)

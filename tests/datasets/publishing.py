@@ -81,7 +81,7 @@ def publish_locally(server: Server, root: Path, monkeypatch: pytest.MonkeyPatch)
     monkeypatch.setenv("NO_PROXY", "*")
     settings = Settings().replace(
         compute={"data_dir": root, "workers": 1},
-        download={"connect_timeout_s": 5, "read_timeout_s": 5},
+        download={"connect_timeout_s": 30, "read_timeout_s": 30},
     )
     sets = LocalSets(server, settings, monkeypatch)
     for split in registry.splits_of(REGISTRY):

@@ -31,7 +31,7 @@ def settings(tmp_path):
     return Settings().replace(
         backbone={"name": "perch2"},
         compute={"data_dir": tmp_path / "data"},
-        download={"connect_timeout_s": 5, "read_timeout_s": 5},
+        download={"connect_timeout_s": 30, "read_timeout_s": 5},
     )
 
 

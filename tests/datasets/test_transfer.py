@@ -56,8 +56,8 @@ def test_a_set_is_downloaded_once_and_its_marker_has_the_md5(sets, archive):
 
 
 def test_a_slow_server_is_no_error(sets, archive):
-    sets.change_settings(read_timeout_s=0.7)
-    sets.serve(archive, responses.slow(pause_s=0.1, blocks=8))
+    sets.change_settings(read_timeout_s=2.0)
+    sets.serve(archive, responses.slow(pause_s=0.1, blocks=24))
     fetched(sets)
     assert starts(sets.server) == [0]
 
@@ -77,8 +77,8 @@ def test_a_dropped_connection_is_resumed(sets, archive):
 
 
 def test_a_silent_server_is_requested_again_for_the_rest(sets, archive):
-    sets.change_settings(read_timeout_s=0.5)
-    sets.serve(archive, responses.silent(30_000, 2.0), responses.correct)
+    sets.change_settings(read_timeout_s=2.0)
+    sets.serve(archive, responses.silent(30_000, 5.0), responses.correct)
     fetched(sets)
     assert starts(sets.server) == [0, 30_000]
 

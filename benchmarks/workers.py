@@ -30,6 +30,7 @@ from distributed import LocalCluster
 import darksound as ds
 from darksound.cluster.embedding import embed
 from darksound.meta.learners.build import build_learner
+from darksound.parallel.event_loop import running_loop
 
 # Runs a stage, given the address of a scheduler and a new cache folder.
 Stage = Callable[[str, Path], object]
@@ -105,9 +106,10 @@ def run_on_dask(stage: str, arguments: argparse.Namespace) -> None:
         folder = Path(name)
         run_stage, amount, unit = STAGES[stage](folder, arguments)
         counts = (1, arguments.workers)
+        loop = stack.enter_context(running_loop())
         addresses = [
             stack.enter_context(
-                LocalCluster(n_workers=n, threads_per_worker=1, dashboard_address=":0")
+                LocalCluster(n_workers=n, threads_per_worker=1, dashboard_address=":0", loop=loop)
             ).scheduler_address
             for n in counts
         ]

@@ -5,6 +5,7 @@ import signal
 from collections.abc import Generator, Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -47,15 +48,22 @@ def audio_root() -> Path:
 
 
 @contextmanager
-def local_dask() -> Iterator[str]:
-    """Start a Dask cluster of two worker processes with a thread each; yield its address."""
+def local_cluster(**options: Any) -> Iterator[Any]:
+    """Start a Dask cluster whose workers have a thread each; `options` are of `LocalCluster`."""
     distributed = pytest.importorskip("distributed")
     with (
         running_loop() as loop,
         distributed.LocalCluster(
-            n_workers=2, threads_per_worker=1, processes=True, dashboard_address=":0", loop=loop
+            threads_per_worker=1, dashboard_address=":0", loop=loop, **options
         ) as cluster,
     ):
+        yield cluster
+
+
+@contextmanager
+def local_dask() -> Iterator[str]:
+    """Start a Dask cluster of two worker processes; yield its address."""
+    with local_cluster(n_workers=2, processes=True) as cluster:
         yield cluster.scheduler_address
 
 

@@ -6,12 +6,11 @@ import time
 from pathlib import Path
 
 import pytest
-from tests.conftest import local_dask
+from tests.conftest import local_cluster, local_dask
 
 from darksound.errors import InputError, SettingsError, WorkerError
 from darksound.parallel import dask_cluster as module
 from darksound.parallel.dask_cluster import WorkerRequirements, connect_dask
-from darksound.parallel.event_loop import running_loop
 
 
 class _Files:
@@ -156,13 +155,9 @@ def test_an_address_without_a_scheduler_is_an_error(address, monkeypatch):
 
 
 def test_a_cluster_without_workers_is_an_error_after_a_wait(monkeypatch):
-    distributed = pytest.importorskip("distributed")
     monkeypatch.setattr(module, "_WORKER_TIMEOUT_S", 0.2)
     with (
-        running_loop() as loop,
-        distributed.LocalCluster(
-            n_workers=0, processes=False, dashboard_address=":0", loop=loop
-        ) as empty,
+        local_cluster(n_workers=0, processes=False) as empty,
         pytest.raises(WorkerError, match="has no workers; start some with: dask worker"),
         connect_dask(empty.scheduler_address, REQUIREMENTS),
     ):
@@ -171,12 +166,8 @@ def test_a_cluster_without_workers_is_an_error_after_a_wait(monkeypatch):
 
 def test_a_lost_scheduler_is_an_error(monkeypatch):
     monkeypatch.setattr(module, "_CONNECT_TIMEOUT_S", 1.0)
-    distributed = pytest.importorskip("distributed")
     with (
-        running_loop() as loop,
-        distributed.LocalCluster(
-            n_workers=1, threads_per_worker=1, processes=False, dashboard_address=":0", loop=loop
-        ) as cluster,
+        local_cluster(n_workers=1, processes=False) as cluster,
         connect_dask(cluster.scheduler_address, REQUIREMENTS) as workers,
     ):
         results = workers.map_in_order(_scaled, {"factor": 1}, range(1000))

@@ -114,6 +114,8 @@ class Trunk(nn.Module):
         n_blocks: number of residual blocks of each stage.
     """
 
+    folded = (("stem", "stem_norm"),)
+
     def __init__(self, channels: Sequence[int], n_blocks: Sequence[int] = (1, 1, 1)) -> None:
         super().__init__()
         self.stem = nn.Conv2d(3, channels[0], 5, stride=2, padding=2, bias=False)
@@ -132,10 +134,9 @@ class Trunk(nn.Module):
 
     def fold_trunk(self) -> None:
         """Fold every batch norm, each of which follows a convolution, into it."""
-        fold(self, [("stem", "stem_norm")])
-        for block in list(self.blocks.modules()):
-            if isinstance(block, _Block | _IdentityBlock):
-                fold(block, block.folded)
+        for module in list(self.modules()):
+            if isinstance(module, Trunk | _Block | _IdentityBlock):
+                fold(module, module.folded)
 
 
 class PooledBackbone(Backbone):
